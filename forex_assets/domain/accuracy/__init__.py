@@ -1,0 +1,1 @@
+"""How good the forecasts were: scores, comparison with the walks, realized outcomes."""

@@ -1,0 +1,1 @@
+"""From a price history to a fan: configuration, representation, engines, calibration, ledger."""

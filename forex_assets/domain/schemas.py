@@ -1,0 +1,123 @@
+"""Columns, types and units of every table, once. What a table means is said here; how it is made is said elsewhere.
+
+Every instant is UTC. `session` is the market day that a row is *about*; `available_at` is when it could be known.
+"""
+
+from typing import Final
+
+import polars as pl
+
+UTC: Final = pl.Datetime("us", "UTC")
+
+SAMPLE_SOURCE: Final = "SAMPLE DATA, not market prices"
+"""The `source` of every row made from the generated market; also the words shown wherever such a row is shown."""
+
+QUANTILE_LEVELS: Final = (0.025, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.975)
+"""Levels of every fan, ascending."""
+
+
+def quantile_column(level: float, prefix: str = "") -> str:
+    """Name of the column of one quantile level: .025 is `q025`, .5 is `q50`, with prefix `walk_` `walk_q50`."""
+    digits = f"{level:.3f}"[2:]
+    return f"{prefix}q{digits[:-1] if digits.endswith('0') else digits}"
+
+
+QUANTILE_COLUMNS: Final = tuple(quantile_column(level) for level in QUANTILE_LEVELS)
+MODEL_QUANTILE_COLUMNS: Final = tuple(quantile_column(level, "model_") for level in QUANTILE_LEVELS)
+WALK_QUANTILE_COLUMNS: Final = tuple(quantile_column(level, "walk_") for level in QUANTILE_LEVELS)
+
+Schema = dict[str, pl.DataType | type[pl.DataType]]
+
+
+def fetched_schema(value: str) -> Schema:
+    """Rows that a source gives: one a session, oldest first, no nulls.
+
+    `value` is the series' price column (`clp_per_usd`, `close_usd_lb`).
+    """
+    return {
+        "session": pl.Date,
+        value: pl.Float64,
+        "source": pl.String,
+        "is_provisional": pl.Boolean,  # a last price or an opening, until the bar that carries the session is finished
+        "available_at": UTC,
+    }
+
+
+def history_schema(value: str) -> Schema:
+    """Stored history of one series from one source: every version ever seen, in the order in which it was learnt.
+
+    A row is current while `superseded_at` is null. Provisional rows stay current beside the bar; the view prefers bars.
+    """
+    return {**fetched_schema(value), "fetched_at": UTC, "superseded_at": UTC}
+
+
+def prices_schema(value: str) -> Schema:
+    """`market/usdclp`, and `market/copper_hgf_usd_lb` without its level column: one row a session, oldest first.
+
+    Quarantined rows are bad ticks: kept, marked, and left out by everything downstream.
+    """
+    return {**fetched_schema(value), "fetched_at": UTC, "is_quarantined": pl.Boolean}
+
+
+USDCLP_SCHEMA: Final = prices_schema("clp_per_usd")
+
+COPPER_SCHEMA: Final[Schema] = {
+    **prices_schema("close_usd_lb"),
+    # FRED's monthly average, carried; null where FRED was not needed. Rows of source `fred` have no daily close.
+    "monthly_level_usd_lb": pl.Float64,
+}
+
+REVISIONS_SCHEMA: Final[Schema] = {
+    "series": pl.String,
+    "source": pl.String,
+    "session": pl.Date,
+    "old_value": pl.Float64,
+    "new_value": pl.Float64,
+    "revised_at": UTC,
+}
+
+FORECAST_SCHEMA: Final[Schema] = {
+    "as_of": pl.Date,
+    "horizon": pl.String,  # 7d, 15d, 30d, 90d
+    "target_date": pl.Date,
+    "step": pl.Int64,  # sessions after the last known one, from 1
+    "session": pl.Date,  # the day that the step forecasts
+    "mean": pl.Float64,  # CLP per USD, as every price below
+    **dict.fromkeys(QUANTILE_COLUMNS, pl.Float64),  # what is published
+    **dict.fromkeys(MODEL_QUANTILE_COLUMNS, pl.Float64),  # the model's own, before calibration
+    **dict.fromkeys(WALK_QUANTILE_COLUMNS, pl.Float64),  # random walk with EWMA(.97) volatility
+    "origin_session": pl.Date,  # the last known session
+    "origin_clp_per_usd": pl.Float64,
+    "is_origin_provisional": pl.Boolean,
+    "model": pl.String,
+    "engine": pl.String,  # what made it: chronos-t5, chronos-bolt, chronos-2, ewma
+    "representation": pl.String,
+    "is_calibrated": pl.Boolean,
+    "source": pl.String,
+    "config_fingerprint": pl.String,
+    "data_fingerprint": pl.String,
+    "engine_seconds": pl.Float64,
+}
+
+
+def empty(schema: Schema) -> pl.DataFrame:
+    """A table of `schema` with no rows."""
+    return pl.DataFrame(schema=schema)
+
+
+def conform(frame: pl.DataFrame, schema: Schema, what: str) -> pl.DataFrame:
+    """`frame` with exactly the columns of `schema`, in its order.
+
+    Raises:
+        ValueError: a column is missing, unknown or of another type; the message names `what` and the columns.
+    """
+    missing = [name for name in schema if name not in frame.columns]
+    unknown = [name for name in frame.columns if name not in schema]
+    wrong = [
+        f"{name} is {frame.schema[name]}, should be {dtype}"
+        for name, dtype in schema.items()
+        if name in frame.columns and frame.schema[name] != dtype
+    ]
+    if missing or unknown or wrong:
+        raise ValueError(f"{what}: missing columns {missing}, unknown columns {unknown}, wrong types {wrong}")
+    return frame.select(list(schema))

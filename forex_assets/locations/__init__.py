@@ -1,0 +1,1 @@
+"""The code locations: lists only."""
