@@ -4,6 +4,7 @@ Importing the package switches off the telemetry of every library that has some,
 """
 
 import os
+import warnings
 
 for _name, _value in {
     "DAGSTER_TELEMETRY_DISABLED": "1",
@@ -12,3 +13,7 @@ for _name, _value in {
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }.items():
     os.environ.setdefault(_name, _value)
+
+# What Dagster calls beta is used knowingly (an observable source with partitions, one run for many partitions); its
+# notice would stand above every command's output. Matched by words, so that Dagster need not be imported here.
+warnings.filterwarnings("ignore", message=r".* is currently in (beta|preview), and may have breaking changes")

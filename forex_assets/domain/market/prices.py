@@ -16,7 +16,7 @@ class PriceSeries:
         name: short name, also the stem of its stored history.
         value: price column, with its unit in the name.
         unit: unit in words.
-        plausible: lowest and highest value that can be a price in this unit; anything else is a bad tick or a wrong unit.
+        plausible: lowest and highest value that can be a price in this unit; else a bad tick or a wrong unit.
         calendar: name of the calendar of its sessions (`CLP` or `COMEX`).
     """
 
@@ -29,6 +29,8 @@ class PriceSeries:
 
 USDCLP: Final = PriceSeries("usdclp", "clp_per_usd", "CLP per USD", (200.0, 3000.0), "CLP")
 COPPER: Final = PriceSeries("copper_hgf_usd_lb", "close_usd_lb", "USD/lb", (0.5, 20.0), "COMEX")
+COPPER_MONTHLY: Final = PriceSeries("copper_monthly_usd_lb", "close_usd_lb", "USD/lb", (0.5, 20.0), "COMEX")
+"""Monthly averages: kept apart, so that they can never stand as a daily history."""
 POUNDS_PER_TONNE: Final = 2204.62262
 
 
@@ -67,7 +69,7 @@ class PriceSource(Protocol):
 
 @dataclass(frozen=True)
 class Attempt:
-    """What came of asking one source. `answer` is for people: `rows 4512, last 2023-12-28` or why it was passed over."""
+    """What one source said. `answer` is for people: `rows 4512, last 2023-12-28`, or why it was passed over."""
 
     source: str
     is_ok: bool

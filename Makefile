@@ -1,0 +1,41 @@
+# Everything a user types. Python 3.11+ and make are all that must be there before.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DONE := $(VENV)/.ready
+export DAGSTER_HOME ?= $(abspath $(or $(FOREX_WAREHOUSE),warehouse))/dagster
+
+.PHONY: run test ui check setup clean bench-spine
+run: setup
+	@$(BIN)/forex-assets ingest
+	@$(BIN)/forex-assets forecast --horizon all
+
+test: setup
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+ui: setup
+	@$(BIN)/python -m forex_assets.resources.instance
+	@$(BIN)/dagster dev -w workspace.yaml
+
+check: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench-spine: setup
+	@$(BIN)/python benchmarks/spine.py
+
+setup: $(DONE)
+
+# CPU torch is preferred: uv can ask for it by name; pip takes what its index offers for the version in constraints.txt.
+$(DONE): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, {sys.version.split()[0]} found: make PYTHON=python3.11")'
+	@echo "Setting up $(VENV) (once; a few minutes) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@if command -v uv >/dev/null 2>&1 && VIRTUAL_ENV=$(abspath $(VENV)) uv pip install --quiet --torch-backend cpu -c constraints.txt -e '.[dev]'; then :; \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check torch -c constraints.txt \
+	  && $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'; fi
+	@touch $(DONE)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,331 @@
+"""Chronos models as an engine: T5, Bolt and Chronos-2. The only importer of torch, and only when a model is loaded.
+
+How each kind is called lies in `sample_t5`, `_quantiles_bolt` and `_quantiles_chronos2`; what goes in and how prices
+come out is `domain.forecast.representation`. Origins are run one at a time: a batched matrix product rounds differently
+with every batch size, so a fan made beside others would not be the fan made alone.
+"""
+
+import hashlib
+import threading
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+
+from forex_assets.domain.forecast.config import InferenceConfig
+from forex_assets.domain.forecast.engine import EngineError, Origin
+from forex_assets.domain.forecast.fan import Array, Fan, fan_of_paths
+from forex_assets.domain.forecast.representation import (
+    Encoded,
+    decode_paths,
+    decode_quantiles,
+    encode,
+    fan_of_quantiles,
+)
+
+if TYPE_CHECKING:
+    import torch
+
+Kind = Literal["chronos-t5", "chronos-bolt", "chronos-2"]
+Device = Literal["auto", "cpu", "cuda"]
+Dtype = Literal["float32", "bfloat16"]
+
+KINDS: Final[dict[str, Kind]] = {
+    "ChronosPipeline": "chronos-t5",
+    "ChronosBoltPipeline": "chronos-bolt",
+    "Chronos2Pipeline": "chronos-2",
+}
+SETTINGS: Final[dict[Kind, str]] = {
+    "chronos-t5": "context_length, num_samples, temperature, representation",
+    "chronos-bolt": "context_length, representation",
+    "chronos-2": "context_length, representation",
+}
+SAMPLES_AT_ONCE: Final = 100
+"""Paths drawn in one call: each holds a copy of the encoder's answer, 13 MB in chronos-t5-small at 512 sessions."""
+PATHS_AT_ONCE: Final = 32
+"""Paths continued in one call: each has a context of its own, encoded anew, 8 MB of attention for every layer."""
+
+_LOCK: Final = threading.Lock()
+_LOADED: Final[dict[tuple[str, str, str], Any]] = {}
+_LOADS: Final[Counter[tuple[str, str, str]]] = Counter()
+
+
+def load_counts() -> dict[tuple[str, str, str], int]:
+    """How often this process loaded each (location, device, dtype); one each, unless something is wrong."""
+    return dict(_LOADS)
+
+
+@dataclass(frozen=True)
+class ChronosEngine:
+    """Engine: a Chronos model, loaded at the first use and once per process.
+
+    Weights that change on disk are seen by the next process, not by this one.
+
+    Args:
+        location: local folder, or hub id (then the hub's client may fetch it).
+        device: `auto` takes cuda where there is one.
+        dtype: of the weights.
+        label: hub id or name for people and tables; None for the folder's name or the hub id.
+    """
+
+    location: str
+    device: Device = "cpu"
+    dtype: Dtype = "float32"
+    label: str | None = None
+
+    @property
+    def name(self) -> Kind:
+        """Kind of model, by its pipeline class; loads it.
+
+        Raises:
+            EngineError: it cannot be loaded.
+        """
+        return KINDS[type(self._pipeline()).__name__]
+
+    @property
+    def model(self) -> str:
+        """Hub id or folder name."""
+        folder = Path(self.location).expanduser()
+        return self.label or (folder.resolve().name if folder.is_dir() else self.location)
+
+    def forecast(self, origins: Sequence[Origin], config: InferenceConfig) -> list[Fan]:
+        """One fan an origin; `config.model` is not looked at: the engine is its own model.
+
+        Raises:
+            EngineError: a setting that the model lacks or needs, an impossible origin, a model that cannot be loaded.
+        """
+        pipeline, kind = self._pipeline(), self.name
+        _check_sampling(kind, self.model, config)
+        length = min(config.context_length, int(pipeline.model_context_length))
+        return [
+            _fan(pipeline, kind, origin, encode(origin.prices, config.representation, length), config)
+            for origin in origins
+        ]
+
+    def _pipeline(self) -> Any:
+        """The loaded model, from this process's store."""
+        with _LOCK:
+            key = (self.location, _device(self.device), self.dtype)
+            if key not in _LOADED:
+                _LOADED[key] = _load(*key)
+                _LOADS[key] += 1
+            return _LOADED[key]
+
+
+def _fan(pipeline: Any, kind: Kind, origin: Origin, encoded: Encoded, config: InferenceConfig) -> Fan:
+    """The fan of one origin."""
+    if origin.steps < 1:
+        raise EngineError(f"steps is {origin.steps}; a forecast reaches at least one session ahead")
+    with _own_randomness(_seed(config.seed, encoded.values)):
+        if kind == "chronos-t5":
+            return fan_of_paths(decode_paths(sample_t5(pipeline, encoded.values, origin.steps, config), encoded))
+        if kind == "chronos-bolt":
+            native = _quantiles_bolt(pipeline, encoded.values, origin.steps)
+        else:
+            covariates = _recent_covariates(origin, len(encoded.values))
+            native = _quantiles_chronos2(pipeline, encoded.values, origin.steps, covariates)
+    levels = [float(level) for level in pipeline.quantiles]
+    return fan_of_quantiles(decode_quantiles(native, levels, encoded), levels)
+
+
+def sample_t5(pipeline: Any, values: Array, steps: int, config: InferenceConfig) -> Array:
+    """Paths in model space, shape (samples, steps).
+
+    Past the model's own length (64 steps) each path goes on from **its own** past. The library goes on from the median
+    of all paths, which forgets how far they have spread: its fan narrows at step 65.
+
+    Args:
+        pipeline: as the library's `ChronosPipeline`: `model_prediction_length`, `predict(inputs, steps, …)`.
+        values: context in model space, shape (context,).
+        steps: sessions ahead.
+        config: `num_samples` and `temperature`, neither of them null; top_k and top_p are the model's own.
+    """
+    import torch
+
+    count, reach = int(config.num_samples or 0), int(pipeline.model_prediction_length)
+    context = torch.tensor(values, dtype=torch.float32).unsqueeze(0)
+    shared = {"temperature": config.temperature}
+    paths = torch.cat(
+        [
+            pipeline.predict(context, min(steps, reach), num_samples=min(SAMPLES_AT_ONCE, count - first), **shared)[0]
+            for first in range(0, count, SAMPLES_AT_ONCE)
+        ]
+    )
+    while paths.shape[1] < steps:
+        pasts = torch.cat([context.expand(count, -1), paths], dim=1)
+        ahead = min(steps - paths.shape[1], reach)
+        parts = [
+            pipeline.predict(part, ahead, num_samples=1, **shared)[:, 0] for part in torch.split(pasts, PATHS_AT_ONCE)
+        ]
+        paths = torch.cat([paths, torch.cat(parts)], dim=1)
+    return _array(paths)
+
+
+def _quantiles_bolt(pipeline: Any, values: Array, steps: int) -> Array:
+    """Native quantiles in model space, shape (steps, 9).
+
+    Past its own length Bolt continues each of its quantiles and reduces the 81 answers: the library's approximation.
+    """
+    import torch
+
+    with _without_length_advice():
+        return _array(pipeline.predict(torch.tensor(values, dtype=torch.float32), prediction_length=steps)[0]).T
+
+
+def _quantiles_chronos2(pipeline: Any, values: Array, steps: int, covariates: dict[str, Array]) -> Array:
+    """Native quantiles in model space, shape (steps, 21); past covariates may hold NaN."""
+    task: dict[str, Any] = {"target": values.astype(np.float32)}
+    if covariates:
+        task["past_covariates"] = covariates
+    with _without_length_advice():
+        return _array(pipeline.predict([task], prediction_length=steps)[0][0]).T
+
+
+def _recent_covariates(origin: Origin, length: int) -> dict[str, Array]:
+    """The covariates of the context's sessions, those with no value there are left out. The library sorts them.
+
+    Raises:
+        EngineError: a covariate on other sessions than the prices, or an infinite value.
+    """
+    recent = {}
+    for name, values in origin.covariates.items():
+        if values.shape != origin.prices.shape:
+            raise EngineError(f"covariate {name} has shape {values.shape}, the prices {origin.prices.shape}")
+        if np.isinf(values).any():
+            raise EngineError(f"covariate {name} holds an infinite value; unknown values are NaN")
+        if not np.isnan(values[-length:]).all():
+            recent[name] = values[-length:]
+    return recent
+
+
+def _check_sampling(kind: Kind, model: str, config: InferenceConfig) -> None:
+    """Refuse settings that the model lacks, and the lack of those that it needs."""
+    file = f"configs/chronos_{config.horizon}.json"
+    for field, value, example in (("num_samples", config.num_samples, 100), ("temperature", config.temperature, 1.0)):
+        if kind == "chronos-t5" and value is None:
+            raise EngineError(f"{field} is null but {model} ({kind}) samples; set {field} in {file}, such as {example}")
+        if kind != "chronos-t5" and value is not None:
+            lacks = f"{field} is set ({value}) but {model} ({kind}) does not sample; it has {SETTINGS[kind]}"
+            raise EngineError(f"{lacks}. Set {field} to null in {file}")
+
+
+def _seed(seed: int, values: Array) -> int:
+    """Seed of one origin's sampling, from the config's and the context itself: no origin shares another's draws."""
+    digest = hashlib.sha256(seed.to_bytes(8, "big") + np.ascontiguousarray(values, dtype="<f8").tobytes()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+@contextmanager
+def _own_randomness(seed: int) -> Iterator[None]:
+    """A stream of random numbers of its own; the process's is put back (Chronos-2's loader draws from it too)."""
+    import torch
+
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def _without_length_advice() -> Iterator[None]:
+    """Without the advice to stay within the model's own length: 90 days are 62 to 65 steps, just past Bolt's 64."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="We recommend keeping prediction length")
+        yield
+
+
+def _array(values: "torch.Tensor") -> Array:
+    """A tensor as float64."""
+    return np.asarray(values.numpy(), dtype=np.float64)
+
+
+def _device(device: str) -> str:
+    """`cpu` or `cuda`.
+
+    Raises:
+        EngineError: cuda is asked for and is not there.
+    """
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise EngineError("device is cuda but torch sees none; set it to cpu or auto")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+
+
+def _load(location: str, device: str, dtype: str) -> Any:
+    """Load a model; a local folder without any network.
+
+    Raises:
+        EngineError: nothing there, no Chronos model, or weights that are broken or not whole.
+    """
+    folder = Path(location).expanduser()
+    is_local = folder.is_dir()
+    if is_local and not (folder / "config.json").is_file():
+        raise EngineError(f"{location}: no config.json in this folder, so no model")
+    if not is_local and location.startswith(("/", ".", "~")):
+        raise EngineError(f"{location}: there is no such folder")
+    import torch
+    from chronos import BaseChronosPipeline
+
+    target = str(folder) if is_local else location
+    try:
+        with _quiet(), _own_randomness(0):
+            pipeline = BaseChronosPipeline.from_pretrained(
+                target, dtype=getattr(torch, dtype), local_files_only=is_local
+            )
+    except Exception as error:
+        # Whatever the libraries below throw (KeyError, OSError, SafetensorError …) means one thing to the caller.
+        reason = str(error).strip().splitlines()[:1] or ["no message"]
+        raise EngineError(
+            f"{location}: cannot be loaded as a Chronos model ({type(error).__name__}: {reason[0]})"
+        ) from error
+    if type(pipeline).__name__ not in KINDS:
+        raise EngineError(f"{location}: {type(pipeline).__name__} is not known; there are {', '.join(KINDS)}")
+    if is_local:
+        _check_weights(folder, pipeline.inner_model)
+    pipeline.inner_model.to(device).eval()
+    return pipeline
+
+
+def _check_weights(folder: Path, model: Any) -> None:
+    """Refuse a file that lacks weights of the model: transformers fills them with random numbers and says so in a log.
+
+    Embedding tables of encoder and decoder may be missing: they are copies of the shared one.
+    """
+    from safetensors import safe_open
+
+    stored: set[str] = set()
+    for file in folder.glob("*.safetensors"):
+        with safe_open(file, framework="pt") as weights:
+            stored.update(weights.keys())
+    if not stored:
+        return  # weights in another format; the library has read them
+    state = model.state_dict(keep_vars=True)
+    kept = {state[name].data_ptr() for name in stored if name in state}
+    missing = [
+        name
+        for name, value in state.items()
+        if name not in stored and value.data_ptr() not in kept and not name.endswith("embed_tokens.weight")
+    ]
+    if missing:
+        raise EngineError(f"{folder}: the weights lack {len(missing)} of the model's tensors, the first {missing[0]}")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Load without progress bars and reports on the terminal; what matters comes as an error."""
+    from transformers.utils import logging
+
+    level, has_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if has_bars:
+            logging.enable_progress_bar()

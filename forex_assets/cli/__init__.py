@@ -1,0 +1,8 @@
+"""The command line: reads the warehouse, runs the same assets as the UI in the same Dagster instance, prints."""
+
+from forex_assets.cli.commands import app
+
+
+def main() -> None:
+    """Entry point of `forex-assets` and `python -m forex_assets`."""
+    app()

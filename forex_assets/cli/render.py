@@ -1,0 +1,155 @@
+"""Draws records as tables for people: 80 columns, plain when piped, never without the words that sample data calls for."""
+
+from typing import Any
+
+import polars as pl
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+
+from forex_assets.domain.schemas import SAMPLE_SOURCE
+from forex_assets.resources.platform import Platform
+
+WEEK = 5
+
+
+def _banner(console: Console) -> None:
+    console.print(Panel(f"[bold red]{SAMPLE_SOURCE}[/]", border_style="red", expand=False))
+
+
+def _price(value: float | None) -> str:
+    """Two decimals, one from a thousand on: a band must fit its column."""
+    return "–" if value is None else f"{value:.{2 if value < 1000 else 1}f}"
+
+
+def _band(low: float | None, high: float | None) -> str:
+    return "–" if low is None or high is None else f"{_price(low)}–{_price(high)}"
+
+
+def fan(console: Console, frame: pl.DataFrame, *, is_full: bool) -> None:
+    """One horizon: median and bands by session, the walk's 95 % band beside them."""
+    first, last = frame.row(0, named=True), frame.row(-1, named=True)
+    is_sample = first["source"] == SAMPLE_SOURCE
+    table = Table(
+        title=f"USD/CLP {first['horizon']}: issued {first['as_of']}, target {first['target_date']}"
+        + (f"\n[bold red]{SAMPLE_SOURCE}[/]" if is_sample else ""),
+        caption=f"{first['engine']}: {escape(first['model'])}. From {_price(first['origin_clp_per_usd'])} on "
+        f"{first['origin_session']}{', provisional' if first['is_origin_provisional'] else ''} "
+        f"({first['source']}). Walk: no change, EWMA(.97) volatility.",
+        title_justify="left",
+        caption_justify="left",
+    )
+    for name in ("session", "step", "median", "80 % band", "95 % band", "walk 95 %"):
+        table.add_column(name, justify="left" if name == "session" else "right", no_wrap=True)
+    keep = {1, last["step"]} | set(range(WEEK, last["step"], WEEK if last["step"] <= 4 * WEEK + 2 else 2 * WEEK))
+    for row in frame.iter_rows(named=True):
+        if is_full or row["step"] in keep:
+            table.add_row(
+                str(row["session"]),
+                str(row["step"]),
+                _price(row["q50"]),
+                _band(row["q10"], row["q90"]),
+                _band(row["q025"], row["q975"]),
+                _band(row["walk_q025"], row["walk_q975"]),
+                style="bold" if row["step"] == last["step"] else None,
+            )
+    console.print(table)
+
+
+def closing_words(console: Console, platform: Platform, why: str) -> None:
+    """Which model and why, and where to look next."""
+    console.print(f"Model: {escape(why)}", soft_wrap=True)
+    console.print(f"Tables: {platform.warehouse.root}/forecasts/latest/   Graph and plots: make ui", soft_wrap=True)
+    if platform.reading_branch == "sample":
+        _banner(console)
+
+
+def ingest(console: Console, report: list[dict[str, Any]]) -> None:
+    """What came in, from where, and why other sources were passed over."""
+    if any(SAMPLE_SOURCE in str(record.get("data")) for record in report):
+        _banner(console)
+    table = Table("table", "rows", "first", "last", "source", title="Prices in", title_justify="left")
+    for record in report:
+        table.add_row(
+            record["asset"],
+            str(record.get("row_count", "")),
+            record.get("first_session", "–"),
+            record.get("last_session", "–"),
+            _source(record["source"]) if "source" in record else "",
+        )
+    console.print(table)
+    for record in report:
+        for attempt in record.get("sources_tried", []):
+            mark = "[green]used[/]" if attempt["used"] else "[yellow]passed over[/]"
+            console.print(
+                f"{record['asset']}: {attempt['source']} {mark}: {escape(attempt['answer'])} ({attempt['seconds']:.1f} s)",
+                soft_wrap=True,
+            )
+
+
+def status(console: Console, report: dict[str, Any]) -> None:
+    """Stored prices, latest forecasts, recent runs."""
+    if report["is_sample"]:
+        _banner(console)
+    console.print(f"Clock {report['clock']}   warehouse {report['warehouse']}", soft_wrap=True)
+    prices = Table("prices", "last session", "value", "source", "age (sessions)")
+    for r in report["prices"]:
+        value = "–" if r["last"] is None else f"{r['last']:,.4g}" if r["last"] < 100 else _price(r["last"])
+        provisional = " (provisional)" if r["is_provisional"] else ""
+        prices.add_row(r["table"], (r["last_session"] or "none") + provisional, value, _source(r["source"]), _age(r))
+    console.print(prices)
+    fans = Table("horizon", "issued", "target", "median", "95 % band", "engine", "age")
+    for r in report["forecasts"]:
+        band = _band(r["low_95"], r["high_95"])
+        fans.add_row(
+            r["horizon"],
+            r["as_of"] or "none",
+            r["target_date"] or "–",
+            _price(r["median"]),
+            band,
+            r["engine"] or "–",
+            _age(r),
+        )
+    console.print(fans)
+    if report["runs"]:
+        runs = Table("run", "job", "status", "started")
+        for r in report["runs"]:
+            runs.add_row(r["run"], r["job"], r["status"], r["started"])
+        console.print(runs)
+    else:
+        console.print("No runs yet: forex-assets forecast")
+
+
+def _source(name: str | None) -> str:
+    """A source's name in a narrow column; the notice above the tables says what `sample` is."""
+    return "sample" if name == SAMPLE_SOURCE else name or "–"
+
+
+def _age(record: dict[str, Any]) -> str:
+    age = record["age_in_sessions"]
+    if age is None:
+        return "[yellow]missing[/]"
+    return f"[yellow]{age}, stale[/]" if record["is_stale"] else str(age)
+
+
+def doctor(console: Console, report: dict[str, Any]) -> None:
+    """What is installed, who answers, which model, what is stale."""
+    console.print("Installed: " + ", ".join(f"{k} {v}" for k, v in report["installed"].items()), soft_wrap=True)
+    if report["sources"]:
+        sources = Table("source", "answers", "what it said", "seconds")
+        for r in report["sources"]:
+            sources.add_row(
+                r["source"],
+                "[green]yes[/]" if r["answers"] else "[yellow]no[/]",
+                escape(r["answer"]),
+                f"{r['seconds']:.1f}",
+            )
+        console.print(sources)
+    else:
+        console.print(f"FOREX_MARKET=sample: no source is asked. {SAMPLE_SOURCE}.")
+    for r in report["models"]:
+        console.print(f"{r['horizon']}: " + escape(r["error"] or f"{r['used']} ({r['why']})"), soft_wrap=True)
+    console.print("Stale or missing: " + (", ".join(report["stale"]) or "nothing"), soft_wrap=True)
+    ready = report["can_forecast"]
+    console.print("[green]A forecast can be made.[/]" if ready else "[red]No forecast can be made: see above.[/]")

@@ -1,0 +1,121 @@
+"""Runs assets in this process, recorded in the instance that the UI shows."""
+
+import os
+from typing import Any
+
+import dagster as dg
+
+from forex_assets.defs import contracts
+from forex_assets.domain.horizon import HORIZONS
+from forex_assets.resources.instance import prepare_instance
+from forex_assets.resources.parquet_io import WarehouseIO, table_key
+from forex_assets.resources.platform import Platform, PlatformResource
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""The command line says itself what went wrong; Dagster keeps the log for its UI."""
+
+
+class RunFailed(Exception):
+    """A run did not end well; the message is the first failed step's own, and names the run."""
+
+
+def materialize_market(platform: Platform) -> list[dict[str, Any]]:
+    """Prices, revisions and features.
+
+    Returns:
+        One record a table, in the order of the graph: its name, and what its materialization said.
+
+    Raises:
+        RunFailed: an asset failed, or a check that blocks what is downstream.
+    """
+    keys = [contracts.COPPER, contracts.USDCLP, contracts.REVISIONS, contracts.FEATURES]
+    result = run_assets(platform, keys)
+    said = {event.asset_key: event for event in result.get_asset_materialization_events() if event.asset_key}
+    return [
+        {"asset": table_key(key), **_plain(said[key].step_materialization_data.materialization.metadata)}
+        for key in keys
+        if key in said
+    ]
+
+
+def materialize_forecasts(platform: Platform, horizons: list[str]) -> None:
+    """The fans of `horizons` in one run, so that a model is loaded once.
+
+    Raises:
+        RunFailed: as above.
+    """
+    run_assets(platform, [contracts.LATEST], horizons)
+
+
+def run_assets(
+    platform: Platform, keys: list[dg.AssetKey], horizons: list[str] | None = None
+) -> dg.ExecuteInProcessResult:
+    """Runs assets in this process on `platform`'s settings: unpartitioned ones, or one horizon, or all of them.
+
+    Raises:
+        RunFailed: an asset failed, or a check that blocks what is downstream.
+    """
+    from forex_assets.locations.forecasting import build
+
+    tags = {}
+    if horizons is not None:
+        if len(horizons) not in (1, len(HORIZONS)):
+            raise ValueError(f"one horizon or all of them, not {horizons}")
+        tags = {
+            "dagster/asset_partition_range_start": horizons[0],
+            "dagster/asset_partition_range_end": horizons[-1],
+        }
+
+    os.environ["DAGSTER_HOME"] = str(prepare_instance(platform.settings))
+    resource = PlatformResource(overrides={"as_of": platform.settings.as_of} if platform.settings.as_of else {})
+    definitions = build({"platform": resource, "io_manager": WarehouseIO(platform=resource)})
+    job = definitions.resolve_implicit_global_asset_job_def()
+    with dg.DagsterInstance.get() as instance:
+        result = job.execute_in_process(
+            instance=instance,
+            asset_selection=keys,
+            tags={"source": "command line", **tags},
+            run_config=QUIET,
+            raise_on_error=False,
+        )
+    _raise_where_failed(result)
+    return result
+
+
+def _raise_where_failed(result: dg.ExecuteInProcessResult) -> None:
+    """The first failure in words: an asset's own, else a blocking check's."""
+    for check in result.get_asset_check_evaluations():
+        if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR:
+            raise RunFailed(
+                f"{table_key(check.asset_key)}: check {check.check_name} failed: {check.description} "
+                f"(run {result.run_id[:8]}; details in the UI: make ui)"
+            )
+    if not result.success:
+        for event in result.all_events:
+            data = event.step_failure_data if event.is_step_failure else None
+            if data is not None:
+                raise RunFailed(
+                    f"{event.step_key}: {_reason(data)} (run {result.run_id[:8]}; details in the UI: make ui)"
+                )
+        raise RunFailed(f"run {result.run_id} failed; see it in the UI: make ui")
+
+
+def _reason(data: Any) -> str:
+    """The failure's own words, without Dagster's wrapping."""
+    if data.user_failure_data and data.user_failure_data.description:
+        return str(data.user_failure_data.description)
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return "unknown" if error is None else error.message.strip()
+
+
+def _plain(metadata: Any) -> dict[str, Any]:
+    """Metadata as JSON values, without plots and paths."""
+    shown = {}
+    for name, value in metadata.items():
+        if isinstance(value, dg.TableMetadataValue):
+            shown[name] = [dict(record.data) for record in value.records]
+        elif name not in {"plot", "path"}:
+            shown[name.removeprefix("dagster/")] = value.value
+    return shown

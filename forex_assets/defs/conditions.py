@@ -1,0 +1,31 @@
+"""When assets update by themselves, and when they count as late. Stated once."""
+
+from datetime import timedelta
+
+import dagster as dg
+
+from forex_assets.defs.contracts import SANTIAGO
+
+MARKET_CRON = "0 19 * * 1-5"
+"""After the peso's close and copper's settlement; the hour that a bare date stands for."""
+
+CATCH_UP_CRON = "30 22 * * 1-5"
+"""A level-triggered second chance: `eager` loses an update that lands in the tick of the asset's own run."""
+
+MARKET_FRESHNESS = dg.FreshnessPolicy.cron(
+    deadline_cron="30 19 * * 1-5", lower_bound_delta=timedelta(minutes=30), timezone=SANTIAGO
+)
+FORECAST_FRESHNESS = dg.FreshnessPolicy.cron(
+    deadline_cron="0 20 * * 1-5", lower_bound_delta=timedelta(hours=1), timezone=SANTIAGO
+)
+
+
+def on_new_inputs() -> dg.AutomationCondition:
+    """When an input is new and its blocking checks have passed; in any case once more in the evening.
+
+    A forecast made twice from the same inputs is the same forecast, so the second chance costs seconds and no truth.
+    """
+    idle = ~dg.AutomationCondition.in_progress()
+    passed = dg.AutomationCondition.all_deps_blocking_checks_passed()
+    catch_up = dg.AutomationCondition.cron_tick_passed(CATCH_UP_CRON, SANTIAGO)
+    return ((dg.AutomationCondition.eager() | catch_up) & passed & idle).with_label("on_new_inputs")

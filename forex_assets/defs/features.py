@@ -1,0 +1,37 @@
+"""The ten copper features as an asset."""
+
+import dagster as dg
+import polars as pl
+
+from forex_assets.adapters.plots import features_plot, markdown_image
+from forex_assets.defs import contracts
+from forex_assets.defs.conditions import on_new_inputs
+from forex_assets.defs.metadata import column_schema, frame_metadata, is_sample
+from forex_assets.domain.features.copper import COPPER_FEATURES, FEATURES_SCHEMA, copper_features
+
+
+@dg.asset(
+    key=contracts.FEATURES,
+    ins={"copper": dg.AssetIn(key=contracts.COPPER), "usdclp": dg.AssetIn(key=contracts.USDCLP)},
+    group_name="features",
+    kinds={"polars", "parquet"},
+    owners=contracts.OWNERS,
+    metadata=column_schema(FEATURES_SCHEMA)
+    | {
+        "features": dg.MetadataValue.md("\n".join(f"- `{f.name}` ({f.unit}): {f.description}" for f in COPPER_FEATURES))
+    },
+    automation_condition=on_new_inputs(),
+    description="Ten features of the copper price on copper's own sessions: returns, volatility, averages, trend, RSI "
+    "and the correlation with the peso. Empty, with a warning, where copper is.",
+)
+def copper(context: dg.AssetExecutionContext, copper: pl.DataFrame, usdclp: pl.DataFrame) -> pl.DataFrame:
+    """The features on every copper session; null until a feature's window is full."""
+    if is_sample(copper) != is_sample(usdclp) and not copper.is_empty():
+        context.log.warning("copper and the peso come from different markets (real and generated): copper is left out")
+        copper = copper.clear()
+    features = copper_features(copper, usdclp)
+    if features.is_empty():
+        context.log.warning("no copper price: no features; forecasts go on without them")
+    plot = markdown_image(features_plot(features), "the ten copper features")
+    context.add_output_metadata(frame_metadata(features, plot))
+    return features

@@ -1,0 +1,93 @@
+"""Forecast assets: the inference settings as they stand, and the latest fan of each horizon."""
+
+import time
+
+import dagster as dg
+import polars as pl
+
+from forex_assets.adapters.plots import fan_plot, markdown_image
+from forex_assets.defs import contracts
+from forex_assets.defs.conditions import FORECAST_FRESHNESS, on_new_inputs
+from forex_assets.defs.metadata import column_schema, frame_metadata
+from forex_assets.domain.forecast.forecast import Request, make_forecasts, usable
+from forex_assets.domain.horizon import HORIZONS, target_of
+from forex_assets.domain.market.prices import USDCLP
+from forex_assets.domain.schemas import FORECAST_SCHEMA
+from forex_assets.resources.platform import Platform, PlatformResource
+
+
+@dg.observable_source_asset(
+    key=contracts.INFERENCE_CONFIG,
+    partitions_def=contracts.HORIZON_PARTITIONS,
+    group_name="config",
+    kinds={"json"},
+    owners=contracts.OWNERS,
+    automation_condition=dg.AutomationCondition.on_cron("0 * * * *"),
+    description="`configs/chronos_<horizon>.json`: model, context, samples, temperature, representation, seed. Its data "
+    "version is the fingerprint of the settings, so a changed file starts a new forecast and a reformatted one does not.",
+)
+def inference(platform: PlatformResource) -> dg.DataVersionsByPartition:
+    """The fingerprint of each horizon's settings."""
+    configs = platform.platform().configs
+    return dg.DataVersionsByPartition({horizon: configs.read(horizon).fingerprint for horizon in HORIZONS})
+
+
+@dg.asset(
+    key=contracts.LATEST,
+    ins={"usdclp": dg.AssetIn(key=contracts.USDCLP), "copper": dg.AssetIn(key=contracts.FEATURES)},
+    deps=[contracts.INFERENCE_CONFIG],
+    partitions_def=contracts.HORIZON_PARTITIONS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    group_name="forecasts",
+    kinds={"polars", "parquet"},
+    owners=contracts.OWNERS,
+    metadata=column_schema(FORECAST_SCHEMA),
+    automation_condition=on_new_inputs(),
+    freshness_policy=FORECAST_FRESHNESS,
+    description="The latest fan of USD/CLP by session up to the horizon's target date: mean and nine quantiles, with the "
+    "random walk's beside them. Made by the configured Chronos model, or by the EWMA walk where there is none.",
+)
+def latest(
+    context: dg.AssetExecutionContext, platform: PlatformResource, usdclp: pl.DataFrame, copper: pl.DataFrame
+) -> pl.DataFrame:
+    """One row a session and horizon; several horizons in one run share one model."""
+    ready = platform.platform()
+    is_known = pl.col("available_at") <= ready.now  # a table written later than the clock holds what must not be seen
+    prices, features = usdclp.filter(is_known), copper.filter(is_known)
+    tables = [_forecast(ready, horizon, prices, features) for horizon in context.partition_keys]
+    for horizon, (table, why) in zip(context.partition_keys, tables, strict=True):
+        context.add_asset_metadata(_shown(prices, table, why), contracts.LATEST, horizon)
+    return pl.concat([table for table, _ in tables])
+
+
+def _forecast(ready: Platform, horizon: str, prices: pl.DataFrame, features: pl.DataFrame) -> tuple[pl.DataFrame, str]:
+    """The forecast of one horizon, and why this model made it."""
+    config = ready.configs.read(horizon)
+    found = ready.find_model(config.model)
+    rows = usable(prices)
+    if rows.is_empty():
+        raise dg.Failure(
+            f"USD/CLP: no usable price was known at {ready.now:%Y-%m-%d %H:%M} UTC; run `forex-assets ingest` with "
+            f"the same FOREX_AS_OF, or choose a later one",
+            allow_retries=False,
+        )
+    target = target_of(horizon, ready.settings.as_of_date, rows["session"][-1], ready.calendar(USDCLP))
+    table = make_forecasts(ready.engine(found), [Request(config, target)], prices, features, clock=time.perf_counter)[0]
+    return table, found.why
+
+
+def _shown(prices: pl.DataFrame, table: pl.DataFrame, why: str) -> dict[str, object]:
+    """What the UI shows of one horizon's fan."""
+    last = table.row(-1, named=True)
+    title = f"USD/CLP {last['horizon']}, issued {last['as_of']}"
+    return frame_metadata(
+        table,
+        markdown_image(fan_plot(usable(prices).tail(120), table, title), title),
+        model=why,
+        target_date=str(last["target_date"]),
+        median_at_target=last["q50"],
+        band_95_at_target=f"{last['q025']:.2f} to {last['q975']:.2f}",
+        config_fingerprint=last["config_fingerprint"],
+        data_fingerprint=last["data_fingerprint"],
+        engine_seconds=last["engine_seconds"],
+    )

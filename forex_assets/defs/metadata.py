@@ -1,0 +1,48 @@
+"""What every asset shows in the UI beside its rows: counts, columns with units, plots, and where the rows are from."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from forex_assets.domain.schemas import SAMPLE_SOURCE, Schema
+
+
+def column_schema(schema: Schema) -> dict[str, Any]:
+    """Definition metadata: the columns of a table as Dagster shows them."""
+    columns = [dg.TableColumn(name, str(dtype)) for name, dtype in schema.items()]
+    return {"dagster/column_schema": dg.TableSchema(columns=columns)}
+
+
+def is_sample(frame: pl.DataFrame) -> bool:
+    """Whether any row comes from the generated market."""
+    return "source" in frame.columns and bool((frame["source"] == SAMPLE_SOURCE).any())
+
+
+def frame_metadata(frame: pl.DataFrame, plot: str | None = None, **more: Any) -> dict[str, Any]:
+    """Row count, first and last session, plot, and a warning where the rows are not market prices."""
+    shown: dict[str, Any] = {"dagster/row_count": frame.height}
+    if is_sample(frame):
+        shown["data"] = dg.MetadataValue.md(f"**{SAMPLE_SOURCE}**")
+    if "session" in frame.columns and not frame.is_empty():
+        shown |= {"first_session": str(frame["session"].min()), "last_session": str(frame["session"].max())}
+    if plot is not None:
+        shown["plot"] = dg.MetadataValue.md(plot)
+    return shown | more
+
+
+def attempts_table(attempts: Any) -> dg.MetadataValue[Any]:
+    """The sources tried and what each answered, as a table in the UI."""
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord({"source": a.source, "used": a.is_ok, "answer": a.answer, "seconds": round(a.seconds, 2)})
+            for a in attempts
+        ]
+    )
+
+
+def check_metadata(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A finding's values in types that Dagster takes."""
+    plain = (bool, int, float, str, list, dict)
+    return {k: v if isinstance(v, plain) else str(v) for k, v in values.items()}

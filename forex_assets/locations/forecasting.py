@@ -1,0 +1,33 @@
+"""The forecasting location: prices, features, forecasts. Lists only."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from forex_assets.defs import checks, features, forecasts, jobs, market
+from forex_assets.resources.parquet_io import WarehouseIO
+from forex_assets.resources.platform import PlatformResource
+
+
+def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """The location's definitions; `overrides` replaces resources by name."""
+    platform = PlatformResource()
+    return dg.Definitions(
+        assets=[
+            market.usdclp,
+            market.copper_hgf_usd_lb,
+            market.revisions,
+            features.copper,
+            forecasts.inference,
+            forecasts.latest,
+        ],
+        asset_checks=checks.ALL,
+        jobs=[jobs.market_refresh, jobs.forecast_all_horizons],
+        schedules=[jobs.refresh_market_on_weekdays],
+        sensors=[jobs.follow_new_inputs],
+        resources={"platform": platform, "io_manager": WarehouseIO(platform=platform), **(overrides or {})},
+    )
+
+
+defs = build()

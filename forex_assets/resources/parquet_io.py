@@ -1,0 +1,53 @@
+"""Dagster's door to the warehouse: which table an asset's frame is, and which partition of it."""
+
+import dagster as dg
+import polars as pl
+
+from forex_assets.resources.platform import PlatformResource
+
+PARTITION_COLUMN = "horizon"
+
+
+def table_key(key: dg.AssetKey) -> str:
+    """The warehouse's key of an asset: `market/usdclp`."""
+    return "/".join(key.path)
+
+
+class WarehouseIO(dg.ConfigurableIOManager):
+    """Writes polars frames to the warehouse and reads them back.
+
+    A run over several partitions hands over one frame, which is split by its `horizon` column; a reader of several
+    partitions gets them in one frame, in the partitions' order. A table that is not there reads as an error that says
+    what to materialize.
+    """
+
+    platform: dg.ResourceDependency[PlatformResource]
+
+    def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame | None) -> None:
+        """Writes one table, or one a partition."""
+        if obj is None:  # an observation, or a check
+            return
+        warehouse = self.platform.platform().warehouse_for(obj)
+        key = table_key(context.asset_key)
+        if not context.has_asset_partitions:
+            path = warehouse.write(key, obj)
+            context.add_output_metadata({"path": dg.MetadataValue.path(str(path))})
+            return
+        for partition in context.asset_partition_keys:
+            rows = obj.filter(pl.col(PARTITION_COLUMN) == partition)
+            if rows.is_empty():
+                raise ValueError(f"{key}: the frame has no rows for partition {partition}")
+            warehouse.write(key, rows, partition)
+
+    def load_input(self, context: dg.InputContext) -> pl.DataFrame:
+        """Reads one table, or the partitions asked for."""
+        warehouse = self.platform.platform().warehouse
+        key = table_key(context.asset_key)
+        partitions = context.asset_partition_keys if context.has_asset_partitions else [None]
+        frames = [warehouse.read(key, partition) for partition in partitions]
+        found = [frame for frame in frames if frame is not None]
+        if len(found) < len(frames):
+            raise FileNotFoundError(
+                f"{key} is not in {warehouse.root}; materialize it first, e.g. `forex-assets forecast` or `make run`"
+            )
+        return pl.concat(found)

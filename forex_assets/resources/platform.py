@@ -1,0 +1,162 @@
+"""The composition root: from settings to the plain objects that assets and the command line use. No rule lives here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import dagster as dg
+import polars as pl
+from pydantic import Field
+
+from forex_assets.adapters.central_bank import CentralBankSource
+from forex_assets.adapters.config_store import ConfigStore
+from forex_assets.adapters.fred import FredMonthly
+from forex_assets.adapters.holidays import market_calendar
+from forex_assets.adapters.model_finder import Found, find_model
+from forex_assets.adapters.price_store import PriceStore
+from forex_assets.adapters.warehouse import Warehouse
+from forex_assets.adapters.yahoo import YahooSource
+from forex_assets.domain.calendar import SessionCalendar
+from forex_assets.domain.forecast.baselines import EwmaEngine
+from forex_assets.domain.forecast.engine import Engine
+from forex_assets.domain.market.prices import COPPER, USDCLP, Attempt, PriceSeries, PriceSource
+from forex_assets.domain.market.sample import SampleMarket, sample_market
+from forex_assets.domain.schemas import SAMPLE_SOURCE
+from forex_assets.resources.probe import probe_sources
+from forex_assets.resources.settings import Settings, load_settings
+
+Branch = Literal["live", "sample"]
+SAMPLE_FOLDER = "sample"
+YAHOO_SYMBOLS = {USDCLP.name: "CLP=X", COPPER.name: "HG=F"}
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Everything built from one set of settings.
+
+    Attributes:
+        settings: where everything comes from.
+    """
+
+    settings: Settings
+
+    @property
+    def now(self) -> datetime:
+        """The clock, UTC."""
+        return self.settings.now
+
+    @property
+    def configs(self) -> ConfigStore:
+        """The live inference settings."""
+        return ConfigStore(self.settings.configs)
+
+    def calendar(self, series: PriceSeries) -> SessionCalendar:
+        """Sessions of the market that a series is quoted on."""
+        return market_calendar(series.calendar)
+
+    def daily_sources(self, series: PriceSeries) -> list[PriceSource]:
+        """Sources of daily prices, in the order in which they are asked."""
+        s = self.settings
+        yahoo = YahooSource(
+            series, YAHOO_SYMBOLS[series.name], s.yahoo_url, self.calendar(series), deadline_s=s.source_deadline_s
+        )
+        return [yahoo, self.central_bank] if series is USDCLP else [yahoo]
+
+    @property
+    def central_bank(self) -> CentralBankSource:
+        """Banco Central de Chile's dólar observado."""
+        s = self.settings
+        user, password = (v.get_secret_value() if v else None for v in (s.bcch_user, s.bcch_password))
+        return CentralBankSource(user, password, s.bcch_url, self.calendar(USDCLP), deadline_s=s.source_deadline_s)
+
+    @property
+    def fred(self) -> FredMonthly:
+        """FRED's monthly copper price."""
+        s = self.settings
+        key = s.fred_api_key.get_secret_value() if s.fred_api_key else None
+        return FredMonthly(api_key=key, root_url=s.fred_url, deadline_s=s.source_deadline_s)
+
+    @property
+    def live_warehouse(self) -> Warehouse:
+        """Tables made from real prices."""
+        return Warehouse(self.settings.warehouse)
+
+    @property
+    def sample_warehouse(self) -> Warehouse:
+        """Tables made from the generated market, in a folder of their own."""
+        return self.live_warehouse.branch(SAMPLE_FOLDER)
+
+    @property
+    def store(self) -> PriceStore:
+        """Stored histories of real prices; the generated market needs none."""
+        return PriceStore(self.live_warehouse)
+
+    @property
+    def reading_branch(self) -> Branch:
+        """Which tables stand: in `auto`, the real ones as soon as there are any."""
+        if self.settings.market != "auto":
+            return self.settings.market
+        key = f"market/{USDCLP.name}"
+        return "sample" if not self.live_warehouse.exists(key) and self.sample_warehouse.exists(key) else "live"
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """The tables to read from now."""
+        return self.sample_warehouse if self.reading_branch == "sample" else self.live_warehouse
+
+    def warehouse_for(self, frame: pl.DataFrame) -> Warehouse:
+        """Where a table belongs: one that holds generated rows never lands among the real ones."""
+        if "source" in frame.columns and not frame.is_empty():
+            is_sample = (frame["source"] == SAMPLE_SOURCE).any()
+            return self.sample_warehouse if is_sample else self.live_warehouse
+        return self.warehouse
+
+    def ingest_branch(self) -> Branch:
+        """Which market to take prices from: `auto` is sample only where no source answers and nothing is stored."""
+        if self.settings.market != "auto":
+            return self.settings.market
+        if any(self.store.sources(series) for series in (USDCLP, COPPER)):
+            return "live"
+        return "live" if any(answer.is_ok for answer in self.probe()) else "sample"
+
+    def probe(self) -> list[Attempt]:
+        """Whether each source answers at all."""
+        return probe_sources(self.all_sources(), self.now)
+
+    def all_sources(self) -> Mapping[str, PriceSource]:
+        """Every source by a name for people."""
+        return {
+            "Yahoo CLP=X": self.daily_sources(USDCLP)[0],
+            "Yahoo HG=F": self.daily_sources(COPPER)[0],
+            "Banco Central": self.central_bank,
+            "FRED PCOPPUSDM": self.fred,
+        }
+
+    def sample(self) -> SampleMarket:
+        """The generated market as of the clock."""
+        return sample_market(self.now, {s.calendar: self.calendar(s) for s in (USDCLP, COPPER)})
+
+    def find_model(self, configured: str) -> Found:
+        """Which model `FOREX_MODEL` comes to for a config, and why."""
+        return find_model(self.settings.model, configured)
+
+    def engine(self, found: Found) -> Engine:
+        """The engine of a found model; Chronos is loaded once a process, on first use."""
+        if found.kind == "ewma" or found.location is None:
+            return EwmaEngine()
+        from forex_assets.adapters.chronos_model import ChronosEngine
+
+        return ChronosEngine(found.location, self.settings.device, self.settings.dtype, label=found.model)
+
+
+class PlatformResource(dg.ConfigurableResource[Platform]):
+    """Hands assets the `Platform`; its settings come from the environment when a run starts, or from `overrides`."""
+
+    overrides: dict[str, str] = Field(
+        default_factory=dict, description="settings by field name, such as as_of or model, over the environment's"
+    )
+
+    def platform(self) -> Platform:
+        """A platform on the settings of this moment."""
+        return Platform(load_settings(**self.overrides))

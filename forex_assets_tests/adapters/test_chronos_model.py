@@ -1,0 +1,332 @@
+"""The Chronos engine on small random models of all three kinds; their answers are shapes, never forecasts."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from forex_assets.adapters.chronos_model import PATHS_AT_ONCE, ChronosEngine, load_counts, sample_t5
+from forex_assets.domain.forecast.config import InferenceConfig, Representation
+from forex_assets.domain.forecast.engine import EngineError, Origin
+from forex_assets.domain.forecast.fan import Fan
+from forex_assets.domain.forecast.representation import decode_paths, decode_quantiles, encode, fan_of_quantiles
+from forex_assets_tests.adapters import tiny_models
+
+PRICES = 900 * np.exp(np.cumsum(np.random.default_rng(7).normal(0, 0.006, 400)))
+OTHER = 700 * np.exp(np.cumsum(np.random.default_rng(8).normal(0, 0.01, 120)))
+KINDS = ["t5", "bolt", "chronos2"]
+REPRESENTATIONS: list[Representation] = ["anchored", "returns", "levels"]
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Folders of one model a kind."""
+    folder = tmp_path_factory.mktemp("models")
+    return {
+        "t5": str(tiny_models.build_t5(folder / "tiny-t5")),
+        "bolt": str(tiny_models.build_bolt(folder / "tiny-bolt")),
+        "chronos2": str(tiny_models.build_chronos2(folder / "tiny-chronos2")),
+    }
+
+
+def settings(kind: str, **more: Any) -> InferenceConfig:
+    sampling = {"num_samples": 40, "temperature": 1.0} if kind == "t5" else {}
+    return InferenceConfig(**{"horizon": "7d", "model": "tiny", "context_length": 64, **sampling, **more})
+
+
+def fan_of(models: dict[str, str], kind: str, origin: Origin, **more: Any) -> Fan:
+    return ChronosEngine(models[kind]).forecast([origin], settings(kind, **more))[0]
+
+
+def is_same(left: Fan, right: Fan) -> bool:
+    return bool((left.quantiles == right.quantiles).all() and (left.mean == right.mean).all())
+
+
+def test_importing_the_adapter_imports_neither_torch_nor_chronos() -> None:
+    script = (
+        "import sys, forex_assets.adapters.chronos_model, forex_assets.adapters.model_finder\n"
+        "print([name for name in ('torch', 'chronos', 'transformers', 'huggingface_hub') if name in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "[]"
+
+
+@pytest.mark.parametrize(("kind", "name"), [("t5", "chronos-t5"), ("bolt", "chronos-bolt"), ("chronos2", "chronos-2")])
+def test_the_kind_is_told_by_the_model_and_the_name_by_its_folder(kind: str, name: str, models: dict[str, str]) -> None:
+    engine = ChronosEngine(models[kind])
+    assert (engine.name, engine.model) == (name, f"tiny-{kind}")
+    assert ChronosEngine(models[kind], label="org/model").model == "org/model"
+
+
+def test_a_hub_id_is_its_own_name() -> None:
+    assert ChronosEngine("amazon/chronos-t5-small").model == "amazon/chronos-t5-small"
+
+
+def test_a_process_loads_a_model_once_whatever_the_number_of_engines(models: dict[str, str]) -> None:
+    for _ in range(3):
+        for kind in KINDS:
+            ChronosEngine(models[kind]).forecast([Origin(PRICES, 2, {})], settings(kind))
+    for kind in KINDS:
+        assert load_counts()[(models[kind], "cpu", "float32")] == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("representation", REPRESENTATIONS)
+def test_the_same_origin_and_seed_give_the_same_fan_bit_for_bit_whatever_stands_beside_it(
+    kind: str, representation: Representation, models: dict[str, str]
+) -> None:
+    import torch
+
+    config = settings(kind, representation=representation)
+    engine = ChronosEngine(models[kind])
+    origin, neighbour = Origin(PRICES, 7, {}), Origin(OTHER, 3, {})
+    alone = engine.forecast([origin], config)[0]
+    torch.rand(3)
+    beside = engine.forecast([neighbour, origin, neighbour], config)
+    assert is_same(alone, beside[1])
+    assert is_same(beside[0], beside[2])
+    assert alone.quantiles.shape == (7, 9)
+    assert not is_same(Fan(alone.mean[:3], alone.quantiles[:3]), beside[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_forecast_leaves_the_process_with_its_own_random_numbers(kind: str, models: dict[str, str]) -> None:
+    import torch
+
+    ChronosEngine(models[kind]).forecast([Origin(PRICES, 2, {})], settings(kind))
+    state = torch.get_rng_state()
+    fan_of(models, kind, Origin(OTHER, 5, {}))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_another_seed_draws_other_paths(models: dict[str, str]) -> None:
+    origin = Origin(PRICES, 5, {})
+    assert not is_same(fan_of(models, "t5", origin), fan_of(models, "t5", origin, seed=1))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_context_longer_than_the_history_is_the_history(kind: str, models: dict[str, str]) -> None:
+    origin = Origin(OTHER, 5, {})
+    assert is_same(fan_of(models, kind, origin, context_length=120), fan_of(models, kind, origin, context_length=8000))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_model_hears_its_context_and_no_more_than_that(kind: str, models: dict[str, str]) -> None:
+    earlier = PRICES.copy()
+    earlier[:-64] = PRICES[-65]
+    encoded = encode(PRICES, "levels", 64)
+    assert not is_same(
+        fan_of(models, kind, Origin(PRICES, 5, {}), representation="levels"),
+        fan_of(models, kind, Origin(PRICES, 5, {}), representation="levels", context_length=32),
+    )
+    # Levels do not depend on the scale, the one thing that is taken from sessions before the context.
+    assert (encode(earlier, "levels", 64).values == encoded.values).all()
+    assert is_same(
+        fan_of(models, kind, Origin(PRICES, 5, {}), representation="levels"),
+        fan_of(models, kind, Origin(earlier, 5, {}), representation="levels"),
+    )
+
+
+def loaded(folder: str) -> Any:
+    """The stock pipeline of a folder."""
+    from chronos import BaseChronosPipeline
+
+    return BaseChronosPipeline.from_pretrained(folder)
+
+
+def seed_of(seed: int, values: np.ndarray) -> int:
+    """The documented seed of an origin: SHA-256 of the config's seed and the context, 63 bits."""
+    return int(hashlib.sha256(seed.to_bytes(8, "big") + values.tobytes()).hexdigest()[:16], 16) >> 1
+
+
+def test_t5_within_its_length_is_one_call_of_the_stock_pipeline(models: dict[str, str]) -> None:
+    import torch
+
+    encoded = encode(PRICES, "anchored", 64)
+    pipeline = loaded(models["t5"])
+    with torch.random.fork_rng():
+        torch.manual_seed(seed_of(5, encoded.values))
+        context = torch.tensor(encoded.values, dtype=torch.float32)
+        samples = pipeline.predict(context, 22, num_samples=40, temperature=0.7)[0].double().numpy()
+    fan = fan_of(models, "t5", Origin(PRICES, 22, {}), temperature=0.7, seed=5)
+    paths = decode_paths(samples, encoded)
+    np.testing.assert_array_equal(fan.mean, paths.mean(axis=0))
+    np.testing.assert_array_equal(fan.median, np.median(paths, axis=0))
+
+
+def test_t5_past_its_length_continues_each_path_from_its_own_past_as_a_plain_loop_does(models: dict[str, str]) -> None:
+    import torch
+
+    encoded = encode(PRICES, "anchored", 64)
+    pipeline = loaded(models["t5"])
+    with torch.random.fork_rng():
+        torch.manual_seed(seed_of(0, encoded.values))
+        context = torch.tensor(encoded.values, dtype=torch.float32)
+        first = pipeline.predict(context, 64, num_samples=40, temperature=1.0)[0]
+        rows = []
+        for start in range(0, 40, PATHS_AT_ONCE):
+            pasts = [torch.cat([context, path]) for path in first[start : start + PATHS_AT_ONCE]]
+            rows += list(pipeline.predict(torch.stack(pasts), 1, num_samples=1, temperature=1.0)[:, 0])
+    paths = decode_paths(torch.cat([first, torch.stack(rows)], dim=1).double().numpy(), encoded)
+    fan = fan_of(models, "t5", Origin(PRICES, 65, {}))
+    np.testing.assert_array_equal(fan.mean, paths.mean(axis=0))
+    shorter = fan_of(models, "t5", Origin(PRICES, 64, {}))
+    np.testing.assert_array_equal(fan.quantiles[:64], shorter.quantiles)
+
+
+class WalkingPipeline:
+    """A pipeline that walks: every sampled path adds standard normal steps to the last value that it is given."""
+
+    model_prediction_length = 64
+
+    def predict(self, inputs: Any, prediction_length: int, *, num_samples: int, temperature: float) -> Any:
+        import torch
+
+        assert prediction_length <= self.model_prediction_length
+        steps = torch.randn(inputs.shape[0], num_samples, prediction_length) * temperature
+        return inputs[:, -1:, None] + steps.cumsum(dim=-1)
+
+
+def test_the_fan_of_a_walk_keeps_widening_past_the_models_own_length() -> None:
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        paths = sample_t5(WalkingPipeline(), np.zeros(30), 140, settings("t5", num_samples=4000))
+    assert paths.shape == (4000, 140)
+    # From the median, as the library goes on, the sd at step 65 would be 1. The bound is five standard errors.
+    np.testing.assert_allclose(paths.std(axis=0), np.sqrt(np.arange(1, 141)), rtol=5 / np.sqrt(2 * 4000))
+    np.testing.assert_allclose(np.diff(paths, axis=1).std(axis=0), 1.0, rtol=5 / np.sqrt(2 * 4000))
+
+
+@pytest.mark.parametrize("steps", [5, 65])
+def test_bolt_gives_the_stock_pipelines_deciles(steps: int, models: dict[str, str]) -> None:
+    import torch
+
+    encoded = encode(PRICES, "anchored", 64)
+    context = torch.tensor(encoded.values, dtype=torch.float32)
+    pipeline = loaded(models["bolt"])
+    with torch.no_grad():
+        native = pipeline.model(context=context[None]).quantile_preds[0].double().numpy().T
+    fan = fan_of(models, "bolt", Origin(PRICES, steps, {}))
+    known = min(steps, 64)
+    expected = np.sort(decode_quantiles(native[:known], tiny_models.BOLT_LEVELS, encoded), axis=1)
+    np.testing.assert_allclose(fan.quantiles[:known, [2, 4, 6]], expected[:, [0, 4, 8]], rtol=1e-5)
+    assert fan.quantiles.shape == (steps, 9)
+
+
+def test_chronos_2_gives_the_stock_pipelines_quantiles_with_covariates(models: dict[str, str]) -> None:
+    encoded = encode(PRICES, "anchored", 64)
+    copper = np.random.default_rng(1).normal(size=len(PRICES))
+    copper[::5] = np.nan
+    task = {"target": encoded.values.astype(np.float32), "past_covariates": {"copper": copper[-64:]}}
+    native = loaded(models["chronos2"]).predict([task], prediction_length=9)[0][0].double().numpy().T
+    expected = fan_of_quantiles(
+        decode_quantiles(native, tiny_models.CHRONOS2_LEVELS, encoded), tiny_models.CHRONOS2_LEVELS
+    )
+    assert is_same(fan_of(models, "chronos2", Origin(PRICES, 9, {"copper": copper})), expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_chronos_2_alone_hears_covariates(kind: str, models: dict[str, str]) -> None:
+    copper = {"copper": np.random.default_rng(1).normal(size=len(PRICES))}
+    without, given = fan_of(models, kind, Origin(PRICES, 5, {})), fan_of(models, kind, Origin(PRICES, 5, copper))
+    assert is_same(without, given) == (kind != "chronos2")
+
+
+def test_the_order_of_covariates_and_those_without_a_value_do_not_matter(models: dict[str, str]) -> None:
+    noise = np.random.default_rng(1).normal(size=(2, len(PRICES)))
+    unknown = np.where(np.arange(len(PRICES)) < len(PRICES) - 64, 1.0, np.nan)
+    one = fan_of(models, "chronos2", Origin(PRICES, 5, {"a": noise[0], "b": noise[1]}))
+    two = fan_of(models, "chronos2", Origin(PRICES, 5, {"c": unknown, "b": noise[1], "a": noise[0]}))
+    assert is_same(one, two)
+
+
+@pytest.mark.parametrize(
+    ("covariate", "words"),
+    [(np.zeros(3), r"covariate copper has shape \(3,\)"), (np.full(400, np.inf), "copper holds an infinite value")],
+)
+def test_a_covariate_that_does_not_fit_is_refused(covariate: np.ndarray, words: str, models: dict[str, str]) -> None:
+    with pytest.raises(EngineError, match=words):
+        fan_of(models, "chronos2", Origin(PRICES, 5, {"copper": covariate}))
+
+
+@pytest.mark.parametrize(("kind", "name"), [("bolt", "chronos-bolt"), ("chronos2", "chronos-2")])
+@pytest.mark.parametrize(("field", "value"), [("num_samples", 100), ("temperature", 1.0)])
+def test_sampling_settings_for_a_model_that_does_not_sample_say_what_it_has(
+    kind: str, name: str, field: str, value: float, models: dict[str, str]
+) -> None:
+    with pytest.raises(EngineError) as caught:
+        fan_of(models, kind, Origin(PRICES, 5, {}), **{field: value})
+    assert str(caught.value) == (
+        f"{field} is set ({value}) but tiny-{kind} ({name}) does not sample; it has context_length, representation. "
+        f"Set {field} to null in configs/chronos_7d.json"
+    )
+
+
+@pytest.mark.parametrize("field", ["num_samples", "temperature"])
+def test_t5_without_sampling_settings_names_the_field_and_the_file(field: str, models: dict[str, str]) -> None:
+    with pytest.raises(EngineError, match=rf"{field} is null but tiny-t5 .* set {field} in configs/chronos_90d\.json"):
+        fan_of(models, "t5", Origin(PRICES, 5, {}), **{field: None, "horizon": "90d"})
+
+
+@pytest.mark.parametrize(("prices", "steps"), [(PRICES[:1], 5), (np.array([900.0, np.nan]), 5), (PRICES, 0)])
+def test_an_impossible_origin_is_refused(prices: np.ndarray, steps: int, models: dict[str, str]) -> None:
+    with pytest.raises(EngineError, match=r"origin of|steps is 0"):
+        fan_of(models, "t5", Origin(prices, steps, {}))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_half_precision_is_another_model_of_its_own_and_still_a_fan(kind: str, models: dict[str, str]) -> None:
+    fan = ChronosEngine(models[kind], dtype="bfloat16").forecast([Origin(PRICES, 65, {})], settings(kind))[0]
+    assert fan.quantiles.shape == (65, 9)
+    assert load_counts()[(models[kind], "cpu", "bfloat16")] == 1
+
+
+def test_a_device_that_is_not_there_is_refused_and_auto_takes_what_is(models: dict[str, str]) -> None:
+    import torch
+
+    assert ChronosEngine(models["bolt"], device="auto").name == "chronos-bolt"
+    if not torch.cuda.is_available():
+        with pytest.raises(EngineError, match="device is cuda but torch sees none"):
+            ChronosEngine(models["bolt"], device="cuda").forecast([], settings("bolt"))
+
+
+def test_a_folder_that_is_no_model_says_why(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"no config\.json"):
+        _ = ChronosEngine(str(tmp_path)).name
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "t5"}))
+    with pytest.raises(
+        EngineError, match=r"cannot be loaded as a Chronos model \(ValueError: Not a Chronos config file"
+    ):
+        _ = ChronosEngine(str(tmp_path)).name
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(EngineError, match="cannot be loaded as a Chronos model"):
+        _ = ChronosEngine(str(tmp_path)).name
+    with pytest.raises(EngineError, match="there is no such folder"):
+        _ = ChronosEngine(str(tmp_path / "nowhere")).name
+
+
+@pytest.mark.parametrize("fault", ["missing", "truncated", "incomplete"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_that_are_missing_broken_or_not_whole_are_an_error(kind: str, fault: str, tmp_path: Path) -> None:
+    build = {"t5": tiny_models.build_t5, "bolt": tiny_models.build_bolt, "chronos2": tiny_models.build_chronos2}[kind]
+    weights = build(tmp_path / "model") / "model.safetensors"
+    if fault == "missing":
+        weights.unlink()
+    elif fault == "truncated":
+        weights.write_bytes(weights.read_bytes()[:-1000])
+    else:
+        from safetensors.torch import load_file, save_file
+
+        tensors = load_file(weights)
+        del tensors["encoder.final_layer_norm.weight"]
+        save_file(tensors, weights, metadata={"format": "pt"})
+    words = "the weights lack 1 of" if fault == "incomplete" else "cannot be loaded as a Chronos model"
+    with pytest.raises(EngineError, match=words):
+        ChronosEngine(str(tmp_path / "model")).forecast([Origin(PRICES, 2, {})], settings(kind))

@@ -1,0 +1,219 @@
+"""Which model is found, against real folders, a real cache and a real hub on loopback that answers, fails or stalls."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from forex_assets.adapters.model_finder import Found, find_model
+from forex_assets.domain.forecast.engine import EngineError
+
+
+class Hub:
+    """A hub on loopback.
+
+    Attributes:
+        status: what it answers; 0 means silence.
+        asked: every request, as method and path.
+    """
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.asked: list[str] = []
+        self.released = threading.Event()
+        hub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_HEAD(self) -> None:
+                hub.asked.append(f"{self.command} {self.path}")
+                if hub.status == 0:
+                    hub.released.wait(30)
+                    return
+                self.send_response(hub.status)
+                if hub.status in (302, 307):
+                    self.send_header("Location", f"{hub.url}/moved")
+                    hub.status = 200
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            do_GET = do_HEAD
+
+            def log_message(self, *args: object) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = False
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def close(self) -> None:
+        """Let go of stalled requests and end."""
+        self.released.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    hub = Hub()
+    yield hub
+    hub.close()
+
+
+def cached_model(cache: Path, name: str, *, has_weights: bool = True) -> Path:
+    """A model in the hub's cache, laid out as the library does."""
+    model = cache / f"models--{name.replace('/', '--')}"
+    snapshot = model / "snapshots" / "0123abcd"
+    snapshot.mkdir(parents=True)
+    (model / "refs").mkdir()
+    (model / "refs" / "main").write_text("0123abcd")
+    (snapshot / "config.json").write_text("{}")
+    if has_weights:
+        (snapshot / "model.safetensors").write_bytes(b"")
+    return snapshot
+
+
+def find(setting: str, configured: str, hub: Hub, cache: Path, **more: float) -> Found:
+    return find_model(setting, configured, endpoint=hub.url, cache=cache, is_offline=False, **more)
+
+
+@pytest.mark.parametrize(("setting", "configured"), [("ewma", "org/model"), ("auto", "ewma")])
+def test_ewma_is_taken_at_its_word_without_asking_anyone(
+    setting: str, configured: str, hub: Hub, tmp_path: Path
+) -> None:
+    found = find(setting, configured, hub, tmp_path)
+    assert (found.kind, found.model, found.location) == ("ewma", "ewma", None)
+    assert hub.asked == []
+
+
+@pytest.mark.parametrize("is_auto", [True, False])
+def test_a_local_folder_with_settings_is_used_without_asking_the_hub(is_auto: bool, hub: Hub, tmp_path: Path) -> None:
+    folder = tmp_path / "my-model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    found = find("auto", str(folder), hub, tmp_path) if is_auto else find(str(folder), "org/other", hub, tmp_path)
+    assert found == Found("chronos", "my-model", str(folder), f"{folder}: local folder")
+    assert hub.asked == []
+
+
+@pytest.mark.parametrize("is_auto", [True, False])
+def test_a_model_in_the_hubs_cache_is_used_from_there_without_asking(is_auto: bool, hub: Hub, tmp_path: Path) -> None:
+    snapshot = cached_model(tmp_path, "org/cached")
+    found = find("auto", "org/cached", hub, tmp_path) if is_auto else find("org/cached", "org/other", hub, tmp_path)
+    assert (found.kind, found.model, found.location) == ("chronos", "org/cached", str(snapshot))
+    assert hub.asked == []
+
+
+def test_a_cache_without_weights_does_not_count(hub: Hub, tmp_path: Path) -> None:
+    cached_model(tmp_path, "org/partial", has_weights=False)
+    found = find("auto", "org/partial", hub, tmp_path)
+    assert found.location == "org/partial"
+    assert hub.asked == ["HEAD /org/partial/resolve/main/config.json"]
+
+
+@pytest.mark.parametrize("status", [200, 302])
+def test_a_hub_that_answers_has_its_model_taken(status: int, hub: Hub, tmp_path: Path) -> None:
+    hub.status = status
+    found = find("auto", "org/model", hub, tmp_path)
+    assert (found.kind, found.model, found.location) == ("chronos", "org/model", "org/model")
+    assert found.why == "org/model: not on this machine, hub has it (HTTP 200)"
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (500, "hub answered an error (HTTP 500)"),
+        (404, "hub has no such model (HTTP 404)"),
+        (401, "hub has no such public model (HTTP 401)"),
+    ],
+)
+def test_a_hub_that_fails_leaves_the_walk_when_auto_and_an_error_when_named(
+    status: int, words: str, hub: Hub, tmp_path: Path
+) -> None:
+    hub.status = status
+    found = find("auto", "org/model", hub, tmp_path)
+    assert found == Found("ewma", "ewma", None, f"org/model: not on this machine, {words}")
+    with pytest.raises(EngineError) as caught:
+        find("org/model", "org/other", hub, tmp_path)
+    assert words in str(caught.value)
+    assert "Set it to auto, ewma, a folder" in str(caught.value)
+
+
+def test_a_hub_that_accepts_and_stays_silent_is_left_after_the_deadline(hub: Hub, tmp_path: Path) -> None:
+    hub.status = 0
+    found = find("auto", "org/model", hub, tmp_path, hub_timeout_s=0.2)
+    assert found == Found("ewma", "ewma", None, "org/model: not on this machine, hub did not answer within 0.2 s")
+
+
+def test_no_hub_at_all_leaves_the_walk(hub: Hub, tmp_path: Path) -> None:
+    hub.close()
+    found = find("auto", "org/model", hub, tmp_path)
+    assert found.kind == "ewma"
+    assert "hub cannot be reached (ConnectionRefusedError)" in found.why
+
+
+def test_four_horizons_ask_the_hub_once_and_a_later_run_asks_again(hub: Hub, tmp_path: Path) -> None:
+    hub.status = 500
+    for _ in range(4):
+        assert find("auto", "org/model", hub, tmp_path).kind == "ewma"
+    assert len(hub.asked) == 1
+    hub.status = 200
+    assert find("auto", "org/model", hub, tmp_path, remember_s=0).kind == "chronos"
+    assert len(hub.asked) == 2
+
+
+def test_threads_that_ask_at_once_share_one_answer(hub: Hub, tmp_path: Path) -> None:
+    threads = [threading.Thread(target=find, args=("auto", "org/model", hub, tmp_path)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(hub.asked) == 1
+
+
+def test_offline_mode_asks_nobody(hub: Hub, tmp_path: Path) -> None:
+    found = find_model("auto", "org/model", endpoint=hub.url, cache=tmp_path, is_offline=True)
+    assert found.kind == "ewma"
+    assert "offline mode is set" in found.why
+    assert hub.asked == []
+
+
+def test_offline_mode_and_the_hubs_address_are_read_from_the_environment(hub: Hub, tmp_path: Path) -> None:
+    script = "from forex_assets.adapters.model_finder import find_model; print(find_model('auto', 'org/model').why)"
+
+    def why(**environment: str) -> str:
+        base = {"HF_HOME": str(tmp_path), "HF_ENDPOINT": hub.url, "PATH": ""}
+        command = [sys.executable, "-c", script]
+        return subprocess.run(command, env=base | environment, capture_output=True, text=True, check=True).stdout
+
+    assert "hub has it (HTTP 200)" in why()
+    assert "offline mode is set" in why(HF_HUB_OFFLINE="1")
+
+
+@pytest.mark.parametrize("name", ["/no/such/folder", "./nowhere", "org/model/more", "a b"])
+def test_a_folder_that_is_not_there_is_said_so_without_asking_the_hub(name: str, hub: Hub, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="there is no such folder"):
+        find(name, "org/other", hub, tmp_path)
+    assert find("auto", name, hub, tmp_path).kind == "ewma"
+    assert hub.asked == []
+
+
+def test_a_folder_without_settings_is_no_model(hub: Hub, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"a folder without a config\.json"):
+        find(str(tmp_path), "org/other", hub, tmp_path)
+
+
+def test_a_name_that_the_hub_forbids_is_explained(hub: Hub, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="neither a folder nor a hub id"):
+        find("org/bad--name", "org/other", hub, tmp_path)
+
+
+def test_an_address_that_is_no_http_is_refused(tmp_path: Path) -> None:
+    found = find_model("auto", "org/model", endpoint="file:///etc", cache=tmp_path, is_offline=False)
+    assert "HF_ENDPOINT is no http address" in found.why
