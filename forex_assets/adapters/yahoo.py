@@ -140,8 +140,9 @@ class YahooSource:
 
 def bars_of(frame: "pd.DataFrame") -> list[Bar]:
     """yfinance's frame, indexed by midnight of the exchange's zone, as bars; its NaN as None."""
-    columns = zip(frame.index, frame["Open"], frame["Close"], strict=True)
-    return [Bar(stamp.date(), _known(opening), _known(close)) for stamp, opening, close in columns]
+    names = ("Open", "Close", "High", "Low")
+    columns = zip(frame.index, *(frame[name] for name in names), strict=True)
+    return [Bar(stamp.date(), *(_known(price) for price in prices)) for stamp, *prices in columns]
 
 
 def _known(value: float) -> float | None:

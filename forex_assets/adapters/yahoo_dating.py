@@ -17,11 +17,13 @@ from forex_assets.domain.calendar import LONDON, NEW_YORK, SANTIAGO, SessionCale
 
 @dataclass(frozen=True)
 class Bar:
-    """One daily bar as served: its date in the bars' own zone, open and close; None where the service left it out."""
+    """One daily bar as served: its date in the bars' own zone and its prices; None where the service left one out."""
 
     day: date
     open: float | None
     close: float | None
+    high: float | None = None
+    low: float | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class YahooDating:
         finished_days: days after the bar's date on which it is finished.
         finished_time: time of that day, in `bar_zone`, from which its close is a close.
         is_open_provisional: whether an unfinished bar's open may stand for its session until the bar is finished.
+        is_range_trusted: whether a price outside its own bar's low to high is no price of the market, and left out.
     """
 
     symbol: str
@@ -53,6 +56,15 @@ class YahooDating:
     finished_days: int
     finished_time: time
     is_open_provisional: bool
+    is_range_trusted: bool
+
+    def is_price(self, value: float | None, bar: Bar) -> bool:
+        """Whether a bar's open or close can be a price of its session."""
+        if not is_price(value):
+            return False
+        if not (self.is_range_trusted and is_price(bar.low) and is_price(bar.high)):
+            return True
+        return float(bar.low or 0) * (1 - RANGE_SLACK) <= float(value or 0) <= float(bar.high or 0) * (1 + RANGE_SLACK)
 
     def session(self, day: date, calendar: SessionCalendar) -> date | None:
         """The session that a bar dated `day` is about; None where it is about none."""
@@ -70,14 +82,20 @@ class YahooDating:
         return datetime.combine(day + timedelta(days=self.finished_days), self.finished_time, self.bar_zone)
 
 
+RANGE_SLACK: Final = 2e-4
+"""How far outside its bar's range a price may lie: what rounding and single precision do, and no more."""
+
+# Yahoo's Monday bars of the peso often close on a stale quote of Sunday night, below everything traded in them. Of the
+# 32 bars since 2018 that close outside their own range, 26 are over .7 % off the market (of the rest, 20 in 1,457);
+# kept, they made the volatility of 2023 16 % too large, and every fan with it.
 # The peso's bar ends with London's day; a quarter of an hour is left for the last quote to arrive. Since 2020 its open
 # equals its close on 82 to 100 % of days, because both are the price at which the session before had ended: hence the
 # open of the running bar as that session's provisional price. Copper's settles and closes at 17:00 New York.
 YAHOO_DATING: Final[dict[str, YahooDating]] = {
     rule.symbol: rule
     for rule in (
-        YahooDating("CLP=X", LONDON, SANTIAGO, False, 1, time(0, 15), True),
-        YahooDating("HG=F", NEW_YORK, NEW_YORK, False, 0, time(17, 0), False),
+        YahooDating("CLP=X", LONDON, SANTIAGO, True, 1, time(0, 15), True, True),
+        YahooDating("HG=F", NEW_YORK, NEW_YORK, False, 0, time(17, 0), False, False),
     )
 }
 
@@ -124,7 +142,7 @@ def _finished(bars: Iterable[Bar], rule: YahooDating, calendar: SessionCalendar,
     rows = {}
     for bar in bars:
         session, known = rule.session(bar.day, calendar), rule.finished_at(bar.day)
-        if session is not None and is_price(bar.close) and known <= as_of:
+        if session is not None and rule.is_price(bar.close, bar) and known <= as_of:
             rows[session] = Row(session, float(bar.close or 0), known)
     return rows
 
@@ -137,7 +155,7 @@ def _openings(bars: Iterable[Bar], rule: YahooDating, calendar: SessionCalendar,
     rows = {}
     for bar in bars if rule.is_open_provisional else ():
         session, known = rule.session(bar.day, calendar), rule.opened_at(bar.day)
-        if session is not None and is_price(bar.open) and known <= as_of < rule.finished_at(bar.day):
+        if session is not None and rule.is_price(bar.open, bar) and known <= as_of < rule.finished_at(bar.day):
             rows[session] = Row(session, float(bar.open or 0), known, is_provisional=True)
     return rows
 

@@ -22,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    help="USD/CLP forecast fans at 7, 15, 30 and 90 days. The same assets as in Dagster's UI, recorded in the same place.",
+    help="USD/CLP forecast fans at 7, 15, 30 and 90 days. The same assets and records as in Dagster's UI.",
 )
 out, err = Console(), Console(stderr=True)
 
@@ -33,7 +33,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs in
 
 
 def reported(command: Callable[P, None]) -> Callable[P, None]:
-    """Turns the platform's own errors into one line on stderr and the right exit code; anything else is a bug and shows."""
+    """Turns the platform's own errors into one line on stderr and an exit code; anything else is a bug and shows."""
 
     @wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:

@@ -64,8 +64,8 @@ def _version(name: str) -> str:
 def _price_record(platform: Platform, series: PriceSeries) -> dict[str, Any]:
     table = f"market/{series.name}"
     frame = platform.warehouse.read(table)
-    record: dict[str, Any] = {"table": table, "unit": series.unit, "rows": 0, "last_session": None, "last": None,
-                              "source": None, "is_provisional": None, "age_in_sessions": None, "is_stale": True}  # fmt: skip
+    unknown = dict.fromkeys(("last_session", "last", "source", "is_provisional", "age_in_sessions"))
+    record: dict[str, Any] = {"table": table, "unit": series.unit, "rows": 0, **unknown, "is_stale": True}
     if frame is None or (rows := frame.filter(pl.col(series.value).is_not_null())).is_empty():
         return record
     last = rows.row(-1, named=True)
@@ -84,9 +84,8 @@ def _price_record(platform: Platform, series: PriceSeries) -> dict[str, Any]:
 def _forecast_record(platform: Platform, horizon: str) -> dict[str, Any]:
     table = f"forecasts/latest/{horizon}"
     frame = platform.warehouse.read("forecasts/latest", horizon)
-    record: dict[str, Any] = {"table": table, "horizon": horizon, "as_of": None, "target_date": None, "median": None,
-                              "low_95": None, "high_95": None, "model": None, "engine": None, "age_in_sessions": None,
-                              "is_stale": True}  # fmt: skip
+    fields = ("as_of", "target_date", "median", "low_95", "high_95", "model", "engine", "age_in_sessions")
+    record: dict[str, Any] = {"table": table, "horizon": horizon, **dict.fromkeys(fields), "is_stale": True}
     if frame is None:
         return record
     last = frame.row(-1, named=True)

@@ -1,4 +1,4 @@
-"""Draws records as tables for people: 80 columns, plain when piped, never without the words that sample data calls for."""
+"""Draws records as tables for people: 80 columns, plain when piped, sample data always named as such."""
 
 from typing import Any
 
@@ -83,7 +83,8 @@ def ingest(console: Console, report: list[dict[str, Any]]) -> None:
         for attempt in record.get("sources_tried", []):
             mark = "[green]used[/]" if attempt["used"] else "[yellow]passed over[/]"
             console.print(
-                f"{record['asset']}: {attempt['source']} {mark}: {escape(attempt['answer'])} ({attempt['seconds']:.1f} s)",
+                f"{record['asset']}: {attempt['source']} {mark}: {escape(attempt['answer'])} "
+                f"({attempt['seconds']:.1f} s)",
                 soft_wrap=True,
             )
 

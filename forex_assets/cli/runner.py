@@ -91,19 +91,19 @@ def _raise_where_failed(result: dg.ExecuteInProcessResult) -> None:
                 f"(run {result.run_id[:8]}; details in the UI: make ui)"
             )
     if not result.success:
+        where = f"(run {result.run_id[:8]}; details in the UI: make ui)"
         for event in result.all_events:
-            data = event.step_failure_data if event.is_step_failure else None
-            if data is not None:
-                raise RunFailed(
-                    f"{event.step_key}: {_reason(data)} (run {result.run_id[:8]}; details in the UI: make ui)"
-                )
-        raise RunFailed(f"run {result.run_id} failed; see it in the UI: make ui")
+            data = event.event_specific_data
+            if getattr(data, "error", None) is not None:  # a step's failure, or that of a resource before any step
+                raise RunFailed(f"{event.step_key or 'run'}: {_reason(data)} {where}")
+        raise RunFailed(f"no step says why {where}")
 
 
 def _reason(data: Any) -> str:
     """The failure's own words, without Dagster's wrapping."""
-    if data.user_failure_data and data.user_failure_data.description:
-        return str(data.user_failure_data.description)
+    said = getattr(data, "user_failure_data", None)
+    if said and said.description:
+        return str(said.description)
     error = data.error
     while error is not None and error.cause is not None:
         error = error.cause

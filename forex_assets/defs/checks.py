@@ -1,4 +1,4 @@
-"""Asset checks: statements that should hold. The rules, and why each blocks or warns, are in `domain.market.quality`."""
+"""Asset checks: statements that should hold. The rules, and why each blocks or warns: `domain.market.quality`."""
 
 from collections.abc import Callable
 from itertools import combinations

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from forex_assets.defs.contracts import SANTIAGO
+from forex_assets.defs.contracts import INFERENCE_CONFIG, SANTIAGO
 
 MARKET_CRON = "0 19 * * 1-5"
 """After the peso's close and copper's settlement; the hour that a bare date stands for."""
@@ -28,4 +28,8 @@ def on_new_inputs() -> dg.AutomationCondition:
     idle = ~dg.AutomationCondition.in_progress()
     passed = dg.AutomationCondition.all_deps_blocking_checks_passed()
     catch_up = dg.AutomationCondition.cron_tick_passed(CATCH_UP_CRON, SANTIAGO)
-    return ((dg.AutomationCondition.eager() | catch_up) & passed & idle).with_label("on_new_inputs")
+    # The settings file is there whether or not Dagster has looked at it yet; only tables can be missing.
+    missing = dg.AutomationCondition.any_deps_missing()
+    missing_tables = missing.ignore(dg.AssetSelection.assets(INFERENCE_CONFIG))
+    eager = dg.AutomationCondition.eager().replace(missing, missing_tables)
+    return ((eager | (catch_up & ~missing_tables)) & passed & idle).with_label("on_new_inputs")

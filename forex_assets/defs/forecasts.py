@@ -20,11 +20,11 @@ from forex_assets.resources.platform import Platform, PlatformResource
     key=contracts.INFERENCE_CONFIG,
     partitions_def=contracts.HORIZON_PARTITIONS,
     group_name="config",
-    kinds={"json"},
+    tags={"dagster/kind/json": ""},
     owners=contracts.OWNERS,
     automation_condition=dg.AutomationCondition.on_cron("0 * * * *"),
-    description="`configs/chronos_<horizon>.json`: model, context, samples, temperature, representation, seed. Its data "
-    "version is the fingerprint of the settings, so a changed file starts a new forecast and a reformatted one does not.",
+    description="`configs/chronos_<horizon>.json`: model, context, samples, temperature, representation, seed. Its "
+    "data version is the fingerprint of the settings: a changed file starts a forecast, a reformatted one does not.",
 )
 def inference(platform: PlatformResource) -> dg.DataVersionsByPartition:
     """The fingerprint of each horizon's settings."""
@@ -44,8 +44,8 @@ def inference(platform: PlatformResource) -> dg.DataVersionsByPartition:
     metadata=column_schema(FORECAST_SCHEMA),
     automation_condition=on_new_inputs(),
     freshness_policy=FORECAST_FRESHNESS,
-    description="The latest fan of USD/CLP by session up to the horizon's target date: mean and nine quantiles, with the "
-    "random walk's beside them. Made by the configured Chronos model, or by the EWMA walk where there is none.",
+    description="The latest fan of USD/CLP by session up to the horizon's target date: mean and nine quantiles, with "
+    "the random walk's beside them. Made by the configured Chronos model, or by the EWMA walk where there is none.",
 )
 def latest(
     context: dg.AssetExecutionContext, platform: PlatformResource, usdclp: pl.DataFrame, copper: pl.DataFrame

@@ -1,4 +1,7 @@
-"""Jobs and the schedule. One job never spans partitioned and unpartitioned assets: Dagster would run the latter once a partition."""
+"""Jobs and the schedule.
+
+One job never spans partitioned and unpartitioned assets: Dagster would run the latter once a partition.
+"""
 
 import dagster as dg
 
@@ -14,7 +17,6 @@ market_refresh = dg.define_asset_job(
 forecast_all_horizons = dg.define_asset_job(
     contracts.FORECAST_JOB,
     selection=dg.AssetSelection.assets(contracts.LATEST),
-    partitions_def=contracts.HORIZON_PARTITIONS,
     description="A fan for each horizon chosen, from the prices and features that stand.",
 )
 

@@ -1,4 +1,4 @@
-"""Sessions: which days a market trades, and which instant a date stands for. Holidays are handed in, never looked up."""
+"""Sessions: which days a market trades, and which instant a date stands for. Holidays are handed in."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

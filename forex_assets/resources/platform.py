@@ -135,7 +135,8 @@ class Platform:
 
     def sample(self) -> SampleMarket:
         """The generated market as of the clock."""
-        return sample_market(self.now, {s.calendar: self.calendar(s) for s in (USDCLP, COPPER)})
+        # All years there are: a window that moves with the clock would drop its oldest rows as time goes by.
+        return sample_market(self.now, {s.calendar: self.calendar(s) for s in (USDCLP, COPPER)}, years=100)
 
     def find_model(self, configured: str) -> Found:
         """Which model `FOREX_MODEL` comes to for a config, and why."""

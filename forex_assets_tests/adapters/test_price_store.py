@@ -113,6 +113,7 @@ def test_two_runs_at_once_lose_nothing(store: PriceStore, warehouse: Warehouse) 
     runs = [
         subprocess.Popen(
             [sys.executable, "-c", MERGES, str(warehouse.root), str(turn)],
+            cwd=Path(__file__).parents[2],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -266,3 +266,17 @@ def test_rows_are_known_unique_ascending_prices_of_sessions_whatever_is_served(
         final = {row for row in rows if not row.is_provisional}
         later = dated_rows(served, last, rule, calendar, as_of + timedelta(days=3))
         assert {row.session for row in final} <= {row.session for row in later}
+
+
+def test_a_peso_price_outside_its_own_bars_range_is_no_price_and_coppers_is_not_judged() -> None:
+    bars = [
+        Bar(date(2024, 1, 9), 900.0, 900.0, high=905.0, low=895.0),  # of the 8th
+        Bar(date(2024, 1, 10), 860.0, 860.0, high=912.0, low=901.0),  # a stale quote
+        Bar(date(2024, 1, 11), 911.9, 912.1, high=912.0, low=901.0),  # a rounding away: .011 %
+        Bar(date(2024, 1, 12), 870.0, 905.0, high=912.0, low=901.0),  # running: its open is stale
+    ]
+    as_of = datetime(2024, 1, 12, 22, tzinfo=UTC)
+    peso = dated_rows(bars, None, dating_of("CLP=X"), market_calendar("CLP"), as_of)
+    assert [(row.session.day, row.value) for row in peso] == [(8, 900.0), (10, 912.1)]
+    copper = dated_rows(bars, None, dating_of("HG=F"), market_calendar("COMEX"), as_of)
+    assert [row.session.day for row in copper] == [9, 10, 11, 12]

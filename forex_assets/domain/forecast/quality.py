@@ -22,9 +22,7 @@ def quantiles_do_not_cross(fans: Sequence[pl.DataFrame]) -> Finding:
             is_bad = pl.any_horizontal(
                 ~pl.col(columns).is_finite() | (pl.col(columns) <= 0) | pl.col(columns).is_null()
             )
-            crosses = pl.any_horizontal(
-                pl.col(low) > pl.col(high) for low, high in pairwise(columns)
-            )
+            crosses = pl.any_horizontal(pl.col(low) > pl.col(high) for low, high in pairwise(columns))
             count = values.filter(is_bad | crosses).height
             if count:
                 wrong.append(f"{fan['horizon'][0]} {columns[0]}…: {count} steps")
@@ -37,8 +35,8 @@ def fans_reach_their_target(fans: Sequence[pl.DataFrame]) -> Finding:
     wrong = []
     for fan in fans:
         is_whole = fan["step"].to_list() == list(range(1, fan.height + 1)) and fan["session"].is_sorted()
-        starts, ends = fan["session"].min(), fan["session"].max()
-        if not (is_whole and starts > fan["origin_session"][0] and ends == fan["target_date"][0]):  # type: ignore[operator]
+        starts, ends = fan["session"][0], fan["session"][-1]
+        if not (is_whole and starts > fan["origin_session"][0] and ends == fan["target_date"][0]):
             wrong.append(
                 f"{fan['horizon'][0]}: {fan.height} steps from {starts} to {ends}, target {fan['target_date'][0]}"
             )

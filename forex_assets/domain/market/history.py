@@ -172,20 +172,22 @@ def _hint(ratio: float, series: PriceSeries) -> str:
 
 
 def _refuse_missing_sessions(current: pl.DataFrame, rows: pl.DataFrame, as_of: datetime | None) -> None:
-    """Raise where the answer has fewer finished sessions than are stored between its first and its last."""
-    is_final = ~pl.col("is_provisional")
-    finals = rows.filter(is_final)["session"]
+    """Raise where a finished session that is stored between the answer's first and last is not in the answer.
+
+    Not by number alone: one session lost and another gained is a loss too. A session that has gone back to provisional
+    is there.
+    """
+    finals = rows.filter(~pl.col("is_provisional"))["session"]
     if finals.is_empty():
         return
-    reach = pl.col("session") <= finals.max()
+    reach = pl.col("session") <= finals[-1]
     if as_of is not None:
         reach = reach | (pl.col("available_at") <= as_of)
-    before = current.filter(is_final & (pl.col("session") >= finals.min()) & reach)["session"]
-    if finals.len() < before.len():
-        missing = sorted(set(before) - set(finals))
+    expected = current.filter(~pl.col("is_provisional") & (pl.col("session") >= finals[0]) & reach)["session"]
+    if missing := sorted(set(expected) - set(rows["session"])):
+        shown = ", ".join(str(day) for day in missing[:3]) + (" …" if len(missing) > 3 else "")
         raise BadFetch(
-            f"{finals.len()} finished sessions from {finals[0]} on where {before.len()} are stored; "
-            f"missing {', '.join(str(day) for day in missing[:3])}{' …' if len(missing) > 3 else ''}"
+            f"{len(missing)} finished sessions from {finals[0]} on are stored and missing from the answer: {shown}"
         )
 
 

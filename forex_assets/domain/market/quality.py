@@ -160,12 +160,13 @@ def moves_are_ordinary(prices: pl.DataFrame, series: PriceSeries) -> Finding:
 
     A last row that moved this far may be either. It stays, since a forecast is wanted most on such a day, and is named.
     """
+    prices = prices.filter(pl.col("session").is_not_null())  # `has_no_nulls` says so
     good = usable(prices, series)
     moves = good.select("session", move=pl.col(series.value).log().diff()).filter(pl.col("move").abs() > _BIG_LOG_MOVE)
     bad = prices.filter(pl.col("is_quarantined"))
-    since = prices["session"].tail(RECENT).min()
-    recent = [(day, math.expm1(move)) for day, move in moves.iter_rows() if since is not None and day >= since]
-    recent_bad = bad.filter(pl.col("session") >= since)["session"].to_list()
+    lately = prices["session"].tail(RECENT).to_list()
+    recent = [(day, math.expm1(move)) for day, move in moves.iter_rows() if day >= lately[0]]
+    recent_bad = [day for day in bad["session"] if day >= lately[0]]
     is_last = bool(recent) and recent[-1][0] == good["session"][-1]
     parts = [f"{day} {move:+.1%}" for day, move in recent[-3:]] + [f"{day} quarantined" for day in recent_bad[-3:]]
     message = "; ".join(parts) or f"none over {BIG_MOVE:.0%} in the last {min(RECENT, prices.height)} rows"
