@@ -10,6 +10,8 @@ from forex_assets.resources.settings import Settings, load_settings
 
 DAGSTER_YAML = """\
 # Written by forex-assets when it was missing; yours to change.
+nux:
+  enabled: false
 telemetry:
   enabled: false
 concurrency:

@@ -67,6 +67,10 @@ def test_what_is_written_is_read_back_with_its_types(warehouse: Warehouse) -> No
     assert pq.read_table(path).to_pydict() == frame().to_dict(as_series=False)  # another reader of the format
 
 
+def test_a_warehouse_names_its_folder(warehouse: Warehouse) -> None:
+    assert repr(warehouse) == f"Warehouse({str(warehouse.root)!r})"
+
+
 def test_an_empty_table_is_a_table_and_an_absent_one_is_none(warehouse: Warehouse) -> None:
     assert warehouse.read("market/usdclp") is None
     assert not warehouse.exists("market/usdclp")
@@ -202,6 +206,7 @@ def test_a_lock_held_elsewhere_times_out_and_says_by_whom_and_goes_with_its_proc
     holder.stdout.close()
     with warehouse.lock("market/history/usdclp", 5):
         pass
+    assert list(warehouse.root.glob(".locks/*.holder")) == []
 
 
 def test_a_lock_keeps_threads_apart_and_is_free_after_an_error(warehouse: Warehouse) -> None:

@@ -240,6 +240,14 @@ def test_each_daily_row_carries_the_level_known_when_it_was_and_later_levels_fol
     assert table.filter(pl.col("source") == "fred")["is_quarantined"].to_list() == [False, False]
 
 
+def test_a_level_published_on_the_last_daily_session_makes_no_second_row_of_it() -> None:
+    table = with_monthly_level(daily(date(2024, 2, 15), date(2024, 2, 16)), monthly(m0216=3.9), NOW, CALENDAR)
+    assert table.select("session", "monthly_level_usd_lb").rows() == [
+        (date(2024, 2, 15), None),
+        (date(2024, 2, 16), 3.9),
+    ]
+
+
 def test_with_no_daily_rows_there_are_levels_only_and_with_neither_an_empty_table() -> None:
     table = with_monthly_level(daily(), monthly(m0115=3.8, m0215=3.9), NOW, CALENDAR)
     assert table["close_usd_lb"].null_count() == 2

@@ -108,6 +108,11 @@ def test_several_provisional_prices_of_one_session_are_kept_and_the_bar_replaces
     assert [row["is_provisional"] for row in seen] == [False, True, True, False]
 
 
+def test_a_bar_is_preferred_to_a_provisional_price_of_a_later_moment() -> None:
+    history = merged(rows(bar(0, 900), last_price(0, 905, 23))).history
+    assert prices_at(history, USDCLP, FAR)["clp_per_usd"].to_list() == [900]
+
+
 def test_a_provisional_price_that_changes_at_its_own_moment_is_superseded() -> None:
     history = merged(rows(last_price(1, 905, 15)), rows(last_price(1, 906, 15))).history
     assert history["superseded_at"].to_list() == [LATER, None]
@@ -174,6 +179,7 @@ def test_an_answer_that_ends_before_what_was_known_has_sessions_missing() -> Non
 def test_a_few_bad_ticks_do_not_cost_the_fetch() -> None:
     merge = merged(bars(900, 901, 902, 903), bars(900, 5.46, 902, 903, 904, 5.0))
     assert (merge.added, merge.revised) == (2, 1)
+    assert merged(bars(900, 901, 902), bars(901, 902, 5.46, start=1)).added == 1
 
 
 def test_a_real_fall_by_a_quarter_is_no_unit_jump() -> None:

@@ -64,7 +64,8 @@ def marks(*values: float | None, series: PriceSeries = COPPER) -> list[int]:
         ([900, 902, 700, 905, 904], [2]),
         ([900, 901, 974, 902, 903], [2]),  # +8.1 %
         ([900, 901, 972, 902, 903], []),  # +7.9 %
-        ([900, 901, 985, 950, 945], []),  # +9.3 % of which more than half stays
+        ([900, 901, 985, 932, 935], []),  # +9.3 % of which more than a third stays
+        ([900, 960, 910, 965, 905, 1010, 906, 960], []),  # +11 % and back among days of 6 %
         ([900, 901, 1200, 1190, 1195], []),  # stays
         ([900, 901, 675, 680, 670, 900, 905], []),  # a quarter down, back a week later: two real moves
         ([900, 901, 1200, 1210, 902, 901], [2, 3]),  # two bad ticks
