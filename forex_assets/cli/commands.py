@@ -111,7 +111,7 @@ def forecast(
         if fan is not None:
             render.fan(out, fan, is_full=full)
     found = platform.find_model(platform.configs.read(horizons[0]).model)
-    render.closing_words(out, platform, found.why)
+    render.closing_words(out, platform, found.model, found.why)
 
 
 @app.command(epilog="Examples:  forex-assets ingest  ·  FOREX_MARKET=live forex-assets ingest --json")

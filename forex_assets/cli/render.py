@@ -57,9 +57,9 @@ def fan(console: Console, frame: pl.DataFrame, *, is_full: bool) -> None:
     console.print(table)
 
 
-def closing_words(console: Console, platform: Platform, why: str) -> None:
+def closing_words(console: Console, platform: Platform, model: str, why: str) -> None:
     """Which model and why, and where to look next."""
-    console.print(f"Model: {escape(why)}", soft_wrap=True)
+    console.print(f"Model: {escape(model)} ({escape(why)})", soft_wrap=True)
     console.print(f"Tables: {platform.warehouse.root}/forecasts/latest/   Graph and plots: make ui", soft_wrap=True)
     if platform.reading_branch == "sample":
         _banner(console)

@@ -1,6 +1,5 @@
 """Runs assets in this process, recorded in the instance that the UI shows."""
 
-import os
 from typing import Any
 
 import dagster as dg
@@ -66,7 +65,7 @@ def run_assets(
             "dagster/asset_partition_range_end": horizons[-1],
         }
 
-    os.environ["DAGSTER_HOME"] = str(prepare_instance(platform.settings))
+    prepare_instance(platform.settings)
     resource = PlatformResource(overrides={"as_of": platform.settings.as_of} if platform.settings.as_of else {})
     definitions = build({"platform": resource, "io_manager": WarehouseIO(platform=resource)})
     job = definitions.resolve_implicit_global_asset_job_def()

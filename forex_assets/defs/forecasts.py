@@ -83,7 +83,7 @@ def _shown(prices: pl.DataFrame, table: pl.DataFrame, why: str) -> dict[str, obj
     return frame_metadata(
         table,
         markdown_image(fan_plot(usable(prices).tail(120), table, title), title),
-        model=why,
+        model=f"{last['model']} ({why})",
         target_date=str(last["target_date"]),
         median_at_target=last["q50"],
         band_95_at_target=f"{last['q025']:.2f} to {last['q975']:.2f}",

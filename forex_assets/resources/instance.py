@@ -3,7 +3,10 @@
 `python -m forex_assets.resources.instance` makes it and prints its folder.
 """
 
+import os
 from pathlib import Path
+
+import filelock
 
 from forex_assets.adapters.atomic import write_bytes_atomically
 from forex_assets.resources.settings import Settings, load_settings
@@ -31,13 +34,29 @@ retention:
 """
 
 
+READY = ".prepared"
+
+
 def prepare_instance(settings: Settings) -> Path:
-    """The instance's folder, with a `dagster.yaml` in it; one that is there is left alone."""
+    """The instance's folder, with a `dagster.yaml` and its databases in it; what is there is left alone.
+
+    The databases are made under a lock: two processes that find none both create the tables, and one of them fails.
+    """
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
-    file = home / "dagster.yaml"
-    if not file.exists():
-        write_bytes_atomically(file, DAGSTER_YAML.encode())
+    os.environ["DAGSTER_HOME"] = str(home)
+    if (home / READY).exists():
+        return home
+    import dagster as dg
+
+    with filelock.FileLock(home / f"{READY}.lock", timeout=120):
+        if not (home / "dagster.yaml").exists():
+            write_bytes_atomically(home / "dagster.yaml", DAGSTER_YAML.encode())
+        with dg.DagsterInstance.get() as instance:
+            instance.get_runs(limit=1)
+            instance.get_latest_materialization_event(dg.AssetKey("none"))
+            instance.all_instigator_state()
+        write_bytes_atomically(home / READY, b"")
     return home
 
 

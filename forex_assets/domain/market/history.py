@@ -29,6 +29,8 @@ SAME_VALUE: Final = 1e-7
 UNIT_JUMP: Final = (0.5, 2.0)
 """Ratios of new to stored values that can be the market's doing."""
 
+BORNE_LOSS: Final = 0.02
+"""Share of stored sessions that an answer may lack: one in fifty."""
 RECENT: Final = 5
 """Values whose median stands for a level: a bad tick among them does not move it."""
 
@@ -172,10 +174,11 @@ def _hint(ratio: float, series: PriceSeries) -> str:
 
 
 def _refuse_missing_sessions(current: pl.DataFrame, rows: pl.DataFrame, as_of: datetime | None) -> None:
-    """Raise where a finished session that is stored between the answer's first and last is not in the answer.
+    """Raise where finished sessions that are stored between the answer's first and last are not in the answer.
 
-    Not by number alone: one session lost and another gained is a loss too. A session that has gone back to provisional
-    is there.
+    Services lose a bar now and then, for good. One in fifty that is not among the newest is borne: what is stored
+    stays, and refusing would cost the source for the 90 days in which the bar is looked for. Not by number
+    alone: one session lost and another gained is a loss too. A session that has gone back to provisional is there.
     """
     finals = rows.filter(~pl.col("is_provisional"))["session"]
     if finals.is_empty():
@@ -184,7 +187,9 @@ def _refuse_missing_sessions(current: pl.DataFrame, rows: pl.DataFrame, as_of: d
     if as_of is not None:
         reach = reach | (pl.col("available_at") <= as_of)
     expected = current.filter(~pl.col("is_provisional") & (pl.col("session") >= finals[0]) & reach)["session"]
-    if missing := sorted(set(expected) - set(rows["session"])):
+    missing = sorted(set(expected) - set(rows["session"]))
+    is_borne = len(missing) <= expected.len() * BORNE_LOSS and not set(missing) & set(expected.sort().tail(RECENT))
+    if missing and not is_borne:
         shown = ", ".join(str(day) for day in missing[:3]) + (" …" if len(missing) > 3 else "")
         raise BadFetch(
             f"{len(missing)} finished sessions from {finals[0]} on are stored and missing from the answer: {shown}"

@@ -176,6 +176,16 @@ def test_an_answer_that_ends_before_what_was_known_has_sessions_missing() -> Non
     assert merge_history(stored, short, USDCLP, LATER, as_of=past).added == 0
 
 
+def test_one_old_bar_in_fifty_may_be_lost_and_stays_stored_but_no_recent_one_and_no_two() -> None:
+    stored = merged(bars(*(900.0 + k for k in range(60)))).history
+    answer = bars(*(900.0 + k for k in range(61)))
+    merge = merge_history(stored, answer[[k for k in range(61) if k != 20]], USDCLP, LATER)
+    assert (merge.added, merge.history.height) == (1, 61)
+    for lost in ({20, 21}, {57}):
+        with pytest.raises(BadFetch, match="missing from the answer"):
+            merge_history(stored, answer[[k for k in range(61) if k not in lost]], USDCLP, LATER)
+
+
 def test_a_few_bad_ticks_do_not_cost_the_fetch() -> None:
     merge = merged(bars(900, 901, 902, 903), bars(900, 5.46, 902, 903, 904, 5.0))
     assert (merge.added, merge.revised) == (2, 1)

@@ -1,0 +1,227 @@
+"""The spine on live sources: the real clients against a server of our own, well and in every way unwell."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from forex_assets.adapters.holidays import market_calendar
+from forex_assets.cli.runner import RunFailed, materialize_forecasts, materialize_market
+from forex_assets.domain.horizon import HORIZONS
+from forex_assets.domain.schemas import SAMPLE_SOURCE
+from forex_assets.resources.platform import Platform
+from forex_assets.resources.settings import load_settings
+from forex_assets_tests.adapters.market_server import PASSWORD, SECRETS, USER, MarketServer, serving, weekdays
+
+KEY = "0123456789abcdef0123456789abcdef"
+TODAY = date(2024, 6, 12)  # a Wednesday; 19:00 in Santiago is 23:00 UTC, midnight in London
+FIRST = date(2023, 6, 1)
+NOW = "2024-06-12T22:30:00+00:00"  # half past six in the evening: Wednesday's bar of the peso is still running
+
+
+def generated() -> tuple[dict[date, float], dict[date, float]]:
+    """Closes of the peso and of copper on their true days, correlated by -.6, so that a wrong day would show."""
+    generator, peso, copper = random.Random(7), {}, {}
+    clp, usd = 900.0, 4.0
+    for day in weekdays(FIRST, TODAY):
+        shock = generator.gauss(0, 1)
+        usd *= 1 + 0.012 * shock
+        clp *= 1 + 0.006 * (-0.6 * shock + 0.8 * generator.gauss(0, 1))
+        peso[day], copper[day] = round(clp, 2), round(usd, 4)
+    return peso, copper
+
+
+PESO, COPPER = generated()
+
+
+@pytest.fixture
+def market(workspace: Path, environment: Callable[..., None]) -> Iterator[MarketServer]:
+    days = weekdays(FIRST, TODAY)
+    late = dict(zip(days[1:], days, strict=False))  # a peso bar carries the weekday before its date
+    bars = [(day, PESO[before], PESO[before]) for day, before in late.items()]
+    copper_bars = [(day, COPPER[day], COPPER[day]) for day in days if market_calendar("COMEX").is_session(day)]
+    observed = [(day, str(PESO[before]), "OK") for day, before in late.items()]
+    months = {date(2023 + m // 12, m % 12 + 1, 1): 9000.0 + m for m in range(5, 16)}
+    last = {"CLP=X": (PESO[TODAY], datetime(2024, 6, 12, 21, 0, tzinfo=UTC))}
+    with serving(MarketServer(bars={"CLP=X": bars, "HG=F": copper_bars}, observed=observed, last=last)) as server:
+        server.monthly.update(months)
+        environment(
+            FOREX_MARKET="live",
+            FOREX_AS_OF=NOW,
+            FOREX_YAHOO_URL=server.url,
+            FOREX_FRED_URL=f"{server.url}/fred",
+            FOREX_BCCH_URL=server.url,
+            FRED_API_KEY=KEY,
+            BCCH_USER=USER,
+            BCCH_PASSWORD=PASSWORD,
+            FOREX_SOURCE_DEADLINE_S="2",
+        )
+        yield server
+
+
+def platform() -> Platform:
+    return Platform(load_settings())
+
+
+def table(key: str, partition: str | None = None) -> pl.DataFrame:
+    frame = platform().live_warehouse.read(key, partition)
+    assert frame is not None, key
+    return frame
+
+
+def run_all() -> list[dict[str, object]]:
+    report = materialize_market(platform())
+    materialize_forecasts(platform(), list(HORIZONS))
+    return report
+
+
+def test_prices_stand_on_their_true_days_and_fans_start_from_todays_last_price(market: MarketServer) -> None:
+    run_all()
+    prices = table("market/usdclp")
+    truth = {day: PESO[day] for day in PESO if market_calendar("CLP").is_session(day)}
+    assert dict(prices.select("session", "clp_per_usd").iter_rows()) == truth
+    assert prices.filter("is_provisional")["session"].to_list() == [TODAY - timedelta(days=1), TODAY]
+    assert set(prices["source"]) == {"yahoo"}
+    for horizon in HORIZONS:
+        fan = table("forecasts/latest", horizon)
+        assert fan["origin_session"][0] == TODAY
+        assert fan["origin_clp_per_usd"][0] == PESO[TODAY]
+        assert fan["is_origin_provisional"].all()
+    with dg.DagsterInstance.get() as instance:
+        records = instance.event_log_storage.get_asset_check_summary_records(
+            [dg.AssetCheckKey(dg.AssetKey(["features", "copper"]), "copper_and_peso_move_on_the_same_day")]
+        )
+        (summary,) = records.values()
+        assert summary.last_check_execution_record.status.value == "SUCCEEDED"
+
+
+FAULTS = ["429", "500", "404", "html", "truncated", "empty", "dropped", "stalled"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_with_yahoo_down_the_central_bank_stands_in_and_copper_is_what_is_stored(
+    market: MarketServer, fault: str
+) -> None:
+    materialize_market(platform())
+    stored = table("market/copper_hgf_usd_lb")
+    market.faults["yahoo"] = [fault]
+    report = {str(record["asset"]): record for record in run_all()}
+    prices = table("market/usdclp")
+    assert set(prices["source"]) == {"central_bank"}
+    assert prices["session"][-1] == TODAY - timedelta(days=1)
+    tried = report["market/usdclp"]["sources_tried"]
+    assert [(t["source"], t["used"]) for t in tried] == [("yahoo", False), ("central_bank", True)]  # type: ignore[attr-defined]
+    copper = table("market/copper_hgf_usd_lb").filter(pl.col("source") == "yahoo")
+    assert copper.drop("monthly_level_usd_lb").equals(stored.drop("monthly_level_usd_lb"))
+    assert copper["monthly_level_usd_lb"].drop_nulls().len() > 0
+    assert all(table("forecasts/latest", horizon)["source"][0] == "central_bank" for horizon in HORIZONS)
+
+
+def test_with_everything_dark_the_stored_history_stands_in(market: MarketServer) -> None:
+    run_all()
+    before = table("market/usdclp")
+    market.faults.update(yahoo=["500"], fred=["500"], central_bank=["500"])
+    run_all()
+    assert table("market/usdclp").equals(before)
+
+
+def test_with_everything_dark_and_nothing_stored_the_run_fails_and_says_what_each_answered(
+    market: MarketServer, environment: Callable[..., None]
+) -> None:
+    market.faults.update(yahoo=["429"], fred=["html"], central_bank=["500"])
+    with pytest.raises(RunFailed, match=r"yahoo: HTTP 429.*central_bank: HTTP 500.*stored: nothing") as caught:
+        materialize_market(platform())
+    assert not any(secret in str(caught.value) for secret in (KEY, *SECRETS))
+    environment(FOREX_MARKET="auto")  # the same network, and leave to use the generated market
+    run_all()
+    assert platform().reading_branch == "sample"
+    market.faults.clear()
+    run_all()  # the network is back: real prices take over by themselves
+    assert platform().reading_branch == "live"
+    assert SAMPLE_SOURCE not in set(table("forecasts/latest", "7d")["source"])
+
+
+def test_without_any_copper_the_table_is_empty_and_forecasts_go_on(market: MarketServer) -> None:
+    market.bars["HG=F"] = []
+    market.faults["fred"] = ["500"]
+    run_all()
+    assert table("market/copper_hgf_usd_lb").is_empty()
+    assert table("features/copper").is_empty()
+    assert table("forecasts/latest", "90d").height > 60
+
+
+def test_a_bad_fetch_changes_nothing_and_a_revision_is_kept(market: MarketServer) -> None:
+    materialize_market(platform())
+    before = platform().store.history(*_usdclp())
+    good = market.bars["CLP=X"]
+    market.bars["CLP=X"] = [(day, a and a / 2204.6, b and b / 2204.6) for day, a, b in good]
+    materialize_market(platform())
+    after = platform().store.history(*_usdclp())
+    assert before is not None
+    assert after is not None
+    assert after.equals(before)
+    changed_day, old, _ = good[-10]
+    assert old is not None
+    market.bars["CLP=X"] = [(d, a, b) if d != changed_day else (d, old + 1, old + 1) for d, a, b in good]
+    materialize_market(platform())
+    (revision,) = table("market/revisions").to_dicts()
+    assert (revision["series"], revision["old_value"], revision["new_value"]) == ("usdclp", old, old + 1)
+    assert revision["session"] < changed_day
+
+
+def _usdclp():  # type: ignore[no-untyped-def]
+    from forex_assets.domain.market.prices import USDCLP
+
+    return USDCLP, "yahoo"
+
+
+def test_a_stale_price_blocks_the_forecast_and_says_so(market: MarketServer) -> None:
+    market.bars["CLP=X"] = market.bars["CLP=X"][:-30]
+    market.last.clear()
+    with pytest.raises(RunFailed, match=r"market/usdclp: check is_not_stale failed: last price 2024-04"):
+        materialize_market(platform())
+
+
+def test_two_runs_at_once_lose_nothing(market: MarketServer) -> None:
+    command = [sys.executable, "-m", "forex_assets", "ingest", "--json"]
+
+    def ingest(_: int) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=dict(os.environ))
+
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(ingest, range(2)))
+    assert [d.returncode for d in done] == [0, 0], [d.stderr[-500:] for d in done]
+    history = platform().store.history(*_usdclp())
+    assert history is not None
+    assert (
+        history.filter(pl.col("superseded_at").is_null()).select("session", "is_provisional").is_duplicated().any()
+        is False
+    )
+    assert table("market/usdclp")["session"].to_list() == [d for d in PESO if market_calendar("CLP").is_session(d)]
+
+
+def test_no_secret_is_in_what_is_printed_logged_or_recorded(market: MarketServer, workspace: Path) -> None:
+    market.faults.update(yahoo=["500"], fred=["html"], central_bank=["404"])
+    done = subprocess.run(
+        [sys.executable, "-m", "forex_assets", "doctor", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert json.loads(done.stdout)["can_forecast"] is False
+    assert done.returncode == 1
+    with pytest.raises(RunFailed):
+        materialize_market(platform())
+    seen = (done.stdout + done.stderr).encode()
+    seen += b"".join(file.read_bytes() for file in workspace.rglob("*") if file.is_file())
+    assert not [secret for secret in (KEY, *SECRETS) if secret != "very" and secret.encode() in seen]
