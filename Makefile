@@ -3,19 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.ready
-export DAGSTER_HOME ?= $(abspath $(or $(FOREX_WAREHOUSE),warehouse))/dagster
 
 .PHONY: run test ui check setup clean bench-spine
 run: setup
-	@$(BIN)/forex-assets ingest
 	@$(BIN)/forex-assets forecast --horizon all
 
 test: setup
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 ui: setup
-	@$(BIN)/python -m forex_assets.resources.instance
-	@$(BIN)/dagster dev -w workspace.yaml
+	@export DAGSTER_HOME="$$($(BIN)/python -m forex_assets.resources.instance)" && exec $(BIN)/dagster dev -w workspace.yaml
 
 check: setup
 	@$(BIN)/ruff check .

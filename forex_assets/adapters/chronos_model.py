@@ -6,6 +6,7 @@ with every batch size, so a fan made beside others would not be the fan made alo
 """
 
 import hashlib
+import json
 import threading
 import warnings
 from collections import Counter
@@ -212,6 +213,22 @@ def _check_sampling(kind: Kind, model: str, config: InferenceConfig) -> None:
         if kind != "chronos-t5" and value is not None:
             lacks = f"{field} is set ({value}) but {model} ({kind}) does not sample; it has {SETTINGS[kind]}"
             raise EngineError(f"{lacks}. Set {field} to null in {file}")
+
+
+def check_settings(location: str, model: str, config: InferenceConfig) -> None:
+    """Whether a local model has the settings that a config asks for, by its `config.json` alone: torch is not needed.
+
+    A hub id that has yet to be fetched cannot be judged and passes.
+
+    Raises:
+        EngineError: a setting is missing, or one that this kind of model lacks is set.
+    """
+    file = Path(location) / "config.json"
+    if not file.is_file():
+        return
+    named = " ".join(json.loads(file.read_text(encoding="utf-8")).get("architectures") or [])
+    kind: Kind = "chronos-bolt" if "Bolt" in named else "chronos-2" if "Chronos2" in named else "chronos-t5"
+    _check_sampling(kind, model, config)
 
 
 def _seed(seed: int, values: Array) -> int:

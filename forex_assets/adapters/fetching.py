@@ -48,6 +48,7 @@ class Row:
     value: float
     available_at: datetime
     is_provisional: bool = False
+    is_suspect: bool = False
 
 
 @dataclass
@@ -161,6 +162,7 @@ def fetched_frame(value: str, source: str, rows: Iterable[Row]) -> pl.DataFrame:
         value: [row.value for row in ordered],
         "source": [source] * len(ordered),
         "is_provisional": [row.is_provisional for row in ordered],
+        "is_suspect": [row.is_suspect for row in ordered],
         "available_at": [row.available_at.astimezone(UTC) for row in ordered],
     }
     return conform(pl.DataFrame(columns, schema=fetched_schema(value)), fetched_schema(value), f"{source} {value}")

@@ -122,7 +122,10 @@ class Warehouse:
         """
         stem = ".".join(_segment(part, name) for part in name.split("/"))
         folder = self.root / LOCKS
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WarehouseError(f"cannot make {folder}: {error.strerror}; see to its permissions or disk") from error
         holder = folder / f"{stem}.holder"
         lock = filelock.FileLock(folder / f"{stem}.lock", timeout=timeout_s)
         try:

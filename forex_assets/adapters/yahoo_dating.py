@@ -46,7 +46,7 @@ class YahooDating:
         finished_days: days after the bar's date on which it is finished.
         finished_time: time of that day, in `bar_zone`, from which its close is a close.
         is_open_provisional: whether an unfinished bar's open may stand for its session until the bar is finished.
-        is_range_trusted: whether a price outside its own bar's low to high is no price of the market, and left out.
+        range_trusted_from: from this bar on, a price outside its own bar's low to high is suspect; None: never.
     """
 
     symbol: str
@@ -56,15 +56,15 @@ class YahooDating:
     finished_days: int
     finished_time: time
     is_open_provisional: bool
-    is_range_trusted: bool
+    range_trusted_from: date | None
 
-    def is_price(self, value: float | None, bar: Bar) -> bool:
-        """Whether a bar's open or close can be a price of its session."""
-        if not is_price(value):
+    def is_suspect(self, value: float, bar: Bar) -> bool:
+        """Whether a bar's open or close contradicts the bar's own range."""
+        if self.range_trusted_from is None or bar.day < self.range_trusted_from:
             return False
-        if not (self.is_range_trusted and is_price(bar.low) and is_price(bar.high)):
-            return True
-        return float(bar.low or 0) * (1 - RANGE_SLACK) <= float(value or 0) <= float(bar.high or 0) * (1 + RANGE_SLACK)
+        if bar.low is None or bar.high is None or not (is_price(bar.low) and is_price(bar.high)):
+            return False
+        return not bar.low * (1 - RANGE_SLACK) <= value <= bar.high * (1 + RANGE_SLACK)
 
     def session(self, day: date, calendar: SessionCalendar) -> date | None:
         """The session that a bar dated `day` is about; None where it is about none."""
@@ -87,15 +87,16 @@ RANGE_SLACK: Final = 2e-4
 
 # Yahoo's Monday bars of the peso often close on a stale quote of Sunday night, below everything traded in them. Of the
 # 32 bars since 2018 that close outside their own range, 26 are over .7 % off the market (of the rest, 20 in 1,457);
-# kept, they made the volatility of 2023 16 % too large, and every fan with it.
+# used, they made the volatility of 2023 16 % too large, and every fan with it. Before 2015 there is no market close to
+# hold the bars against, and in some years most of them lie outside: the rule starts where it was measured.
 # The peso's bar ends with London's day; a quarter of an hour is left for the last quote to arrive. Since 2020 its open
 # equals its close on 82 to 100 % of days, because both are the price at which the session before had ended: hence the
 # open of the running bar as that session's provisional price. Copper's settles and closes at 17:00 New York.
 YAHOO_DATING: Final[dict[str, YahooDating]] = {
     rule.symbol: rule
     for rule in (
-        YahooDating("CLP=X", LONDON, SANTIAGO, True, 1, time(0, 15), True, True),
-        YahooDating("HG=F", NEW_YORK, NEW_YORK, False, 0, time(17, 0), False, False),
+        YahooDating("CLP=X", LONDON, SANTIAGO, True, 1, time(0, 15), True, date(2015, 1, 1)),
+        YahooDating("HG=F", NEW_YORK, NEW_YORK, False, 0, time(17, 0), False, None),
     )
 }
 
@@ -142,8 +143,9 @@ def _finished(bars: Iterable[Bar], rule: YahooDating, calendar: SessionCalendar,
     rows = {}
     for bar in bars:
         session, known = rule.session(bar.day, calendar), rule.finished_at(bar.day)
-        if session is not None and rule.is_price(bar.close, bar) and known <= as_of:
-            rows[session] = Row(session, float(bar.close or 0), known)
+        if session is not None and is_price(bar.close) and known <= as_of:
+            close = float(bar.close or 0)
+            rows[session] = Row(session, close, known, is_suspect=rule.is_suspect(close, bar))
     return rows
 
 
@@ -155,8 +157,10 @@ def _openings(bars: Iterable[Bar], rule: YahooDating, calendar: SessionCalendar,
     rows = {}
     for bar in bars if rule.is_open_provisional else ():
         session, known = rule.session(bar.day, calendar), rule.opened_at(bar.day)
-        if session is not None and rule.is_price(bar.open, bar) and known <= as_of < rule.finished_at(bar.day):
-            rows[session] = Row(session, float(bar.open or 0), known, is_provisional=True)
+        if session is not None and is_price(bar.open) and known <= as_of < rule.finished_at(bar.day):
+            opening = float(bar.open or 0)
+            suspect = rule.is_suspect(opening, bar)
+            rows[session] = Row(session, opening, known, is_provisional=True, is_suspect=suspect)
     return rows
 
 

@@ -110,8 +110,8 @@ def forecast(
     for fan in fans:
         if fan is not None:
             render.fan(out, fan, is_full=full)
-    found = platform.find_model(platform.configs.read(horizons[0]).model)
-    render.closing_words(out, platform, found.model, found.why)
+    found = (platform.find_model(platform.configs.read(name).model) for name in horizons)
+    render.closing_words(out, platform, list(dict.fromkeys((each.model, each.why) for each in found)))
 
 
 @app.command(epilog="Examples:  forex-assets ingest  ·  FOREX_MARKET=live forex-assets ingest --json")

@@ -5,12 +5,15 @@ from typing import Any
 
 import polars as pl
 
+from forex_assets.adapters.chronos_model import check_settings
 from forex_assets.adapters.config_store import ConfigError
+from forex_assets.adapters.warehouse import WarehouseError
 from forex_assets.domain.forecast.engine import EngineError
 from forex_assets.domain.horizon import HORIZONS
 from forex_assets.domain.market.prices import COPPER, USDCLP, PriceSeries
 from forex_assets.domain.schemas import SAMPLE_SOURCE
 from forex_assets.resources.platform import Platform
+from forex_assets.resources.settings import unknown_names
 
 PACKAGES = ("dagster", "dagster-webserver", "chronos-forecasting", "torch", "polars", "yfinance", "fredapi")
 STALE_SESSIONS = 2
@@ -34,9 +37,12 @@ def doctor_of(platform: Platform) -> dict[str, Any]:
     """What is installed, who answers, which model would be used, what is stale, and whether a forecast can be made."""
     answers = [] if platform.settings.market == "sample" else platform.probe()
     models = [_model_record(platform, horizon) for horizon in HORIZONS]
+    stored = {series.name for series in (USDCLP, COPPER) if platform.store.sources(series)}
+    is_dark = not stored and not any(a.is_ok for a in answers)
     has_prices = (
-        platform.settings.market != "live"
-        or bool(platform.store.sources(USDCLP))
+        platform.settings.market == "sample"
+        or (platform.settings.market == "auto" and is_dark)  # the generated market stands in
+        or USDCLP.name in stored
         or any(a.is_ok for a in answers if a.source in ("Yahoo CLP=X", "Banco Central"))
     )
     prices = [_price_record(platform, series) for series in (USDCLP, COPPER)]
@@ -49,6 +55,7 @@ def doctor_of(platform: Platform) -> dict[str, Any]:
             {"source": a.source, "answers": a.is_ok, "answer": a.answer, "seconds": a.seconds} for a in answers
         ],
         "models": models,
+        "unknown_names": unknown_names(),
         "stale": [r["table"] for r in (*prices, *forecasts) if r["is_stale"]],
         "can_forecast": has_prices and not any(m["error"] for m in models),
     }
@@ -64,6 +71,11 @@ def _version(name: str) -> str:
 def _price_record(platform: Platform, series: PriceSeries) -> dict[str, Any]:
     table = f"market/{series.name}"
     frame = platform.warehouse.read(table)
+    if frame is not None and not {series.value, "session", "source", "is_provisional"} <= set(frame.columns):
+        raise WarehouseError(
+            f"{platform.warehouse.path(table)} has other columns ({', '.join(frame.columns)}); `forex-assets ingest` "
+            "makes it anew"
+        )
     unknown = dict.fromkeys(("last_session", "last", "source", "is_provisional", "age_in_sessions"))
     record: dict[str, Any] = {"table": table, "unit": series.unit, "rows": 0, **unknown, "is_stale": True}
     if frame is None or (rows := frame.filter(pl.col(series.value).is_not_null())).is_empty():
@@ -108,6 +120,8 @@ def _model_record(platform: Platform, horizon: str) -> dict[str, Any]:
     try:
         config = platform.configs.read(horizon)
         found = platform.find_model(config.model)
+        if found.location is not None:
+            check_settings(found.location, found.model, config)
     except (ConfigError, EngineError) as error:
         return {"horizon": horizon, "configured": None, "used": None, "why": None, "error": str(error)}
     return {

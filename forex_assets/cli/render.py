@@ -57,9 +57,10 @@ def fan(console: Console, frame: pl.DataFrame, *, is_full: bool) -> None:
     console.print(table)
 
 
-def closing_words(console: Console, platform: Platform, model: str, why: str) -> None:
-    """Which model and why, and where to look next."""
-    console.print(f"Model: {escape(model)} ({escape(why)})", soft_wrap=True)
+def closing_words(console: Console, platform: Platform, models: list[tuple[str, str]]) -> None:
+    """Which models and why, and where to look next."""
+    for model, why in models:
+        console.print(f"Model: {escape(model)} ({escape(why)})", soft_wrap=True)
     console.print(f"Tables: {platform.warehouse.root}/forecasts/latest/   Graph and plots: make ui", soft_wrap=True)
     if platform.reading_branch == "sample":
         _banner(console)
@@ -76,7 +77,7 @@ def ingest(console: Console, report: list[dict[str, Any]]) -> None:
             str(record.get("row_count", "")),
             record.get("first_session", "–"),
             record.get("last_session", "–"),
-            _source(record["source"]) if "source" in record else "",
+            _source(record.get("source") or (SAMPLE_SOURCE if "data" in record else "")),
         )
     console.print(table)
     for record in report:
@@ -124,7 +125,7 @@ def status(console: Console, report: dict[str, Any]) -> None:
 
 def _source(name: str | None) -> str:
     """A source's name in a narrow column; the notice above the tables says what `sample` is."""
-    return "sample" if name == SAMPLE_SOURCE else name or "–"
+    return "sample" if name == SAMPLE_SOURCE else name or ""
 
 
 def _age(record: dict[str, Any]) -> str:
@@ -151,6 +152,8 @@ def doctor(console: Console, report: dict[str, Any]) -> None:
         console.print(f"FOREX_MARKET=sample: no source is asked. {SAMPLE_SOURCE}.")
     for r in report["models"]:
         console.print(f"{r['horizon']}: " + escape(r["error"] or f"{r['used']} ({r['why']})"), soft_wrap=True)
+    if report["unknown_names"]:
+        console.print(f"[yellow]Unknown names, misspelt?[/] {', '.join(report['unknown_names'])}", soft_wrap=True)
     console.print("Stale or missing: " + (", ".join(report["stale"]) or "nothing"), soft_wrap=True)
     ready = report["can_forecast"]
     console.print("[green]A forecast can be made.[/]" if ready else "[red]No forecast can be made: see above.[/]")

@@ -1,5 +1,6 @@
 """Runs assets in this process, recorded in the instance that the UI shows."""
 
+import re
 from typing import Any
 
 import dagster as dg
@@ -103,10 +104,14 @@ def _reason(data: Any) -> str:
     said = getattr(data, "user_failure_data", None)
     if said and said.description:
         return str(said.description)
+    chain = []
     error = data.error
-    while error is not None and error.cause is not None:
+    while error is not None:
+        chain.append(error.message.strip())
         error = error.cause
-    return "unknown" if error is None else error.message.strip()
+    ours = [message for message in chain if message.startswith("forex_assets.")]
+    # Ours says what to do; what it was raised from says where in a library it began.
+    return re.sub(r"^[\w.]+: ", "", (ours or chain[-1:] or ["unknown"])[0])
 
 
 def _plain(metadata: Any) -> dict[str, Any]:

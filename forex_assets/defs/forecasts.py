@@ -12,6 +12,7 @@ from forex_assets.defs.metadata import column_schema, frame_metadata
 from forex_assets.domain.forecast.forecast import Request, make_forecasts, usable
 from forex_assets.domain.horizon import HORIZONS, target_of
 from forex_assets.domain.market.prices import USDCLP
+from forex_assets.domain.market.quality import findings, marked_anew
 from forex_assets.domain.schemas import FORECAST_SCHEMA
 from forex_assets.resources.platform import Platform, PlatformResource
 
@@ -21,7 +22,6 @@ from forex_assets.resources.platform import Platform, PlatformResource
     partitions_def=contracts.HORIZON_PARTITIONS,
     group_name="config",
     tags={"dagster/kind/json": ""},
-    owners=contracts.OWNERS,
     automation_condition=dg.AutomationCondition.on_cron("0 * * * *"),
     description="`configs/chronos_<horizon>.json`: model, context, samples, temperature, representation, seed. Its "
     "data version is the fingerprint of the settings: a changed file starts a forecast, a reformatted one does not.",
@@ -53,11 +53,24 @@ def latest(
     """One row a session and horizon; several horizons in one run share one model."""
     ready = platform.platform()
     is_known = pl.col("available_at") <= ready.now  # a table written later than the clock holds what must not be seen
-    prices, features = usdclp.filter(is_known), copper.filter(is_known)
+    prices, features = marked_anew(usdclp.filter(is_known), USDCLP), copper.filter(is_known)
+    _refuse_unfit(ready, prices)
     tables = [_forecast(ready, horizon, prices, features) for horizon in context.partition_keys]
     for horizon, (table, why) in zip(context.partition_keys, tables, strict=True):
         context.add_asset_metadata(_shown(prices, table, why), contracts.LATEST, horizon)
     return pl.concat([table for table, _ in tables])
+
+
+def _refuse_unfit(ready: Platform, prices: pl.DataFrame) -> None:
+    """Fails on prices that a blocking check refuses: Dagster's checks block within their own run only."""
+    judged = findings(prices, USDCLP, ready.calendar(USDCLP), ready.settings.as_of_date)
+    wrong = [f"{f.name}: {f.message}" for f in judged if f.severity == "block" and not f.passed]
+    if wrong:
+        raise dg.Failure(
+            f"USD/CLP is unfit to forecast from at {ready.now:%Y-%m-%d %H:%M} UTC: {'; '.join(wrong)}. "
+            "Bring prices in with `forex-assets ingest`, at the same FOREX_AS_OF where one is set",
+            allow_retries=False,
+        )
 
 
 def _forecast(ready: Platform, horizon: str, prices: pl.DataFrame, features: pl.DataFrame) -> tuple[pl.DataFrame, str]:
@@ -65,12 +78,6 @@ def _forecast(ready: Platform, horizon: str, prices: pl.DataFrame, features: pl.
     config = ready.configs.read(horizon)
     found = ready.find_model(config.model)
     rows = usable(prices)
-    if rows.is_empty():
-        raise dg.Failure(
-            f"USD/CLP: no usable price was known at {ready.now:%Y-%m-%d %H:%M} UTC; run `forex-assets ingest` with "
-            f"the same FOREX_AS_OF, or choose a later one",
-            allow_retries=False,
-        )
     target = target_of(horizon, ready.settings.as_of_date, rows["session"][-1], ready.calendar(USDCLP))
     table = make_forecasts(ready.engine(found), [Request(config, target)], prices, features, clock=time.perf_counter)[0]
     return table, found.why

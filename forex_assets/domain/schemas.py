@@ -39,6 +39,7 @@ def fetched_schema(value: str) -> Schema:
         value: pl.Float64,
         "source": pl.String,
         "is_provisional": pl.Boolean,  # a last price or an opening, until the bar that carries the session is finished
+        "is_suspect": pl.Boolean,  # the source contradicts itself on this row: kept, and never used
         "available_at": UTC,
     }
 
@@ -54,7 +55,7 @@ def history_schema(value: str) -> Schema:
 def prices_schema(value: str) -> Schema:
     """`market/usdclp`, and `market/copper_hgf_usd_lb` without its level column: one row a session, oldest first.
 
-    Quarantined rows are bad ticks: kept, marked, and left out by everything downstream.
+    Quarantined rows are bad ticks and suspect ones: kept, marked, and left out by everything downstream.
     """
     return {**fetched_schema(value), "fetched_at": UTC, "is_quarantined": pl.Boolean}
 

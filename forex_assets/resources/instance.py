@@ -9,6 +9,7 @@ from pathlib import Path
 import filelock
 
 from forex_assets.adapters.atomic import write_bytes_atomically
+from forex_assets.adapters.warehouse import WarehouseError
 from forex_assets.resources.settings import Settings, load_settings
 
 DAGSTER_YAML = """\
@@ -40,10 +41,18 @@ READY = ".prepared"
 def prepare_instance(settings: Settings) -> Path:
     """The instance's folder, with a `dagster.yaml` and its databases in it; what is there is left alone.
 
+    Raises:
+        WarehouseError: the folder cannot be made.
+
     The databases are made under a lock: two processes that find none both create the tables, and one of them fails.
     """
     home = settings.dagster_home
-    home.mkdir(parents=True, exist_ok=True)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WarehouseError(
+            f"cannot make {home}: {error.strerror}; set FOREX_WAREHOUSE (or DAGSTER_HOME) to a folder to write to"
+        ) from None
     os.environ["DAGSTER_HOME"] = str(home)
     if (home / READY).exists():
         return home

@@ -27,8 +27,8 @@ class WarehouseIO(dg.ConfigurableIOManager):
         """Writes one table, or one a partition."""
         if obj is None:  # an observation, or a check
             return
-        warehouse = self.platform.platform().warehouse_for(obj)
         key = table_key(context.asset_key)
+        warehouse = self.platform.platform().warehouse_for(key, obj)
         if not context.has_asset_partitions:
             path = warehouse.write(key, obj)
             context.add_output_metadata({"path": dg.MetadataValue.path(str(path))})

@@ -105,11 +105,17 @@ class Platform:
         """The tables to read from now."""
         return self.sample_warehouse if self.reading_branch == "sample" else self.live_warehouse
 
-    def warehouse_for(self, frame: pl.DataFrame) -> Warehouse:
-        """Where a table belongs: one that holds generated rows never lands among the real ones."""
+    def warehouse_for(self, key: str, frame: pl.DataFrame) -> Warehouse:
+        """Where a table belongs: one that holds generated rows never lands among the real ones.
+
+        An empty price table is a real one, since the generated market is never empty; other empty tables go where what
+        they were made from is.
+        """
         if "source" in frame.columns and not frame.is_empty():
             is_sample = (frame["source"] == SAMPLE_SOURCE).any()
             return self.sample_warehouse if is_sample else self.live_warehouse
+        if self.settings.market != "sample" and key in {f"market/{USDCLP.name}", f"market/{COPPER.name}"}:
+            return self.live_warehouse
         return self.warehouse
 
     def ingest_branch(self) -> Branch:

@@ -58,6 +58,12 @@ class Settings(BaseSettings):
         """`FOREX_MODEL=` in a `.env` means the default, as people expect."""
         return cls.model_fields[info.field_name].default if value == "" else value
 
+    @field_validator("warehouse", "configs")
+    @classmethod
+    def _anchor(cls, value: Path) -> Path:
+        """A relative path is the project's, wherever the command is typed."""
+        return PROJECT / value
+
     @field_validator("as_of")
     @classmethod
     def _check_as_of(cls, value: str | None) -> str | None:
@@ -81,18 +87,18 @@ class Settings(BaseSettings):
     @property
     def dagster_home(self) -> Path:
         """Folder of the Dagster instance that the UI and the command line share."""
-        return Path(os.environ.get("DAGSTER_HOME") or self.warehouse.resolve() / "dagster")
+        return PROJECT / (os.environ.get("DAGSTER_HOME") or self.warehouse / "dagster")
 
 
 def _instant(text: str) -> datetime:
-    """A date as 19:00 in Santiago, a full ISO time as itself (UTC where it names no zone)."""
+    """A date as 19:00 in Santiago, a full ISO time as itself (Santiago's where it names no zone)."""
     try:
-        if len(text) == len("2023-12-29"):
+        if ":" not in text:
             return issue_instant(date.fromisoformat(text))
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(f"{text!r} is neither a date such as 2023-12-29 nor an ISO time") from None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=SANTIAGO)).astimezone(UTC)
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -103,6 +109,8 @@ def load_settings(**overrides: Any) -> Settings:
     """
     try:
         return Settings(**{k: v for k, v in overrides.items() if v is not None})
+    except (UnicodeDecodeError, OSError) as error:
+        raise SettingsError(f"{PROJECT / '.env'} cannot be read ({error}); save it as UTF-8 text") from None
     except ValidationError as error:
         lines = []
         for item in error.errors(include_input=False, include_url=False):
@@ -110,6 +118,12 @@ def load_settings(**overrides: Any) -> Settings:
             name = field if field.isupper() else f"FOREX_{field.upper()}"
             lines.append(f"{name}={_shown(name, overrides.get(field))}: {item['msg'].removeprefix('Value error, ')}")
         raise SettingsError("; ".join(lines)) from None
+
+
+def unknown_names() -> list[str]:
+    """`FOREX_*` names in the environment that mean nothing here, most likely misspelt."""
+    known = {f"FOREX_{name.upper()}" for name in Settings.model_fields}
+    return sorted(name for name in os.environ if name.startswith("FOREX_") and name not in known)
 
 
 def _shown(name: str, override: Any) -> str:

@@ -48,6 +48,7 @@ def prices(value: str, schema: dict[str, Any], level: float, source: str) -> pl.
         value: closes,
         "source": [source] * COUNT,
         "is_provisional": [False] * (COUNT - 1) + [True],
+        "is_suspect": [False] * COUNT,
         "available_at": KNOWN,
         "fetched_at": KNOWN,
         "is_quarantined": [k == 50 for k in range(COUNT)],

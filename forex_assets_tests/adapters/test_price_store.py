@@ -26,6 +26,7 @@ def fetched(first: int, last: int, source: str = "yahoo") -> pl.DataFrame:
             "clp_per_usd": [900.0 + n % 7 for n in range(first, last)],
             "source": [source] * len(days),
             "is_provisional": [False] * len(days),
+            "is_suspect": [False] * len(days),
             "available_at": [datetime.combine(day, time(22), UTC) for day in days],
         },
         schema=fetched_schema("clp_per_usd"),

@@ -268,7 +268,7 @@ def test_rows_are_known_unique_ascending_prices_of_sessions_whatever_is_served(
         assert {row.session for row in final} <= {row.session for row in later}
 
 
-def test_a_peso_price_outside_its_own_bars_range_is_no_price_and_coppers_is_not_judged() -> None:
+def test_a_peso_price_outside_its_own_bars_range_is_suspect_and_coppers_is_not_judged() -> None:
     bars = [
         Bar(date(2024, 1, 9), 900.0, 900.0, high=905.0, low=895.0),  # of the 8th
         Bar(date(2024, 1, 10), 860.0, 860.0, high=912.0, low=901.0),  # a stale quote
@@ -277,6 +277,14 @@ def test_a_peso_price_outside_its_own_bars_range_is_no_price_and_coppers_is_not_
     ]
     as_of = datetime(2024, 1, 12, 22, tzinfo=UTC)
     peso = dated_rows(bars, None, dating_of("CLP=X"), market_calendar("CLP"), as_of)
-    assert [(row.session.day, row.value) for row in peso] == [(8, 900.0), (10, 912.1)]
+    assert [(row.session.day, row.value, row.is_suspect) for row in peso] == [
+        (8, 900.0, False),
+        (9, 860.0, True),
+        (10, 912.1, False),
+        (11, 870.0, True),
+    ]
     copper = dated_rows(bars, None, dating_of("HG=F"), market_calendar("COMEX"), as_of)
-    assert [row.session.day for row in copper] == [9, 10, 11, 12]
+    assert not any(row.is_suspect for row in copper)
+    before_it_was_measured = [Bar(date(2014, 1, 9), 860.0, 860.0, high=912.0, low=901.0)]
+    (old,) = dated_rows(before_it_was_measured, None, dating_of("CLP=X"), market_calendar("CLP"), as_of)
+    assert not old.is_suspect

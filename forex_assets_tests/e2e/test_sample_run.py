@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,22 +12,26 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
+from click.testing import Result
 from polars.testing import assert_frame_equal
+from typer.testing import CliRunner
 
+from forex_assets.adapters import chronos_model
+from forex_assets.cli import app
 from forex_assets.cli.runner import RunFailed, materialize_forecasts, materialize_market
 from forex_assets.domain.horizon import HORIZONS
 from forex_assets.domain.schemas import FORECAST_SCHEMA, QUANTILE_COLUMNS, SAMPLE_SOURCE
 from forex_assets.resources.platform import Platform
 from forex_assets.resources.settings import load_settings
+from forex_assets_tests.adapters.tiny_models import build_bolt
 
 AS_OF = date(2025, 6, 13)  # a Friday
 TARGETS = {"7d": date(2025, 6, 19), "15d": date(2025, 6, 27), "30d": date(2025, 7, 11), "90d": date(2025, 9, 11)}
 """By hand: 20 June is a holiday in Chile, 28 June and 13 July fall on weekends, 11 September on a Thursday."""
 
 
-def cli(*args: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "forex_assets", *args]
-    return subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
+def cli(*args: str) -> Result:
+    return CliRunner().invoke(app, list(args), env={"COLUMNS": "80"})
 
 
 def platform() -> Platform:
@@ -105,7 +110,7 @@ def test_a_broken_config_fails_the_run_in_words(filled: Path) -> None:
 
 def test_the_command_line_prints_fans_for_people_and_for_programs(workspace: Path) -> None:
     shown = cli("forecast")
-    assert shown.returncode == 0, shown.stderr
+    assert shown.exit_code == 0, shown.output
     assert shown.stdout.count("USD/CLP ") == len(HORIZONS)
     assert SAMPLE_SOURCE in shown.stdout
     assert all(len(line) <= 80 for line in shown.stdout.splitlines() if "│" in line)
@@ -118,9 +123,14 @@ def test_the_command_line_prints_fans_for_people_and_for_programs(workspace: Pat
     assert status["is_sample"] is True
     assert [f["as_of"] for f in status["forecasts"]] == [str(AS_OF)] * 4
     assert len(status["runs"]) == 3
+    assert "market/usdclp" in cli("status").stdout
     doctor = cli("doctor", "--json")
-    assert doctor.returncode == 0, doctor.stderr
+    assert doctor.exit_code == 0, doctor.output
     assert json.loads(doctor.stdout)["stale"] == []
+    assert "A forecast can be made" in cli("doctor").stdout
+    (market, *_) = json.loads(cli("ingest", "--json").stdout)
+    assert market["asset"] == "market/copper_hgf_usd_lb"
+    assert "Prices in" in cli("ingest").stdout
 
 
 @pytest.mark.parametrize(
@@ -133,9 +143,65 @@ def test_the_command_line_prints_fans_for_people_and_for_programs(workspace: Pat
 )
 def test_bad_usage_exits_with_two_and_says_what_is_right(workspace: Path, args: list[str], words: str) -> None:
     done = cli(*args)
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert words in done.stderr
+
+
+def test_a_fault_exits_with_one_and_one_line_that_names_it(filled: Path) -> None:
+    (filled / "configs/chronos_7d.json").write_text("{")
+    done = subprocess.run(
+        [sys.executable, "-m", "forex_assets", "forecast", "--stored"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "chronos_7d.json" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_price_that_is_stale_at_the_clock_is_refused_in_a_run_of_its_own(
+    filled: Path, environment: Callable[..., None]
+) -> None:
+    environment(FOREX_AS_OF="2025-08-13")
+    with pytest.raises(RunFailed, match=r"unfit to forecast.*is_not_stale.*2025-06-13.*forex-assets ingest"):
+        materialize_forecasts(platform(), ["90d"])
+
+
+def test_a_damaged_table_is_named_with_its_remedy(filled: Path) -> None:
+    file = filled / "warehouse/sample/market/usdclp.parquet"
+    file.write_bytes(file.read_bytes()[:500])
+    with pytest.raises(RunFailed, match=r"usdclp\.parquet is damaged.*(backup|anew)"):
+        materialize_forecasts(platform(), ["7d"])
+    done = cli("status")
+    assert done.exit_code == 1
+    assert "usdclp.parquet is damaged" in done.stderr
+
+
+def test_a_warehouse_that_cannot_be_made_is_one_line(workspace: Path, environment: Callable[..., None]) -> None:
+    (workspace / "file").write_text("")
+    environment(FOREX_WAREHOUSE=str(workspace / "file"), DAGSTER_HOME=str(workspace / "file/dagster"))
+    done = cli("ingest")
+    assert done.exit_code == 1
+    assert "set FOREX_WAREHOUSE" in done.stderr
+
+
+def test_a_model_without_the_configured_settings_is_seen_by_the_doctor_and_refused_by_the_forecast(
+    filled: Path, environment: Callable[..., None]
+) -> None:
+    folder = filled / "bolt"
+    build_bolt(folder)
+    environment(FOREX_MODEL=str(folder))
+    words = r"num_samples is set \(100\) but bolt \(chronos-bolt\) does not sample"
+    doctor = cli("doctor", "--json")
+    assert doctor.exit_code == 1
+    assert re.search(words, json.loads(doctor.stdout)["models"][0]["error"])
+    with pytest.raises(RunFailed, match=words):
+        materialize_forecasts(platform(), ["7d"])
+    for horizon in HORIZONS:
+        file = filled / f"configs/chronos_{horizon}.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"num_samples": None, "temperature": None}))
+    materialize_forecasts(platform(), list(HORIZONS))
+    fan = pl.read_parquet(filled / "warehouse/sample/forecasts/latest/90d.parquet")
+    assert (fan["engine"][0], fan["model"][0]) == ("chronos-bolt", "bolt")
+    assert set(chronos_model.load_counts().values()) == {1}  # four horizons, one load
 
 
 def dagster_materialize(select: str, *more: str) -> subprocess.CompletedProcess[str]:

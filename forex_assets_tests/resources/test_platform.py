@@ -47,8 +47,14 @@ def test_auto_reads_the_generated_tables_until_there_are_real_ones(auto: Platfor
 
 
 def test_a_table_with_one_generated_row_never_lands_among_the_real_ones(auto: Platform) -> None:
-    assert auto.warehouse_for(REAL).root == auto.live_warehouse.root
-    assert auto.warehouse_for(pl.concat([REAL, SAMPLE])).root == auto.sample_warehouse.root
+    assert auto.warehouse_for("any", REAL).root == auto.live_warehouse.root
+    assert auto.warehouse_for("any", pl.concat([REAL, SAMPLE])).root == auto.sample_warehouse.root
+
+
+def test_an_empty_price_table_is_a_real_one_even_while_generated_tables_stand(auto: Platform) -> None:
+    auto.sample_warehouse.write("market/usdclp", SAMPLE)
+    assert auto.warehouse_for("market/copper_hgf_usd_lb", REAL.clear()).root == auto.live_warehouse.root
+    assert auto.warehouse_for("features/copper", REAL.clear()).root == auto.sample_warehouse.root
 
 
 def test_live_and_sample_are_taken_at_their_word(workspace: Path, environment: Callable[..., None]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from forex_assets.resources.settings import PROJECT, Settings, SettingsError, load_settings
+from forex_assets.resources.settings import PROJECT, Settings, SettingsError, load_settings, unknown_names
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +20,18 @@ def test_a_bare_date_means_seven_in_the_evening_in_santiago() -> None:
     assert summer.now == datetime(2023, 12, 29, 22, 0, tzinfo=UTC)  # UTC-3
     assert winter.now == datetime(2023, 7, 3, 23, 0, tzinfo=UTC)  # UTC-4
     assert summer.as_of_date == date(2023, 12, 29)
+
+
+def test_a_date_without_dashes_is_the_same_date_and_a_time_without_zone_is_santiagos() -> None:
+    assert load_settings(as_of="20231229").now == load_settings(as_of="2023-12-29").now
+    assert load_settings(as_of="2023-12-29T15:00").now == datetime(2023, 12, 29, 18, 0, tzinfo=UTC)
+
+
+def test_a_relative_folder_is_the_projects_and_a_misspelt_name_is_noticed() -> None:
+    os.environ.update({"FOREX_WAREHOUSE": "elsewhere", "FOREX_WAREHOSE": "x", "DAGSTER_HOME": "home"})
+    assert load_settings().warehouse == PROJECT / "elsewhere"
+    assert load_settings().dagster_home == PROJECT / "home"
+    assert unknown_names() == ["FOREX_WAREHOSE"]
 
 
 def test_the_clock_comes_from_the_environment() -> None:

@@ -175,6 +175,7 @@ def with_monthly_level(
             pl.lit(None).cast(pl.Float64).alias(COPPER.value),
             pl.lit(FRED_SOURCE).alias("source"),
             is_provisional=pl.lit(False),
+            is_suspect=pl.lit(False),
             is_quarantined=pl.lit(False),
             monthly_level_usd_lb=pl.col(COPPER.value),
         )

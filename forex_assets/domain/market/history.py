@@ -12,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from forex_assets.domain.market.prices import POUNDS_PER_TONNE, PriceSeries
-from forex_assets.domain.market.quality import mark_bad_ticks
+from forex_assets.domain.market.quality import marked_anew
 from forex_assets.domain.schemas import (
     REVISIONS_SCHEMA,
     UTC,
@@ -94,7 +94,8 @@ def merge_history(
     old = old.with_row_index("_row")
     paired = _pair(old.filter(pl.col("superseded_at").is_null()), rows, series.value)
     is_new = pl.col("_row").is_null()
-    is_changed = (pl.col(series.value) - pl.col("_old")).abs() > SAME_VALUE * pl.col("_old").abs()
+    is_other_value = (pl.col(series.value) - pl.col("_old")).abs() > SAME_VALUE * pl.col("_old").abs()
+    is_changed = is_other_value | (pl.col("is_suspect") != pl.col("_was_suspect"))
     learnt = paired.filter(is_new | is_changed)
     changed = learnt["_row"].drop_nulls().to_list()
     appended = learnt.with_columns(fetched_at=pl.lit(now), superseded_at=pl.lit(None)).select(
@@ -111,7 +112,9 @@ def _pair(current: pl.DataFrame, rows: pl.DataFrame, value: str) -> pl.DataFrame
     """`rows` with `_row` and `_old` of the current row that they repeat or change; null where they are new."""
     moment = pl.when(pl.col("is_provisional")).then(pl.col("available_at")).alias("_moment")
     key = ["session", "is_provisional", "_moment"]
-    known = current.with_columns(moment).select([*key, "_row", pl.col(value).alias("_old")])
+    known = current.with_columns(moment).select(
+        [*key, "_row", pl.col(value).alias("_old"), pl.col("is_suspect").alias("_was_suspect")]
+    )
     return rows.with_columns(moment).join(known, on=key, how="left", nulls_equal=True, maintain_order="left")
 
 
@@ -204,7 +207,7 @@ def revisions_of(history: pl.DataFrame, series: PriceSeries) -> pl.DataFrame:
     finals = conform(history, history_schema(series.value), "history").filter(~pl.col("is_provisional"))
     revised = (
         finals.with_columns(old_value=pl.col(series.value).shift(1).over("source", "session"))
-        .filter(pl.col("old_value").is_not_null())
+        .filter(pl.col("old_value") != pl.col(series.value))
         .select(
             pl.lit(series.name).alias("series"),
             "source",
@@ -222,11 +225,12 @@ def prices_at(
     history: pl.DataFrame,
     series: PriceSeries,
     as_of: datetime,
-    mark: Callable[[pl.DataFrame, PriceSeries], pl.DataFrame] = mark_bad_ticks,
+    mark: Callable[[pl.DataFrame, PriceSeries], pl.DataFrame] = marked_anew,
 ) -> pl.DataFrame:
     """The prices that stood at `as_of` (`prices_schema`): one row a session, oldest first, bad ticks marked.
 
     Current rows with `available_at` ≤ `as_of`; the finished bar where there is one, else the latest provisional price.
+    A suspect row stands only where there is no other, and is quarantined.
     A value that its source revised shows as revised, also at instants before the revision: history starts at the first
     fetch, so what was served before it is not known.
 
@@ -244,7 +248,7 @@ def prices_at(
         raise ValueError(f"{series.name}: history mixes sources {sorted(rows['source'].unique())}; view one at a time")
     view = (
         rows.filter(pl.col("superseded_at").is_null() & (pl.col("available_at") <= as_of))
-        .sort("session", ~pl.col("is_provisional"), "available_at", maintain_order=True)
+        .sort("session", ~pl.col("is_suspect"), ~pl.col("is_provisional"), "available_at", maintain_order=True)
         .unique("session", keep="last", maintain_order=True)
         .with_columns(is_quarantined=pl.lit(False))
         .select(list(prices_schema(series.value)))

@@ -101,6 +101,17 @@ def mark_bad_ticks(prices: pl.DataFrame, series: PriceSeries) -> pl.DataFrame:
     return prices.with_columns(pl.Series("is_quarantined", is_bad, dtype=pl.Boolean))
 
 
+def marked_anew(prices: pl.DataFrame, series: PriceSeries) -> pl.DataFrame:
+    """`prices` with `is_quarantined` judged from these rows alone: suspect ones and bad ticks.
+
+    A table that was cut at an earlier instant must not know that its last row is taken back later.
+    """
+    # Suspect values are nobody's neighbours: a good price must not look like a spike beside one.
+    marked = mark_bad_ticks(prices.filter(~pl.col("is_suspect")), series)
+    suspect = prices.filter("is_suspect").with_columns(is_quarantined=pl.lit(True))
+    return pl.concat([marked, suspect]).sort("session", maintain_order=True)
+
+
 def _reverted(logs: list[float]) -> list[int]:
     """Indices of log prices that leave the last good level and are taken back one or two rows on."""
     bad: list[int] = []

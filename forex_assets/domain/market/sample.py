@@ -154,7 +154,10 @@ def _rows(
         pl.DataFrame({"session": weekdays, spec.series.value: prices})
         .filter(pl.Series([calendar.is_session(day) for day in weekdays], dtype=pl.Boolean), pl.col("session") >= start)
         .with_columns(
-            source=pl.lit(SAMPLE_SOURCE), is_provisional=pl.lit(False), available_at=closes.dt.convert_time_zone("UTC")
+            source=pl.lit(SAMPLE_SOURCE),
+            is_provisional=pl.lit(False),
+            is_suspect=pl.lit(False),
+            available_at=closes.dt.convert_time_zone("UTC"),
         )
         .filter(pl.col("available_at") <= as_of)
     )

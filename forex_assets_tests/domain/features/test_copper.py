@@ -84,7 +84,13 @@ def _prices(
 ) -> pl.DataFrame:
     sessions = days(len(values)) if sessions is None else sessions
     known = [datetime.combine(day, time(hour), UTC) for day in sessions]
-    row = {"source": "yahoo", "is_provisional": False, "is_quarantined": False, "monthly_level_usd_lb": None}
+    row = {
+        "source": "yahoo",
+        "is_provisional": False,
+        "is_suspect": False,
+        "is_quarantined": False,
+        "monthly_level_usd_lb": None,
+    }
     data = {"session": sessions, column: values, "available_at": known, "fetched_at": known}
     return pl.DataFrame({name: data.get(name, [row.get(name)] * len(values)) for name in schema}, schema=schema)
 

@@ -66,6 +66,7 @@ def prices_of(n: int = 60, source: str = SAMPLE_SOURCE) -> pl.DataFrame:
         "clp_per_usd": values,
         "source": source,
         "is_provisional": [False] * (n - 1) + [True],
+        "is_suspect": [False] * n,
         "available_at": seen,
         "fetched_at": seen,
         "is_quarantined": [i == n - 2 for i in range(n)],

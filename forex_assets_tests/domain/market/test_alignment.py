@@ -22,6 +22,7 @@ def frame(values: np.ndarray, series: PriceSeries, days: list[int] | None = None
             series.value: values,
             "source": ["generated"] * len(values),
             "is_provisional": [False] * len(values),
+            "is_suspect": [False] * len(values),
             "available_at": [instant] * len(values),
             "fetched_at": [instant] * len(values),
             "is_quarantined": [False] * len(values),

@@ -26,12 +26,26 @@ def at(day: date, hour: int = 22) -> datetime:
 
 def bar(offset: int, value: float, source: str = "yahoo") -> dict[str, Any]:
     day = DAY + timedelta(days=offset)
-    return {"session": day, "price": value, "source": source, "is_provisional": False, "available_at": at(day)}
+    return {
+        "session": day,
+        "price": value,
+        "source": source,
+        "is_provisional": False,
+        "is_suspect": False,
+        "available_at": at(day),
+    }
 
 
 def last_price(offset: int, value: float, hour: int) -> dict[str, Any]:
     day = DAY + timedelta(days=offset)
-    return {"session": day, "price": value, "source": "yahoo", "is_provisional": True, "available_at": at(day, hour)}
+    return {
+        "session": day,
+        "price": value,
+        "source": "yahoo",
+        "is_provisional": True,
+        "is_suspect": False,
+        "available_at": at(day, hour),
+    }
 
 
 def rows(*given: dict[str, Any], series: PriceSeries = USDCLP) -> pl.DataFrame:
@@ -184,6 +198,25 @@ def test_one_old_bar_in_fifty_may_be_lost_and_stays_stored_but_no_recent_one_and
     for lost in ({20, 21}, {57}):
         with pytest.raises(BadFetch, match="missing from the answer"):
             merge_history(stored, answer[[k for k in range(61) if k not in lost]], USDCLP, LATER)
+
+
+def test_a_suspect_bar_is_kept_and_marked_and_gives_way_to_a_last_price() -> None:
+    fetched = bars(900, 840, 902, 903).with_columns(is_suspect=pl.col("clp_per_usd") == 840)
+    history = merged(fetched).history
+    view = prices_at(history, USDCLP, FAR)
+    assert view["clp_per_usd"].to_list() == [900, 840, 902, 903]
+    assert view["is_quarantined"].to_list() == [False, True, False, False]
+    history = merged(rows(last_price(1, 901, 15)), fetched).history
+    view = prices_at(history, USDCLP, FAR)
+    assert view.select("clp_per_usd", "is_quarantined").rows() == [(v, False) for v in (900, 901, 902, 903)]
+
+
+def test_a_bar_that_its_source_puts_right_is_suspect_no_longer_and_no_revision() -> None:
+    first = bars(900, 901).with_columns(is_suspect=pl.col("clp_per_usd") == 901)
+    merge = merged(first, bars(900, 901))
+    assert merge.revised == 1
+    assert prices_at(merge.history, USDCLP, FAR)["is_quarantined"].to_list() == [False, False]
+    assert revisions_of(merge.history, USDCLP).is_empty()
 
 
 def test_a_few_bad_ticks_do_not_cost_the_fetch() -> None:

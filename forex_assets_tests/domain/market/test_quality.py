@@ -33,6 +33,7 @@ def prices(*values: float | None, series: PriceSeries = USDCLP, marked: bool = T
             series.value: list(values),
             "source": ["yahoo"] * count,
             "is_provisional": [False] * count,
+            "is_suspect": [False] * count,
             "available_at": [instant] * count,
             "fetched_at": [instant] * count,
             "is_quarantined": [False] * count,
