@@ -87,8 +87,8 @@ RANGE_SLACK: Final = 2e-4
 
 # Yahoo's Monday bars of the peso often close on a stale quote of Sunday night, below everything traded in them. Of the
 # 32 bars since 2018 that close outside their own range, 26 are over .7 % off the market (of the rest, 20 in 1,457);
-# used, they made the volatility of 2023 16 % too large, and every fan with it. Before 2015 there is no market close to
-# hold the bars against, and in some years most of them lie outside: the rule starts where it was measured.
+# used, they made the volatility of 2023 16 % too large, and every fan with it (`benchmarks/feed.py`). Before 2015 there
+# is no market close to hold them against, and in some years most lie outside: the rule starts where it was measured.
 # The peso's bar ends with London's day; a quarter of an hour is left for the last quote to arrive. Since 2020 its open
 # equals its close on 82 to 100 % of days, because both are the price at which the session before had ended: hence the
 # open of the running bar as that session's provisional price. Copper's settles and closes at 17:00 New York.
