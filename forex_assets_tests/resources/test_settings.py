@@ -83,3 +83,12 @@ def test_the_readme_documents_every_setting() -> None:
     text = (PROJECT / "README.md").read_text(encoding="utf-8")
     names = [field.alias or f"FOREX_{name.upper()}" for name, field in Settings.model_fields.items()]
     assert [name for name in names if f"`{name}`" not in text] == []
+
+
+def test_a_dotenv_file_is_honoured_and_the_environment_comes_first(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("FOREX_MODEL=from-file\nFOREX_DEVICE=cpu\nFRED_API_KEY=k\n")
+    os.environ["FOREX_DEVICE"] = "cuda"
+    settings = Settings(_env_file=file)  # type: ignore[call-arg]
+    assert (settings.model, settings.device) == ("from-file", "cuda")
+    assert settings.fred_api_key is not None
