@@ -30,7 +30,8 @@ $(DONE): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (once; a few minutes) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@if command -v uv >/dev/null 2>&1 && VIRTUAL_ENV=$(abspath $(VENV)) uv pip install --quiet --torch-backend cpu -c constraints.txt -e '.[dev]'; then :; \
-	else $(BIN)/python -m pip install -qq --disable-pip-version-check torch -c constraints.txt \
+	else if command -v uv >/dev/null 2>&1; then echo "uv could not; going on with pip"; fi; \
+	  $(BIN)/python -m pip install -qq --disable-pip-version-check torch -c constraints.txt \
 	  && $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'; fi
 	@touch $(DONE)
 
