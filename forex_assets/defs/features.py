@@ -6,7 +6,7 @@ import polars as pl
 from forex_assets.adapters.plots import features_plot, markdown_image
 from forex_assets.defs import contracts
 from forex_assets.defs.conditions import on_new_inputs
-from forex_assets.defs.metadata import column_schema, frame_metadata, is_sample
+from forex_assets.defs.metadata import column_schema, frame_metadata
 from forex_assets.domain.features.copper import COPPER_FEATURES, FEATURES_SCHEMA, copper_features
 
 
@@ -26,9 +26,6 @@ from forex_assets.domain.features.copper import COPPER_FEATURES, FEATURES_SCHEMA
 )
 def copper(context: dg.AssetExecutionContext, copper: pl.DataFrame, usdclp: pl.DataFrame) -> pl.DataFrame:
     """The features on every copper session; null until a feature's window is full."""
-    if is_sample(copper) != is_sample(usdclp) and not copper.is_empty():
-        context.log.warning("copper and the peso come from different markets (real and generated): copper is left out")
-        copper = copper.clear()
     features = copper_features(copper, usdclp)
     if features.is_empty():
         context.log.warning("no copper price: no features; forecasts go on without them")

@@ -9,7 +9,7 @@ from forex_assets.adapters.plots import fan_plot, markdown_image
 from forex_assets.defs import contracts
 from forex_assets.defs.conditions import FORECAST_FRESHNESS, on_new_inputs
 from forex_assets.defs.metadata import column_schema, frame_metadata
-from forex_assets.domain.forecast.forecast import Request, make_forecasts, usable
+from forex_assets.domain.forecast.forecast import make_forecast, usable
 from forex_assets.domain.horizon import HORIZONS, target_of
 from forex_assets.domain.market.prices import USDCLP
 from forex_assets.domain.market.quality import findings, marked_anew
@@ -79,7 +79,7 @@ def _forecast(ready: Platform, horizon: str, prices: pl.DataFrame, features: pl.
     found = ready.find_model(config.model)
     rows = usable(prices)
     target = target_of(horizon, ready.settings.as_of_date, rows["session"][-1], ready.calendar(USDCLP))
-    table = make_forecasts(ready.engine(found), [Request(config, target)], prices, features, clock=time.perf_counter)[0]
+    table = make_forecast(ready.engine(found), config, target, prices, features, clock=time.perf_counter)
     return table, found.why
 
 

@@ -41,10 +41,10 @@ READY = ".prepared"
 def prepare_instance(settings: Settings) -> Path:
     """The instance's folder, with a `dagster.yaml` and its databases in it; what is there is left alone.
 
+    The databases are made under a lock: two processes that find none both create the tables, and one of them fails.
+
     Raises:
         WarehouseError: the folder cannot be made.
-
-    The databases are made under a lock: two processes that find none both create the tables, and one of them fails.
     """
     home = settings.dagster_home
     try:
