@@ -1,6 +1,6 @@
-"""Chronos models as an engine: T5, Bolt and Chronos-2. The only importer of torch, and only when a model is loaded.
+"""Chronos models as an engine: T5, Bolt and Chronos-2. Imports torch, and only when a model is loaded.
 
-How each kind is called lies in `sample_t5`, `_quantiles_bolt` and `_quantiles_chronos2`; what goes in and how prices
+How each kind is called lies in `t5_sampler`, `_quantiles_bolt` and `_quantiles_chronos2`; what goes in and how prices
 come out is `domain.forecast.representation`. Origins are run one at a time: a batched matrix product rounds differently
 with every batch size, so a fan made beside others would not be the fan made alone.
 """
@@ -14,11 +14,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 
-from forex_assets.domain.forecast.config import InferenceConfig
+from forex_assets.adapters.t5_sampler import T5Sampler, sample_paths
+from forex_assets.domain.forecast.config import InferenceConfig, Representation
 from forex_assets.domain.forecast.engine import EngineError, Origin
 from forex_assets.domain.forecast.fan import Array, Fan, fan_of_paths
 from forex_assets.domain.forecast.representation import (
@@ -46,10 +47,8 @@ SETTINGS: Final[dict[Kind, str]] = {
     "chronos-bolt": "context_length, representation",
     "chronos-2": "context_length, representation",
 }
-SAMPLES_AT_ONCE: Final = 100
-"""Paths drawn in one call: each holds a copy of the encoder's answer, 13 MB in chronos-t5-small at 512 sessions."""
-PATHS_AT_ONCE: Final = 32
-"""Paths continued in one call: each has a context of its own, encoded anew, 8 MB of attention for every layer."""
+FEEDING: Final = "forex_assets"
+"""Field of a model's `config.json` in which a model of our own says how it is to be fed."""
 
 _LOCK: Final = threading.Lock()
 _LOADED: Final[dict[tuple[str, str, str], Any]] = {}
@@ -59,6 +58,21 @@ _LOADS: Final[Counter[tuple[str, str, str]]] = Counter()
 def load_counts() -> dict[tuple[str, str, str], int]:
     """How often this process loaded each (location, device, dtype); one each, unless something is wrong."""
     return dict(_LOADS)
+
+
+@dataclass(frozen=True)
+class Feeding:
+    """How a model of our own is to be fed; a published one says nothing of the kind.
+
+    Attributes:
+        representation: the one that it was trained on.
+        context_scale: mean absolute value of every context, which one value in front brings about.
+        trained_context: longest context that it has seen, in sessions.
+    """
+
+    representation: Representation
+    context_scale: float
+    trained_context: int
 
 
 @dataclass(frozen=True)
@@ -101,10 +115,13 @@ class ChronosEngine:
             EngineError: a setting that the model lacks or needs, an impossible origin, a model that cannot be loaded.
         """
         pipeline, kind = self._pipeline(), self.name
-        _check_sampling(kind, self.model, config)
-        length = min(config.context_length, int(pipeline.model_context_length))
+        feeding = _feeding(getattr(pipeline.inner_model.config, FEEDING, None), self.model)
+        _check_config(kind, self.model, feeding, config)
+        length, limit = config.context_length, int(pipeline.model_context_length)
+        # The value that sets the scale takes one place of the context.
+        length = min(length, limit) if feeding is None else min(length, limit - 1, feeding.trained_context)
         return [
-            _fan(pipeline, kind, origin, encode(origin.prices, config.representation, length), config)
+            _fan(pipeline, kind, origin, encode(origin.prices, config.representation, length), config, feeding)
             for origin in origins
         ]
 
@@ -118,13 +135,17 @@ class ChronosEngine:
             return _LOADED[key]
 
 
-def _fan(pipeline: Any, kind: Kind, origin: Origin, encoded: Encoded, config: InferenceConfig) -> Fan:
+def _fan(
+    pipeline: Any, kind: Kind, origin: Origin, encoded: Encoded, config: InferenceConfig, feeding: Feeding | None
+) -> Fan:
     """The fan of one origin."""
     if origin.steps < 1:
         raise EngineError(f"steps is {origin.steps}; a forecast reaches at least one session ahead")
     with _own_randomness(_seed(config.seed, encoded.values)):
         if kind == "chronos-t5":
-            return fan_of_paths(decode_paths(sample_t5(pipeline, encoded.values, origin.steps, config), encoded))
+            sampler = T5Sampler(pipeline, config.temperature or 1.0, feeding.context_scale if feeding else None)
+            paths = sample_paths(sampler, encoded.values, origin.steps, config.num_samples or 0)
+            return fan_of_paths(decode_paths(paths, encoded))
         if kind == "chronos-bolt":
             native = _quantiles_bolt(pipeline, encoded.values, origin.steps)
         else:
@@ -132,39 +153,6 @@ def _fan(pipeline: Any, kind: Kind, origin: Origin, encoded: Encoded, config: In
             native = _quantiles_chronos2(pipeline, encoded.values, origin.steps, covariates)
     levels = [float(level) for level in pipeline.quantiles]
     return fan_of_quantiles(decode_quantiles(native, levels, encoded), levels)
-
-
-def sample_t5(pipeline: Any, values: Array, steps: int, config: InferenceConfig) -> Array:
-    """Paths in model space, shape (samples, steps).
-
-    Past the model's own length (64 steps) each path goes on from **its own** past. The library goes on from the median
-    of all paths, which forgets how far they have spread: its fan narrows at step 65.
-
-    Args:
-        pipeline: as the library's `ChronosPipeline`: `model_prediction_length`, `predict(inputs, steps, …)`.
-        values: context in model space, shape (context,).
-        steps: sessions ahead.
-        config: `num_samples` and `temperature`, neither of them null; top_k and top_p are the model's own.
-    """
-    import torch
-
-    count, reach = int(config.num_samples or 0), int(pipeline.model_prediction_length)
-    context = torch.tensor(values, dtype=torch.float32).unsqueeze(0)
-    shared = {"temperature": config.temperature}
-    paths = torch.cat(
-        [
-            pipeline.predict(context, min(steps, reach), num_samples=min(SAMPLES_AT_ONCE, count - first), **shared)[0]
-            for first in range(0, count, SAMPLES_AT_ONCE)
-        ]
-    )
-    while paths.shape[1] < steps:
-        pasts = torch.cat([context.expand(count, -1), paths], dim=1)
-        ahead = min(steps - paths.shape[1], reach)
-        parts = [
-            pipeline.predict(part, ahead, num_samples=1, **shared)[:, 0] for part in torch.split(pasts, PATHS_AT_ONCE)
-        ]
-        paths = torch.cat([paths, torch.cat(parts)], dim=1)
-    return _array(paths)
 
 
 def _quantiles_bolt(pipeline: Any, values: Array, steps: int) -> Array:
@@ -204,8 +192,8 @@ def _recent_covariates(origin: Origin, length: int) -> dict[str, Array]:
     return recent
 
 
-def _check_sampling(kind: Kind, model: str, config: InferenceConfig) -> None:
-    """Refuse settings that the model lacks, and the lack of those that it needs."""
+def _check_config(kind: Kind, model: str, feeding: Feeding | None, config: InferenceConfig) -> None:
+    """Refuse settings that the model lacks or was not made for, and the lack of those that it needs."""
     file = f"configs/chronos_{config.horizon}.json"
     for field, value, example in (("num_samples", config.num_samples, 100), ("temperature", config.temperature, 1.0)):
         if kind == "chronos-t5" and value is None:
@@ -213,22 +201,47 @@ def _check_sampling(kind: Kind, model: str, config: InferenceConfig) -> None:
         if kind != "chronos-t5" and value is not None:
             lacks = f"{field} is set ({value}) but {model} ({kind}) does not sample; it has {SETTINGS[kind]}"
             raise EngineError(f"{lacks}. Set {field} to null in {file}")
+    if feeding is not None and config.representation != feeding.representation:
+        made = f"{model} ({kind}), chosen by FOREX_MODEL or the config's model, was trained on {feeding.representation}"
+        remedy = f'write "representation": "{feeding.representation}" in {file}, or choose another model'
+        raise EngineError(f"representation is {config.representation} in {file}, but {made} alone; {remedy}")
+
+
+def _feeding(declared: Any, model: str) -> Feeding | None:
+    """What a model's `config.json` says of its feeding; None where it says nothing.
+
+    Raises:
+        EngineError: it says something else than this platform understands.
+    """
+    if declared is None:
+        return None
+    try:
+        feeding = Feeding(**declared)
+        is_sound = feeding.representation in get_args(Representation) and feeding.context_scale > 0
+        if is_sound and feeding.trained_context > 1:
+            return feeding
+    except TypeError:
+        pass  # not an object of these fields and types: the same fault
+    fields = ", ".join(Feeding.__dataclass_fields__)
+    raise EngineError(f"{model}: {FEEDING} in its config.json is {declared!r}; it should hold {fields}")
 
 
 def check_settings(location: str, model: str, config: InferenceConfig) -> None:
     """Whether a local model has the settings that a config asks for, by its `config.json` alone: torch is not needed.
 
-    A hub id that has yet to be fetched cannot be judged and passes.
+    A hub id that has yet to be fetched cannot be judged and passes. A config that the embedded model stands in for is
+    to be adapted first (`model_finder.effective_config`).
 
     Raises:
-        EngineError: a setting is missing, or one that this kind of model lacks is set.
+        EngineError: a setting is missing, or one that this kind of model lacks or was not made for is set.
     """
-    file = Path(location) / "config.json"
+    file = Path(location).expanduser() / "config.json"
     if not file.is_file():
         return
-    named = " ".join(json.loads(file.read_text(encoding="utf-8")).get("architectures") or [])
+    told = json.loads(file.read_text(encoding="utf-8"))
+    named = " ".join(told.get("architectures") or [])
     kind: Kind = "chronos-bolt" if "Bolt" in named else "chronos-2" if "Chronos2" in named else "chronos-t5"
-    _check_sampling(kind, model, config)
+    _check_config(kind, model, _feeding(told.get(FEEDING), model), config)
 
 
 def _seed(seed: int, values: Array) -> int:
@@ -302,6 +315,9 @@ def _load(location: str, device: str, dtype: str) -> Any:
         ) from error
     if type(pipeline).__name__ not in KINDS:
         raise EngineError(f"{location}: {type(pipeline).__name__} is not known; there are {', '.join(KINDS)}")
+    family = pipeline.inner_model.config.model_type
+    if KINDS[type(pipeline).__name__] == "chronos-t5" and family != "t5":
+        raise EngineError(f"{location}: a ChronosPipeline around a {family} model; only those around a t5 can be run")
     if is_local:
         _check_weights(folder, pipeline.inner_model)
     pipeline.inner_model.to(device).eval()

@@ -1,9 +1,11 @@
-"""Which model FOREX_MODEL stands for on this machine: a folder, the hub's cache, the hub itself, or none (`ewma`).
+"""Which model FOREX_MODEL stands for on this machine: a folder, the hub's cache, the hub itself, the embedded one that
+comes with the package, or none (`ewma`).
 
 Never imports torch, and never waits for a hub longer than it was told: the hub's own client takes 23 s to find out that
 there is no network, and a socket that accepts and stays silent would hold it for ever.
 """
 
+import hashlib
 import os
 import queue
 import re
@@ -15,10 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from forex_assets.domain.forecast.config import InferenceConfig
 from forex_assets.domain.forecast.engine import EngineError
 
 EWMA: Final = "ewma"
 AUTO: Final = "auto"
+EMBEDDED: Final = "embedded"
+EMBEDDED_FOLDER: Final = Path(__file__).parents[1] / "models" / EMBEDDED
+WEIGHTS: Final = "model.safetensors"
+SUMS: Final = "SHA256SUMS"
+"""File beside the embedded model's weights, lines of `<sha256>  <name>` as `sha256sum` writes them."""
 HUB: Final = "https://huggingface.co"
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _WEIGHTS: Final = ("*.safetensors", "*.bin")
@@ -33,12 +41,28 @@ class Found:
         model: hub id or folder name, for people and tables; `ewma`.
         location: what to load: a folder, or a hub id that has yet to be fetched; None for `ewma`.
         why: how it was found, or why not, for people.
+        stands_in: whether it is the embedded model in place of the config's own: then the config has to be adapted,
+            see `effective_config`.
     """
 
     kind: Literal["chronos", "ewma"]
     model: str
     location: str | None
     why: str
+    stands_in: bool = False
+
+
+def effective_config(config: InferenceConfig, found: Found) -> InferenceConfig:
+    """The settings that a forecast is really made with: the config's own, unless the embedded model stands in.
+
+    That one is fed its own representation and samples; context, seed and calibration are taken over, and the number of
+    samples and the temperature too where the config has them. The result has a fingerprint of its own, and so a
+    forecast by the stand-in never passes for one by the configured model.
+    """
+    if not found.stands_in:
+        return config
+    sampling = {"num_samples": config.num_samples or 200, "temperature": config.temperature or 1.0}
+    return config.model_copy(update={"model": EMBEDDED, "representation": "returns", **sampling})
 
 
 @dataclass(frozen=True)
@@ -63,30 +87,35 @@ def find_model(
     cache: Path | None = None,
     is_offline: bool | None = None,
     remember_s: float = 60.0,
+    embedded: Path = EMBEDDED_FOLDER,
 ) -> Found:
     """The model for a setting of FOREX_MODEL.
 
-    `auto` takes the configured model from a local folder, the hub's cache or a hub that answers in time, else `ewma`.
-    Any name is taken at its word: it is there or there is an error.
+    `auto` takes the configured model from a local folder, the hub's cache or a hub that answers in time, else the
+    embedded one where the package has it, else `ewma`. Any name is taken at its word: it is there or there is an error.
 
     Args:
-        setting: `auto`, `ewma`, a hub id or a folder; a relative folder counts from the working directory.
+        setting: `auto`, `ewma`, `embedded`, a hub id or a folder; a relative folder counts from the working directory.
         configured: model of the horizon's config.
         hub_timeout_s: all that asking the hub may take, in seconds.
         endpoint: the hub's address; None for HF_ENDPOINT, else the public hub.
         cache: the hub's cache; None for the library's own (HF_HOME, HF_HUB_CACHE).
         is_offline: whether the hub must not be asked; None for HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE.
         remember_s: how long an answer of the hub stands in this process, so that four horizons ask once.
+        embedded: folder of the embedded model.
 
     Raises:
-        EngineError: a model named outright is not there.
+        EngineError: a model named outright is not there; the embedded one is wanted and its files are damaged.
     """
     is_auto = setting == AUTO
     wanted = configured if is_auto else setting
     if wanted == EWMA:
         by = "the config's model" if is_auto else "FOREX_MODEL"
         return Found("ewma", EWMA, None, f"{by} is {EWMA}")
-    found, reason = _on_this_machine(wanted, cache)
+    if wanted == EMBEDDED:
+        found, reason = _embedded(embedded, setting, configured, f"{EMBEDDED}: comes with the package")
+    else:
+        found, reason = _on_this_machine(wanted, cache)
     if found is None and reason is None:
         offline = _offline_by_environment() if is_offline is None else is_offline
         answer = _OFFLINE if offline else _ask_hub(wanted, endpoint, hub_timeout_s, remember_s)
@@ -94,9 +123,43 @@ def find_model(
         found = Found("chronos", wanted, wanted, reason) if answer.is_there else None
     if found is not None:
         return found
-    if is_auto:
-        return Found("ewma", EWMA, None, str(reason))
-    raise EngineError(f"FOREX_MODEL={setting}: {reason}. Set it to auto, ewma, a folder with a model or a hub id")
+    if not is_auto:
+        remedy = "Set it to auto, ewma, embedded, a folder with a model or a hub id"
+        raise EngineError(f"FOREX_MODEL={setting}: {reason}. {remedy}")
+    stand_in, _ = _embedded(embedded, setting, configured, f"{reason}; so the embedded model")
+    return stand_in or Found("ewma", EWMA, None, str(reason))
+
+
+def _embedded(folder: Path, setting: str, configured: str, why: str) -> tuple[Found | None, str | None]:
+    """The embedded model; else None, with the reason.
+
+    Raises:
+        EngineError: a file is missing or is not the one that was shipped: an install that is damaged must not pass for
+            one without the model.
+    """
+    if not folder.is_dir():
+        return None, f"{EMBEDDED}: this install has no {folder}"
+    damage = _damage(folder)
+    if damage is not None:
+        remedy = f"Install the package anew, or set FOREX_MODEL to {EWMA}"
+        raise EngineError(f"FOREX_MODEL={setting}: the embedded model is damaged: {damage}. {remedy}")
+    return Found("chronos", EMBEDDED, str(folder), why, stands_in=configured != EMBEDDED), None
+
+
+def _damage(folder: Path) -> str | None:
+    """What is wrong with the files of a shipped model; None where all are what they were."""
+    sums = folder / SUMS
+    if not sums.is_file():
+        return f"{sums} is missing"
+    lines = sums.read_text(encoding="utf-8").splitlines()
+    listed = {name.strip().lstrip("*"): digest for digest, _, name in (line.partition(" ") for line in lines if line)}
+    for name in ("config.json", WEIGHTS, *listed):
+        if not (folder / name).is_file():
+            return f"{folder / name} is missing"
+    for name in (WEIGHTS, *listed):
+        if listed.get(name) != hashlib.sha256((folder / name).read_bytes()).hexdigest():
+            return f"{folder / name} does not have the sha256 that {SUMS} beside it lists"
+    return None
 
 
 def _on_this_machine(wanted: str, cache: Path | None) -> tuple[Found | None, str | None]:

@@ -89,8 +89,8 @@ def prices_figure(prices: pl.DataFrame, series: PriceSeries, title: str, is_samp
     closes = prices.filter(pl.col(series.value).is_not_null())
     good = closes.filter(~pl.col("is_quarantined"))
     if good.is_empty():
-        return _no_data(title, is_sample or _is_sample(prices))
-    figure, axes = _figure(9.0, 3.6, title, is_sample or _is_sample(prices))
+        return no_data_figure(title, is_sample or _is_sample(prices))
+    figure, axes = titled_figure(9.0, 3.6, title, is_sample or _is_sample(prices))
     colour = BLUE if series is USDCLP else COPPER_BROWN
     axes.plot(good["session"].to_list(), good[series.value].to_list(), color=colour, linewidth=1.2)
     _mark_provisional(axes, good, series.value, colour)
@@ -108,10 +108,10 @@ def prices_figure(prices: pl.DataFrame, series: PriceSeries, title: str, is_samp
 def features_figure(features: pl.DataFrame) -> Figure:
     """The figure behind `features_plot`."""
     if features.is_empty():
-        return _no_data("Copper features", False)
+        return no_data_figure("Copper features", False)
     recent = features.tail(FEATURE_SESSIONS)
     title = f"Copper features, last {recent.height} sessions to {recent['session'][-1]}"
-    figure, panels = _figure(10.4, 6.4, title, _is_sample(features), rows=5, columns=2)
+    figure, panels = titled_figure(10.4, 6.4, title, _is_sample(features), rows=5, columns=2)
     sessions = recent["session"].to_list()
     for place, feature in enumerate(COPPER_FEATURES):
         axes = panels[place % 5][place // 5]
@@ -126,10 +126,10 @@ def fan_figure(history: pl.DataFrame, forecast: pl.DataFrame, title: str) -> Fig
 
     is_sample = _is_sample(history) or _is_sample(forecast)
     if forecast.is_empty():
-        return _no_data(title, is_sample)
+        return no_data_figure(title, is_sample)
     if forecast.select("as_of", "horizon").n_unique() > 1:
         raise ValueError("a fan's plot takes one as_of and one horizon; filter the forecast first")
-    figure, axes = _figure(9.0, 4.2, title, is_sample)
+    figure, axes = titled_figure(9.0, 4.2, title, is_sample)
     known = history.filter(pl.col(USDCLP.value).is_not_null() & ~pl.col("is_quarantined"))
     known = known.tail(max(40, 4 * forecast.height))  # more would squeeze a week's fan into a corner
     axes.plot(known["session"].to_list(), known[USDCLP.value].to_list(), color=INK, linewidth=1.3, label="close")
@@ -159,7 +159,7 @@ def _is_sample(rows: pl.DataFrame) -> bool:
     return bool((rows["source"] == SAMPLE_SOURCE).any())
 
 
-def _figure(
+def titled_figure(
     width: float, height: float, title: str, is_sample: bool, rows: int = 1, columns: int = 1
 ) -> tuple[Figure, Any]:
     """A white figure with its title, the banner where the data are generated, and its axes (an array where many)."""
@@ -187,8 +187,8 @@ def _banner(figure: Figure, band: float) -> None:
     figure.text(0.5, 1.0 - band / 2, SAMPLE_SOURCE, **where).set_in_layout(False)
 
 
-def _no_data(title: str, is_sample: bool) -> Figure:
-    figure, axes = _figure(9.0, 2.0, title, is_sample)
+def no_data_figure(title: str, is_sample: bool) -> Figure:
+    figure, axes = titled_figure(9.0, 2.0, title, is_sample)
     axes.set_axis_off()
     axes.text(0.5, 0.5, "no data", ha="center", va="center", fontsize=16, color=FAINT, transform=axes.transAxes)
     return figure

@@ -1,84 +1,10 @@
-"""The commands. Nothing heavy is imported at the top: `--help` must not wait for Dagster or torch."""
+"""The daily commands: forecast, ingest, status, doctor."""
 
-import json
-import sys
-from collections.abc import Callable
-from functools import wraps
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from forex_assets.domain.horizon import HORIZONS, days_of
-
-if TYPE_CHECKING:
-    from forex_assets.resources.platform import Platform
-
-P = ParamSpec("P")
-FAILED, BAD_USAGE = 1, 2
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    help="USD/CLP forecast fans at 7, 15, 30 and 90 days. The same assets and records as in Dagster's UI.",
-)
-out, err = Console(), Console(stderr=True)
-
-AsOf = Annotated[
-    str | None, typer.Option("--as-of", metavar="DATE", help="Forecast as if it were 19:00 in Santiago of this day.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
-
-
-def reported(command: Callable[P, None]) -> Callable[P, None]:
-    """Turns the platform's own errors into one line on stderr and an exit code; anything else is a bug and shows."""
-
-    @wraps(command)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
-        from forex_assets.adapters.config_store import ConfigError
-        from forex_assets.adapters.warehouse import WarehouseError
-        from forex_assets.cli.runner import RunFailed
-        from forex_assets.domain.forecast.engine import EngineError
-        from forex_assets.resources.settings import SettingsError
-
-        try:
-            command(*args, **kwargs)
-        except SettingsError as error:
-            fail(str(error), BAD_USAGE)
-        except (ConfigError, EngineError, WarehouseError, RunFailed) as error:
-            fail(str(error), FAILED)
-
-    return guarded
-
-
-def fail(message: str, code: int) -> None:
-    """One line on stderr, then out."""
-    err.print(f"[red]error:[/] {message}", highlight=False, soft_wrap=True)
-    raise typer.Exit(code)
-
-
-def _platform(as_of: str | None = None) -> "Platform":
-    from forex_assets.resources.platform import Platform
-    from forex_assets.resources.settings import load_settings
-
-    return Platform(load_settings(as_of=as_of))
-
-
-def _horizons(text: str) -> list[str]:
-    """`all`, or one horizon's name."""
-    if text == "all":
-        return list(HORIZONS)
-    try:
-        days_of(text)
-    except ValueError as error:
-        fail(f"--horizon {text}: {error}, all", BAD_USAGE)
-    return [text]
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")
+from forex_assets.cli.common import FAILED, AsJson, AsOf, app, err, horizons_of, out, platform_of, print_json, reported
 
 
 @app.command(
@@ -92,20 +18,22 @@ def forecast(
     full: Annotated[bool, typer.Option("--full", help="Print every session instead of about one a week.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring prices in, forecast, and print each fan beside the random walk's."""
-    horizons = _horizons(horizon)
-    platform = _platform(as_of)
+    """Bring prices in, forecast, keep it in the ledger, score what has come true, and print each fan."""
+    horizons = horizons_of(horizon)
+    platform = platform_of(as_of)
     from forex_assets.cli import render
-    from forex_assets.cli.runner import materialize_forecasts, materialize_market
+    from forex_assets.cli.runner import materialize_forecasts, materialize_market, materialize_scorecard
 
     with err.status("prices …") as status:
         if not stored:
             materialize_market(platform)
         status.update(f"forecasting {', '.join(horizons)} …")
         materialize_forecasts(platform, horizons)
+        status.update("scoring …")
+        materialize_scorecard(platform)
     fans = [platform.warehouse.read("forecasts/latest", name) for name in horizons]
     if as_json:
-        _print_json([row for fan in fans if fan is not None for row in fan.to_dicts()])
+        print_json([row for fan in fans if fan is not None for row in fan.to_dicts()])
         return
     for fan in fans:
         if fan is not None:
@@ -118,14 +46,14 @@ def forecast(
 @reported
 def ingest(as_of: AsOf = None, as_json: AsJson = False) -> None:
     """Bring in copper and USD/CLP, note revisions, make the copper features."""
-    platform = _platform(as_of)
+    platform = platform_of(as_of)
     from forex_assets.cli import render
     from forex_assets.cli.runner import materialize_market
 
     with err.status("prices …"):
         report = materialize_market(platform)
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
         render.ingest(out, report)
 
@@ -137,9 +65,9 @@ def status(as_json: AsJson = False) -> None:
     from forex_assets.cli import render
     from forex_assets.cli.overview import status_of
 
-    report = status_of(_platform())
+    report = status_of(platform_of())
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
         render.status(out, report)
 
@@ -155,9 +83,9 @@ def doctor(as_json: AsJson = False) -> None:
     from forex_assets.cli.overview import doctor_of
 
     with err.status("asking every source …"):
-        report = doctor_of(_platform())
+        report = doctor_of(platform_of())
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
         render.doctor(out, report)
     if not report["can_forecast"]:

@@ -1,7 +1,9 @@
 """What `status` and `doctor` know, as plain records; `render` draws them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -14,6 +16,9 @@ from forex_assets.domain.market.prices import COPPER, USDCLP, PriceSeries
 from forex_assets.domain.schemas import SAMPLE_SOURCE
 from forex_assets.resources.platform import Platform
 from forex_assets.resources.settings import unknown_names
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 PACKAGES = ("dagster", "dagster-webserver", "chronos-forecasting", "torch", "polars", "yfinance", "fredapi")
 STALE_SESSIONS = 2
@@ -119,9 +124,9 @@ def _model_record(platform: Platform, horizon: str) -> dict[str, Any]:
     """The model that would be used for a horizon, or why none could be."""
     try:
         config = platform.configs.read(horizon)
-        found = platform.find_model(config.model)
+        found, used = platform.model_for(config)
         if found.location is not None:
-            check_settings(found.location, found.model, config)
+            check_settings(found.location, found.model, used)
     except (ConfigError, EngineError) as error:
         return {"horizon": horizon, "configured": None, "used": None, "why": None, "error": str(error)}
     return {
@@ -133,17 +138,47 @@ def _model_record(platform: Platform, horizon: str) -> dict[str, Any]:
     }
 
 
-def _recent_runs(platform: Platform, limit: int = 5) -> list[dict[str, Any]]:
-    """The last runs of the instance, newest first; empty where there is no instance yet."""
+def noted_heads(platform: Platform) -> dict[str, str]:
+    """The head of each horizon's ledger as Dagster noted it at its last materialization; a chain cannot say its own."""
+    import dagster as dg
+
+    from forex_assets.defs import contracts
+
+    heads = {}
+    with instance_of(platform) as instance:
+        if instance is None:
+            return {}
+        for horizon in HORIZONS:
+            found = instance.fetch_materializations(
+                dg.AssetRecordsFilter(asset_key=contracts.LEDGER, asset_partitions=[horizon]), limit=1
+            ).records
+            noted = found[0].asset_materialization.metadata.get(contracts.LEDGER_HEAD) if found else None  # type: ignore[union-attr]
+            if noted is not None:
+                heads[horizon] = str(noted.value)
+    return heads
+
+
+@contextmanager
+def instance_of(platform: Platform) -> "Iterator[dg.DagsterInstance | None]":
+    """The Dagster instance of the platform's settings; None where there is none yet."""
     import os
 
     import dagster as dg
 
     home = platform.settings.dagster_home
     if not (home / "dagster.yaml").exists():
-        return []
+        yield None
+        return
     os.environ["DAGSTER_HOME"] = str(home)
     with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def _recent_runs(platform: Platform, limit: int = 5) -> list[dict[str, Any]]:
+    """The last runs of the instance, newest first; empty where there is no instance yet."""
+    with instance_of(platform) as instance:
+        if instance is None:
+            return []
         return [
             {
                 "run": record.dagster_run.run_id[:8],

@@ -14,7 +14,8 @@ from forex_assets.resources.platform import Platform
 WEEK = 5
 
 
-def _banner(console: Console) -> None:
+def banner(console: Console) -> None:
+    """The words that stand over everything made from the generated market."""
     console.print(Panel(f"[bold red]{SAMPLE_SOURCE}[/]", border_style="red", expand=False))
 
 
@@ -36,7 +37,7 @@ def fan(console: Console, frame: pl.DataFrame, *, is_full: bool) -> None:
         + (f"\n[bold red]{SAMPLE_SOURCE}[/]" if is_sample else ""),
         caption=f"{first['engine']}: {escape(first['model'])}. From {_price(first['origin_clp_per_usd'])} on "
         f"{first['origin_session']}{', provisional' if first['is_origin_provisional'] else ''} "
-        f"({first['source']}). Walk: no change, EWMA(.97) volatility.",
+        f"({first['source']}). {_calibration(last)} Walk: no change, EWMA(.97) volatility.",
         title_justify="left",
         caption_justify="left",
     )
@@ -57,19 +58,27 @@ def fan(console: Console, frame: pl.DataFrame, *, is_full: bool) -> None:
     console.print(table)
 
 
+def _calibration(last: dict[str, Any]) -> str:
+    """Whose the bands are."""
+    if not last["is_calibrated"]:
+        return "Bands: the model's own."
+    own = _band(last["model_q025"], last["model_q975"])
+    return f"Bands: corrected by {last['calibration_errors']} past errors; the model's own 95 % was {own}."
+
+
 def closing_words(console: Console, platform: Platform, models: list[tuple[str, str]]) -> None:
     """Which models and why, and where to look next."""
     for model, why in models:
         console.print(f"Model: {escape(model)} ({escape(why)})", soft_wrap=True)
     console.print(f"Tables: {platform.warehouse.root}/forecasts/latest/   Graph and plots: make ui", soft_wrap=True)
     if platform.reading_branch == "sample":
-        _banner(console)
+        banner(console)
 
 
 def ingest(console: Console, report: list[dict[str, Any]]) -> None:
     """What came in, from where, and why other sources were passed over."""
     if any(SAMPLE_SOURCE in str(record.get("data")) for record in report):
-        _banner(console)
+        banner(console)
     table = Table("table", "rows", "first", "last", "source", title="Prices in", title_justify="left")
     for record in report:
         table.add_row(
@@ -93,7 +102,7 @@ def ingest(console: Console, report: list[dict[str, Any]]) -> None:
 def status(console: Console, report: dict[str, Any]) -> None:
     """Stored prices, latest forecasts, recent runs."""
     if report["is_sample"]:
-        _banner(console)
+        banner(console)
     console.print(f"Clock {report['clock']}   warehouse {report['warehouse']}", soft_wrap=True)
     prices = Table("prices", "last session", "value", "source", "age (sessions)")
     for r in report["prices"]:

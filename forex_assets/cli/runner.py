@@ -39,12 +39,30 @@ def materialize_market(platform: Platform) -> list[dict[str, Any]]:
 
 
 def materialize_forecasts(platform: Platform, horizons: list[str]) -> None:
-    """The fans of `horizons` in one run, so that a model is loaded once.
+    """The fans of `horizons` in one run, so that a model is loaded once; kept in the ledger, and the record scored.
 
     Raises:
         RunFailed: as above.
     """
-    run_assets(platform, [contracts.LATEST], horizons)
+    run_assets(platform, [contracts.LATEST, contracts.LEDGER, contracts.REALIZED], horizons)
+
+
+def materialize_backtest(platform: Platform, horizons: list[str]) -> None:
+    """`accuracy/backtest` as it stands by default, and what copper would have added to it.
+
+    Raises:
+        RunFailed: as above.
+    """
+    run_assets(platform, [contracts.BACKTEST, contracts.COPPER_EFFECT], horizons)
+
+
+def materialize_scorecard(platform: Platform) -> None:
+    """The card of everything realized.
+
+    Raises:
+        RunFailed: as above.
+    """
+    run_assets(platform, [contracts.SCORECARD])
 
 
 def run_assets(

@@ -25,7 +25,7 @@ SERIES: dict[str, tuple[dg.AssetKey, Schema]] = {
 }
 
 
-def _check(
+def check_of(
     key: dg.AssetKey, name: str, rule: Rule, description: str | None, *, blocks: bool
 ) -> dg.AssetChecksDefinition:
     """One rule as an asset check; a blocking one stops what is downstream, a warning one only says so.
@@ -109,7 +109,7 @@ def _quality(series: PriceSeries) -> list[dg.AssetChecksDefinition]:
 
     def of(name: str, judge: Judge, words: str | None, *, blocks: bool) -> dg.AssetChecksDefinition:
         key = SERIES[series.name][0]
-        return _check(key, name, lambda ready: judge(_prices(ready, series), series, ready), words, blocks=blocks)
+        return check_of(key, name, lambda ready: judge(_prices(ready, series), series, ready), words, blocks=blocks)
 
     return [
         of(name, judge, words, blocks=blocks and series is USDCLP) for name, (judge, words, blocks) in QUALITY.items()
@@ -141,35 +141,35 @@ def _fans(platform: Platform) -> list[pl.DataFrame]:
 ALL = [
     *_quality(USDCLP),
     *_quality(COPPER),
-    _check(
+    check_of(
         contracts.COPPER,
         "copper_is_in_usd_per_pound",
         lambda ready: quality.copper_is_in_usd_per_pound(_prices(ready, COPPER)),
         quality.copper_is_in_usd_per_pound.__doc__,
         blocks=False,
     ),
-    _check(
+    check_of(
         contracts.FEATURES,
         "copper_and_peso_move_on_the_same_day",
         _lead_lag,
         "The largest correlation of copper's and the peso's returns is at lag 0: elsewhere, one is dated a day off.",
         blocks=False,
     ),
-    _check(
+    check_of(
         contracts.USDCLP,
         "sources_agree",
         _overlap,
         "Where two sources cover the same sessions they tell the same story, each under its own dating rule.",
         blocks=False,
     ),
-    _check(
+    check_of(
         contracts.LATEST,
         "quantiles_do_not_cross",
         lambda platform: quantiles_do_not_cross(_fans(platform)),
         "Every quantile is finite, above zero and not below the one before it.",
         blocks=True,
     ),
-    _check(
+    check_of(
         contracts.LATEST,
         "fans_reach_their_target",
         lambda platform: fans_reach_their_target(_fans(platform)),

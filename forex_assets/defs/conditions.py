@@ -12,6 +12,9 @@ MARKET_CRON = "0 19 * * 1-5"
 CATCH_UP_CRON = "30 22 * * 1-5"
 """A level-triggered second chance: `eager` loses an update that lands in the tick of the asset's own run."""
 
+BACKTEST_CRON = "0 6 * * 6"
+"""Saturdays: a week's new origin, before the desk is back; a large model may take hours."""
+
 MARKET_FRESHNESS = dg.FreshnessPolicy.cron(
     deadline_cron="30 19 * * 1-5", lower_bound_delta=timedelta(minutes=30), timezone=SANTIAGO
 )

@@ -1,19 +1,25 @@
-"""Forecast assets: the inference settings as they stand, and the latest fan of each horizon."""
+"""Forecast assets: the inference settings as they stand, the latest fan of each horizon, and all fans ever issued."""
 
 import time
 
 import dagster as dg
 import polars as pl
 
+from forex_assets.adapters.code_version import code_version
+from forex_assets.adapters.ledger_store import LedgerStore
 from forex_assets.adapters.plots import fan_plot, markdown_image
 from forex_assets.defs import contracts
 from forex_assets.defs.conditions import FORECAST_FRESHNESS, on_new_inputs
+from forex_assets.defs.contracts import LEDGER_HEAD
 from forex_assets.defs.metadata import column_schema, frame_metadata
+from forex_assets.domain.forecast.calibration import past_errors
+from forex_assets.domain.forecast.config import InferenceConfig
+from forex_assets.domain.forecast.engine import Engine
 from forex_assets.domain.forecast.forecast import make_forecast, usable
 from forex_assets.domain.horizon import HORIZONS, target_of
 from forex_assets.domain.market.prices import USDCLP
 from forex_assets.domain.market.quality import findings, marked_anew
-from forex_assets.domain.schemas import FORECAST_SCHEMA
+from forex_assets.domain.schemas import FORECAST_SCHEMA, LEDGER_SCHEMA, REALIZED_SCHEMA, empty
 from forex_assets.resources.platform import Platform, PlatformResource
 
 
@@ -45,7 +51,8 @@ def inference(platform: PlatformResource) -> dg.DataVersionsByPartition:
     automation_condition=on_new_inputs(),
     freshness_policy=FORECAST_FRESHNESS,
     description="The latest fan of USD/CLP by session up to the horizon's target date: mean and nine quantiles, with "
-    "the random walk's beside them. Made by the configured Chronos model, or by the EWMA walk where there is none.",
+    "the model's own and the random walk's beside them. Made by the configured Chronos model, the embedded one or the "
+    "EWMA walk; bands are corrected by past errors of the same model and settings where there are enough.",
 )
 def latest(
     context: dg.AssetExecutionContext, platform: PlatformResource, usdclp: pl.DataFrame, copper: pl.DataFrame
@@ -75,12 +82,34 @@ def _refuse_unfit(ready: Platform, prices: pl.DataFrame) -> None:
 
 def _forecast(ready: Platform, horizon: str, prices: pl.DataFrame, features: pl.DataFrame) -> tuple[pl.DataFrame, str]:
     """The forecast of one horizon, and why this model made it."""
-    config = ready.configs.read(horizon)
-    found = ready.find_model(config.model)
+    found, config = ready.model_for(ready.configs.read(horizon))
+    engine = ready.engine(found)
     rows = usable(prices)
     target = target_of(horizon, ready.settings.as_of_date, rows["session"][-1], ready.calendar(USDCLP))
-    table = make_forecast(ready.engine(found), config, target, prices, features, clock=time.perf_counter)
+    calibration = None
+    if config.is_calibrated:
+        errors = past_errors(_own_errors(ready, engine, config))
+        calibration = errors.calibration(ready.now, target.steps)
+    table = make_forecast(engine, config, target, prices, features, clock=time.perf_counter, calibration=calibration)
     return table, found.why
+
+
+def _own_errors(ready: Platform, engine: Engine, config: InferenceConfig) -> pl.DataFrame:
+    """What came true of this engine's own forecasts with these settings: the ledger's, before it the backtest's.
+
+    Read from the warehouse and not as inputs: a forecast never waits for a score, and the graph has no circle.
+    """
+    frames = [empty(REALIZED_SCHEMA)]
+    for key in (contracts.BACKTEST, contracts.REALIZED):  # of two rows for one date and step the later one counts
+        frame = ready.warehouse.read("/".join(key.path), config.horizon)
+        if frame is not None:
+            frames.append(frame)
+    return pl.concat(frames).filter(
+        (pl.col("engine") == engine.name)
+        & (pl.col("model") == engine.model)
+        & (pl.col("config_fingerprint") == config.fingerprint)
+        & ~pl.col("is_shadow")
+    )
 
 
 def _shown(prices: pl.DataFrame, table: pl.DataFrame, why: str) -> dict[str, object]:
@@ -91,6 +120,9 @@ def _shown(prices: pl.DataFrame, table: pl.DataFrame, why: str) -> dict[str, obj
         table,
         markdown_image(fan_plot(usable(prices).tail(120), table, title), title),
         model=f"{last['model']} ({why})",
+        calibration=f"bands corrected by {last['calibration_errors']} past errors at the target"
+        if last["is_calibrated"]
+        else "none: the model's own quantiles",
         target_date=str(last["target_date"]),
         median_at_target=last["q50"],
         band_95_at_target=f"{last['q025']:.2f} to {last['q975']:.2f}",
@@ -98,3 +130,35 @@ def _shown(prices: pl.DataFrame, table: pl.DataFrame, why: str) -> dict[str, obj
         data_fingerprint=last["data_fingerprint"],
         engine_seconds=last["engine_seconds"],
     )
+
+
+@dg.asset(
+    key=contracts.LEDGER,
+    ins={"latest": dg.AssetIn(key=contracts.LATEST)},
+    partitions_def=contracts.HORIZON_PARTITIONS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    group_name="forecasts",
+    kinds={"polars", "parquet"},
+    owners=contracts.OWNERS,
+    metadata=column_schema(LEDGER_SCHEMA),
+    automation_condition=on_new_inputs(),
+    description="Every forecast ever issued: one file an entry, written once, each with the hash of the one before. "
+    "The same forecast again changes nothing; other inputs make a new version. `forex-assets ledger verify` walks it.",
+)
+def ledger(context: dg.AssetExecutionContext, platform: PlatformResource, latest: pl.DataFrame) -> None:
+    """Appends; the files are the ledger's own, so nothing is handed on."""
+    ready = platform.platform()
+    store = LedgerStore(ready.warehouse)
+    for horizon in context.partition_keys:
+        rows = latest.filter(pl.col("horizon") == horizon)
+        entry = store.append(
+            rows, issued_at=ready.now, code_version=code_version(), is_replay=ready.settings.as_of is not None
+        )
+        shown = {
+            LEDGER_HEAD: entry.entry_hash if entry.is_new else store.head(horizon),
+            "sequence": entry.sequence,
+            "version": entry.version,
+            "is_new": entry.is_new,
+            "is_replay": ready.settings.as_of is not None,
+        }
+        context.add_asset_metadata(shown, contracts.LEDGER, horizon)

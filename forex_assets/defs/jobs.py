@@ -16,8 +16,14 @@ market_refresh = dg.define_asset_job(
 
 forecast_all_horizons = dg.define_asset_job(
     contracts.FORECAST_JOB,
-    selection=dg.AssetSelection.assets(contracts.LATEST),
-    description="A fan for each horizon chosen, from the prices and features that stand.",
+    selection=dg.AssetSelection.assets(contracts.LATEST, contracts.LEDGER, contracts.REALIZED),
+    description="A fan for each horizon chosen, from the prices and features that stand; kept, and the record scored.",
+)
+
+backtest_all_horizons = dg.define_asset_job(
+    contracts.BACKTEST_JOB,
+    selection=dg.AssetSelection.assets(contracts.BACKTEST, contracts.COPPER_EFFECT),
+    description="Past forecasts of each horizon chosen, scored; what was run before is not run again.",
 )
 
 refresh_market_on_weekdays = dg.ScheduleDefinition(

@@ -93,11 +93,49 @@ FORECAST_SCHEMA: Final[Schema] = {
     "model": pl.String,
     "engine": pl.String,  # what made it: chronos-t5, chronos-bolt, chronos-2, ewma
     "representation": pl.String,
-    "is_calibrated": pl.Boolean,
+    "is_calibrated": pl.Boolean,  # q… differ from model_q… by the conformal layer
+    "calibration_errors": pl.Int64,  # past errors at this step that the layer rests on; 0 where it is off
+    "ewma_sd": pl.Float64,  # of the log return per session at the origin, EWMA(.97): the walk's
+    "constant_sd": pl.Float64,  # the same without any memory of when: the plain random walk's
     "source": pl.String,
     "config_fingerprint": pl.String,
     "data_fingerprint": pl.String,
     "engine_seconds": pl.Float64,
+}
+
+LEDGER_SCHEMA: Final[Schema] = {
+    # How long an engine took is not part of what was said.
+    **{name: dtype for name, dtype in FORECAST_SCHEMA.items() if name != "engine_seconds"},
+    "issued_at": UTC,
+    "sequence": pl.Int64,  # place in its horizon's chain, from 1
+    "version": pl.Int64,  # of one (horizon, as_of, config fingerprint), from 1: other inputs make another
+    "is_shadow": pl.Boolean,  # a challenger's, run beside the champion and not acted on
+    "is_replay": pl.Boolean,  # issued at a clock that was set by hand: no track record, whatever it says
+    "code_version": pl.String,
+    "previous_hash": pl.String,  # entry_hash of the entry before; empty for the first
+    "entry_hash": pl.String,
+}
+
+REALIZED_SCHEMA: Final[Schema] = {
+    # One row a forecast and step whose session has a price; the same for ledger and backtest.
+    # ledger: issued at the time; replay: issued into the ledger at a clock that was set by hand; backtest: made
+    # afterwards from what was available then.
+    "record": pl.String,
+    **{name: dtype for name, dtype in FORECAST_SCHEMA.items() if name != "engine_seconds"},
+    "issued_at": UTC,
+    "version": pl.Int64,
+    "is_shadow": pl.Boolean,
+    "entry_hash": pl.String,  # empty in a backtest
+    "is_target": pl.Boolean,  # the step is the horizon's own: session = target_date
+    "realized_clp_per_usd": pl.Float64,
+    "realized_available_at": UTC,
+    "error": pl.Float64,  # realized - median, CLP per USD; the random walk's is realized - origin_clp_per_usd
+    "crps": pl.Float64,  # CLP per USD, of the published fan
+    "model_crps": pl.Float64,
+    "walk_crps": pl.Float64,  # EWMA walk
+    "constant_crps": pl.Float64,  # random walk with constant_sd
+    "pit": pl.Float64,  # of the published fan, 0 to 1
+    "model_pit": pl.Float64,
 }
 
 
@@ -112,12 +150,13 @@ def conform(frame: pl.DataFrame, schema: Schema, what: str) -> pl.DataFrame:
     Raises:
         ValueError: a column is missing, unknown or of another type; the message names `what` and the columns.
     """
-    missing = [name for name in schema if name not in frame.columns]
-    unknown = [name for name in frame.columns if name not in schema]
+    have = frame.schema
+    missing = [name for name in schema if name not in have]
+    unknown = [name for name in have if name not in schema]
     wrong = [
-        f"{name} is {frame.schema[name]}, should be {dtype}"
+        f"{name} is {have[name]}, should be {dtype}"
         for name, dtype in schema.items()
-        if name in frame.columns and frame.schema[name] != dtype
+        if name in have and have[name] != dtype
     ]
     if missing or unknown or wrong:
         raise ValueError(f"{what}: missing columns {missing}, unknown columns {unknown}, wrong types {wrong}")

@@ -1,11 +1,11 @@
-"""The forecasting location: prices, features, forecasts. Lists only."""
+"""The forecasting location: prices, features, forecasts, and how they turned out. Lists only."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
-from forex_assets.defs import checks, features, forecasts, jobs, market
+from forex_assets.defs import accuracy, checks, checks_accuracy, features, forecasts, jobs, market
 from forex_assets.resources.parquet_io import WarehouseIO
 from forex_assets.resources.platform import PlatformResource
 
@@ -21,9 +21,14 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             features.copper,
             forecasts.inference,
             forecasts.latest,
+            forecasts.ledger,
+            accuracy.realized,
+            accuracy.backtest,
+            accuracy.scorecard_asset,
+            accuracy.copper_effect_asset,
         ],
-        asset_checks=checks.ALL,
-        jobs=[jobs.market_refresh, jobs.forecast_all_horizons],
+        asset_checks=[*checks.ALL, *checks_accuracy.ALL],
+        jobs=[jobs.market_refresh, jobs.forecast_all_horizons, jobs.backtest_all_horizons],
         schedules=[jobs.refresh_market_on_weekdays],
         sensors=[jobs.follow_new_inputs],
         resources={"platform": platform, "io_manager": WarehouseIO(platform=platform), **(overrides or {})},

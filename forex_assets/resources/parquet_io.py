@@ -1,5 +1,7 @@
 """Dagster's door to the warehouse: which table an asset's frame is, and which partition of it."""
 
+from collections.abc import Mapping
+
 import dagster as dg
 import polars as pl
 
@@ -16,18 +18,22 @@ def table_key(key: dg.AssetKey) -> str:
 class WarehouseIO(dg.ConfigurableIOManager):
     """Writes polars frames to the warehouse and reads them back.
 
-    A run over several partitions hands over one frame, which is split by its `horizon` column; a reader of several
-    partitions gets them in one frame, in the partitions' order. A table that is not there reads as an error that says
-    what to materialize.
+    A run over several partitions hands over one frame, which is split by its `horizon` column, or a frame a partition
+    by name, which may be empty; a reader of several partitions gets them in one frame, in the partitions' order. A
+    table that is not there reads as an error that says what to materialize.
     """
 
     platform: dg.ResourceDependency[PlatformResource]
 
-    def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame | None) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame | Mapping[str, pl.DataFrame] | None) -> None:
         """Writes one table, or one a partition."""
-        if obj is None:  # an observation, or a check
+        if obj is None:  # an observation, a check, or an asset that keeps its own files
             return
         key = table_key(context.asset_key)
+        if isinstance(obj, Mapping):
+            for partition, frame in obj.items():
+                self.platform.platform().warehouse_for(key, frame).write(key, frame, partition)
+            return
         warehouse = self.platform.platform().warehouse_for(key, obj)
         if not context.has_asset_partitions:
             path = warehouse.write(key, obj)

@@ -13,12 +13,13 @@ from forex_assets.adapters.central_bank import CentralBankSource
 from forex_assets.adapters.config_store import ConfigStore
 from forex_assets.adapters.fred import FredMonthly
 from forex_assets.adapters.holidays import market_calendar
-from forex_assets.adapters.model_finder import Found, find_model
+from forex_assets.adapters.model_finder import Found, effective_config, find_model
 from forex_assets.adapters.price_store import PriceStore
 from forex_assets.adapters.warehouse import Warehouse
 from forex_assets.adapters.yahoo import YahooSource
 from forex_assets.domain.calendar import SessionCalendar
 from forex_assets.domain.forecast.baselines import EwmaEngine
+from forex_assets.domain.forecast.config import InferenceConfig
 from forex_assets.domain.forecast.engine import Engine
 from forex_assets.domain.market.prices import COPPER, USDCLP, Attempt, PriceSeries, PriceSource
 from forex_assets.domain.market.sample import SampleMarket, sample_market
@@ -147,6 +148,11 @@ class Platform:
     def find_model(self, configured: str) -> Found:
         """Which model `FOREX_MODEL` comes to for a config, and why."""
         return find_model(self.settings.model, configured)
+
+    def model_for(self, config: InferenceConfig) -> tuple[Found, InferenceConfig]:
+        """The model for a config, and the settings that it runs with: others where the embedded one stands in."""
+        found = self.find_model(config.model)
+        return found, effective_config(config, found)
 
     def engine(self, found: Found) -> Engine:
         """The engine of a found model; Chronos is loaded once a process, on first use."""

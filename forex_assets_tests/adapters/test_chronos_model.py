@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from forex_assets.adapters.chronos_model import PATHS_AT_ONCE, ChronosEngine, load_counts, sample_t5
+from forex_assets.adapters.chronos_model import ChronosEngine, check_settings, load_counts
+from forex_assets.adapters.t5_sampler import T5Sampler, sample_paths
 from forex_assets.domain.forecast.config import InferenceConfig, Representation
 from forex_assets.domain.forecast.engine import EngineError, Origin
 from forex_assets.domain.forecast.fan import Fan
@@ -31,12 +32,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "t5": str(tiny_models.build_t5(folder / "tiny-t5")),
         "bolt": str(tiny_models.build_bolt(folder / "tiny-bolt")),
         "chronos2": str(tiny_models.build_chronos2(folder / "tiny-chronos2")),
+        "embedded": str(tiny_models.build_embedded(folder / "tiny-embedded")),
     }
 
 
 def settings(kind: str, **more: Any) -> InferenceConfig:
-    sampling = {"num_samples": 40, "temperature": 1.0} if kind == "t5" else {}
-    return InferenceConfig(**{"horizon": "7d", "model": "tiny", "context_length": 64, **sampling, **more})
+    sampling = {"num_samples": 40, "temperature": 1.0} if kind in ("t5", "embedded") else {}
+    feeding = {"representation": "returns"} if kind == "embedded" else {}
+    return InferenceConfig(**{"horizon": "7d", "model": "tiny", "context_length": 64, **sampling, **feeding, **more})
 
 
 def fan_of(models: dict[str, str], kind: str, origin: Origin, **more: Any) -> Fan:
@@ -144,76 +147,109 @@ def seed_of(seed: int, values: np.ndarray) -> int:
     return int(hashlib.sha256(seed.to_bytes(8, "big") + values.tobytes()).hexdigest()[:16], 16) >> 1
 
 
-def test_t5_within_its_length_is_one_call_of_the_stock_pipeline(models: dict[str, str]) -> None:
+def drawn(folder: str, seed: int, values: np.ndarray, steps: int, fixed_scale: float | None = None) -> np.ndarray:
+    """Paths of the sampler alone, at the documented seed."""
     import torch
 
-    encoded = encode(PRICES, "anchored", 64)
-    pipeline = loaded(models["t5"])
     with torch.random.fork_rng():
-        torch.manual_seed(seed_of(5, encoded.values))
-        context = torch.tensor(encoded.values, dtype=torch.float32)
-        samples = pipeline.predict(context, 22, num_samples=40, temperature=0.7)[0].double().numpy()
-    fan = fan_of(models, "t5", Origin(PRICES, 22, {}), temperature=0.7, seed=5)
-    paths = decode_paths(samples, encoded)
+        torch.manual_seed(seed_of(seed, values))
+        return sample_paths(T5Sampler(loaded(folder), 0.7, fixed_scale), values, steps, 40)
+
+
+@pytest.mark.parametrize("representation", REPRESENTATIONS)
+@pytest.mark.parametrize("steps", [22, 65])
+def test_t5_draws_its_paths_at_the_documented_seed_of_its_origin(
+    steps: int, representation: Representation, models: dict[str, str]
+) -> None:
+    encoded = encode(PRICES, representation, 64)
+    paths = decode_paths(drawn(models["t5"], 5, encoded.values, steps), encoded)
+    fan = fan_of(models, "t5", Origin(PRICES, steps, {}), temperature=0.7, seed=5, representation=representation)
     np.testing.assert_array_equal(fan.mean, paths.mean(axis=0))
     np.testing.assert_array_equal(fan.median, np.median(paths, axis=0))
 
 
-def test_t5_past_its_length_continues_each_path_from_its_own_past_as_a_plain_loop_does(models: dict[str, str]) -> None:
-    import torch
+def test_a_shorter_t5_fan_is_the_beginning_of_a_longer_one(models: dict[str, str]) -> None:
+    longer = fan_of(models, "t5", Origin(PRICES, 65, {}))
+    for steps in (5, 64):
+        shorter = fan_of(models, "t5", Origin(PRICES, steps, {}))
+        np.testing.assert_array_equal(longer.quantiles[:steps], shorter.quantiles)
 
-    encoded = encode(PRICES, "anchored", 64)
-    pipeline = loaded(models["t5"])
-    with torch.random.fork_rng():
-        torch.manual_seed(seed_of(0, encoded.values))
-        context = torch.tensor(encoded.values, dtype=torch.float32)
-        first = pipeline.predict(context, 64, num_samples=40, temperature=1.0)[0]
-        rows = []
-        for start in range(0, 40, PATHS_AT_ONCE):
-            pasts = [torch.cat([context, path]) for path in first[start : start + PATHS_AT_ONCE]]
-            rows += list(pipeline.predict(torch.stack(pasts), 1, num_samples=1, temperature=1.0)[:, 0])
-    paths = decode_paths(torch.cat([first, torch.stack(rows)], dim=1).double().numpy(), encoded)
-    fan = fan_of(models, "t5", Origin(PRICES, 65, {}))
+
+@pytest.mark.parametrize(("asked", "given"), [(90, 90), (5000, 399)])
+def test_a_model_on_a_fixed_scale_is_fed_the_one_value_that_makes_its_mean_that_scale(
+    asked: int, given: int, models: dict[str, str]
+) -> None:
+    returns = np.diff(np.log(PRICES[-given - 1 :]))
+    encoded = encode(PRICES, "returns", asked)
+    np.testing.assert_allclose(encoded.values, returns / encoded.scale)
+    paths = decode_paths(drawn(models["embedded"], 3, encoded.values, 71, fixed_scale=10.0), encoded)
+    fan = fan_of(models, "embedded", Origin(PRICES, 71, {}), temperature=0.7, seed=3, context_length=asked)
     np.testing.assert_array_equal(fan.mean, paths.mean(axis=0))
-    shorter = fan_of(models, "t5", Origin(PRICES, 64, {}))
-    np.testing.assert_array_equal(fan.quantiles[:64], shorter.quantiles)
+    free = decode_paths(drawn(models["embedded"], 3, encoded.values, 71), encoded)
+    assert (fan.mean != free.mean(axis=0)).any()
 
 
-class WalkingPipeline:
-    """A pipeline that walks: every sampled path adds standard normal steps to the last value that it is given."""
-
-    model_prediction_length = 64
-
-    def predict(self, inputs: Any, prediction_length: int, *, num_samples: int, temperature: float) -> Any:
-        import torch
-
-        assert prediction_length <= self.model_prediction_length
-        steps = torch.randn(inputs.shape[0], num_samples, prediction_length) * temperature
-        return inputs[:, -1:, None] + steps.cumsum(dim=-1)
-
-
-def test_the_fan_of_a_walk_keeps_widening_past_the_models_own_length() -> None:
-    import torch
-
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        paths = sample_t5(WalkingPipeline(), np.zeros(30), 140, settings("t5", num_samples=4000))
-    assert paths.shape == (4000, 140)
-    # From the median, as the library goes on, the sd at step 65 would be 1. The bound is five standard errors.
-    np.testing.assert_allclose(paths.std(axis=0), np.sqrt(np.arange(1, 141)), rtol=5 / np.sqrt(2 * 4000))
-    np.testing.assert_allclose(np.diff(paths, axis=1).std(axis=0), 1.0, rtol=5 / np.sqrt(2 * 4000))
+@pytest.mark.parametrize(
+    ("declared", "longest"), [({}, 730), ({"trained_context": 100}, 100), ({"trained_context": 5000}, 730)]
+)
+def test_the_context_of_a_model_on_a_fixed_scale_is_capped(
+    declared: dict[str, int], longest: int, tmp_path: Path
+) -> None:
+    prices = 900 * np.exp(np.cumsum(np.random.default_rng(3).normal(0, 0.006, 900)))
+    engine = ChronosEngine(str(tiny_models.build_embedded(tmp_path / "model", **declared)))
+    capped, at, below = (
+        engine.forecast([Origin(prices, 3, {})], settings("embedded", context_length=length))[0]
+        for length in (8000, longest, longest - 1)
+    )
+    assert is_same(capped, at)
+    assert not is_same(capped, below)
 
 
+@pytest.mark.parametrize("representation", ["anchored", "levels"])
+def test_a_model_that_declares_its_representation_refuses_another_by_name(
+    representation: Representation, models: dict[str, str]
+) -> None:
+    config = settings("embedded", representation=representation)
+    expected = (
+        f"representation is {representation} in configs/chronos_7d.json, but tiny-embedded (chronos-t5), chosen by "
+        "FOREX_MODEL or the config's model, was trained on returns alone; "
+        'write "representation": "returns" in configs/chronos_7d.json, or choose another model'
+    )
+    with pytest.raises(EngineError) as caught:
+        ChronosEngine(models["embedded"]).forecast([Origin(PRICES, 5, {})], config)
+    assert str(caught.value) == expected
+    with pytest.raises(EngineError) as caught:
+        check_settings(models["embedded"], "tiny-embedded", config)
+    assert str(caught.value) == expected
+    check_settings(models["embedded"], "tiny-embedded", settings("embedded"))
+
+
+@pytest.mark.parametrize(
+    "declared", [{"more": 1}, {"representation": "logs"}, {"context_scale": -1.0}, {"trained_context": None}]
+)
+def test_a_declaration_that_is_not_understood_is_refused(declared: dict[str, object], tmp_path: Path) -> None:
+    folder = tiny_models.build_embedded(tmp_path / "model", **declared)
+    for refuse in (
+        lambda: ChronosEngine(str(folder)).forecast([Origin(PRICES, 5, {})], settings("embedded")),
+        lambda: check_settings(str(folder), "model", settings("embedded")),
+    ):
+        with pytest.raises(EngineError, match=r"model: forex_assets in its config\.json is .* it should hold repres"):
+            refuse()
+
+
+@pytest.mark.parametrize("representation", ["anchored", "returns"])
 @pytest.mark.parametrize("steps", [5, 65])
-def test_bolt_gives_the_stock_pipelines_deciles(steps: int, models: dict[str, str]) -> None:
+def test_bolt_gives_the_stock_pipelines_deciles(
+    steps: int, representation: Representation, models: dict[str, str]
+) -> None:
     import torch
 
-    encoded = encode(PRICES, "anchored", 64)
+    encoded = encode(PRICES, representation, 64)
     context = torch.tensor(encoded.values, dtype=torch.float32)
     pipeline = loaded(models["bolt"])
     with torch.no_grad():
         native = pipeline.model(context=context[None]).quantile_preds[0].double().numpy().T
-    fan = fan_of(models, "bolt", Origin(PRICES, steps, {}))
+    fan = fan_of(models, "bolt", Origin(PRICES, steps, {}), representation=representation)
     known = min(steps, 64)
     expected = np.sort(decode_quantiles(native[:known], tiny_models.BOLT_LEVELS, encoded), axis=1)
     np.testing.assert_allclose(fan.quantiles[:known, [2, 4, 6]], expected[:, [0, 4, 8]], rtol=1e-5)

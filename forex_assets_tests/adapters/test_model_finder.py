@@ -1,5 +1,6 @@
 """Which model is found, against real folders, a real cache and a real hub on loopback that answers, fails or stalls."""
 
+import hashlib
 import subprocess
 import sys
 import threading
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from forex_assets.adapters.model_finder import Found, find_model
+from forex_assets.adapters.model_finder import Found, effective_config, find_model
+from forex_assets.domain.forecast.config import InferenceConfig
 from forex_assets.domain.forecast.engine import EngineError
 
 
@@ -79,8 +81,11 @@ def cached_model(cache: Path, name: str, *, has_weights: bool = True) -> Path:
     return snapshot
 
 
-def find(setting: str, configured: str, hub: Hub, cache: Path, **more: float) -> Found:
-    return find_model(setting, configured, endpoint=hub.url, cache=cache, is_offline=False, **more)
+def find(
+    setting: str, configured: str, hub: Hub, cache: Path, embedded: Path = Path("/no/embedded"), **more: float
+) -> Found:
+    """The model found with a hub and a cache of the test's own, and with no embedded one unless given."""
+    return find_model(setting, configured, endpoint=hub.url, cache=cache, is_offline=False, embedded=embedded, **more)
 
 
 @pytest.mark.parametrize(("setting", "configured"), [("ewma", "org/model"), ("auto", "ewma")])
@@ -142,7 +147,7 @@ def test_a_hub_that_fails_leaves_the_walk_when_auto_and_an_error_when_named(
     with pytest.raises(EngineError) as caught:
         find("org/model", "org/other", hub, tmp_path)
     assert words in str(caught.value)
-    assert "Set it to auto, ewma, a folder" in str(caught.value)
+    assert "Set it to auto, ewma, embedded, a folder" in str(caught.value)
 
 
 def test_a_hub_that_accepts_and_stays_silent_is_left_after_the_deadline(hub: Hub, tmp_path: Path) -> None:
@@ -178,7 +183,9 @@ def test_threads_that_ask_at_once_share_one_answer(hub: Hub, tmp_path: Path) -> 
 
 
 def test_offline_mode_asks_nobody(hub: Hub, tmp_path: Path) -> None:
-    found = find_model("auto", "org/model", endpoint=hub.url, cache=tmp_path, is_offline=True)
+    found = find_model(
+        "auto", "org/model", endpoint=hub.url, cache=tmp_path, is_offline=True, embedded=tmp_path / "none"
+    )
     assert found.kind == "ewma"
     assert "offline mode is set" in found.why
     assert hub.asked == []
@@ -217,3 +224,106 @@ def test_a_name_that_the_hub_forbids_is_explained(hub: Hub, tmp_path: Path) -> N
 def test_an_address_that_is_no_http_is_refused(tmp_path: Path) -> None:
     found = find_model("auto", "org/model", endpoint="file:///etc", cache=tmp_path, is_offline=False)
     assert "HF_ENDPOINT is no http address" in found.why
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Path:
+    """A shipped model as the finder sees it: settings, weights, and the sum of each."""
+    folder = tmp_path / "shipped"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(b"weights")
+    lines = [
+        f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n"
+        for name in ("config.json", "model.safetensors")
+    ]
+    (folder / "SHA256SUMS").write_text("".join(lines))
+    return folder
+
+
+def test_the_embedded_model_is_taken_by_its_name_without_asking_anyone(
+    embedded: Path, hub: Hub, tmp_path: Path
+) -> None:
+    why = "embedded: comes with the package"
+    stand_in = Found("chronos", "embedded", str(embedded), why, stands_in=True)
+    assert find("embedded", "org/model", hub, tmp_path, embedded) == stand_in
+    own = Found("chronos", "embedded", str(embedded), why)
+    assert find("embedded", "embedded", hub, tmp_path, embedded) == own
+    assert find("auto", "embedded", hub, tmp_path, embedded) == own
+    assert hub.asked == []
+
+
+def test_auto_takes_the_configured_model_then_the_embedded_one_then_the_walk(
+    embedded: Path, hub: Hub, tmp_path: Path
+) -> None:
+    hub.status = 404
+    found = find("auto", "org/model", hub, tmp_path, embedded)
+    why = "org/model: not on this machine, hub has no such model (HTTP 404); so the embedded model"
+    assert found == Found("chronos", "embedded", str(embedded), why, stands_in=True)
+    assert find("auto", "org/model", hub, tmp_path).kind == "ewma"
+    assert find("auto", "ewma", hub, tmp_path, embedded).kind == "ewma"
+    cached_model(tmp_path, "org/model")
+    assert find("auto", "org/model", hub, tmp_path, embedded).model == "org/model"
+
+
+def test_another_model_named_outright_is_never_replaced_by_the_embedded_one(
+    embedded: Path, hub: Hub, tmp_path: Path
+) -> None:
+    hub.status = 404
+    with pytest.raises(EngineError, match="hub has no such model"):
+        find("org/model", "org/other", hub, tmp_path, embedded)
+
+
+def test_an_install_without_the_embedded_model_says_so(hub: Hub, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="FOREX_MODEL=embedded: embedded: this install has no /no/embedded"):
+        find("embedded", "org/model", hub, tmp_path)
+    assert find("auto", "embedded", hub, tmp_path).kind == "ewma"
+    assert hub.asked == []
+
+
+@pytest.mark.parametrize("setting", ["embedded", "auto"])
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("model.safetensors", b"weightz", "does not have the sha256 that SHA256SUMS beside it lists"),
+        ("model.safetensors", None, "is missing"),
+        ("config.json", b"{ }", "does not have the sha256"),
+        ("config.json", None, "is missing"),
+        ("SHA256SUMS", None, "is missing"),
+        ("SHA256SUMS", b"", "does not have the sha256"),
+    ],
+)
+def test_a_damaged_embedded_model_is_an_error_and_never_quietly_something_else(
+    setting: str, name: str, content: bytes | None, words: str, embedded: Path, hub: Hub, tmp_path: Path
+) -> None:
+    hub.status = 404
+    (embedded / name).unlink()
+    if content is not None:
+        (embedded / name).write_bytes(content)
+    with pytest.raises(EngineError) as caught:
+        find(setting, "org/model", hub, tmp_path, embedded)
+    message = str(caught.value)
+    assert message.startswith(f"FOREX_MODEL={setting}: the embedded model is damaged: {embedded}/")
+    assert words in message
+    assert message.endswith("Install the package anew, or set FOREX_MODEL to ewma")
+
+
+def config_of(**fields: object) -> InferenceConfig:
+    return InferenceConfig.model_validate({"horizon": "15d", "model": "org/model", "context_length": 90, **fields})
+
+
+def test_a_config_that_the_embedded_model_stands_in_for_is_adapted_to_it() -> None:
+    stand_in = Found("chronos", "embedded", "/x", "why", stands_in=True)
+    own = config_of(num_samples=100, temperature=0.8, seed=7, is_calibrated=False)
+    adapted = effective_config(own, stand_in)
+    sampling = {"num_samples": 100, "temperature": 0.8}
+    assert adapted == config_of(model="embedded", representation="returns", seed=7, is_calibrated=False, **sampling)
+    assert adapted.fingerprint != own.fingerprint
+    bolt = effective_config(config_of(), stand_in)
+    assert (bolt.num_samples, bolt.temperature, bolt.representation) == (200, 1.0, "returns")
+
+
+def test_a_config_of_the_model_that_was_found_is_left_as_it_is() -> None:
+    own = config_of(model="embedded", representation="anchored")
+    assert effective_config(own, Found("chronos", "embedded", "/x", "why")) is own
+    assert effective_config(own, Found("ewma", "ewma", None, "why")) is own

@@ -11,8 +11,25 @@ CHRONOS2_LEVELS = [0.01, *(i / 20 for i in range(1, 20)), 0.99]
 _SHAPE: dict[str, Any] = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2, "dropout_rate": 0.1}
 
 
-def build_t5(folder: Path, *, prediction_length: int = 64, context_length: int = 512, seed: int = 1) -> Path:
-    """A T5 of 256 tokens on ±15 with weights large enough for its answer to depend on what it reads."""
+def build_t5(
+    folder: Path,
+    *,
+    prediction_length: int = 64,
+    context_length: int = 512,
+    seed: int = 1,
+    law: dict[str, Any] | None = None,
+    **shape: Any,
+) -> Path:
+    """A T5 of 256 tokens on ±15 with weights large enough for its answer to depend on what it reads.
+
+    Args:
+        folder: where to save it.
+        prediction_length: steps that it draws at once.
+        context_length: values that it reads.
+        seed: of the weights.
+        law: fields of `chronos_config` over the usual ones, such as top_k.
+        shape: fields of the T5 config over the usual ones.
+    """
     from transformers import T5Config, T5ForConditionalGeneration
 
     chronos = {
@@ -31,20 +48,48 @@ def build_t5(folder: Path, *, prediction_length: int = 64, context_length: int =
         "top_k": 50,
         "top_p": 1.0,
     }
+    usual = {"num_decoder_layers": 1, "initializer_factor": 1.0, "feed_forward_proj": "relu"}
     config = T5Config(
-        **_SHAPE,
-        num_decoder_layers=1,
+        **_SHAPE | usual | shape,
         vocab_size=256,
         pad_token_id=0,
         eos_token_id=1,
         decoder_start_token_id=0,
-        initializer_factor=1.0,
-        feed_forward_proj="relu",
-        chronos_config=chronos,
+        chronos_config=chronos | (law or {}),
         chronos_pipeline_class="ChronosPipeline",
         architectures=["T5ForConditionalGeneration"],
     )
     return _save(T5ForConditionalGeneration, config, folder, seed)
+
+
+def build_gated_t5(folder: Path, **more: Any) -> Path:
+    """A T5 of the other kind: gated, two layers, tables of its own for reading and writing, drawn from all tokens."""
+    shape = {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False, "num_layers": 2, "num_decoder_layers": 2}
+    folder = build_t5(folder, seed=4, **{"law": {"top_k": 0}, **shape, **more})
+    return _untie(folder)
+
+
+def build_embedded(folder: Path, **declared: Any) -> Path:
+    """A T5 that is fed as the embedded model is: returns on a fixed scale; `declared` over what it says of itself."""
+    says = {"representation": "returns", "context_scale": 10.0, "trained_context": 730}
+    limits = {"tokenizer_kwargs": {"low_limit": -1.0, "high_limit": 1.0}, "top_k": 0}
+    return build_gated_t5(
+        folder, context_length=731, prediction_length=70, law=limits, feed_forward_proj="relu",
+        forex_assets=says | declared,
+    )  # fmt: skip
+
+
+def _untie(folder: Path) -> Path:
+    """Give a saved T5 a table for writing that is not the one for reading; a new T5 always has them tied."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(folder / "model.safetensors")
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        tensors["lm_head.weight"] = torch.randn(tensors["shared.weight"].shape)
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
 
 
 def build_bolt(folder: Path, *, prediction_length: int = 64, seed: int = 2) -> Path:

@@ -122,7 +122,7 @@ def test_the_command_line_prints_fans_for_people_and_for_programs(workspace: Pat
     status = json.loads(cli("status", "--json").stdout)
     assert status["is_sample"] is True
     assert [f["as_of"] for f in status["forecasts"]] == [str(AS_OF)] * 4
-    assert len(status["runs"]) == 3
+    assert len(status["runs"]) == 5
     assert "market/usdclp" in cli("status").stdout
     doctor = cli("doctor", "--json")
     assert doctor.exit_code == 0, doctor.output

@@ -20,6 +20,11 @@ def test_every_asset_says_what_it_is() -> None:
         "features/copper",
         "config/inference",
         "forecasts/latest",
+        "forecasts/ledger",
+        "accuracy/realized",
+        "accuracy/backtest",
+        "accuracy/scorecard",
+        "accuracy/copper_effect",
     }
     for key in GRAPH.get_all_asset_keys():
         node = GRAPH.get(key)

@@ -64,6 +64,18 @@ def test_live_and_sample_are_taken_at_their_word(workspace: Path, environment: C
         assert platform.ingest_branch() == platform.reading_branch == market
 
 
+def test_the_settings_follow_the_model_that_is_found(workspace: Path, environment: Callable[..., None]) -> None:
+    own = Platform(load_settings()).configs.read("15d")
+    found, used = Platform(load_settings()).model_for(own)
+    assert (found.kind, used) == ("ewma", own)
+    # The configured model is on no test machine: the embedded one stands in, or the walk where it was not shipped.
+    environment(FOREX_MODEL="auto", HF_HUB_OFFLINE="1", HF_HOME=str(workspace / "hub"))
+    found, used = Platform(load_settings()).model_for(own)
+    expected = ("embedded", "returns") if found.kind == "chronos" else (own.model, own.representation)
+    assert (used.model, used.representation) == expected
+    assert found.stands_in == (found.kind == "chronos")
+
+
 class Answering:
     name = "fake"
 

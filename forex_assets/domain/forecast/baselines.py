@@ -23,6 +23,9 @@ SEED_RETURNS: Final = 20
 LOOKBACK: Final = 500
 """Sessions that the walk looks back on; what lies before has a weight of .97^480, less than one in a million."""
 
+CONSTANT_LOOKBACK: Final = 1260
+"""Sessions of the plain random walk's volatility: five years."""
+
 _SCORES: Final = np.array([NormalDist().inv_cdf(level) for level in QUANTILE_LEVELS])
 
 
@@ -84,6 +87,37 @@ def origin_volatility(prices: Array) -> float:
         return ewma_volatility(prices[-LOOKBACK:])
     except ValueError as error:
         raise EngineError(f"origin of {len(prices)} prices: {error}") from error
+
+
+def constant_volatility(prices: Array) -> float:
+    """Root mean square log return per session of the last 1,260 sessions: volatility that has no memory of when.
+
+    Args:
+        prices: CLP per USD, shape (n,), oldest first.
+
+    Raises:
+        EngineError: fewer than two prices, or one that is not positive and finite.
+    """
+    recent = np.asarray(prices[-CONSTANT_LOOKBACK - 1 :], dtype=np.float64)
+    if len(recent) < 2 or not (np.isfinite(recent).all() and (recent > 0).all()):
+        raise EngineError(f"origin of {len(recent)} prices: a volatility needs two, all of them positive and finite")
+    return float(np.sqrt(np.mean(np.diff(np.log(recent)) ** 2)))
+
+
+@dataclass(frozen=True)
+class RandomWalkEngine:
+    """Engine: the random walk with constant volatility. Reads no setting of the config and no covariate."""
+
+    name: str = "random-walk"
+    model: str = "random-walk"
+
+    def forecast(self, origins: Sequence[Origin], config: InferenceConfig) -> list[Fan]:
+        """One walk an origin.
+
+        Raises:
+            EngineError: an origin has too few prices or impossible ones.
+        """
+        return [random_walk(float(o.prices[-1]), constant_volatility(o.prices), o.steps) for o in origins]
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,15 @@
 """From prices, settings and an engine to the rows of a forecast. Pure: the engine and the clock are handed in."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from forex_assets.domain.forecast.baselines import EwmaEngine
+from forex_assets.domain.forecast.baselines import constant_volatility, origin_volatility, random_walk
+from forex_assets.domain.forecast.calibration import Calibration, calibrated
 from forex_assets.domain.forecast.config import InferenceConfig
 from forex_assets.domain.forecast.engine import Engine, EngineError, Origin
 from forex_assets.domain.forecast.fan import Array, Fan
@@ -27,10 +28,11 @@ COVARIATE_ENGINES: Final = frozenset({"chronos-2"})
 
 @dataclass(frozen=True)
 class Request:
-    """One fan to make: the settings of its horizon and what it is about."""
+    """One fan to make: the settings of its horizon, what it is about, and how its bands are corrected."""
 
     config: InferenceConfig
     target: Target
+    calibration: Calibration | None = None  # of the published quantiles; None leaves them the model's
 
 
 def usable(prices: pl.DataFrame) -> pl.DataFrame:
@@ -85,7 +87,6 @@ def make_forecasts(
     features: pl.DataFrame | None = None,
     *,
     clock: Callable[[], float],
-    is_calibrated: bool = False,
 ) -> list[pl.DataFrame]:
     """Forecasts of several horizons from one history, through one engine that is loaded once.
 
@@ -95,7 +96,6 @@ def make_forecasts(
         prices: `USDCLP_SCHEMA`; quarantined rows are not used.
         features: copper features by session, for engines that read covariates; None or empty where there are none.
         clock: seconds from any start, such as `time.perf_counter`; domain code reads no clock of its own.
-        is_calibrated: what the column says; the published quantiles are the model's own either way.
 
     Returns:
         One table (`FORECAST_SCHEMA`) a request, in order, one row a step.
@@ -105,22 +105,20 @@ def make_forecasts(
         EngineError: the settings ask for what the engine does not have.
     """
     rows = usable(prices).sort("session")
+    for request in requests:
+        _check_dates(rows, request.target)
     reads_features = engine.name in COVARIATE_ENGINES  # the name loads the model: before the clock starts
     given = features if reads_features and features is not None and features.height > 0 else None
     covariates = align_covariates(rows["session"].to_list(), given) if given is not None else {}
     fingerprint = data_fingerprint(rows, given)
     values = rows["clp_per_usd"].to_numpy().astype(np.float64)
+    volatility = {"ewma_sd": origin_volatility(values), "constant_sd": constant_volatility(values)}
     tables = []
     for request in requests:
-        _check_dates(rows, request.target)
-        origin = Origin(values, request.target.steps, covariates)
         started = clock()
-        fan = _only(engine.forecast([origin], request.config), engine)
-        seconds = clock() - started
-        walk = _only(EwmaEngine().forecast([origin], request.config), engine)
-        labels = _labels(engine, request, rows)
-        made = {"is_calibrated": is_calibrated, "data_fingerprint": fingerprint, "engine_seconds": seconds}
-        tables.append(_table(request.target, fan, walk, {**labels, **made}))
+        fan = _only(engine.forecast([Origin(values, request.target.steps, covariates)], request.config), engine)
+        made = {"data_fingerprint": fingerprint, "engine_seconds": clock() - started}
+        tables.append(forecast_table(request, fan, {**labels_of(engine, request, rows), **made, **volatility}))
     return tables
 
 
@@ -132,11 +130,10 @@ def make_forecast(
     features: pl.DataFrame | None = None,
     *,
     clock: Callable[[], float],
-    is_calibrated: bool = False,
+    calibration: Calibration | None = None,
 ) -> pl.DataFrame:
     """The forecast of one horizon; see `make_forecasts`."""
-    request = Request(config, target)
-    return make_forecasts(engine, [request], prices, features, clock=clock, is_calibrated=is_calibrated)[0]
+    return make_forecasts(engine, [Request(config, target, calibration)], prices, features, clock=clock)[0]
 
 
 def _check_dates(rows: pl.DataFrame, target: Target) -> None:
@@ -156,7 +153,7 @@ def _only(fans: Sequence[Fan], engine: Engine) -> Fan:
     return fans[0]
 
 
-def _labels(engine: Engine, request: Request, rows: pl.DataFrame) -> dict[str, object]:
+def labels_of(engine: Engine, request: Request, rows: pl.DataFrame) -> dict[str, object]:
     """What is the same in every row: where the forecast starts and what it was made with."""
     return {
         "as_of": request.target.as_of,
@@ -167,21 +164,36 @@ def _labels(engine: Engine, request: Request, rows: pl.DataFrame) -> dict[str, o
         "is_origin_provisional": rows["is_provisional"][-1],
         "model": engine.model,
         "engine": engine.name,
-        # The walk has one law, whatever the config says of a model that is not there.
-        "representation": "none" if engine.name == "ewma" else request.config.representation,
+        # Walks and peers have one law, whatever the config says of a model that is not there.
+        "representation": request.config.representation if engine.name.startswith("chronos") else "none",
         "source": " + ".join(sorted(rows["source"].unique())),
         "config_fingerprint": request.config.fingerprint,
     }
 
 
-def _table(target: Target, fan: Fan, walk: Fan, labels: dict[str, object]) -> pl.DataFrame:
-    """The rows of one forecast, typed and in the schema's order."""
+def forecast_table(request: Request, fan: Fan, labels: Mapping[str, object]) -> pl.DataFrame:
+    """The rows of one forecast, typed and in the schema's order.
+
+    Args:
+        request: settings, target and calibration.
+        fan: the model's own, of as many steps as the target has.
+        labels: the columns that are the same in every row: origin, engine, volatilities, fingerprints, seconds.
+
+    Returns:
+        `FORECAST_SCHEMA`; published quantiles are the model's where there is no calibration.
+    """
+    target, calibration = request.target, request.calibration
+    walk = random_walk(float(labels["origin_clp_per_usd"]), float(labels["ewma_sd"]), target.steps)  # type: ignore[arg-type]
+    published = fan if calibration is None else calibrated(fan, calibration)
+    errors = np.zeros(target.steps, dtype=np.int64) if calibration is None else calibration.errors
     frame = pl.DataFrame(
         {
             "step": np.arange(1, target.steps + 1, dtype=np.int64),
             "session": list(target.sessions),
-            "mean": fan.mean,
-            **{name: fan.quantiles[:, i] for i, name in enumerate(QUANTILE_COLUMNS)},
+            "mean": published.mean,
+            "calibration_errors": errors,
+            "is_calibrated": errors > 0,
+            **{name: published.quantiles[:, i] for i, name in enumerate(QUANTILE_COLUMNS)},
             **{name: fan.quantiles[:, i] for i, name in enumerate(MODEL_QUANTILE_COLUMNS)},
             **{name: walk.quantiles[:, i] for i, name in enumerate(WALK_QUANTILE_COLUMNS)},
         }

@@ -147,17 +147,34 @@ def complete_quantiles(prices: Array, levels: Sequence[float], wanted: Sequence[
     Raises:
         EngineError: the model has no median, or nothing on one side of it.
     """
+    # Rounding alone can put two equal neighbours a last bit out of order.
+    completed = np.exp(np.log(prices) @ completion(_scores(wanted), levels).T)
+    return np.asarray(np.maximum.accumulate(completed, axis=1))
+
+
+def completion(scores: Array, levels: Sequence[float] = QUANTILE_LEVELS) -> Array:
+    """Weights that give log-prices at normal scores from those at levels; the rule is `complete_quantiles`'.
+
+    Args:
+        scores: where to read, shape (m,).
+        levels: ascending, with .5 among them and something on both sides.
+
+    Returns:
+        Shape (m, levels); each row adds up to one.
+
+    Raises:
+        EngineError: no median, or nothing on one side of it.
+    """
     levels = list(levels)
     if 0.5 not in levels or levels[0] >= 0.5 or levels[-1] <= 0.5:
         raise EngineError(f"a fan needs a median and levels on both sides of it; the model has {levels}")
-    logs, z, asked = np.log(prices), _scores(levels), _scores(wanted)
-    median = logs[:, [levels.index(0.5)]]
-    inside = np.stack([np.interp(asked, z, row) for row in logs])
-    below = median + (logs[:, [0]] - median) * (asked / z[0])
-    above = median + (logs[:, [-1]] - median) * (asked / z[-1])
-    completed = np.exp(np.where(asked < z[0], below, np.where(asked > z[-1], above, inside)))
-    # Rounding alone can put two equal neighbours a last bit out of order.
-    return np.asarray(np.maximum.accumulate(completed, axis=1))
+    scores, z, median = np.asarray(scores, dtype=np.float64), _scores(levels), levels.index(0.5)
+    weights = np.stack([np.interp(scores, z, unit) for unit in np.eye(len(levels))], axis=1)
+    for is_beyond, end in ((scores < z[0], 0), (scores > z[-1], len(levels) - 1)):
+        weights[is_beyond] = 0.0
+        weights[is_beyond, end] = scores[is_beyond] / z[end]
+        weights[is_beyond, median] += 1.0 - scores[is_beyond] / z[end]
+    return weights
 
 
 def fan_of_quantiles(prices: Array, levels: Sequence[float]) -> Fan:

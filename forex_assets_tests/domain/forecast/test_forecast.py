@@ -1,5 +1,6 @@
 """Forecast rows from a fake engine whose answer is known."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -115,7 +116,7 @@ def test_a_quarantined_price_reaches_no_engine() -> None:
 
 def test_every_row_says_what_it_was_made_of() -> None:
     prices = prices_of()
-    table = make_forecast(FixedEngine(), CONFIG, TARGET, prices, clock=ticks(10.0, 12.5).__next__, is_calibrated=False)
+    table = make_forecast(FixedEngine(), CONFIG, TARGET, prices, clock=ticks(10.0, 12.5).__next__)
     expected = {
         "as_of": AS_OF,
         "horizon": "7d",
@@ -127,6 +128,7 @@ def test_every_row_says_what_it_was_made_of() -> None:
         "engine": "chronos-bolt",
         "representation": "anchored",
         "is_calibrated": False,
+        "calibration_errors": 0,
         "source": SAMPLE_SOURCE,
         "config_fingerprint": CONFIG.fingerprint,
         "data_fingerprint": data_fingerprint(prices),
@@ -134,6 +136,9 @@ def test_every_row_says_what_it_was_made_of() -> None:
     }
     for row in table.iter_rows(named=True):
         assert {name: row[name] for name in expected} == expected
+    values = prices.filter(~pl.col("is_quarantined"))["clp_per_usd"].to_numpy()
+    assert table["ewma_sd"][0] == pytest.approx(ewma_volatility(values))
+    assert table["constant_sd"][0] == pytest.approx(math.sqrt(np.mean(np.log(values[1:] / values[:-1]) ** 2)))
 
 
 def test_the_walk_as_engine_publishes_itself_and_has_no_representation() -> None:

@@ -1,0 +1,132 @@
+"""The commands that say whether it is any good: backtest, scorecard, ledger verify."""
+
+from typing import Annotated, Any
+
+import typer
+
+from forex_assets.cli.common import (
+    BAD_USAGE,
+    FAILED,
+    AsJson,
+    AsOf,
+    app,
+    err,
+    fail,
+    horizons_of,
+    out,
+    platform_of,
+    print_json,
+    reported,
+)
+
+ledger_app = typer.Typer(no_args_is_help=True, help="The record of every forecast issued.")
+app.add_typer(ledger_app, name="ledger")
+
+Horizon = Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")]
+
+
+@app.command(epilog="Examples:  forex-assets backtest  ·  backtest --horizon 7d --engine ewma --from 2018-01-01 --json")
+@reported
+def backtest(
+    horizon: Horizon = "all",
+    first: Annotated[
+        str | None, typer.Option("--from", metavar="DATE", help="First origin; five years before the last by default.")
+    ] = None,
+    last: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last origin; yesterday by default.")] = None,
+    every: Annotated[str, typer.Option(metavar="1d|1w|2w|1m", help="How far origins are apart.")] = "1w",
+    engine: Annotated[
+        str, typer.Option(help="auto, ewma, random-walk, autoarima, autoets, autotheta, garch, or a model.")
+    ] = "auto",
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Forecast from past dates, each seeing only what was available at it, and score what came true.
+
+    Can be stopped at any time: origins that were run are kept. With all defaults the result is the table
+    `accuracy/backtest`, from which forecasts take their calibration.
+    """
+    horizons = horizons_of(horizon)
+    platform = platform_of(as_of)
+    from forex_assets.cli import render_accuracy
+    from forex_assets.cli.progress import run_backtests
+    from forex_assets.cli.runner import materialize_backtest, materialize_scorecard
+    from forex_assets.domain.accuracy.scorecard import scorecard as card_of
+    from forex_assets.resources.backtesting import Origins
+
+    dates = (_date("--from", first), _date("--to", last))
+    try:
+        rows = run_backtests(err, platform, horizons, engine, Origins(*dates, every))
+    except ValueError as error:
+        fail(str(error), BAD_USAGE)
+    if engine == "auto" and dates == (None, None) and every == "1w":
+        materialize_backtest(platform, horizons)
+        materialize_scorecard(platform)
+    card = card_of(rows, platform.settings.as_of_date)
+    if as_json:
+        print_json(card.to_dicts())
+    else:
+        render_accuracy.scorecard(out, card, platform.reading_branch == "sample")
+
+
+@app.command(epilog="Examples:  forex-assets scorecard  ·  scorecard --horizon 30d  ·  scorecard --json")
+@reported
+def scorecard(horizon: Horizon = "all", as_json: AsJson = False) -> None:
+    """Show how wrong forecasts have been, whether bands hold, and what is better than no change, with intervals."""
+    horizons = horizons_of(horizon)
+    platform = platform_of()
+    import polars as pl
+
+    from forex_assets.cli import render_accuracy
+
+    card = platform.warehouse.read("accuracy/scorecard")
+    if card is None:
+        fail(
+            f"no scorecard in {platform.warehouse.root} yet; make one with `forex-assets backtest` or `forecast`",
+            FAILED,
+        )
+        return
+    card = card.filter(pl.col("horizon").is_in(horizons))
+    if as_json:
+        print_json(card.to_dicts())
+    else:
+        render_accuracy.scorecard(out, card, platform.reading_branch == "sample")
+
+
+@ledger_app.command(epilog="Examples:  forex-assets ledger verify  ·  ledger verify --horizon 7d --json")
+@reported
+def verify(horizon: Horizon = "all", as_json: AsJson = False) -> None:
+    """Walk the chain of every forecast issued, and name the first entry that is not what was written.
+
+    Exit code 1 where one is not. The chain's end is held against the head that Dagster noted when it was written.
+    """
+    horizons = horizons_of(horizon)
+    platform = platform_of()
+    from forex_assets.adapters.ledger_store import LedgerStore
+    from forex_assets.cli.overview import noted_heads
+
+    store, heads = LedgerStore(platform.warehouse), noted_heads(platform)
+    report: list[dict[str, Any]] = []
+    for name in horizons:
+        misfit = store.verify(name, expected_head=heads.get(name))
+        rows = store.count(name)
+        report.append({"horizon": name, "entries": rows, "misfit": str(misfit) if misfit else None})
+    if as_json:
+        print_json(report)
+    else:
+        for record in report:
+            state = "[green]intact[/]" if record["misfit"] is None else f"[red]broken:[/] {record['misfit']}"
+            out.print(f"{record['horizon']}: {record['entries']} entries, {state}", soft_wrap=True, highlight=False)
+    if any(record["misfit"] for record in report):
+        raise typer.Exit(FAILED)
+
+
+def _date(option: str, text: str | None) -> Any:
+    """A date, or None where nothing was said."""
+    from datetime import date
+
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        fail(f"{option} {text}: no date; write it as 2023-12-29", BAD_USAGE)

@@ -1,0 +1,84 @@
+"""What every command shares. Nothing heavy is imported at the top: `--help` must not wait for Dagster or torch."""
+
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
+
+import typer
+from rich.console import Console
+
+from forex_assets.domain.horizon import HORIZONS, days_of
+
+if TYPE_CHECKING:
+    from forex_assets.resources.platform import Platform
+
+P = ParamSpec("P")
+FAILED, BAD_USAGE = 1, 2
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="USD/CLP forecast fans at 7, 15, 30 and 90 days. The same assets and records as in Dagster's UI.",
+)
+out, err = Console(), Console(stderr=True)
+
+AsOf = Annotated[
+    str | None, typer.Option("--as-of", metavar="DATE", help="Forecast as if it were 19:00 in Santiago of this day.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
+
+
+def reported(command: Callable[P, None]) -> Callable[P, None]:
+    """Turns the platform's own errors into one line on stderr and an exit code; anything else is a bug and shows."""
+
+    @wraps(command)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        from forex_assets.adapters.config_store import ConfigError
+        from forex_assets.adapters.warehouse import WarehouseError
+        from forex_assets.cli.runner import RunFailed
+        from forex_assets.domain.forecast.engine import EngineError
+        from forex_assets.domain.forecast.ledger import LedgerError
+        from forex_assets.resources.settings import SettingsError
+
+        try:
+            command(*args, **kwargs)
+        except SettingsError as error:
+            fail(str(error), BAD_USAGE)
+        except (ConfigError, EngineError, LedgerError, WarehouseError, RunFailed) as error:
+            fail(str(error), FAILED)
+
+    return guarded
+
+
+def fail(message: str, code: int) -> None:
+    """One line on stderr, then out."""
+    err.print(f"[red]error:[/] {message}", highlight=False, soft_wrap=True)
+    raise typer.Exit(code)
+
+
+def platform_of(as_of: str | None = None) -> "Platform":
+    """The platform on the environment's settings, at another clock where one is given."""
+    from forex_assets.resources.platform import Platform
+    from forex_assets.resources.settings import load_settings
+
+    return Platform(load_settings(as_of=as_of))
+
+
+def horizons_of(text: str) -> list[str]:
+    """`all`, or one horizon's name."""
+    if text == "all":
+        return list(HORIZONS)
+    try:
+        days_of(text)
+    except ValueError as error:
+        fail(f"--horizon {text}: {error}, all", BAD_USAGE)
+    return [text]
+
+
+def print_json(value: Any) -> None:
+    """To standard output, for programs."""
+    sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")

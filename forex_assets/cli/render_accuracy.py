@@ -1,0 +1,71 @@
+"""Draws the scorecard for people: 80 columns, each skill with its interval, no colour that carries meaning alone."""
+
+import polars as pl
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from forex_assets.cli.render import banner
+from forex_assets.domain.horizon import HORIZONS
+
+SCOPES = {"all": "all", "last year": "1 year", "last 60 days": "60 days"}
+RECORDS = {
+    "ledger": "issued at the time",
+    "replay": "issued at a clock set back",
+    "backtest": "made afterwards from what was available then",
+}
+LEGEND = (
+    "n: forecasts that came true, and how many independent ones they are worth. Skill, % with its 95 % interval: RMSE "
+    "better than no change, CRPS better than the EWMA walk. Inside: % of prices in the 80 % and in the 95 % band."
+)
+
+
+def scorecard(console: Console, card: pl.DataFrame, is_sample: bool) -> None:
+    """One table a record and engine; says so where nothing has come true."""
+    if is_sample:
+        banner(console)
+    order = pl.col("horizon").replace_strict({name: i for i, name in enumerate(HORIZONS)}, return_dtype=pl.Int64)
+    card = card.sort(order, maintain_order=True)
+    scored = card.filter(pl.col("n") > 0)
+    if scored.is_empty():
+        console.print("Nothing has come true yet: `forex-assets backtest` scores past dates.", highlight=False)
+        return
+    for record in (name for name in RECORDS if name in scored["record"]):
+        for engine, model in (
+            scored.filter(pl.col("record") == record).select("engine", "model").unique().sort("engine").iter_rows()
+        ):
+            rows = scored.filter(
+                (pl.col("record") == record) & (pl.col("engine") == engine) & (pl.col("model") == model)
+            )
+            name = engine if engine == model else f"{model} ({engine})"
+            console.print(_table(f"Scorecard, {record}: {RECORDS[record]}; {escape(name)}", rows))
+    console.print(LEGEND, highlight=False, soft_wrap=False)
+
+
+def _table(title: str, rows: pl.DataFrame) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False, padding=(0, 1))
+    for name in ("", "span", "n", "RMSE", "skill of RMSE", "skill of CRPS", "inside"):
+        table.add_column(name, justify="left" if name in ("", "span") else "right", no_wrap=True)
+    shown = ""
+    for row in rows.filter(pl.col("scope").is_in(list(SCOPES))).iter_rows(named=True):
+        worth = "–" if row["n_effective"] is None else f"{row['n_effective']:.0f}"
+        table.add_row(
+            row["horizon"] if row["horizon"] != shown else "",
+            SCOPES[row["scope"]],
+            f"{row['n']}/{worth}",
+            f"{row['rmse']:.1f}",
+            _skill(row, "rmse_skill"),
+            _skill(row, "crps_skill"),
+            f"{100 * row['coverage_80']:.0f}/{100 * row['coverage_95']:.0f}",
+        )
+        shown = row["horizon"]
+    return table
+
+
+def _skill(row: dict[str, float | None], name: str) -> str:
+    """`-0.1 [-1.0, 0.8]`, per cent."""
+    value, low, high = (row[name + end] for end in ("", "_low", "_high"))
+    if value is None or low is None or high is None:
+        return "–"
+    return f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]".replace("-0.0", "0.0")

@@ -1,0 +1,173 @@
+"""Whether forecasts are any good: what came true, what would have, and how both compare with the walks."""
+
+from datetime import date
+
+import dagster as dg
+import polars as pl
+from pydantic import Field
+
+from forex_assets.adapters.ledger_store import LedgerStore
+from forex_assets.adapters.plots import markdown_image
+from forex_assets.adapters.plots_accuracy import scorecard_plot
+from forex_assets.adapters.superiority import spa_p_value
+from forex_assets.defs import contracts
+from forex_assets.defs.conditions import BACKTEST_CRON, on_new_inputs
+from forex_assets.defs.metadata import column_schema, frame_metadata, is_sample
+from forex_assets.domain.accuracy.copper_effect import COPPER_EFFECT_SCHEMA, copper_effect, verdict_on_copper
+from forex_assets.domain.accuracy.realized import realize
+from forex_assets.domain.accuracy.scorecard import SCORECARD_SCHEMA, scorecard
+from forex_assets.domain.market.alignment import lead_lag
+from forex_assets.domain.market.prices import USDCLP
+from forex_assets.domain.market.quality import marked_anew
+from forex_assets.domain.schemas import REALIZED_SCHEMA, empty
+from forex_assets.resources.backtesting import Origins, run_backtest
+from forex_assets.resources.parquet_io import table_key
+from forex_assets.resources.platform import Platform, PlatformResource
+
+
+@dg.asset(
+    key=contracts.REALIZED,
+    ins={"usdclp": dg.AssetIn(key=contracts.USDCLP)},
+    deps=[contracts.LEDGER],
+    partitions_def=contracts.HORIZON_PARTITIONS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    group_name="accuracy",
+    kinds={"polars", "parquet"},
+    owners=contracts.OWNERS,
+    metadata=column_schema(REALIZED_SCHEMA),
+    automation_condition=on_new_inputs(),
+    description="Every forecast in the ledger beside the sessions that came true, by step, with its scores and the "
+    "walks' on the same dates. Provisional prices and bad ticks are no truth.",
+)
+def realized(
+    context: dg.AssetExecutionContext, platform: PlatformResource, usdclp: pl.DataFrame
+) -> dict[str, pl.DataFrame]:
+    """One row a forecast and step; scores of rows that have not changed are taken over."""
+    ready = platform.platform()
+    prices = marked_anew(usdclp.filter(pl.col("available_at") <= ready.now), USDCLP)
+    ledger, tables = LedgerStore(ready.warehouse), {}
+    for horizon in context.partition_keys:
+        previous = ready.warehouse.read(table_key(contracts.REALIZED), horizon)
+        tables[horizon] = realize(ledger.read(horizon), prices, ready.now, previous=previous)
+        context.add_asset_metadata(_counts(tables[horizon]), contracts.REALIZED, horizon)
+    return tables
+
+
+class BacktestSettings(dg.Config):
+    """What to run; as it stands, five years of weekly origins through the engine that forecasts are made with."""
+
+    engine: str = Field("auto", description="auto, ewma, random-walk, autoarima, autoets, autotheta, garch, or a model")
+    first: str | None = Field(None, description="first origin, such as 2021-01-01; five years before the last if empty")
+    last: str | None = Field(None, description="last origin; yesterday if empty")
+    every: str = Field("1w", description="how far origins are apart: 1d, 1w, 2w, 1m")
+
+    def origins(self) -> Origins:
+        """The dates as `Origins`."""
+        first, last = (date.fromisoformat(text) if text else None for text in (self.first, self.last))
+        return Origins(first, last, self.every)
+
+
+@dg.asset(
+    key=contracts.BACKTEST,
+    deps=[contracts.USDCLP, contracts.FEATURES, contracts.INFERENCE_CONFIG],
+    partitions_def=contracts.HORIZON_PARTITIONS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    group_name="accuracy",
+    kinds={"polars", "parquet"},
+    owners=contracts.OWNERS,
+    metadata=column_schema(REALIZED_SCHEMA),
+    automation_condition=dg.AutomationCondition.on_cron(BACKTEST_CRON, contracts.SANTIAGO).ignore(
+        dg.AssetSelection.assets(contracts.INFERENCE_CONFIG)
+    ),
+    description="What the configured engine would have said on past dates, each origin seeing only what was available "
+    "at it, beside what came true. Bands are calibrated by errors known before each origin; forecasts use them too.",
+)
+def backtest(
+    context: dg.AssetExecutionContext, config: BacktestSettings, platform: PlatformResource
+) -> dict[str, pl.DataFrame]:
+    """One row an origin and step; origins that were run before on the same data are not run again."""
+    ready, tables = platform.platform(), {}
+    for horizon in context.partition_keys:
+        rows, skipped = run_backtest(
+            ready,
+            horizon,
+            engine_name=config.engine,
+            origins=config.origins(),
+            report=lambda done, total, name=horizon: context.log.info(f"{name}: {done} of {total} origins"),  # type: ignore[misc]
+        )
+        tables[horizon] = rows
+        shown = _counts(rows) | {"skipped": len(skipped), "skipped_because": "; ".join(skipped[:3]) or "none"}
+        context.add_asset_metadata(shown, contracts.BACKTEST, horizon)
+    return tables
+
+
+@dg.asset(
+    key=contracts.SCORECARD,
+    deps=[contracts.REALIZED, contracts.BACKTEST],
+    group_name="accuracy",
+    kinds={"polars", "parquet"},
+    owners=contracts.OWNERS,
+    metadata=column_schema(SCORECARD_SCHEMA),
+    automation_condition=on_new_inputs(),
+    description="How wrong, how sure and how much better than no change: by record (ledger, replay, backtest), horizon "
+    "and span, each figure beside the random walk's and the EWMA walk's on the same dates.",
+)
+def scorecard_asset(context: dg.AssetExecutionContext, platform: PlatformResource) -> pl.DataFrame:
+    """The card of everything realized."""
+    ready = platform.platform()
+    rows = realized_rows(ready)
+    card = scorecard(rows, ready.settings.as_of_date)
+    shown = frame_metadata(card)
+    for record in rows["record"].unique().sort():
+        own, part = card.filter(pl.col("record") == record), rows.filter(pl.col("record") == record)
+        plot = scorecard_plot(own, part, f"USD/CLP forecasts: {record}", is_sample(rows))
+        shown[f"plot_{record}"] = dg.MetadataValue.md(markdown_image(plot, f"scorecard of the {record}"))
+    context.add_output_metadata(shown)
+    return card
+
+
+@dg.asset(
+    key=contracts.COPPER_EFFECT,
+    deps=[contracts.BACKTEST, contracts.FEATURES],
+    partitions_def=contracts.HORIZON_PARTITIONS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    group_name="accuracy",
+    kinds={"polars", "parquet"},
+    owners=contracts.OWNERS,
+    metadata=column_schema(COPPER_EFFECT_SCHEMA),
+    automation_condition=on_new_inputs(),
+    description="Whether copper helps: the backtest's fans against the same fans moved by a ridge on the ten features, "
+    "fitted at each origin on what had come true by then, with intervals, by year and in words.",
+)
+def copper_effect_asset(context: dg.AssetExecutionContext, platform: PlatformResource) -> dict[str, pl.DataFrame]:
+    """One row a comparison and scope."""
+    ready, tables = platform.platform(), {}
+    features = ready.warehouse.read(table_key(contracts.FEATURES))
+    prices = [ready.warehouse.read(table_key(key)) for key in (contracts.COPPER, contracts.USDCLP)]
+    for horizon in context.partition_keys:
+        rows = ready.warehouse.read(table_key(contracts.BACKTEST), horizon)
+        if rows is None or features is None:
+            raise dg.Failure(f"no backtest of {horizon} to compare on; make it with `forex-assets backtest`")
+        effect = copper_effect(rows.filter("is_target"), features, superiority=spa_p_value)
+        tables[horizon] = effect.table
+        shown = {f"verdict_{name}": verdict_on_copper(effect.table, name) for name in ("ridge", "gated")}
+        if prices[0] is not None and prices[1] is not None:
+            table = lead_lag(prices[0], prices[1])
+            shown["lead_lag"] = dg.MetadataValue.table([dg.TableRecord(row) for row in table.to_dicts()])
+        context.add_asset_metadata(frame_metadata(effect.table) | shown, contracts.COPPER_EFFECT, horizon)
+    return tables
+
+
+def realized_rows(ready: Platform) -> pl.DataFrame:
+    """All that has come true of ledger and backtest, every horizon; no rows where there is nothing yet."""
+    frames = [empty(REALIZED_SCHEMA)]
+    for key in (contracts.REALIZED, contracts.BACKTEST):
+        name = table_key(key)
+        stored = (ready.warehouse.read(name, horizon) for horizon in ready.warehouse.partitions(name))
+        frames += [frame for frame in stored if frame is not None]
+    return pl.concat(frames)
+
+
+def _counts(rows: pl.DataFrame) -> dict[str, object]:
+    """What the UI shows of one horizon's realized rows."""
+    return frame_metadata(rows, forecasts=rows["as_of"].n_unique(), at_target=int(rows["is_target"].sum()))

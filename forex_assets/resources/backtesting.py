@@ -1,0 +1,150 @@
+"""One backtest from start to scored rows, for asset and command line: which engine, which origins, what is kept."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+import polars as pl
+
+from forex_assets.adapters.backtest_store import BacktestStore, engine_key
+from forex_assets.adapters.model_finder import effective_config, find_model
+from forex_assets.adapters.peers import PEERS
+from forex_assets.domain.accuracy.backtest import RUN, backtest, origin_dates, parse_every
+from forex_assets.domain.accuracy.realized import as_issued, join_realized, score_rows
+from forex_assets.domain.forecast.baselines import EwmaEngine, RandomWalkEngine
+from forex_assets.domain.forecast.calibration import calibrated_history
+from forex_assets.domain.forecast.config import InferenceConfig
+from forex_assets.domain.forecast.engine import Engine, EngineError
+from forex_assets.domain.market.prices import USDCLP
+from forex_assets.domain.market.quality import marked_anew
+from forex_assets.domain.schemas import FORECAST_SCHEMA, empty
+from forex_assets.resources.platform import Platform
+
+WALKS: Final = {"ewma": EwmaEngine, "random-walk": RandomWalkEngine}
+ENGINES: Final = ("auto", *WALKS, *PEERS)
+"""Engines by name; `auto` is the one that forecasts would be made with. Any other word is a model: hub id or folder."""
+
+YEARS: Final = 5
+"""How far back a backtest reaches where nothing is said: 260 weekly origins."""
+
+
+@dataclass(frozen=True)
+class Origins:
+    """Which past dates to forecast from.
+
+    Attributes:
+        first: None for five years before `last`.
+        last: None for the day before the clock's.
+        every: such as `1w`.
+    """
+
+    first: date | None = None
+    last: date | None = None
+    every: str = "1w"
+
+    def dates(self, platform: Platform) -> list[date]:
+        """The origins, ascending.
+
+        Raises:
+            ValueError: `every` is no interval, or `last` lies before `first`.
+        """
+        last = self.last or platform.settings.as_of_date - timedelta(days=1)
+        first = self.first or last - timedelta(days=365 * YEARS)
+        if first > last:
+            raise ValueError(f"the first origin {first} is later than the last, {last}")
+        return origin_dates(platform.calendar(USDCLP), first, last, parse_every(self.every))
+
+
+DEFAULT_ORIGINS: Final = Origins()
+
+
+def choose_engine(platform: Platform, horizon: str, name: str) -> tuple[Engine, InferenceConfig]:
+    """An engine by name, and the settings that it runs with.
+
+    Raises:
+        EngineError: there is no such model.
+    """
+    config = platform.configs.read(horizon)
+    if name in WALKS:
+        return WALKS[name](), config
+    if name in PEERS:
+        return PEERS[name], config
+    found = find_model(platform.settings.model if name == "auto" else name, config.model)
+    return platform.engine(found), effective_config(config, found)
+
+
+def run_backtest(
+    platform: Platform,
+    horizon: str,
+    *,
+    engine_name: str = "auto",
+    origins: Origins = DEFAULT_ORIGINS,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[pl.DataFrame, list[str]]:
+    """Past forecasts of one horizon beside what came true; fans that were made before are not made again.
+
+    Args:
+        platform: settings, prices, configs.
+        horizon: such as `7d`.
+        engine_name: one of `ENGINES`, or a model.
+        origins: which dates.
+        report: told after each batch how many origins are done, of how many.
+
+    Returns:
+        `REALIZED_SCHEMA` with bands calibrated where the config says so, each origin by errors known before it; and the
+        origins passed over, with the reason.
+
+    Raises:
+        EngineError: no such engine, one that cannot do what the config asks, or no prices are stored.
+        ValueError: see `Origins.dates`.
+    """
+    prices, features = _inputs(platform)
+    engine, config = choose_engine(platform, horizon, engine_name)
+    dates = origins.dates(platform)
+    store, skipped = BacktestStore(platform.warehouse), list[str]()
+    key = engine_key(engine.name, engine.model, config.fingerprint)
+    done = store.read(horizon, key)
+    finished = done.filter(pl.col("as_of").is_in(dates))["as_of"].n_unique()
+    report(finished, len(dates))
+    batches = backtest(
+        engine,
+        config,
+        prices,
+        features,
+        dates,
+        platform.calendar(USDCLP),
+        clock=time.perf_counter,
+        done=done,
+        on_skip=lambda day, why: skipped.append(f"{day}: {why}") if why != "run before" else None,
+    )
+    for batch in batches:
+        store.add(horizon, key, batch)
+        finished += batch["as_of"].n_unique()
+        report(min(finished, len(dates)), len(dates))
+    store.compact(horizon, key)
+    fans = latest_runs(store.read(horizon, key)).filter(pl.col("as_of").is_in(dates))
+    joined = join_realized(as_issued(fans), prices, platform.now)
+    rows = score_rows(calibrated_history(joined) if config.is_calibrated else joined)
+    return rows, skipped
+
+
+def latest_runs(fans: pl.DataFrame) -> pl.DataFrame:
+    """Of each origin the fan that was made last: prices that a source revised make an origin run again.
+
+    Args:
+        fans: `FORECAST_SCHEMA` of one engine and config, in order of arrival.
+    """
+    newest = fans.select(RUN).unique(maintain_order=True).unique("as_of", keep="last", maintain_order=True)
+    return fans.join(newest, on=RUN, how="semi", maintain_order="left") if fans.height else empty(FORECAST_SCHEMA)
+
+
+def _inputs(platform: Platform) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """Prices known by the clock, marked anew, and features."""
+    prices = platform.warehouse.read(f"market/{USDCLP.name}")
+    if prices is None:
+        raise EngineError(f"no USD/CLP prices in {platform.warehouse.root}; bring them in with `forex-assets ingest`")
+    known = pl.col("available_at") <= platform.now
+    features = platform.warehouse.read("features/copper")
+    return marked_anew(prices.filter(known), USDCLP), features

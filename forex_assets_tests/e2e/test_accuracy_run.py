@@ -1,0 +1,160 @@
+"""Ledger, scores and calibration on the generated market, as a desk would run them day after day."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from forex_assets.cli import app
+from forex_assets.cli.runner import materialize_backtest, materialize_forecasts, materialize_market
+from forex_assets.domain.schemas import MODEL_QUANTILE_COLUMNS, QUANTILE_COLUMNS, REALIZED_SCHEMA, SAMPLE_SOURCE
+from forex_assets.resources.platform import Platform
+from forex_assets.resources.settings import load_settings
+
+Change = Callable[..., None]
+
+
+def cli(*args: str) -> Result:
+    return CliRunner().invoke(app, list(args), env={"COLUMNS": "80"})
+
+
+def day(text: str, environment: Change, horizon: str = "7d") -> Path:
+    """One evening: prices in, a forecast, the record scored. The warehouse's folder."""
+    environment(FOREX_AS_OF=text)
+    platform = Platform(load_settings())
+    materialize_market(platform)
+    materialize_forecasts(platform, [horizon])
+    return platform.warehouse.root
+
+
+def test_a_forecast_is_kept_scored_when_it_comes_true_and_shown(workspace: Path, environment: Change) -> None:
+    root = day("2025-06-02", environment)
+    first = pl.read_parquet(root / "forecasts/latest/7d.parquet")
+    assert pl.read_parquet(root / "accuracy/realized/7d.parquet").height == 0
+    day("2025-06-05", environment)
+    day("2025-06-13", environment)
+    entries = sorted(path.name for path in (root / "forecasts/ledger/7d").glob("*.parquet"))
+    assert [name.split("_")[:2] for name in entries] == [
+        ["000001", "2025-06-02"],
+        ["000002", "2025-06-05"],
+        ["000003", "2025-06-13"],
+    ]
+    realized = pl.read_parquet(root / "accuracy/realized/7d.parquet")
+    assert dict(realized.schema) == REALIZED_SCHEMA
+    assert set(realized["record"]) == {"replay"}  # the clock was set by hand
+    own = realized.filter(pl.col("as_of") == date(2025, 6, 2))
+    assert own["step"].to_list() == first["step"].to_list()
+    market = dict(pl.read_parquet(root / "market/usdclp.parquet").select("session", "clp_per_usd").iter_rows())
+    for row in own.iter_rows(named=True):
+        assert row["realized_clp_per_usd"] == market[row["session"]]
+        assert row["error"] == row["realized_clp_per_usd"] - row["q50"]
+    # Of 5 June's four steps those up to the 12th have a finished price; the 13th's is provisional until its bar comes.
+    later = realized.filter(pl.col("as_of") == date(2025, 6, 5))
+    assert max(later["session"]) < date(2025, 6, 13)
+    shown = cli("scorecard", "--json")
+    assert shown.exit_code == 1
+    assert "no scorecard" in shown.output
+
+
+def test_the_same_evening_twice_is_one_entry(workspace: Path, environment: Change) -> None:
+    root = day("2025-06-02", environment)
+    day("2025-06-02", environment)
+    assert len(list((root / "forecasts/ledger/7d").glob("*.parquet"))) == 1
+
+
+def test_bands_are_corrected_by_the_backtest_and_the_fan_says_which_part_is_whose(
+    workspace: Path, environment: Change
+) -> None:
+    root = day("2025-06-13", environment)
+    before = pl.read_parquet(root / "forecasts/latest/7d.parquet")
+    assert not before["is_calibrated"].any()
+    assert before.select(QUANTILE_COLUMNS).rows() == before.select(MODEL_QUANTILE_COLUMNS).rows()
+    materialize_backtest(Platform(load_settings()), ["7d"])
+    backtest = pl.read_parquet(root / "accuracy/backtest/7d.parquet")
+    assert backtest["as_of"].n_unique() == 260
+    assert set(backtest["record"]) == {"backtest"}
+    day("2025-06-13", environment)
+    after = pl.read_parquet(root / "forecasts/latest/7d.parquet")
+    assert after["is_calibrated"].all()
+    assert after.select(MODEL_QUANTILE_COLUMNS).rows() == before.select(MODEL_QUANTILE_COLUMNS).rows()
+    assert after.select(QUANTILE_COLUMNS).rows() != before.select(QUANTILE_COLUMNS).rows()
+    assert after["q50"].to_list() == pytest.approx(before["q50"].to_list())
+    known = backtest.filter((pl.col("step") == 1) & (pl.col("realized_available_at") < Platform(load_settings()).now))
+    assert after["calibration_errors"][0] == known.height
+    assert len(list((root / "forecasts/ledger/7d").glob("*.parquet"))) == 2  # another fan is another version
+    effect = pl.read_parquet(root / "accuracy/copper_effect/7d.parquet")
+    assert set(effect["comparison"]) == {"ridge", "gated"}
+
+
+def test_backtest_prints_a_card_and_goes_on_where_it_was(workspace: Path, environment: Change) -> None:
+    materialize_market(Platform(load_settings()))
+    options = ("backtest", "--horizon", "7d", "--engine", "random-walk", "--from", "2025-01-01", "--every", "2w")
+    shown = cli(*options)
+    assert shown.exit_code == 0, shown.output
+    assert SAMPLE_SOURCE in shown.output
+    assert "random-walk" in shown.output
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    fans = workspace / "warehouse/sample/accuracy/backtest_fans/7d/random-walk"
+    stamps = {path.name: path.stat().st_mtime_ns for path in fans.iterdir()}
+    records = json.loads(cli(*options, "--json").stdout)
+    assert {path.name: path.stat().st_mtime_ns for path in fans.iterdir()} == stamps
+    card = next(r for r in records if r["scope"] == "all")
+    assert card["n"] >= 10
+    assert card["rmse_skill"] == 0.0  # a random walk against the random walk
+
+
+def test_forecast_ends_with_a_scorecard_in_the_warehouse(workspace: Path) -> None:
+    assert cli("forecast", "--horizon", "7d").exit_code == 0
+    shown = cli("scorecard")
+    assert shown.exit_code == 0
+    assert "Nothing has come true yet" in shown.output
+
+
+def test_verify_names_the_first_entry_that_was_changed(workspace: Path, environment: Change) -> None:
+    for text in ("2025-06-02", "2025-06-03", "2025-06-04"):
+        root = day(text, environment)
+    assert re.search(r"7d: 3 entries, intact", cli("ledger", "verify").output)
+    file = sorted((root / "forecasts/ledger/7d").glob("*.parquet"))[1]
+    pl.read_parquet(file).with_columns(pl.col("q975") * 1.01).write_parquet(file)
+    broken = cli("ledger", "verify", "--horizon", "7d")
+    assert broken.exit_code == 1
+    assert file.name in broken.output.replace("\n", "")
+    records = json.loads(cli("ledger", "verify", "--json").stdout)
+    assert [record["misfit"] is None for record in records] == [False, True, True, True]
+
+
+def test_verify_sees_that_the_end_of_the_chain_was_cut_off(workspace: Path, environment: Change) -> None:
+    for text in ("2025-06-02", "2025-06-03"):
+        root = day(text, environment)
+    sorted((root / "forecasts/ledger/7d").glob("*.parquet"))[-1].unlink()
+    for cache in (root / "forecasts").glob("ledger_compacted/*"):
+        cache.unlink()
+    assert cli("ledger", "verify", "--horizon", "7d").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--every", "3x"), "3x"),
+        (("--from", "yesterday"), "--from yesterday"),
+        (("--from", "2025-02-01", "--to", "2025-01-01"), "later than the last"),
+        (("--horizon", "8d"), "8d"),
+    ],
+)
+def test_a_bad_option_is_named(workspace: Path, options: tuple[str, ...], words: str) -> None:
+    materialize_market(Platform(load_settings()))
+    result = cli("backtest", "--engine", "ewma", *options)
+    assert result.exit_code == 2
+    assert words in result.output.replace("\n", " ")
+
+
+def test_a_backtest_without_prices_says_how_to_get_them(workspace: Path) -> None:
+    result = cli("backtest", "--horizon", "7d")
+    assert result.exit_code == 1
+    assert "forex-assets ingest" in result.output.replace("\n", " ")
