@@ -1,0 +1,229 @@
+"""How good each engine is on the same past origins: `make bench-accuracy`, or `python benchmarks/accuracy.py --help`.
+
+Every engine makes 90-day fans once, at each origin from what was available at 19:00 in Santiago of that day; the steps
+that stand for 7, 15, 30 and 90 calendar days are scored. Prices are the generated market unless others are named:
+`--closes CSV` (columns date, close: true market closes, known at 18:00 of their day) or `--warehouse` (the stored
+market/usdclp, with its source's own dating). With `--cache` a run that was ended goes on where it was.
+
+Engines: ewma, random-walk, autoarima, autoets, autotheta, garch, embedded, or a folder with a Chronos model.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from accuracy_prices import closes_from, generated, stored
+from accuracy_table import markdown, parts_of, replace_part
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from forex_assets.adapters.backtest_store import BacktestStore, engine_key
+from forex_assets.adapters.holidays import market_calendar
+from forex_assets.adapters.peers import PEERS
+from forex_assets.adapters.warehouse import Warehouse, WarehouseError
+from forex_assets.domain.accuracy.backtest import Every, Past, backtest, origin_dates, parse_every
+from forex_assets.domain.accuracy.realized import as_issued, join_realized
+from forex_assets.domain.forecast.baselines import EwmaEngine, RandomWalkEngine
+from forex_assets.domain.forecast.calibration import calibrated_history
+from forex_assets.domain.forecast.config import InferenceConfig
+from forex_assets.domain.forecast.engine import Engine, EngineError, Origin
+from forex_assets.domain.market.prices import USDCLP
+from forex_assets.domain.schemas import QUANTILE_COLUMNS, SAMPLE_SOURCE
+from forex_assets.resources.settings import PROJECT, SettingsError
+
+PACKAGE = PROJECT / "forex_assets"
+MODELS = PACKAGE / "models"
+WALKS: dict[str, Engine] = {"ewma": EwmaEngine(), "random-walk": RandomWalkEngine()}
+BATCH = 16
+SHARED_SOURCES = (
+    *(f"domain/forecast/{name}.py" for name in ("baselines", "fan", "forecast", "representation")),
+    *("domain/accuracy/backtest.py", "domain/market/quality.py"),
+)
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """One engine of the comparison: its name in the table, how it is set, and a hash of all that makes its numbers."""
+
+    label: str
+    engine: Engine
+    config: InferenceConfig
+    digest: str
+
+
+def entrant(label: str, samples: int, seed: int) -> Entrant:
+    """The engine of a name or a model's folder, with the settings that it is run with."""
+    simple = {**WALKS, **PEERS}
+    if label in simple:
+        sources = [*SHARED_SOURCES, "adapters/peers*.py"] if label in PEERS else SHARED_SOURCES
+        config = InferenceConfig(horizon="90d", model=label, context_length=500)  # they read none of it
+        return Entrant(label, simple[label], config, _digest(sources, ()))
+    folder = MODELS / label if (MODELS / label / "config.json").is_file() else Path(label).expanduser()
+    if not (folder / "config.json").is_file():
+        raise SystemExit(f"no engine {label!r}; there are {', '.join(simple)}, embedded, or a folder with a model")
+    from forex_assets.adapters.chronos_model import ChronosEngine
+
+    engine: Engine = ChronosEngine(str(folder), label=folder.resolve().name)
+    ours = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("forex_assets", {})
+    is_sampling = engine.name == "chronos-t5"
+    config = InferenceConfig(
+        horizon="90d",
+        model=engine.model,
+        context_length=int(ours.get("trained_context", 512)),
+        num_samples=samples if is_sampling else None,
+        temperature=1.0 if is_sampling else None,
+        representation=ours.get("representation", "anchored"),
+        seed=seed,
+    )
+    sources = [*SHARED_SOURCES, "adapters/chronos_model.py", "adapters/t5_sampler.py"]
+    weights = sorted(file for pattern in ("*.json", "*.safetensors", "*.bin") for file in folder.glob(pattern))
+    return Entrant(engine.model, engine, config, _digest(sources, weights))
+
+
+def _digest(patterns: Iterable[str], weights: Iterable[Path]) -> str:
+    """Hash of the sources and weights that make an engine's numbers: fans of other ones are never taken over."""
+    files = sorted({file for pattern in patterns for file in PACKAGE.glob(pattern)})
+    digest = hashlib.sha256()
+    for file in (*files, *weights):
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:12]
+
+
+def fans_of(
+    who: Entrant, prices: pl.DataFrame, origins: list[date], cache: Path, progress: Progress
+) -> tuple[pl.DataFrame, list[tuple[date, str]]]:
+    """All fans of one engine on these prices (`FORECAST_SCHEMA`), and which origins were passed over, with the reason.
+
+    Raises:
+        EngineError: a fit failed; what was done before it is kept.
+    """
+    calendar = market_calendar(USDCLP.calendar)
+    store = BacktestStore(Warehouse(cache / who.digest))
+    key = engine_key(who.engine.name, who.engine.model, who.config.fingerprint)
+    done, skipped = store.read("90d", key), list[tuple[date, str]]()
+    task = progress.add_task(who.label, total=len(origins))
+
+    def skip(as_of: date, why: str) -> None:
+        progress.advance(task)
+        if why != "run before":
+            skipped.append((as_of, why))
+
+    # What is loaded or compiled at the first use is not what an origin costs.
+    warm_up = 800 * np.exp(np.cumsum(np.random.default_rng(0).normal(0, 0.005, 600)))
+    who.engine.forecast([Origin(warm_up, 65, {})], who.config)
+    for frame in backtest(
+        who.engine, who.config, prices, None, origins, calendar,
+        clock=time.process_time, done=done, batch=BATCH, on_skip=skip,
+    ):  # fmt: skip
+        store.add("90d", key, frame)
+        progress.advance(task, frame["as_of"].n_unique())
+    store.compact("90d", key)
+    past = Past(prices)
+    wanted = pl.DataFrame(
+        {"as_of": origins, "data_fingerprint": [past.at(as_of)[1] for as_of in origins]},
+        schema={"as_of": pl.Date, "data_fingerprint": pl.String},
+    )
+    # The cache may hold fans of other prices too.
+    fans = store.read("90d", key).filter(pl.col("config_fingerprint") == who.config.fingerprint)
+    return fans.join(wanted, on=["as_of", "data_fingerprint"], how="semi"), skipped
+
+
+def calibrated_fans(fans: pl.DataFrame, prices: pl.DataFrame) -> pl.DataFrame:
+    """The fans with their bands as they would have been published: each corrected by errors known before its issue.
+
+    Steps that have not come true are left out.
+    """
+    joined = join_realized(as_issued(fans), prices, datetime.max.replace(tzinfo=UTC))
+    published = calibrated_history(joined).select("as_of", "step", *QUANTILE_COLUMNS)
+    return fans.drop(QUANTILE_COLUMNS).join(published, on=["as_of", "step"], maintain_order="left").select(fans.columns)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs what was asked for; 0, or 1 where an engine failed."""
+    first, last = options.first, options.last
+    if options.closes:
+        name, what, prices = "closes", "true market closes, known at 18:00 of their day", closes_from(options.closes)
+    elif options.warehouse:
+        name, prices = "warehouse", stored()
+        what = f"the stored market/usdclp ({', '.join(sorted(prices['source'].unique()))}) with its dating rule"
+    else:
+        name, what, prices = "generated", f"the generated market: {SAMPLE_SOURCE}", generated(last)
+    origins = origin_dates(market_calendar(USDCLP.calendar), first, last, options.every)
+    entrants = [entrant(label, options.samples, options.seed) for label in options.engines.split(",")]
+    if options.out:
+        parts_of(options.out, options.name or name)  # a refusal must not come after an hour's work
+    tables, notes, failed = dict[str, pl.DataFrame](), dict[str, None](), 0
+    columns = (TextColumn("{task.description:14}"), BarColumn(), MofNCompleteColumn())
+    with tempfile.TemporaryDirectory() as scratch, Progress(
+        *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True)
+    ) as progress:  # fmt: skip
+        for who in entrants:
+            try:
+                fans, skipped = fans_of(who, prices, origins, options.cache or Path(scratch), progress)
+            except EngineError as error:
+                failed = 1
+                notes[f"{who.label} is not in the tables, it failed: {error}"] = None
+                continue
+            tables[who.label] = fans
+            if who.label in ("ewma", "embedded"):
+                tables[f"{who.label}, calibrated"] = calibrated_fans(fans, prices)
+            if skipped:
+                notes[f"{len(skipped)} origins passed over, the first {skipped[0][0]}: {skipped[0][1]}"] = None
+    asked = {
+        "from": first,
+        "to": last,
+        "every": f"{options.every.count}{options.every.unit}",
+        "engines": ",".join(who.label for who in entrants),
+        "samples": options.samples,
+    }
+    text = markdown(tables, prices, what=what, asked=asked, notes=list(notes))
+    print(text)
+    if options.out and not failed:
+        replace_part(options.out, options.name or name, text)
+    return failed
+
+
+def _every(text: str) -> Every:
+    """`parse_every`, with its own words for what is wrong."""
+    try:
+        return parse_every(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    prices = parser.add_mutually_exclusive_group()
+    prices.add_argument("--closes", type=Path, metavar="CSV", help="true market closes: columns date, close")
+    prices.add_argument("--warehouse", action="store_true", help="the stored market/usdclp (FOREX_WAREHOUSE)")
+    parser.add_argument("--from", dest="first", type=date.fromisoformat, default=date(2015, 1, 1), metavar="DATE")
+    parser.add_argument("--to", dest="last", type=date.fromisoformat, default=date(2023, 12, 31), metavar="DATE")
+    parser.add_argument(
+        "--every", type=_every, default="1w", metavar="1w", help="spacing of origins: 1d, 1w, 2w, 1m (default 1w)"
+    )
+    parser.add_argument(
+        "--engines", default=",".join((*WALKS, *PEERS)), help="comma-separated (default: all but models)"
+    )
+    parser.add_argument("--samples", type=int, default=200, help="paths of a model that samples (default 200)")
+    parser.add_argument("--seed", type=int, default=0, help="of a model that samples")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep fans here, and take them over from here")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="put the tables between the markers of this file")
+    parser.add_argument("--name", help="of the markers (default: closes, warehouse or generated)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(run(arguments()))
+    except (EngineError, WarehouseError, SettingsError) as problem:
+        sys.exit(f"error: {problem}")

@@ -1,0 +1,53 @@
+"""Where the prices of `accuracy.py` come from, all of them as `USDCLP_SCHEMA` with bad ticks marked."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from forex_assets.adapters.holidays import market_calendar
+from forex_assets.domain.calendar import SANTIAGO, issue_instant
+from forex_assets.domain.horizon import HORIZON_DAYS
+from forex_assets.domain.market.prices import COPPER, USDCLP
+from forex_assets.domain.market.quality import marked_anew
+from forex_assets.domain.market.sample import sample_market
+from forex_assets.domain.schemas import USDCLP_SCHEMA, conform
+from forex_assets.resources.platform import Platform
+from forex_assets.resources.settings import load_settings
+
+CLOSE_KNOWN = time(18)
+
+
+def closes_from(file: Path) -> pl.DataFrame:
+    """True market closes of a CSV (date, close) as `USDCLP_SCHEMA`, each available at 18:00 in Santiago of its day."""
+    read = pl.read_csv(file, try_parse_dates=True, schema_overrides={"close": pl.Float64})
+    if missing := {"date", "close"} - set(read.columns):
+        raise SystemExit(f"{file.name} has columns {read.columns}; {sorted(missing)} are wanted")
+    closed = pl.col("date").dt.combine(CLOSE_KNOWN).dt.replace_time_zone(SANTIAGO.key).dt.convert_time_zone("UTC")
+    rows = read.drop_nulls(["date", "close"]).sort("date").select(
+        session="date", clp_per_usd="close", source=pl.lit("market close"), available_at=closed
+    )  # fmt: skip
+    return _whole(rows)
+
+
+def generated(last: date) -> pl.DataFrame:
+    """The generated market as `USDCLP_SCHEMA`, far enough to see every target of an origin on `last`."""
+    end = min(issue_instant(last + timedelta(days=max(HORIZON_DAYS.values()) + 10)), datetime.now(UTC))
+    calendars = {series.calendar: market_calendar(series.calendar) for series in (USDCLP, COPPER)}
+    return _whole(sample_market(end, calendars, years=100).usdclp)
+
+
+def stored() -> pl.DataFrame:
+    """`market/usdclp` as it stands in the warehouse that the environment names."""
+    platform = Platform(load_settings())
+    prices = platform.live_warehouse.read("market/usdclp")
+    if prices is None:
+        raise SystemExit(f"{platform.live_warehouse} has no market/usdclp: materialize it, or set FOREX_WAREHOUSE")
+    return marked_anew(prices, USDCLP)
+
+
+def _whole(rows: pl.DataFrame) -> pl.DataFrame:
+    """Finished prices with the rest of the schema's columns, bad ticks marked."""
+    settled = {"is_provisional": pl.lit(False), "is_suspect": pl.lit(False), "is_quarantined": pl.lit(False)}
+    frame = rows.with_columns(fetched_at=pl.col("available_at"), **settled)
+    return marked_anew(conform(frame.select(list(USDCLP_SCHEMA)), USDCLP_SCHEMA, "prices"), USDCLP)
