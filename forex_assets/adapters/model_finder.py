@@ -59,10 +59,12 @@ def effective_config(config: InferenceConfig, found: Found) -> InferenceConfig:
     samples and the temperature too where the config has them. The result has a fingerprint of its own, and so a
     forecast by the stand-in never passes for one by the configured model.
     """
+    if found.kind == "ewma" and config.uses_copper:  # a walk that stands in must not fail for what it cannot read
+        return config.model_copy(update={"uses_copper": False})
     if not found.stands_in:
         return config
     sampling = {"num_samples": config.num_samples or 200, "temperature": config.temperature or 1.0}
-    return config.model_copy(update={"model": EMBEDDED, "representation": "returns", **sampling})
+    return config.model_copy(update={"model": EMBEDDED, "representation": "returns", "uses_copper": False, **sampling})
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,15 @@ from forex_assets.adapters.superiority import spa_p_value
 from forex_assets.defs import contracts
 from forex_assets.defs.conditions import BACKTEST_CRON, on_new_inputs
 from forex_assets.defs.metadata import column_schema, frame_metadata, is_sample
-from forex_assets.domain.accuracy.copper_effect import COPPER_EFFECT_SCHEMA, copper_effect, verdict_on_copper
+from forex_assets.domain.accuracy.copper_effect import (
+    COPPER_EFFECT_SCHEMA,
+    compare_backtests,
+    copper_effect,
+    verdict_on_copper,
+)
 from forex_assets.domain.accuracy.realized import realize
 from forex_assets.domain.accuracy.scorecard import SCORECARD_SCHEMA, scorecard
+from forex_assets.domain.forecast.forecast import COVARIATE_ENGINES
 from forex_assets.domain.market.alignment import lead_lag
 from forex_assets.domain.market.prices import USDCLP
 from forex_assets.domain.market.quality import marked_anew
@@ -137,7 +143,8 @@ def scorecard_asset(context: dg.AssetExecutionContext, platform: PlatformResourc
     metadata=column_schema(COPPER_EFFECT_SCHEMA),
     automation_condition=on_new_inputs(),
     description="Whether copper helps: the backtest's fans against the same fans moved by a ridge on the ten features, "
-    "fitted at each origin on what had come true by then, with intervals, by year and in words.",
+    "fitted at each origin on what had come true by then; for Chronos-2, itself with and without the features. With "
+    "intervals, by year and in words.",
 )
 def copper_effect_asset(context: dg.AssetExecutionContext, platform: PlatformResource) -> dict[str, pl.DataFrame]:
     """One row a comparison and scope."""
@@ -148,14 +155,26 @@ def copper_effect_asset(context: dg.AssetExecutionContext, platform: PlatformRes
         rows = ready.warehouse.read(table_key(contracts.BACKTEST), horizon)
         if rows is None or features is None:
             raise dg.Failure(f"no backtest of {horizon} to compare on; make it with `forex-assets backtest`")
-        effect = copper_effect(rows.filter("is_target"), features, superiority=spa_p_value)
-        tables[horizon] = effect.table
-        shown = {f"verdict_{name}": verdict_on_copper(effect.table, name) for name in ("ridge", "gated")}
+        table = _with_and_without(ready, horizon, rows, features)
+        tables[horizon] = table
+        compared = table["comparison"].unique(maintain_order=True)
+        shown = {f"verdict_{name}": verdict_on_copper(table, name) for name in compared}
         if prices[0] is not None and prices[1] is not None:
-            table = lead_lag(prices[0], prices[1])
-            shown["lead_lag"] = dg.MetadataValue.table([dg.TableRecord(row) for row in table.to_dicts()])
-        context.add_asset_metadata(frame_metadata(effect.table) | shown, contracts.COPPER_EFFECT, horizon)
+            lags = lead_lag(prices[0], prices[1]).to_dicts()
+            shown["lead_lag"] = dg.MetadataValue.table([dg.TableRecord(row) for row in lags])
+        context.add_asset_metadata(frame_metadata(table) | shown, contracts.COPPER_EFFECT, horizon)
     return tables
+
+
+def _with_and_without(ready: Platform, horizon: str, rows: pl.DataFrame, features: pl.DataFrame) -> pl.DataFrame:
+    """What copper would change: as covariates where the engine reads them, else and besides as a move of the fan."""
+    tables = []
+    if set(rows["engine"]) & COVARIATE_ENGINES:
+        runs = {uses: run_backtest(ready, horizon, uses_copper=uses)[0].filter("is_target") for uses in (True, False)}
+        rows = runs[False]
+        tables.append(compare_backtests(runs[True], rows, superiority=spa_p_value))
+    tables.append(copper_effect(rows.filter("is_target"), features, superiority=spa_p_value).table)
+    return pl.concat(tables)
 
 
 def realized_rows(ready: Platform) -> pl.DataFrame:

@@ -67,10 +67,9 @@ def choose_engine(platform: Platform, horizon: str, name: str) -> tuple[Engine, 
         EngineError: there is no such model.
     """
     config = platform.configs.read(horizon)
-    if name in WALKS:
-        return WALKS[name](), config
-    if name in PEERS:
-        return PEERS[name], config
+    if name in WALKS or name in PEERS:
+        engine: Engine = WALKS[name]() if name in WALKS else PEERS[name]
+        return engine, config.model_copy(update={"uses_copper": False})
     found = find_model(platform.settings.model if name == "auto" else name, config.model)
     return platform.engine(found), effective_config(config, found)
 
@@ -81,6 +80,7 @@ def run_backtest(
     *,
     engine_name: str = "auto",
     origins: Origins = DEFAULT_ORIGINS,
+    uses_copper: bool | None = None,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[pl.DataFrame, list[str]]:
     """Past forecasts of one horizon beside what came true; fans that were made before are not made again.
@@ -90,6 +90,7 @@ def run_backtest(
         horizon: such as `7d`.
         engine_name: one of `ENGINES`, or a model.
         origins: which dates.
+        uses_copper: whether an engine that reads covariates is given copper's; None for what the config says.
         report: told after each batch how many origins are done, of how many.
 
     Returns:
@@ -102,6 +103,8 @@ def run_backtest(
     """
     prices, features = _inputs(platform)
     engine, config = choose_engine(platform, horizon, engine_name)
+    if uses_copper is not None:
+        config = config.model_copy(update={"uses_copper": uses_copper})
     dates = origins.dates(platform)
     store, skipped = BacktestStore(platform.warehouse), list[str]()
     key = engine_key(engine.name, engine.model, config.fingerprint)

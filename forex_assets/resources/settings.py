@@ -40,8 +40,8 @@ class Settings(BaseSettings):
     model: str = Field(
         "auto",
         min_length=1,
-        description="auto: the configured Chronos model where it can be had, else the embedded one; `embedded`; `ewma`; "
-        "or a hub id or a folder",
+        description="auto: the configured Chronos model where it can be had, else the embedded one; embedded; ewma; or "
+        "a hub id or a folder",
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where Chronos runs")
     dtype: Literal["float32", "bfloat16"] = Field("float32", description="number type of Chronos's weights")

@@ -16,6 +16,7 @@ from forex_assets.cli.runner import materialize_backtest, materialize_forecasts,
 from forex_assets.domain.schemas import MODEL_QUANTILE_COLUMNS, QUANTILE_COLUMNS, REALIZED_SCHEMA, SAMPLE_SOURCE
 from forex_assets.resources.platform import Platform
 from forex_assets.resources.settings import load_settings
+from forex_assets_tests.adapters.tiny_models import build_chronos2
 
 Change = Callable[..., None]
 
@@ -158,3 +159,25 @@ def test_a_backtest_without_prices_says_how_to_get_them(workspace: Path) -> None
     result = cli("backtest", "--horizon", "7d")
     assert result.exit_code == 1
     assert "forex-assets ingest" in result.output.replace("\n", " ")
+
+
+def test_copper_as_covariates_of_a_chronos_2_is_compared_with_the_same_model_without(
+    workspace: Path, environment: Change
+) -> None:
+    """The model is random: what is tested is that both backtests are run and compared, not what comes of it."""
+    build_chronos2(workspace / "model")
+    environment(FOREX_MODEL=str(workspace / "model"), FOREX_AS_OF="2006-10-31")  # few origins have a year behind them
+    settings = json.loads((workspace / "configs/chronos_7d.json").read_text())
+    settings |= {"num_samples": None, "temperature": None, "context_length": 32}
+    (workspace / "configs/chronos_7d.json").write_text(json.dumps(settings))
+    platform = Platform(load_settings())
+    materialize_market(platform)
+    materialize_backtest(platform, ["7d"])
+    effect = platform.warehouse.read("accuracy/copper_effect", "7d")
+    assert effect is not None
+    row = effect.filter((pl.col("comparison") == "covariates") & (pl.col("scope") == "all")).row(0, named=True)
+    assert row["engine"] == "chronos-2"
+    assert row["n"] == row["moved"] > 30  # copper changed every fan
+    assert row["verdict"]
+    stored = sorted(path.name for path in (platform.warehouse.root / "accuracy/backtest_fans/7d").iterdir())
+    assert len([name for name in stored if name.startswith("chronos-2--")]) == 2

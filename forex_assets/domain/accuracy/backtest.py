@@ -20,9 +20,9 @@ from forex_assets.domain.forecast.baselines import constant_volatility, origin_v
 from forex_assets.domain.forecast.config import InferenceConfig
 from forex_assets.domain.forecast.engine import Engine, EngineError, Origin
 from forex_assets.domain.forecast.forecast import (
-    COVARIATE_ENGINES,
     Request,
     align_covariates,
+    covariates_for,
     data_fingerprint,
     forecast_table,
     labels_of,
@@ -193,7 +193,7 @@ def backtest(
     if batch < 1:
         raise ValueError(f"batch is {batch}; give the origins a call of the engine, 1 or more")
     finished = set() if done is None else set(done.select(RUN).unique().iter_rows())
-    covariates = features if engine.name in COVARIATE_ENGINES else None
+    covariates = covariates_for(engine, config, features)
     past, jobs = Past(prices), list[_Job]()
     for as_of in origins:
         rows, fingerprint = past.at(as_of)

@@ -23,6 +23,8 @@ class InferenceConfig(BaseModel):
             (T5's bins are .73 % of a raw price wide, a whole day's move); `returns`: log returns over that volatility;
             `levels`: CLP per USD.
         is_calibrated: whether the conformal layer follows.
+        uses_copper: whether a model that reads covariates (Chronos-2) is given the copper features. Off by default:
+            `accuracy/copper_effect` says whether they help, and on the real history they do not.
         seed: of the sampling.
     """
 
@@ -36,6 +38,7 @@ class InferenceConfig(BaseModel):
     temperature: Annotated[float, Field(gt=0, le=5)] | None = None
     representation: Representation = "anchored"
     is_calibrated: bool = True
+    uses_copper: bool = False
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
     @property

@@ -80,6 +80,21 @@ def align_covariates(sessions: Sequence[object], features: pl.DataFrame) -> dict
     return {name: joined[name].cast(pl.Float64).fill_null(float("nan")).to_numpy() for name in names}
 
 
+def covariates_for(engine: Engine, config: InferenceConfig, features: pl.DataFrame | None) -> pl.DataFrame | None:
+    """The features that an engine is to be given; None where it is to have none, or there are none.
+
+    Raises:
+        EngineError: the config asks for copper, and the engine cannot read it.
+    """
+    reads = engine.name in COVARIATE_ENGINES  # the name loads the model: before any clock starts
+    if config.uses_copper and not reads:
+        raise EngineError(
+            f"uses_copper is true in configs/chronos_{config.horizon}.json, but {engine.model} ({engine.name}) reads "
+            "no covariates; set it to false, or choose a Chronos-2 model"
+        )
+    return features if config.uses_copper and features is not None and features.height > 0 else None
+
+
 def make_forecasts(
     engine: Engine,
     requests: Sequence[Request],
@@ -107,17 +122,15 @@ def make_forecasts(
     rows = usable(prices).sort("session")
     for request in requests:
         _check_dates(rows, request.target)
-    reads_features = engine.name in COVARIATE_ENGINES  # the name loads the model: before the clock starts
-    given = features if reads_features and features is not None and features.height > 0 else None
-    covariates = align_covariates(rows["session"].to_list(), given) if given is not None else {}
-    fingerprint = data_fingerprint(rows, given)
     values = rows["clp_per_usd"].to_numpy().astype(np.float64)
     volatility = {"ewma_sd": origin_volatility(values), "constant_sd": constant_volatility(values)}
     tables = []
     for request in requests:
+        given = covariates_for(engine, request.config, features)
+        covariates = align_covariates(rows["session"].to_list(), given) if given is not None else {}
         started = clock()
         fan = _only(engine.forecast([Origin(values, request.target.steps, covariates)], request.config), engine)
-        made = {"data_fingerprint": fingerprint, "engine_seconds": clock() - started}
+        made = {"engine_seconds": clock() - started, "data_fingerprint": data_fingerprint(rows, given)}
         tables.append(forecast_table(request, fan, {**labels_of(engine, request, rows), **made, **volatility}))
     return tables
 

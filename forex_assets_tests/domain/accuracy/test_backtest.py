@@ -26,7 +26,7 @@ from forex_assets.domain.schemas import FORECAST_SCHEMA, SAMPLE_SOURCE, USDCLP_S
 HOLIDAYS = [date(2023, 9, 18), date(2023, 9, 19), date(2023, 12, 25), date(2024, 1, 1)]
 CALENDAR = calendar_of("CLP", HOLIDAYS)
 SESSIONS = CALENDAR.between(date(2022, 10, 31), date(2024, 2, 2))
-CONFIG = InferenceConfig.model_validate({"horizon": "15d", "model": "m", "context_length": 180})
+CONFIG = InferenceConfig.model_validate({"horizon": "15d", "model": "m", "context_length": 180, "uses_copper": True})
 
 
 def prices_of(values: Sequence[float], lag: int = 0, seen: Sequence[datetime] | None = None) -> pl.DataFrame:
@@ -83,10 +83,15 @@ def no_clock() -> float:
     return 0.0
 
 
+def config_for(engine: EveryInput | EwmaEngine) -> InferenceConfig:
+    """Copper for the engine that reads it."""
+    return CONFIG.model_copy(update={"uses_copper": engine.name == "chronos-2"})
+
+
 def run(engine: EveryInput | EwmaEngine, prices: pl.DataFrame, origins: Sequence[date], **more: object) -> pl.DataFrame:
     options = {"clock": no_clock, **more}
     features = options.pop("features", None)
-    frames = list(backtest(engine, CONFIG, prices, features, origins, CALENDAR, **options))  # type: ignore[arg-type]
+    frames = list(backtest(engine, config_for(engine), prices, features, origins, CALENDAR, **options))  # type: ignore[arg-type]
     return pl.concat(frames) if frames else pl.DataFrame(schema=FORECAST_SCHEMA)
 
 
@@ -184,7 +189,7 @@ def test_the_quick_view_of_the_past_is_the_plain_one(
 def test_one_call_takes_a_batch_of_origins_of_different_lengths_and_time_is_shared_out() -> None:
     engine, ticks = EveryInput(name="chronos-t5"), iter(range(0, 1000, 3))
     origins = SESSIONS[260:267]
-    frames = list(backtest(engine, CONFIG, prices_of(wandering()), None, origins, CALENDAR,
+    frames = list(backtest(engine, config_for(engine), prices_of(wandering()), None, origins, CALENDAR,
                            clock=lambda: float(next(ticks)), batch=3))  # fmt: skip
     assert [len(call) for call in engine.calls] == [3, 3, 1]
     assert [frame["as_of"].n_unique() for frame in frames] == [3, 3, 1]

@@ -173,21 +173,34 @@ def test_covariates_go_by_exact_session_and_are_unknown_elsewhere() -> None:
     np.testing.assert_array_equal(aligned["trend"], [0.0, np.nan, -1.0])
 
 
-@pytest.mark.parametrize(("name", "reads"), [("chronos-2", True), ("chronos-t5", False), ("ewma", False)])
-def test_only_chronos_2_is_given_features_and_only_then_do_they_count_as_data(name: str, reads: bool) -> None:
+@pytest.mark.parametrize(
+    ("name", "asks", "reads"),
+    [("chronos-2", True, True), ("chronos-2", False, False), ("chronos-t5", False, False), ("ewma", False, False)],
+)
+def test_features_are_given_and_count_as_data_only_where_the_config_asks_for_copper(
+    name: str, asks: bool, reads: bool
+) -> None:
     prices = prices_of()
     features = pl.DataFrame({"session": [AS_OF], "copper_ret_1d": [0.01]})
     engine = FixedEngine(name=name)
-    table = make_forecast(engine, CONFIG, TARGET, prices, features, clock=clock)
+    config = CONFIG.model_copy(update={"uses_copper": asks})
+    table = make_forecast(engine, config, TARGET, prices, features, clock=clock)
     assert list(engine.seen[0][0].covariates) == (["copper_ret_1d"] if reads else [])
     assert (table["data_fingerprint"][0] == data_fingerprint(prices)) == (not reads)
     assert (table["data_fingerprint"][0] == data_fingerprint(prices, features)) == reads
 
 
+def test_copper_asked_of_an_engine_that_cannot_read_it_is_refused_by_name() -> None:
+    config = CONFIG.model_copy(update={"uses_copper": True})
+    with pytest.raises(EngineError, match=r"uses_copper is true in configs/chronos_7d\.json.*reads no covariates"):
+        make_forecast(FixedEngine(name="chronos-t5"), config, TARGET, prices_of(), clock=clock)
+
+
 def test_an_empty_feature_table_is_no_covariate() -> None:
     engine = FixedEngine(name="chronos-2")
     features = pl.DataFrame(schema={"session": pl.Date, "copper_ret_1d": pl.Float64})
-    table = make_forecast(engine, CONFIG, TARGET, prices_of(), features, clock=clock)
+    config = CONFIG.model_copy(update={"uses_copper": True})
+    table = make_forecast(engine, config, TARGET, prices_of(), features, clock=clock)
     assert engine.seen[0][0].covariates == {}
     assert table["data_fingerprint"][0] == data_fingerprint(prices_of())
 
