@@ -4,9 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.ready
 
-.PHONY: run test ui check setup clean bench-spine
+.PHONY: run test ui check setup clean train-embedded bench-spine bench-accuracy
 run: setup
-	@$(BIN)/forex-assets forecast --horizon all
+	@$(BIN)/forex-assets ingest
+	@$(BIN)/forex-assets backtest --every 1m >/dev/null
+	@$(BIN)/forex-assets forecast --horizon all --stored
+	@$(BIN)/forex-assets scorecard
 
 test: setup
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
@@ -19,8 +22,15 @@ check: setup
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
+# About half an hour on one thread. BENCH_ARGS of the benchmark: --closes CSV, --warehouse, --out docs/accuracy.md …
+train-embedded: setup
+	@$(BIN)/forex-assets-train --out forex_assets/models/embedded
+
 bench-spine: setup
 	@$(BIN)/python benchmarks/spine.py
+
+bench-accuracy: setup
+	@$(BIN)/python benchmarks/accuracy.py $(BENCH_ARGS)
 
 setup: $(DONE)
 

@@ -42,8 +42,8 @@ def backtest(
 ) -> None:
     """Forecast from past dates, each seeing only what was available at it, and score what came true.
 
-    Can be stopped at any time: origins that were run are kept. With all defaults the result is the table
-    `accuracy/backtest`, from which forecasts take their calibration.
+    Can be stopped at any time: origins that were run are kept. Of the engine that forecasts are made with, the result
+    becomes the table `accuracy/backtest`, from which forecasts take their calibration.
     """
     horizons = horizons_of(horizon)
     platform = platform_of(as_of)
@@ -58,8 +58,8 @@ def backtest(
         rows = run_backtests(err, platform, horizons, engine, Origins(*dates, every))
     except ValueError as error:
         fail(str(error), BAD_USAGE)
-    if engine == "auto" and dates == (None, None) and every == "1w":
-        materialize_backtest(platform, horizons)
+    if engine == "auto":
+        materialize_backtest(platform, horizons, {"first": first, "last": last, "every": every})
         materialize_scorecard(platform)
     card = card_of(rows, platform.settings.as_of_date)
     if as_json:

@@ -47,13 +47,19 @@ def materialize_forecasts(platform: Platform, horizons: list[str]) -> None:
     run_assets(platform, [contracts.LATEST, contracts.LEDGER, contracts.REALIZED], horizons)
 
 
-def materialize_backtest(platform: Platform, horizons: list[str]) -> None:
-    """`accuracy/backtest` as it stands by default, and what copper would have added to it.
+def materialize_backtest(platform: Platform, horizons: list[str], settings: dict[str, Any] | None = None) -> None:
+    """`accuracy/backtest`, and what copper would have added to it.
+
+    Args:
+        platform: settings.
+        horizons: one of them or all.
+        settings: of the asset, other than its own: `engine`, `first`, `last`, `every`.
 
     Raises:
         RunFailed: as above.
     """
-    run_assets(platform, [contracts.BACKTEST, contracts.COPPER_EFFECT], horizons)
+    config = {"ops": {"__".join(contracts.BACKTEST.path): {"config": settings or {}}}}
+    run_assets(platform, [contracts.BACKTEST, contracts.COPPER_EFFECT], horizons, config)
 
 
 def materialize_scorecard(platform: Platform) -> None:
@@ -66,7 +72,10 @@ def materialize_scorecard(platform: Platform) -> None:
 
 
 def run_assets(
-    platform: Platform, keys: list[dg.AssetKey], horizons: list[str] | None = None
+    platform: Platform,
+    keys: list[dg.AssetKey],
+    horizons: list[str] | None = None,
+    config: dict[str, Any] | None = None,
 ) -> dg.ExecuteInProcessResult:
     """Runs assets in this process on `platform`'s settings: unpartitioned ones, or one horizon, or all of them.
 
@@ -93,7 +102,7 @@ def run_assets(
             instance=instance,
             asset_selection=keys,
             tags={"source": "command line", **tags},
-            run_config=QUIET,
+            run_config=QUIET | (config or {}),
             raise_on_error=False,
         )
     _raise_where_failed(result)
