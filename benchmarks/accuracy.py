@@ -78,7 +78,7 @@ def entrant(label: str, samples: int, seed: int) -> Entrant:
     config = InferenceConfig(
         horizon="90d",
         model=engine.model,
-        context_length=int(ours.get("trained_context", 512)),
+        context_length=256 if ours else 512,  # what a published T5 reads at most
         num_samples=samples if is_sampling else None,
         temperature=1.0 if is_sampling else None,
         representation=ours.get("representation", "anchored"),

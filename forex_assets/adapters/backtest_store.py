@@ -85,13 +85,13 @@ class BacktestStore:
                     raise WarehouseError(f"cannot remove {path}: {error.strerror}; see to its permissions") from error
 
     def _read(self, key: str) -> pl.DataFrame:
-        """All files of a key, each fan and step once."""
+        """All files of a key, each fan and step once: one that was made again stands where it came last."""
         frames = [empty(FORECAST_SCHEMA)]
         for part in self._warehouse.partitions(key):
             stored = self._warehouse.read(key, part)
             if stored is not None:
                 frames.append(conform(stored, FORECAST_SCHEMA, str(self._warehouse.path(key, part))))
-        return pl.concat(frames).unique([*RUN, "step"], keep="first", maintain_order=True)
+        return pl.concat(frames).unique([*RUN, "step"], keep="last", maintain_order=True)
 
 
 def _known(horizon: str) -> str:

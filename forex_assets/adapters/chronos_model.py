@@ -50,6 +50,9 @@ SETTINGS: Final[dict[Kind, str]] = {
 FEEDING: Final = "forex_assets"
 """Field of a model's `config.json` in which a model of our own says how it is to be fed."""
 
+SMALL_WIDTH: Final = 128
+"""Width up to which a model runs on one thread."""
+
 _LOCK: Final = threading.Lock()
 _LOADED: Final[dict[tuple[str, str, str], Any]] = {}
 _LOADS: Final[Counter[tuple[str, str, str]]] = Counter()
@@ -68,11 +71,14 @@ class Feeding:
         representation: the one that it was trained on.
         context_scale: mean absolute value of every context, which one value in front brings about.
         trained_context: longest context that it has seen, in sessions.
+        is_sign_symmetric: whether up and down were alike in its training, so that any lean of its answer is noise: its
+            paths are then drawn in mirror pairs (antithetic variates), and the median is the last price.
     """
 
     representation: Representation
     context_scale: float
     trained_context: int
+    is_sign_symmetric: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,8 +149,8 @@ def _fan(
         raise EngineError(f"steps is {origin.steps}; a forecast reaches at least one session ahead")
     with _own_randomness(_seed(config.seed, encoded.values)):
         if kind == "chronos-t5":
-            sampler = T5Sampler(pipeline, config.temperature or 1.0, feeding.context_scale if feeding else None)
-            paths = sample_paths(sampler, encoded.values, origin.steps, config.num_samples or 0)
+            with _threads_for(pipeline):
+                paths = _t5_paths(pipeline, origin, encoded, config, feeding)
             return fan_of_paths(decode_paths(paths, encoded))
         if kind == "chronos-bolt":
             native = _quantiles_bolt(pipeline, encoded.values, origin.steps)
@@ -153,6 +159,18 @@ def _fan(
             native = _quantiles_chronos2(pipeline, encoded.values, origin.steps, covariates)
     levels = [float(level) for level in pipeline.quantiles]
     return fan_of_quantiles(decode_quantiles(native, levels, encoded), levels)
+
+
+def _t5_paths(
+    pipeline: Any, origin: Origin, encoded: Encoded, config: InferenceConfig, feeding: Feeding | None
+) -> Array:
+    """Paths in model space, shape (num_samples, steps)."""
+    count = config.num_samples or 0
+    sampler = T5Sampler(pipeline, config.temperature or 1.0, feeding.context_scale if feeding else None)
+    if feeding is None or not feeding.is_sign_symmetric:
+        return sample_paths(sampler, encoded.values, origin.steps, count)
+    drawn = sample_paths(sampler, encoded.values, origin.steps, (count + 1) // 2)
+    return np.concatenate([drawn, -drawn])[:count]
 
 
 def _quantiles_bolt(pipeline: Any, values: Array, steps: int) -> Array:
@@ -201,6 +219,8 @@ def _check_config(kind: Kind, model: str, feeding: Feeding | None, config: Infer
         if kind != "chronos-t5" and value is not None:
             lacks = f"{field} is set ({value}) but {model} ({kind}) does not sample; it has {SETTINGS[kind]}"
             raise EngineError(f"{lacks}. Set {field} to null in {file}")
+    if config.uses_copper and kind != "chronos-2":
+        raise EngineError(f"uses_copper is true in {file}, but {model} ({kind}) reads no covariates; set it to false")
     if feeding is not None and config.representation != feeding.representation:
         made = f"{model} ({kind}), chosen by FOREX_MODEL or the config's model, was trained on {feeding.representation}"
         remedy = f'write "representation": "{feeding.representation}" in {file}, or choose another model'
@@ -258,6 +278,22 @@ def _own_randomness(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         yield
+
+
+@contextmanager
+def _threads_for(pipeline: Any) -> Iterator[None]:
+    """One thread for a small T5: its matrices are so small that several threads mostly wait for each other."""
+    import torch
+
+    if int(getattr(pipeline.inner_model.config, "d_model", SMALL_WIDTH + 1)) > SMALL_WIDTH:
+        yield
+        return
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextmanager

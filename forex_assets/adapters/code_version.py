@@ -11,7 +11,11 @@ from typing import Final
 
 PACKAGE: Final = Path(__file__).resolve().parents[1]
 
-DECIDING: Final = ("domain/**/*.py", "adapters/chronos_model.py", "adapters/t5_sampler.py")
+DECIDING: Final = (
+    "domain/**/*.py",
+    *("adapters/chronos_model.py", "adapters/t5_sampler.py", "adapters/model_finder.py", "adapters/peers*.py"),
+    "models/**/SHA256SUMS",
+)
 """Sources whose change may change a number, from the package's folder."""
 
 

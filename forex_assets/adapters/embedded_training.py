@@ -247,7 +247,12 @@ def _t5_config() -> Any:
             "top_k": 0,
             "top_p": 1.0,
         },
-        forex_assets={"representation": "returns", "context_scale": SCALE, "trained_context": MAX_CONTEXT},
+        forex_assets={
+            "representation": "returns",
+            "context_scale": SCALE,
+            "trained_context": MAX_CONTEXT,
+            "is_sign_symmetric": True,
+        },
     )
 
 

@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from forex_assets.domain.horizon import days_of
 from forex_assets.domain.schemas import FORECAST_SCHEMA, LEDGER_SCHEMA, conform, empty
 
 LEDGER: Final = "forecasts/ledger"
+KINDS: Final = ("is_shadow", "is_replay")
 COMPACTED: Final = "forecasts/ledger_compacted"
 _NAME: Final = re.compile(r"(\d{6,})_(\d{4}-\d{2}-\d{2}_.+)_v(\d+)" + re.escape(SUFFIX))
 _log = logging.getLogger(__name__)
@@ -109,7 +110,7 @@ class LedgerStore:
         is_shadow: bool = False,
         is_replay: bool = False,
     ) -> Appended:
-        """Put a forecast at the end of its horizon's chain, unless some version there says the same already.
+        """Put a forecast at the end of its horizon's chain, unless the newest version there says the same already.
 
         Args:
             forecast: `FORECAST_SCHEMA` of one horizon and date.
@@ -137,10 +138,13 @@ class LedgerStore:
                 version=max((file.version for file in versions), default=0) + 1,
                 previous_hash=self._hash(horizon, files[-1]) if files else "",
             )
-            for file in versions:
+            # Only the newest of its kind: A after B is said again, or the record would show B as what was last said.
+            for file in reversed(versions):
                 known = self._entry(horizon, file)
-                if says_the_same(known, entry):
-                    return _appended(known, is_new=False)
+                if header(known, KINDS) == header(entry, KINDS):
+                    if says_the_same(known, entry):
+                        return _appended(known, is_new=False)
+                    break
             self._create(entry)
         return _appended(entry, is_new=True)
 
@@ -160,6 +164,11 @@ class LedgerStore:
             self._compact(horizon, rows)
         return rows
 
+    @property
+    def root(self) -> Path:
+        """Folder of the warehouse: two of them may share Dagster's records."""
+        return self._warehouse.root
+
     def count(self, horizon: str) -> int:
         """How many entries a horizon's chain has, by their files."""
         return len(self._files(horizon))
@@ -173,13 +182,13 @@ class LedgerStore:
         files = self._files(horizon)
         return self._hash(horizon, files[-1]) if files else None
 
-    def verify(self, horizon: str, expected_head: str | None = None) -> Misfit | None:
+    def verify(self, horizon: str, expected_heads: Collection[str] = ()) -> Misfit | None:
         """The first entry of a horizon that is not as it was written; None where the chain is whole.
 
         Args:
             horizon: name, such as `7d`.
-            expected_head: hash of an entry that was noted elsewhere when it was the last: without one, a chain whose
-                end was cut off looks whole.
+            expected_heads: hashes that were noted elsewhere, each when its entry was the last: without any, a chain
+                whose end was cut off looks whole.
         """
         cache = f"{COMPACTED}/{horizon}{SUFFIX}"
         try:
@@ -198,8 +207,11 @@ class LedgerStore:
 
         if misfit := first_misfit(entries()):
             return replace(misfit, file=files[misfit.place - 1].stem + SUFFIX)
-        if expected_head is not None and expected_head not in hashes:
-            reason = f"the chain's end was cut off or rewritten: it lacks {expected_head[:12]}…, noted elsewhere"
+        if lost := [head for head in expected_heads if head not in hashes]:
+            reason = (
+                f"the chain was cut off or rewritten: it lacks {len(lost)} of {len(expected_heads)} entries noted "
+                f"elsewhere, such as {lost[0][:12]}…"
+            )
             return Misfit(len(files) + 1, reason)
         misfit = compaction.misfit()
         return replace(misfit, file=cache) if misfit else None

@@ -67,6 +67,17 @@ def effective_config(config: InferenceConfig, found: Found) -> InferenceConfig:
     return config.model_copy(update={"model": EMBEDDED, "representation": "returns", "uses_copper": False, **sampling})
 
 
+def label_of(found: Found) -> str:
+    """What a model's forecasts are filed under: its name, and where its weights are listed a digest of the list.
+
+    Other weights under the same name are another model: its past errors are not this one's.
+    """
+    sums = Path(found.location or "") / SUMS
+    if found.location is None or not sums.is_file():
+        return found.model
+    return f"{found.model}@{hashlib.sha256(sums.read_bytes()).hexdigest()[:8]}"
+
+
 @dataclass(frozen=True)
 class _Answer:
     """What the hub said of one model."""

@@ -65,7 +65,7 @@ def features_plot(features: pl.DataFrame) -> bytes:
 
 
 def fan_plot(history: pl.DataFrame, forecast: pl.DataFrame, title: str) -> bytes:
-    """PNG of one forecast fan after its history.
+    """PNG of one forecast fan after its history; beside corrected bands the model's own 95 % bounds, as lines.
 
     Args:
         history: `USDCLP_SCHEMA`, oldest first, 120 sessions or so; drawn are the last 40, or four times the steps.
@@ -141,8 +141,8 @@ def fan_figure(history: pl.DataFrame, forecast: pl.DataFrame, title: str) -> Fig
     return figure
 
 
-def png_of(figure: Figure) -> bytes:
-    """The figure as PNG with a palette."""
+def png_of(figure: Figure, colours: int = COLOURS) -> bytes:
+    """The figure as PNG with a palette of so many colours, of 256 at most."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
@@ -151,7 +151,7 @@ def png_of(figure: Figure) -> bytes:
     picture = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB")
     out = io.BytesIO()
     # No dithering: it would speckle the flat bands and swell the file.
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+    picture.quantize(colours, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
     return out.getvalue()
 
 
@@ -187,10 +187,11 @@ def _banner(figure: Figure, band: float) -> None:
     figure.text(0.5, 1.0 - band / 2, SAMPLE_SOURCE, **where).set_in_layout(False)
 
 
-def no_data_figure(title: str, is_sample: bool) -> Figure:
+def no_data_figure(title: str, is_sample: bool, words: str = "no data") -> Figure:
+    """What is shown where there is nothing to draw."""
     figure, axes = titled_figure(9.0, 2.0, title, is_sample)
     axes.set_axis_off()
-    axes.text(0.5, 0.5, "no data", ha="center", va="center", fontsize=16, color=FAINT, transform=axes.transAxes)
+    axes.text(0.5, 0.5, words, ha="center", va="center", fontsize=16, color=FAINT, transform=axes.transAxes)
     return figure
 
 
@@ -216,7 +217,7 @@ def _dress(axes: Axes, unit: str, note: str = "") -> None:
 def _legend(figure: Figure, axes: Axes) -> None:
     """Below the axes, where no line can run into it."""
     if axes.get_legend_handles_labels()[0]:
-        figure.legend(loc="outside lower center", fontsize=8, frameon=False, ncols=7)
+        figure.legend(loc="outside lower center", fontsize=8, frameon=False, ncols=8)
 
 
 def _mark_provisional(axes: Axes, rows: pl.DataFrame, value: str, colour: str) -> None:
@@ -242,7 +243,7 @@ def _feature_panel(axes: Axes, feature: Feature, sessions: list[Any], values: li
 
 
 def _draw_fan(axes: Axes, forecast: pl.DataFrame) -> None:
-    """Bands, median and the walk's bounds, all opening from the last known price."""
+    """Bands, median, the walk's bounds and, beside corrected bands, the model's; all open from the last known price."""
     first = forecast.row(0, named=True)
     origin = float(first["origin_clp_per_usd"])
     sessions = [first["origin_session"], *forecast["session"].to_list()]
@@ -255,15 +256,21 @@ def _draw_fan(axes: Axes, forecast: pl.DataFrame) -> None:
         axes.fill_between(
             sessions, line(low), line(high), color=colour, linewidth=0, label=name, zorder=2 - 0.1 * depth
         )
-    for column, label in (("walk_q025", "random walk 95 %"), ("walk_q975", None)):
-        axes.plot(sessions, line(column), color=FAINT, linewidth=1.1, linestyle="--", label=label, zorder=3)
+    bounds = [("walk_q025", "random walk 95 %", FAINT, 1.1, "--"), ("walk_q975", None, FAINT, 1.1, "--")]
+    if forecast["is_calibrated"].any():  # else the bands are the model's own, and the lines would be their edges
+        bounds += [("model_q025", "model's own 95 %", BLUE, 0.8, "-"), ("model_q975", None, BLUE, 0.8, "-")]
+    for column, label, colour, width, style in bounds:
+        axes.plot(sessions, line(column), color=colour, linewidth=width, linestyle=style, label=label, zorder=3)
 
 
 def _fan_note(forecast: pl.DataFrame) -> str:
-    """Who forecast what, and what it says about the target."""
+    """Who forecast what, what it says about the target and, where bands are corrected, by how many past errors."""
     end = forecast.row(-1, named=True)
     low, mid, high = (_price(end[column]) for column in ("q025", "q50", "q975"))
-    return f"{end['model']}   as of {end['as_of']}   target {end['target_date']}: median {mid}, 95 % {low} to {high}"
+    words = f"{end['model']}   as of {end['as_of']}   target {end['target_date']}: median {mid}, 95 % {low} to {high}"
+    if not end["is_calibrated"]:
+        return words
+    return f"{words}\nbands corrected by {end['calibration_errors']:,} past errors at the target"
 
 
 def _price(value: float) -> str:

@@ -53,11 +53,12 @@ def backtest(
     from forex_assets.domain.accuracy.scorecard import scorecard as card_of
     from forex_assets.resources.backtesting import Origins
 
-    dates = (_date("--from", first), _date("--to", last))
+    origins = Origins(_date("--from", first), _date("--to", last), every)
     try:
-        rows = run_backtests(err, platform, horizons, engine, Origins(*dates, every))
+        origins.dates(platform)
     except ValueError as error:
         fail(str(error), BAD_USAGE)
+    rows = run_backtests(err, platform, horizons, engine, origins)
     if engine == "auto":
         materialize_backtest(platform, horizons, {"first": first, "last": last, "every": every})
         materialize_scorecard(platform)
@@ -107,14 +108,16 @@ def verify(horizon: Horizon = "all", as_json: AsJson = False) -> None:
     store, heads = LedgerStore(platform.warehouse), noted_heads(platform)
     report: list[dict[str, Any]] = []
     for name in horizons:
-        misfit = store.verify(name, expected_head=heads.get(name))
-        rows = store.count(name)
-        report.append({"horizon": name, "entries": rows, "misfit": str(misfit) if misfit else None})
+        noted = heads.get(name, [])
+        misfit = store.verify(name, expected_heads=noted)
+        found = str(misfit) if misfit else None
+        report.append({"horizon": name, "entries": store.count(name), "noted": len(noted), "misfit": found})
     if as_json:
         print_json(report)
     else:
         for record in report:
-            state = "[green]intact[/]" if record["misfit"] is None else f"[red]broken:[/] {record['misfit']}"
+            end = "" if record["noted"] or not record["entries"] else "; its end is not checked: Dagster noted no head"
+            state = f"[green]intact[/]{end}" if record["misfit"] is None else f"[red]broken:[/] {record['misfit']}"
             out.print(f"{record['horizon']}: {record['entries']} entries, {state}", soft_wrap=True, highlight=False)
     if any(record["misfit"] for record in report):
         raise typer.Exit(FAILED)

@@ -38,6 +38,7 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
     @wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
         from forex_assets.adapters.config_store import ConfigError
+        from forex_assets.adapters.policy_store import PolicyError
         from forex_assets.adapters.warehouse import WarehouseError
         from forex_assets.cli.runner import RunFailed
         from forex_assets.domain.forecast.engine import EngineError
@@ -48,7 +49,7 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
             command(*args, **kwargs)
         except SettingsError as error:
             fail(str(error), BAD_USAGE)
-        except (ConfigError, EngineError, LedgerError, WarehouseError, RunFailed) as error:
+        except (ConfigError, PolicyError, EngineError, LedgerError, WarehouseError, RunFailed) as error:
             fail(str(error), FAILED)
 
     return guarded

@@ -10,6 +10,7 @@ import polars as pl
 from forex_assets.adapters.chronos_model import check_settings
 from forex_assets.adapters.config_store import ConfigError
 from forex_assets.adapters.warehouse import WarehouseError
+from forex_assets.domain.calendar import SANTIAGO
 from forex_assets.domain.forecast.engine import EngineError
 from forex_assets.domain.horizon import HORIZONS
 from forex_assets.domain.market.prices import COPPER, USDCLP, PriceSeries
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     import dagster as dg
 
 PACKAGES = ("dagster", "dagster-webserver", "chronos-forecasting", "torch", "polars", "yfinance", "fredapi")
+HEADS = 1000
+"""Noted heads that a chain is held against: four years of evenings."""
+
 STALE_SESSIONS = 2
 """Older than this, a price or a forecast is called stale: one session may be a source's delay."""
 
@@ -34,6 +38,7 @@ def status_of(platform: Platform) -> dict[str, Any]:
         "sample_notice": SAMPLE_SOURCE if platform.reading_branch == "sample" else None,
         "prices": [_price_record(platform, series) for series in (USDCLP, COPPER)],
         "forecasts": [_forecast_record(platform, horizon) for horizon in HORIZONS],
+        "optimization": optimization_of(platform),
         "runs": _recent_runs(platform),
     }
 
@@ -138,23 +143,57 @@ def _model_record(platform: Platform, horizon: str) -> dict[str, Any]:
     }
 
 
-def noted_heads(platform: Platform) -> dict[str, str]:
-    """The head of each horizon's ledger as Dagster noted it at its last materialization; a chain cannot say its own."""
+def optimization_of(platform: Platform) -> list[dict[str, Any]]:
+    """By horizon: when its settings were last searched for, what was last decided and why, who waits for a decision."""
+    with instance_of(platform) as instance:
+        return [_optimization_record(platform, instance, horizon) for horizon in HORIZONS]
+
+
+def _optimization_record(platform: Platform, instance: "dg.DagsterInstance | None", horizon: str) -> dict[str, Any]:
+    """As Dagster noted it, by the platform's clock; nothing but requests where there is no instance yet."""
+    from forex_assets.defs import contracts
+    from forex_assets.defs.records import is_searching, last_by_clock, open_requests
+
+    fields = ("last_optimized", "age_days", "decided_at", "fires", "reasons", "words")
+    record: dict[str, Any] = {"horizon": horizon, **dict.fromkeys(fields), "is_searching": False}
+    if instance is None:
+        return record | {"requests": [each.words for each in platform.requests.open(horizon).requests]}
+    at = (horizon, platform.reading_branch, platform.now)
+    search = last_by_clock(instance, contracts.OPTIMIZED, *at)
+    decision = last_by_clock(instance, contracts.TRIGGER_DECISION, *at)
+    waiting = open_requests(instance, platform.requests, horizon)
+    record |= {"is_searching": is_searching(instance, horizon), "requests": [each.words for each in waiting.requests]}
+    if search is not None:
+        day = search.clock.astimezone(SANTIAGO).date()
+        record |= {"last_optimized": str(day), "age_days": (platform.settings.as_of_date - day).days}
+    if decision is not None:
+        record |= {"decided_at": decision.clock.isoformat(), "fires": decision.fires}
+        record |= {"reasons": decision.names(contracts.REASONS), "words": decision.metadata.get(contracts.WORDS)}
+    return record
+
+
+def noted_heads(platform: Platform) -> dict[str, list[str]]:
+    """Every head of each horizon's ledger that Dagster noted when it was one, newest first; a chain cannot say its own.
+
+    Only those of the warehouse that is read now: generated and real forecasts share Dagster's records.
+    """
     import dagster as dg
 
     from forex_assets.defs import contracts
 
-    heads = {}
+    heads: dict[str, list[str]] = {}
     with instance_of(platform) as instance:
-        if instance is None:
-            return {}
-        for horizon in HORIZONS:
-            found = instance.fetch_materializations(
-                dg.AssetRecordsFilter(asset_key=contracts.LEDGER, asset_partitions=[horizon]), limit=1
+        for horizon in HORIZONS if instance is not None else ():
+            found = instance.fetch_materializations(  # type: ignore[union-attr]
+                dg.AssetRecordsFilter(asset_key=contracts.LEDGER, asset_partitions=[horizon]), limit=HEADS
             ).records
-            noted = found[0].asset_materialization.metadata.get(contracts.LEDGER_HEAD) if found else None  # type: ignore[union-attr]
-            if noted is not None:
-                heads[horizon] = str(noted.value)
+            noted = [record.asset_materialization.metadata for record in found if record.asset_materialization]
+            root = str(platform.warehouse.root)
+            heads[horizon] = [
+                str(said[contracts.LEDGER_HEAD].value)
+                for said in noted
+                if contracts.LEDGER_HEAD in said and str(said[contracts.LEDGER_ROOT].value) == root
+            ]
     return heads
 
 

@@ -16,7 +16,8 @@ def run_backtests(
     """Backtests of several horizons, one after the other, with one bar each; says which origins were passed over."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     tables, remarks = [], []
-    with Progress(*columns, console=console, transient=True) as progress:
+    # In a pipe the bar would leave an empty line behind.
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         for horizon in horizons:
             task = progress.add_task(f"backtest {horizon}", total=None)
             rows, skipped = run_backtest(

@@ -123,6 +123,7 @@ def status(console: Console, report: dict[str, Any]) -> None:
             _age(r),
         )
     console.print(fans)
+    optimization(console, report["optimization"])
     if report["runs"]:
         runs = Table("run", "job", "status", "started")
         for r in report["runs"]:
@@ -130,6 +131,26 @@ def status(console: Console, report: dict[str, Any]) -> None:
         console.print(runs)
     else:
         console.print("No runs yet: forex-assets forecast")
+
+
+def optimization(console: Console, records: list[dict[str, Any]]) -> None:
+    """How old each horizon's settings are, and what was last decided about them, in words."""
+    table = Table("search", "last optimized", "age (days)", "last decision", "fires")
+    for r in records:
+        fires = "–" if r["fires"] is None else "[yellow]yes[/]" if r["fires"] else "no"
+        table.add_row(
+            r["horizon"],
+            r["last_optimized"] or "never",
+            "–" if r["age_days"] is None else str(r["age_days"]),
+            "none" if r["decided_at"] is None else r["decided_at"][:16].replace("T", " ") + " UTC",
+            fires + (", searching" if r["is_searching"] else ""),
+        )
+    console.print(table)
+    for r in records:
+        if r["words"]:
+            console.print(escape(r["words"]), highlight=False)
+        for request in r["requests"]:
+            console.print(f"{r['horizon']}: asked for by {escape(request)}; waits for a decision", highlight=False)
 
 
 def _source(name: str | None) -> str:

@@ -32,19 +32,16 @@ def scorecard(console: Console, card: pl.DataFrame, is_sample: bool) -> None:
         console.print("Nothing has come true yet: `forex-assets backtest` scores past dates.", highlight=False)
         return
     for record in (name for name in RECORDS if name in scored["record"]):
-        for engine, model in (
-            scored.filter(pl.col("record") == record).select("engine", "model").unique().sort("engine").iter_rows()
-        ):
-            rows = scored.filter(
-                (pl.col("record") == record) & (pl.col("engine") == engine) & (pl.col("model") == model)
-            )
+        own = scored.filter(pl.col("record") == record)
+        for engine, model in own.select("engine", "model").unique().sort("engine", "model").iter_rows():
+            rows = own.filter((pl.col("engine") == engine) & (pl.col("model") == model))
             name = engine if engine == model else f"{model} ({engine})"
             console.print(_table(f"Scorecard, {record}: {RECORDS[record]}; {escape(name)}", rows))
     console.print(LEGEND, highlight=False, soft_wrap=False)
 
 
 def _table(title: str, rows: pl.DataFrame) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False, padding=(0, 1))
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("", "span", "n", "RMSE", "skill of RMSE", "skill of CRPS", "inside"):
         table.add_column(name, justify="left" if name in ("", "span") else "right", no_wrap=True)
     shown = ""
@@ -64,8 +61,14 @@ def _table(title: str, rows: pl.DataFrame) -> Table:
 
 
 def _skill(row: dict[str, float | None], name: str) -> str:
-    """`-0.1 [-1.0, 0.8]`, per cent."""
+    """`-0.1 [-1.0, 0.8]`, per cent; a value without an interval is not shown, since it would be read as one."""
     value, low, high = (row[name + end] for end in ("", "_low", "_high"))
     if value is None or low is None or high is None:
-        return "–"
-    return f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]".replace("-0.0", "0.0")
+        return "too few"
+    return f"{_percent(value)} [{_percent(low)}, {_percent(high)}]"
+
+
+def _percent(share: float) -> str:
+    """One decimal under ten per cent, none above: an interval must fit its column, and no zero is negative."""
+    text = f"{100 * share:.1f}" if abs(share) < 0.0995 else f"{100 * share:.0f}"
+    return "0.0" if text == "-0.0" else text

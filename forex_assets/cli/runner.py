@@ -1,6 +1,7 @@
 """Runs assets in this process, recorded in the instance that the UI shows."""
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import dagster as dg
@@ -71,18 +72,38 @@ def materialize_scorecard(platform: Platform) -> None:
     run_assets(platform, [contracts.SCORECARD])
 
 
+def materialize_decisions(platform: Platform, horizons: list[str]) -> None:
+    """Whether to search for better settings of `horizons`; the sensor in the UI's daemon launches what fires.
+
+    Raises:
+        RunFailed: as above.
+    """
+    from forex_assets.locations.optimization import build
+
+    run_assets(platform, [contracts.DEGRADATION_REPORT, contracts.TRIGGER_DECISION], horizons, build=build)
+
+
 def run_assets(
     platform: Platform,
     keys: list[dg.AssetKey],
     horizons: list[str] | None = None,
     config: dict[str, Any] | None = None,
+    build: Callable[[Mapping[str, Any]], dg.Definitions] | None = None,
 ) -> dg.ExecuteInProcessResult:
     """Runs assets in this process on `platform`'s settings: unpartitioned ones, or one horizon, or all of them.
+
+    Args:
+        platform: settings.
+        keys: which assets.
+        horizons: partitions; None for unpartitioned assets.
+        config: run config beside the logger's.
+        build: of the location that they are in; that of forecasts where none is named.
 
     Raises:
         RunFailed: an asset failed, or a check that blocks what is downstream.
     """
-    from forex_assets.locations.forecasting import build
+    if build is None:
+        from forex_assets.locations.forecasting import build
 
     tags = {}
     if horizons is not None:

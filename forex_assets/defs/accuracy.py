@@ -11,7 +11,7 @@ from forex_assets.adapters.plots import markdown_image
 from forex_assets.adapters.plots_accuracy import scorecard_plot
 from forex_assets.adapters.superiority import spa_p_value
 from forex_assets.defs import contracts
-from forex_assets.defs.conditions import BACKTEST_CRON, on_new_inputs
+from forex_assets.defs.conditions import on_new_inputs, on_saturdays
 from forex_assets.defs.metadata import column_schema, frame_metadata, is_sample
 from forex_assets.domain.accuracy.copper_effect import (
     COPPER_EFFECT_SCHEMA,
@@ -23,10 +23,9 @@ from forex_assets.domain.accuracy.realized import realize
 from forex_assets.domain.accuracy.scorecard import SCORECARD_SCHEMA, scorecard
 from forex_assets.domain.forecast.forecast import COVARIATE_ENGINES
 from forex_assets.domain.market.alignment import lead_lag
-from forex_assets.domain.market.prices import USDCLP
-from forex_assets.domain.market.quality import marked_anew
 from forex_assets.domain.schemas import REALIZED_SCHEMA, empty
-from forex_assets.resources.backtesting import Origins, run_backtest
+from forex_assets.resources.backtesting import Origins, choose_engine, run_backtest
+from forex_assets.resources.market import truths
 from forex_assets.resources.parquet_io import table_key
 from forex_assets.resources.platform import Platform, PlatformResource
 
@@ -50,7 +49,7 @@ def realized(
 ) -> dict[str, pl.DataFrame]:
     """One row a forecast and step; scores of rows that have not changed are taken over."""
     ready = platform.platform()
-    prices = marked_anew(usdclp.filter(pl.col("available_at") <= ready.now), USDCLP)
+    prices = truths(ready, usdclp)
     ledger, tables = LedgerStore(ready.warehouse), {}
     for horizon in context.partition_keys:
         previous = ready.warehouse.read(table_key(contracts.REALIZED), horizon)
@@ -60,9 +59,8 @@ def realized(
 
 
 class BacktestSettings(dg.Config):
-    """What to run; as it stands, five years of weekly origins through the engine that forecasts are made with."""
+    """Which origins to run through the engine that forecasts are made with; as it stands, five years of weekly ones."""
 
-    engine: str = Field("auto", description="auto, ewma, random-walk, autoarima, autoets, autotheta, garch, or a model")
     first: str | None = Field(None, description="first origin, such as 2021-01-01; five years before the last if empty")
     last: str | None = Field(None, description="last origin; yesterday if empty")
     every: str = Field("1w", description="how far origins are apart: 1d, 1w, 2w, 1m")
@@ -82,9 +80,7 @@ class BacktestSettings(dg.Config):
     kinds={"polars", "parquet"},
     owners=contracts.OWNERS,
     metadata=column_schema(REALIZED_SCHEMA),
-    automation_condition=dg.AutomationCondition.on_cron(BACKTEST_CRON, contracts.SANTIAGO).ignore(
-        dg.AssetSelection.assets(contracts.INFERENCE_CONFIG)
-    ),
+    automation_condition=on_saturdays(),
     description="What the configured engine would have said on past dates, each origin seeing only what was available "
     "at it, beside what came true. Bands are calibrated by errors known before each origin; forecasts use them too.",
 )
@@ -97,8 +93,8 @@ def backtest(
         rows, skipped = run_backtest(
             ready,
             horizon,
-            engine_name=config.engine,
             origins=config.origins(),
+            with_stored=True,  # a quick look must not shorten what calibration rests on
             report=lambda done, total, name=horizon: context.log.info(f"{name}: {done} of {total} origins"),  # type: ignore[misc]
         )
         tables[horizon] = rows
@@ -114,7 +110,7 @@ def backtest(
     kinds={"polars", "parquet"},
     owners=contracts.OWNERS,
     metadata=column_schema(SCORECARD_SCHEMA),
-    automation_condition=on_new_inputs(),
+    automation_condition=on_new_inputs(contracts.REALIZED, contracts.BACKTEST),
     description="How wrong, how sure and how much better than no change: by record (ledger, replay, backtest), horizon "
     "and span, each figure beside the random walk's and the EWMA walk's on the same dates.",
 )
@@ -141,7 +137,8 @@ def scorecard_asset(context: dg.AssetExecutionContext, platform: PlatformResourc
     kinds={"polars", "parquet"},
     owners=contracts.OWNERS,
     metadata=column_schema(COPPER_EFFECT_SCHEMA),
-    automation_condition=on_new_inputs(),
+    # New features come every evening; what copper is worth changes only with the backtest.
+    automation_condition=on_new_inputs().ignore(dg.AssetSelection.assets(contracts.FEATURES)),
     description="Whether copper helps: the backtest's fans against the same fans moved by a ridge on the ten features, "
     "fitted at each origin on what had come true by then; for Chronos-2, itself with and without the features. With "
     "intervals, by year and in words.",
@@ -153,8 +150,10 @@ def copper_effect_asset(context: dg.AssetExecutionContext, platform: PlatformRes
     prices = [ready.warehouse.read(table_key(key)) for key in (contracts.COPPER, contracts.USDCLP)]
     for horizon in context.partition_keys:
         rows = ready.warehouse.read(table_key(contracts.BACKTEST), horizon)
-        if rows is None or features is None:
+        if rows is None:
             raise dg.Failure(f"no backtest of {horizon} to compare on; make it with `forex-assets backtest`")
+        if features is None:
+            raise dg.Failure("no copper features to compare with; make them with `forex-assets ingest`")
         table = _with_and_without(ready, horizon, rows, features)
         tables[horizon] = table
         compared = table["comparison"].unique(maintain_order=True)
@@ -169,8 +168,13 @@ def copper_effect_asset(context: dg.AssetExecutionContext, platform: PlatformRes
 def _with_and_without(ready: Platform, horizon: str, rows: pl.DataFrame, features: pl.DataFrame) -> pl.DataFrame:
     """What copper would change: as covariates where the engine reads them, else and besides as a move of the fan."""
     tables = []
-    if set(rows["engine"]) & COVARIATE_ENGINES:
-        runs = {uses: run_backtest(ready, horizon, uses_copper=uses)[0].filter("is_target") for uses in (True, False)}
+    engine, _ = choose_engine(ready, horizon, "auto")
+    if engine.name in COVARIATE_ENGINES:
+        days = Origins(days=tuple(rows["as_of"].unique().sort()))
+        runs = {
+            uses: run_backtest(ready, horizon, origins=days, uses_copper=uses)[0].filter("is_target")
+            for uses in (True, False)
+        }
         rows = runs[False]
         tables.append(compare_backtests(runs[True], rows, superiority=spa_p_value))
     tables.append(copper_effect(rows.filter("is_target"), features, superiority=spa_p_value).table)

@@ -9,9 +9,9 @@ from forex_assets.defs.checks import check_of
 from forex_assets.domain.accuracy.realized import covers_every_due_forecast
 from forex_assets.domain.accuracy.scorecard import SCORECARD_SCHEMA, coverage_is_within_its_interval
 from forex_assets.domain.horizon import HORIZONS
-from forex_assets.domain.market.prices import USDCLP
-from forex_assets.domain.market.quality import Finding, marked_anew
+from forex_assets.domain.market.quality import Finding
 from forex_assets.domain.schemas import LEDGER_SCHEMA, REALIZED_SCHEMA, USDCLP_SCHEMA, empty
+from forex_assets.resources.market import truths
 from forex_assets.resources.parquet_io import table_key
 from forex_assets.resources.platform import Platform
 
@@ -22,8 +22,9 @@ def _ledger_chain_is_intact(platform: Platform) -> Finding:
     misfits = {horizon: store.verify(horizon) for horizon in HORIZONS}
     wrong = [f"{horizon}: {misfit}" for horizon, misfit in misfits.items() if misfit is not None]
     entries = {horizon: store.count(horizon) for horizon in HORIZONS}
-    message = "; ".join(wrong) or f"{sum(entries.values())} entries, every one as it was written"
-    return Finding("ledger_chain_is_intact", not wrong, "warn", message, entries)
+    count = sum(entries.values())
+    message = "; ".join(wrong) or (f"{count} entries, every one as it was written" if count else "no entry")
+    return Finding("ledger_chain_is_intact", count > 0 and not wrong, "warn", message, entries)
 
 
 def _realized_covers_every_due_forecast(platform: Platform) -> Finding:
@@ -33,8 +34,8 @@ def _realized_covers_every_due_forecast(platform: Platform) -> Finding:
     tables = [warehouse.read(table_key(contracts.REALIZED), horizon) for horizon in HORIZONS]
     realized = pl.concat([empty(REALIZED_SCHEMA), *(table for table in tables if table is not None)])
     prices = warehouse.read(table_key(contracts.USDCLP))
-    known = empty(USDCLP_SCHEMA) if prices is None else prices.filter(pl.col("available_at") <= platform.now)
-    return covers_every_due_forecast(ledger, realized, marked_anew(known, USDCLP), platform.now)
+    known = truths(platform, empty(USDCLP_SCHEMA) if prices is None else prices)
+    return covers_every_due_forecast(ledger, realized, known, platform.now)
 
 
 def _coverage_is_within_its_interval(platform: Platform) -> Finding:

@@ -17,9 +17,52 @@ REALIZED: Final = dg.AssetKey(["accuracy", "realized"])
 BACKTEST: Final = dg.AssetKey(["accuracy", "backtest"])
 SCORECARD: Final = dg.AssetKey(["accuracy", "scorecard"])
 COPPER_EFFECT: Final = dg.AssetKey(["accuracy", "copper_effect"])
+DRIFT_REPORT: Final = dg.AssetKey(["monitoring", "drift_report"])
+DEGRADATION_REPORT: Final = dg.AssetKey(["monitoring", "degradation_report"])
+TRIGGER_DECISION: Final = dg.AssetKey(["monitoring", "trigger_decision"])
+SEARCH_REQUEST: Final = dg.AssetKey(["optimizer", "search_request"])
+
+OPTIMIZED: Final = SEARCH_REQUEST
+"""The asset whose materialization counts as a horizon's optimization: the age of its settings is counted from it."""
 
 LEDGER_HEAD: Final = "chain_head"
 """Metadata of `forecasts/ledger`: the last hash of the chain, noted where the chain itself cannot be cut."""
+
+FIRES: Final = "fires"
+"""Metadata of `monitoring/trigger_decision`: whether a search is to be made. The sensor that launches it reads this."""
+
+REASONS: Final = "reasons"
+"""The same: names of the rules that fired, such as `age, manual`."""
+
+WORDS: Final = "words"
+"""Metadata of every table of the optimization location: what it says, as a person reads it."""
+
+CLOCK: Final = "clock"
+"""Metadata of decision and search: the platform's clock, which can be set by hand; not when Dagster wrote the event."""
+
+MARKET: Final = "market"
+"""Metadata of decision and search: `live` or `sample`; what was decided on the one says nothing about the other."""
+
+REQUESTS: Final = "requests"
+"""Metadata of `monitoring/trigger_decision`: ids of the manual requests that it answers; each is answered once."""
+
+DECISION_TAG: Final = "forex/decision"
+"""Run tag: which decision a search answers."""
+
+REASON_TAG: Final = "forex/reason"
+"""Run tag: names of the rules that fired."""
+
+HORIZON_TAG: Final = "forex/horizon"
+"""Run tag: of which horizon."""
+
+ATTEMPT_TAG: Final = "forex/attempt"
+"""Run tag: which launch for that decision, from 1."""
+
+SUPERSEDED_TAG: Final = "forex/superseded"
+"""Run tag: earlier decisions of that horizon which waited meanwhile, and which this search answers too."""
+
+LEDGER_ROOT: Final = "warehouse"
+"""Metadata beside it: the warehouse that the chain lies in."""
 
 OWNERS: Final = ["team:treasury"]
 HORIZON_PARTITIONS: Final = dg.StaticPartitionsDefinition(list(HORIZONS))
@@ -27,4 +70,7 @@ HORIZON_PARTITIONS: Final = dg.StaticPartitionsDefinition(list(HORIZONS))
 MARKET_JOB: Final = "market_refresh"
 FORECAST_JOB: Final = "forecast_all_horizons"
 BACKTEST_JOB: Final = "backtest_all_horizons"
+DRIFT_JOB: Final = "report_drift"
+DECISION_JOB: Final = "decide_all_horizons"
+OPTIMIZE_JOB: Final = "optimize"
 SANTIAGO: Final = "America/Santiago"

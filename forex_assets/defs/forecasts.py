@@ -12,6 +12,7 @@ from forex_assets.defs import contracts
 from forex_assets.defs.conditions import FORECAST_FRESHNESS, on_new_inputs
 from forex_assets.defs.contracts import LEDGER_HEAD
 from forex_assets.defs.metadata import column_schema, frame_metadata
+from forex_assets.domain.accuracy.realized import join_realized
 from forex_assets.domain.forecast.calibration import past_errors
 from forex_assets.domain.forecast.config import InferenceConfig
 from forex_assets.domain.forecast.engine import Engine
@@ -19,7 +20,7 @@ from forex_assets.domain.forecast.forecast import make_forecast, usable
 from forex_assets.domain.horizon import HORIZONS, target_of
 from forex_assets.domain.market.prices import USDCLP
 from forex_assets.domain.market.quality import findings, marked_anew
-from forex_assets.domain.schemas import FORECAST_SCHEMA, LEDGER_SCHEMA, REALIZED_SCHEMA, empty
+from forex_assets.domain.schemas import FORECAST_SCHEMA, LEDGER_SCHEMA
 from forex_assets.resources.platform import Platform, PlatformResource
 
 
@@ -88,26 +89,28 @@ def _forecast(ready: Platform, horizon: str, prices: pl.DataFrame, features: pl.
     target = target_of(horizon, ready.settings.as_of_date, rows["session"][-1], ready.calendar(USDCLP))
     calibration = None
     if config.is_calibrated:
-        errors = past_errors(_own_errors(ready, engine, config))
+        errors = past_errors(own_errors(ready, engine, config, prices))
         calibration = errors.calibration(ready.now, target.steps)
     table = make_forecast(engine, config, target, prices, features, clock=time.perf_counter, calibration=calibration)
     return table, found.why
 
 
-def _own_errors(ready: Platform, engine: Engine, config: InferenceConfig) -> pl.DataFrame:
-    """What came true of this engine's own forecasts with these settings: the ledger's, before it the backtest's.
+def own_errors(ready: Platform, engine: Engine, config: InferenceConfig, prices: pl.DataFrame) -> pl.DataFrame:
+    """What came true of this engine's own forecasts with these settings and from this source: ledger, else backtest.
 
-    Read from the warehouse and not as inputs: a forecast never waits for a score, and the graph has no circle.
+    From the warehouse and not as inputs: a forecast never waits for a score, and the graph has no circle. The ledger's
+    part is joined here anew, so that two forecasts of one evening rest on the same errors.
     """
-    frames = [empty(REALIZED_SCHEMA)]
-    for key in (contracts.BACKTEST, contracts.REALIZED):  # of two rows for one date and step the later one counts
-        frame = ready.warehouse.read("/".join(key.path), config.horizon)
-        if frame is not None:
-            frames.append(frame)
+    ledger = LedgerStore(ready.warehouse).read(config.horizon)
+    frames = [join_realized(ledger, prices, ready.now)]
+    backtest = ready.warehouse.read("/".join(contracts.BACKTEST.path), config.horizon)
+    if backtest is not None:  # of two rows for one date and step the later one counts, which is the ledger's
+        frames.insert(0, backtest.select(frames[0].columns))
     return pl.concat(frames).filter(
         (pl.col("engine") == engine.name)
         & (pl.col("model") == engine.model)
         & (pl.col("config_fingerprint") == config.fingerprint)
+        & (pl.col("source") == " + ".join(sorted(usable(prices)["source"].unique())))
         & ~pl.col("is_shadow")
     )
 
@@ -148,17 +151,20 @@ def _shown(prices: pl.DataFrame, table: pl.DataFrame, why: str) -> dict[str, obj
 def ledger(context: dg.AssetExecutionContext, platform: PlatformResource, latest: pl.DataFrame) -> None:
     """Appends; the files are the ledger's own, so nothing is handed on."""
     ready = platform.platform()
-    store = LedgerStore(ready.warehouse)
+    # By the rows' own source: what was generated never lands in the chain of real forecasts.
+    store = LedgerStore(ready.warehouse_for("/".join(contracts.LEDGER.path), latest))
     for horizon in context.partition_keys:
         rows = latest.filter(pl.col("horizon") == horizon)
-        entry = store.append(
-            rows, issued_at=ready.now, code_version=code_version(), is_replay=ready.settings.as_of is not None
-        )
+        # A day's grace for midnight; a fan older than that was made at another clock, whatever this run's says.
+        is_old = (ready.settings.as_of_date - rows["as_of"][0]).days > 1
+        is_replay = ready.settings.as_of is not None or is_old
+        entry = store.append(rows, issued_at=ready.now, code_version=code_version(), is_replay=is_replay)
         shown = {
-            LEDGER_HEAD: entry.entry_hash if entry.is_new else store.head(horizon),
+            LEDGER_HEAD: entry.entry_hash,
+            contracts.LEDGER_ROOT: str(store.root),
             "sequence": entry.sequence,
             "version": entry.version,
             "is_new": entry.is_new,
-            "is_replay": ready.settings.as_of is not None,
+            "is_replay": is_replay,
         }
         context.add_asset_metadata(shown, contracts.LEDGER, horizon)

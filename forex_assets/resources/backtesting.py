@@ -22,7 +22,7 @@ from forex_assets.domain.market.quality import marked_anew
 from forex_assets.domain.schemas import FORECAST_SCHEMA, empty
 from forex_assets.resources.platform import Platform
 
-WALKS: Final = {"ewma": EwmaEngine, "random-walk": RandomWalkEngine}
+WALKS: Final[dict[str, Callable[[], Engine]]] = {"ewma": EwmaEngine, "random-walk": RandomWalkEngine}
 ENGINES: Final = ("auto", *WALKS, *PEERS)
 """Engines by name; `auto` is the one that forecasts would be made with. Any other word is a model: hub id or folder."""
 
@@ -38,11 +38,13 @@ class Origins:
         first: None for five years before `last`.
         last: None for the day before the clock's.
         every: such as `1w`.
+        days: the dates themselves; the rest does not count then.
     """
 
     first: date | None = None
     last: date | None = None
     every: str = "1w"
+    days: tuple[date, ...] = ()
 
     def dates(self, platform: Platform) -> list[date]:
         """The origins, ascending.
@@ -50,6 +52,8 @@ class Origins:
         Raises:
             ValueError: `every` is no interval, or `last` lies before `first`.
         """
+        if self.days:
+            return list(self.days)
         last = self.last or platform.settings.as_of_date - timedelta(days=1)
         first = self.first or last - timedelta(days=365 * YEARS)
         if first > last:
@@ -70,7 +74,13 @@ def choose_engine(platform: Platform, horizon: str, name: str) -> tuple[Engine, 
     if name in WALKS or name in PEERS:
         engine: Engine = WALKS[name]() if name in WALKS else PEERS[name]
         return engine, config.model_copy(update={"uses_copper": False})
-    found = find_model(platform.settings.model if name == "auto" else name, config.model)
+    try:
+        found = find_model(platform.settings.model if name == "auto" else name, config.model)
+    except EngineError as error:
+        if name == "auto":
+            raise
+        known = ", ".join((*ENGINES, "embedded"))
+        raise EngineError(f"no engine {name!r}: {error}. Engines are {known}, or a model") from error
     return platform.engine(found), effective_config(config, found)
 
 
@@ -81,6 +91,7 @@ def run_backtest(
     engine_name: str = "auto",
     origins: Origins = DEFAULT_ORIGINS,
     uses_copper: bool | None = None,
+    with_stored: bool = False,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[pl.DataFrame, list[str]]:
     """Past forecasts of one horizon beside what came true; fans that were made before are not made again.
@@ -91,6 +102,7 @@ def run_backtest(
         engine_name: one of `ENGINES`, or a model.
         origins: which dates.
         uses_copper: whether an engine that reads covariates is given copper's; None for what the config says.
+        with_stored: whether origins that were run on other occasions, up to the clock, are given too.
         report: told after each batch how many origins are done, of how many.
 
     Returns:
@@ -108,7 +120,7 @@ def run_backtest(
     dates = origins.dates(platform)
     store, skipped = BacktestStore(platform.warehouse), list[str]()
     key = engine_key(engine.name, engine.model, config.fingerprint)
-    done = store.read(horizon, key)
+    done = _last_made(store, horizon, key, config)
     finished = done.filter(pl.col("as_of").is_in(dates))["as_of"].n_unique()
     report(finished, len(dates))
     batches = backtest(
@@ -127,10 +139,17 @@ def run_backtest(
         finished += batch["as_of"].n_unique()
         report(min(finished, len(dates)), len(dates))
     store.compact(horizon, key)
-    fans = latest_runs(store.read(horizon, key)).filter(pl.col("as_of").is_in(dates))
+    is_wanted = pl.col("as_of") < platform.settings.as_of_date if with_stored else pl.col("as_of").is_in(dates)
+    fans = _last_made(store, horizon, key, config).filter(is_wanted)
     joined = join_realized(as_issued(fans), prices, platform.now)
     rows = score_rows(calibrated_history(joined) if config.is_calibrated else joined)
     return rows, skipped
+
+
+def _last_made(store: BacktestStore, horizon: str, key: str, config: InferenceConfig) -> pl.DataFrame:
+    """The fans that stand: a walk's folder may hold other configs', and prices that came back are run once more."""
+    fans = store.read(horizon, key)
+    return latest_runs(fans.filter(pl.col("config_fingerprint") == config.fingerprint))
 
 
 def latest_runs(fans: pl.DataFrame) -> pl.DataFrame:

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 import polars as pl
 
 from forex_assets.domain.market.fallback import Ingest, ingest, with_monthly_level
+from forex_assets.domain.market.history import prices_at
 from forex_assets.domain.market.prices import COPPER, COPPER_MONTHLY, USDCLP, Attempt, PriceSeries
-from forex_assets.domain.market.quality import mark_bad_ticks
+from forex_assets.domain.market.quality import mark_bad_ticks, marked_anew
 from forex_assets.domain.schemas import SAMPLE_SOURCE, prices_schema
 from forex_assets.resources.platform import Platform
 
@@ -69,3 +70,22 @@ def _sampled(platform: Platform, series: PriceSeries, rows: pl.DataFrame) -> Ing
     )
     attempt = Attempt(SAMPLE_SOURCE, True, f"generated {prices.height} rows", 0.0)
     return Ingest(prices, SAMPLE_SOURCE, (attempt,), 0, prices.height)
+
+
+def truths(platform: Platform, usdclp: pl.DataFrame) -> pl.DataFrame:
+    """What peso prices came true by the clock, from every source that there is: one row a session and source.
+
+    A forecast is scored on the source that it was made from, also on an evening on which another one stands in.
+
+    Args:
+        platform: stores and clock.
+        usdclp: `market/usdclp` as it stands.
+    """
+    current = marked_anew(usdclp.filter(pl.col("available_at") <= platform.now), USDCLP)
+    tables, present = [current], set(current["source"].unique())
+    if platform.reading_branch == "live":
+        for source in platform.store.sources(USDCLP):
+            history = platform.store.history(USDCLP, source)
+            if source not in present and history is not None:
+                tables.append(prices_at(history, USDCLP, platform.now).select(current.columns))
+    return pl.concat(tables)

@@ -1,6 +1,6 @@
 """Dagster's door to the warehouse: which table an asset's frame is, and which partition of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 import polars as pl
@@ -31,6 +31,9 @@ class WarehouseIO(dg.ConfigurableIOManager):
             return
         key = table_key(context.asset_key)
         if isinstance(obj, Mapping):
+            wanted = set(context.asset_partition_keys)
+            if set(obj) != wanted:
+                raise ValueError(f"{key}: frames for partitions {sorted(obj)}, to be made were {sorted(wanted)}")
             for partition, frame in obj.items():
                 self.platform.platform().warehouse_for(key, frame).write(key, frame, partition)
             return
@@ -49,11 +52,18 @@ class WarehouseIO(dg.ConfigurableIOManager):
         """Reads one table, or the partitions asked for."""
         warehouse = self.platform.platform().warehouse
         key = table_key(context.asset_key)
-        partitions = context.asset_partition_keys if context.has_asset_partitions else [None]
-        frames = [warehouse.read(key, partition) for partition in partitions]
+        frames = [warehouse.read(key, partition) for partition in _partitions(context)]
         found = [frame for frame in frames if frame is not None]
         if len(found) < len(frames):
             raise FileNotFoundError(
                 f"{key} is not in {warehouse.root}; materialize it first, e.g. `forex-assets forecast` or `make run`"
             )
         return pl.concat(found)
+
+
+def _partitions(context: dg.InputContext) -> Sequence[str | None]:
+    """The partitions asked for in their definition's order, since Dagster hands them over as a set; else one None."""
+    if not context.has_asset_partitions:
+        return [None]
+    wanted = set(context.asset_partition_keys)
+    return [key for key in context.asset_partitions_def.get_partition_keys() if key in wanted]

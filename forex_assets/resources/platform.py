@@ -13,8 +13,10 @@ from forex_assets.adapters.central_bank import CentralBankSource
 from forex_assets.adapters.config_store import ConfigStore
 from forex_assets.adapters.fred import FredMonthly
 from forex_assets.adapters.holidays import market_calendar
-from forex_assets.adapters.model_finder import Found, effective_config, find_model
+from forex_assets.adapters.model_finder import Found, effective_config, find_model, label_of
+from forex_assets.adapters.policy_store import read_policy
 from forex_assets.adapters.price_store import PriceStore
+from forex_assets.adapters.request_store import RequestStore
 from forex_assets.adapters.warehouse import Warehouse
 from forex_assets.adapters.yahoo import YahooSource
 from forex_assets.domain.calendar import SessionCalendar
@@ -23,12 +25,14 @@ from forex_assets.domain.forecast.config import InferenceConfig
 from forex_assets.domain.forecast.engine import Engine
 from forex_assets.domain.market.prices import COPPER, USDCLP, Attempt, PriceSeries, PriceSource
 from forex_assets.domain.market.sample import SampleMarket, sample_market
+from forex_assets.domain.monitoring.policy import Policy
 from forex_assets.domain.schemas import SAMPLE_SOURCE
 from forex_assets.resources.probe import probe_sources
 from forex_assets.resources.settings import Settings, load_settings
 
 Branch = Literal["live", "sample"]
 SAMPLE_FOLDER = "sample"
+POLICY_FILE = "policy.yaml"
 YAHOO_SYMBOLS = {USDCLP.name: "CLP=X", COPPER.name: "HG=F"}
 
 
@@ -51,6 +55,16 @@ class Platform:
     def configs(self) -> ConfigStore:
         """The live inference settings."""
         return ConfigStore(self.settings.configs)
+
+    @property
+    def policy(self) -> Policy:
+        """When to search for better settings: `configs/policy.yaml`."""
+        return read_policy(self.settings.configs / POLICY_FILE)
+
+    @property
+    def requests(self) -> RequestStore:
+        """Searches that people asked for."""
+        return RequestStore(self.settings.warehouse / "optimizer" / "requests")
 
     def calendar(self, series: PriceSeries) -> SessionCalendar:
         """Sessions of the market that a series is quoted on."""
@@ -160,7 +174,7 @@ class Platform:
             return EwmaEngine()
         from forex_assets.adapters.chronos_model import ChronosEngine
 
-        return ChronosEngine(found.location, self.settings.device, self.settings.dtype, label=found.model)
+        return ChronosEngine(found.location, self.settings.device, self.settings.dtype, label=label_of(found))
 
 
 class PlatformResource(dg.ConfigurableResource[Platform]):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from forex_assets.adapters import chronos_model
 from forex_assets.adapters.chronos_model import ChronosEngine, check_settings, load_counts
 from forex_assets.adapters.t5_sampler import T5Sampler, sample_paths
 from forex_assets.domain.forecast.config import InferenceConfig, Representation
@@ -165,7 +166,7 @@ def test_t5_draws_its_paths_at_the_documented_seed_of_its_origin(
     paths = decode_paths(drawn(models["t5"], 5, encoded.values, steps), encoded)
     fan = fan_of(models, "t5", Origin(PRICES, steps, {}), temperature=0.7, seed=5, representation=representation)
     np.testing.assert_array_equal(fan.mean, paths.mean(axis=0))
-    np.testing.assert_array_equal(fan.median, np.median(paths, axis=0))
+    np.testing.assert_array_equal(fan.median, np.exp(np.median(np.log(paths), axis=0)))
 
 
 def test_a_shorter_t5_fan_is_the_beginning_of_a_longer_one(models: dict[str, str]) -> None:
@@ -366,3 +367,34 @@ def test_weights_that_are_missing_broken_or_not_whole_are_an_error(kind: str, fa
     words = "the weights lack 1 of" if fault == "incomplete" else "cannot be loaded as a Chronos model"
     with pytest.raises(EngineError, match=words):
         ChronosEngine(str(tmp_path / "model")).forecast([Origin(PRICES, 2, {})], settings(kind))
+
+
+def test_a_model_that_knows_no_direction_is_drawn_in_mirror_pairs(tmp_path: Path) -> None:
+    """The median is then the last price to the last bit, and each quantile's log the mirror of its opposite's."""
+    folder = tiny_models.build_embedded(tmp_path / "pairs", is_sign_symmetric=True)
+    config = settings("embedded", num_samples=60)
+    (fan,) = ChronosEngine(str(folder)).forecast([Origin(PRICES, 70, {})], config)
+    logs = np.log(fan.quantiles / PRICES[-1])
+    np.testing.assert_allclose(fan.median, PRICES[-1], rtol=1e-12)
+    np.testing.assert_allclose(logs, -logs[:, ::-1], atol=1e-9)
+    (odd,) = ChronosEngine(str(folder)).forecast([Origin(PRICES, 3, {})], config.model_copy(update={"num_samples": 21}))
+    assert odd.quantiles.shape == (3, 9)
+
+
+@pytest.mark.parametrize(("width", "threads"), [(16, 1), (256, 2)])
+def test_a_small_model_is_sampled_on_one_thread_and_the_others_as_they_were(width: int, threads: int) -> None:
+    import torch
+
+    class Pipeline:
+        class inner_model:
+            class config:
+                d_model = width
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with chronos_model._threads_for(Pipeline()):
+            assert torch.get_num_threads() == threads
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

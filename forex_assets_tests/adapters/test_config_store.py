@@ -18,6 +18,7 @@ VALUES = {
     "temperature": 1.0,
     "representation": "anchored",
     "is_calibrated": True,
+    "uses_copper": False,
     "seed": 0,
 }
 

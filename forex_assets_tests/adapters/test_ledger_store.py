@@ -112,7 +112,7 @@ def test_what_was_appended_is_read_oldest_first_in_files_named_for_it(root: Path
     assert rows["sequence"].unique().sort().to_list() == list(range(1, N + 1))
     assert entry_files(root)[1].name == "000002_2024-01-09_c0ffee_v1.parquet"
     assert store.head("7d") == rows["entry_hash"][-1]
-    assert store.verify("7d", store.head("7d")) is None
+    assert store.verify("7d", [str(store.head("7d"))]) is None
 
 
 def test_horizons_have_chains_of_their_own(root: Path, store: LedgerStore) -> None:
@@ -130,13 +130,20 @@ def test_a_horizon_that_there_is_not_is_an_error(store: LedgerStore) -> None:
         store.append(forecast_of(horizon="8d"), issued_at=ISSUED, code_version="1")
 
 
-def test_issuing_the_same_again_writes_nothing_whichever_version_it_was(root: Path, store: LedgerStore) -> None:
-    first, second = append(store, 50), append(store, 50, seed=1)
+def test_issuing_the_same_again_writes_nothing_and_what_was_said_before_is_said_again(
+    root: Path, store: LedgerStore
+) -> None:
+    append(store, 50)
+    second = append(store, 50, seed=1)
+    shadow = append(store, 50, is_shadow=True)
     before = contents(root)
-    for seed, made in ((0, first), (1, second)):
-        again = append(store, 50, seed, issued_at=ISSUED + timedelta(days=99))
-        assert again == Appended(made.entry_hash, made.sequence, made.version, is_new=False)
+    later = ISSUED + timedelta(days=99)
+    again = append(store, 50, seed=1, issued_at=later)  # the newest that is acted on, whatever a challenger said since
+    assert again == Appended(second.entry_hash, second.sequence, second.version, is_new=False)
+    assert append(store, 50, is_shadow=True, issued_at=later).entry_hash == shadow.entry_hash
     assert contents(root) == before
+    back = append(store, 50, issued_at=later)  # A after B: the record must show what was said last
+    assert (back.is_new, back.version) == (True, 4)
 
 
 def test_other_inputs_make_another_version_and_leave_the_first(root: Path, store: LedgerStore) -> None:
@@ -268,8 +275,8 @@ def test_a_name_that_a_writer_without_the_lock_has_taken_is_refused(root: Path) 
 # --- tampering ---
 
 
-def misfit_of(store: LedgerStore, expected_head: str | None = None) -> Misfit:
-    misfit = store.verify("7d", expected_head)
+def misfit_of(store: LedgerStore, *expected_heads: str) -> Misfit:
+    misfit = store.verify("7d", expected_heads)
     assert misfit is not None
     return misfit
 
@@ -367,20 +374,23 @@ def test_a_file_that_cannot_be_read_is_named_by_verify_and_by_read(
 
 
 def test_an_end_that_was_cut_off_is_seen_by_a_head_noted_elsewhere(root: Path, store: LedgerStore) -> None:
-    head = store.head("7d")
-    assert store.verify("7d", head) is None
+    head = str(store.head("7d"))
+    assert store.verify("7d", [head]) is None
     append(store, 50)
-    assert store.verify("7d", head) is None  # a head of before is in the chain still
+    assert store.verify("7d", [head]) is None  # a head of before is in the chain still
     for file in entry_files(root)[-2:]:
         file.unlink()
     assert store.verify("7d") is None  # the chain alone cannot show it
     misfit = misfit_of(store, head)
     assert (misfit.place, misfit.file) == (N, "")
-    assert misfit.reason == f"the chain's end was cut off or rewritten: it lacks {head[:12]}…, noted elsewhere"
+    assert misfit.reason.startswith("the chain was cut off or rewritten: it lacks 1 of 1 entries noted elsewhere")
+    assert head[:12] in misfit.reason
+    append(store, 50)  # the next evening: the chain goes on from its cut end, and has a new head
+    assert misfit_of(store, str(store.head("7d")), head).reason.startswith("the chain was cut off or rewritten")
 
 
 def test_a_ledger_that_is_gone_is_seen_by_a_head_noted_elsewhere(root: Path, store: LedgerStore) -> None:
-    head = store.head("7d")
+    head = str(store.head("7d"))
     shutil.rmtree(root / "forecasts")
     assert misfit_of(store, head).place == 1
 

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from forex_assets.adapters.plots import (
+    BLUE,
     RED,
     fan_figure,
     fan_plot,
@@ -201,6 +202,65 @@ def test_the_fan_opens_from_the_last_price_and_ends_on_its_quantiles() -> None:
     for label, low, high in (("95 %", "q025", "q975"), ("80 %", "q10", "q90"), ("50 %", "q25", "q75")):
         assert bands[label].y0 == pytest.approx(rows[low].min())
         assert bands[label].y1 == pytest.approx(rows[high].max())
+
+
+def corrected(steps: int = 21, young: int = 0) -> pl.DataFrame:
+    """A fan whose bands were made a quarter wider by 258 past errors; of its last `young` steps nothing was known."""
+    is_known = pl.col("step") <= steps - young
+    wider = [
+        pl.when(is_known).then(850 + (pl.col(name) - 850) * 1.25).otherwise(pl.col(name)).alias(name)
+        for name in QUANTILE_COLUMNS
+    ]
+    errors = pl.when(is_known).then(258).otherwise(0).cast(pl.Int64)
+    return forecast(steps=steps).with_columns(*wider, is_calibrated=is_known, calibration_errors=errors)
+
+
+def blue_lines(rows: pl.DataFrame) -> list[Any]:
+    """Thin lines in the model's blue."""
+    return [line for line in fan_figure(pesos(), rows, "t").axes[0].lines if line.get_color() == BLUE][1:]
+
+
+def test_corrected_bands_have_the_models_own_bounds_beside_them_and_say_what_they_rest_on() -> None:
+    rows = corrected()
+    drawn = [line.get_ydata() for line in blue_lines(rows)]
+    assert [list(values[1:]) for values in drawn] == [rows["model_q025"].to_list(), rows["model_q975"].to_list()]
+    assert [values[0] for values in drawn] == [850.0, 850.0]
+    assert max(drawn[1]) < rows["q975"].max()  # type: ignore[operator]
+    said = words(fan_figure(pesos(), rows, "t"))
+    assert said.count("model's own 95 %") == 1
+    assert "bands corrected by 258 past errors" in said
+
+
+def test_bands_that_are_the_models_own_say_nothing_of_a_correction() -> None:
+    assert blue_lines(forecast()) == []
+    said = words(fan_figure(pesos(), forecast(), "t"))
+    assert "model's own" not in said
+    assert "past errors" not in said
+
+
+def test_bands_corrected_up_to_some_step_show_the_models_bounds_and_claim_nothing_at_the_target() -> None:
+    rows = corrected(young=1)
+    assert len(blue_lines(rows)) == 2
+    said = words(fan_figure(pesos(), rows, "t"))
+    assert "model's own 95 %" in said
+    assert "past errors" not in said
+
+
+@pytest.mark.parametrize("rows", [forecast(), corrected()], ids=["own", "corrected"])
+def test_no_word_of_a_fan_runs_out_of_the_picture(rows: pl.DataFrame) -> None:
+    """With the longest model's name and a peso above a thousand."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
+
+    prices_above = [pl.col(name) + 300 for name in (*QUANTILE_COLUMNS, *MODEL_QUANTILE_COLUMNS)]
+    long = rows.with_columns(*prices_above, model=pl.lit("amazon/chronos-bolt-small"))
+    figure = fan_figure(pesos(), long, "USD/CLP 30d, issued 2025-06-19")
+    FigureCanvasAgg(figure).draw()
+    for text in figure.findobj(Text):
+        if text.get_text() and text.get_visible():
+            box = text.get_window_extent()
+            assert box.x0 >= 0, text.get_text()
+            assert box.x1 <= figure.bbox.width, text.get_text()
 
 
 def test_only_the_provisional_price_is_a_hollow_point() -> None:

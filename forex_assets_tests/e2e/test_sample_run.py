@@ -189,7 +189,7 @@ def test_a_model_without_the_configured_settings_is_seen_by_the_doctor_and_refus
     folder = filled / "bolt"
     build_bolt(folder)
     environment(FOREX_MODEL=str(folder))
-    words = r"num_samples is set \(100\) but bolt \(chronos-bolt\) does not sample"
+    words = r"num_samples is set \(200\) but bolt \(chronos-bolt\) does not sample"
     doctor = cli("doctor", "--json")
     assert doctor.exit_code == 1
     assert re.search(words, json.loads(doctor.stdout)["models"][0]["error"])

@@ -24,6 +24,9 @@ LAGS_PER_OVERLAP: Final = 3.0
 PRIOR_SPANS: Final = 5.0
 """Disjoint spans that the overlap's own law counts for: two or three cannot show how alike neighbours are."""
 
+FEWEST: Final = 4.0
+"""Independent errors under which there is no interval: with three, one claimed at 95 % holds 80 %."""
+
 REPETITIONS: Final = 2000
 
 MAX_LOG_RATIO: Final = 100.0
@@ -214,6 +217,8 @@ def _skill_of(losses: Array, means: Array, root: bool, overlap: float, tail: flo
     # What moves the ratio, to first order: its own effective size is what counts.
     influence = loss - ratio * reference
     n_effective = effective_size(influence, overlap)
+    if n_effective < FEWEST:
+        return Skill(1 - (math.sqrt(ratio) if root else ratio), None, None, n, n_effective)
     # A resample of nothing but zeros has no ratio; the estimate itself is one more resample, so there is always one.
     means = np.column_stack([means[:, means[1] > 0], [loss.mean(), reference.mean()]])
     low, high = np.quantile(means[0] / means[1], [tail, 1 - tail])

@@ -78,7 +78,7 @@ def as_issued(backtest: pl.DataFrame) -> pl.DataFrame:
 
 
 def truth_of(prices: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """What is known to have come true by `now`: finished, unmarked prices; one row a session.
+    """What is known to have come true by `now`: finished, unmarked prices; one row a session and source.
 
     A bad tick that is the newest row stands until the next session takes it back and it is marked.
 
@@ -87,31 +87,36 @@ def truth_of(prices: pl.DataFrame, now: datetime) -> pl.DataFrame:
         now: aware.
 
     Returns:
-        session, realized_clp_per_usd, realized_available_at.
+        session, source, realized_clp_per_usd, realized_available_at.
     """
     known = usable(prices, USDCLP).filter(~pl.col("is_provisional") & (pl.col("available_at") <= now))
-    return known.select("session", realized_clp_per_usd=USDCLP.value, realized_available_at="available_at")
+    return known.select("session", "source", realized_clp_per_usd=USDCLP.value, realized_available_at="available_at")
 
 
 def join_realized(forecasts: pl.DataFrame, prices: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """The steps whose session has come true, each beside its price.
+    """The steps whose session has come true, each beside its price from the source that the forecast was made from.
+
+    Another source tells another story (the Banco Central's is the average of the session before). A price that was
+    there before the forecast was issued is no truth of it: a fan made at a clock set back is not scored as foresight.
 
     Args:
         forecasts: `LEDGER_SCHEMA`, or the columns of `FORECAST_SCHEMA` with those that `as_issued` adds.
-        prices: `USDCLP_SCHEMA`, bad ticks marked; quarantined and provisional rows do not count.
+        prices: `USDCLP_SCHEMA` of one source or several, bad ticks marked; quarantined and provisional rows do not
+            count.
         now: aware; prices that were known only later do not count either.
 
     Returns:
         `REALIZED_SCHEMA` less the scores, in the order of `KEY`; no rows where nothing has come true.
 
     Raises:
-        polars.exceptions.ComputeError: a session has two prices.
+        polars.exceptions.ComputeError: a session has two prices of one source.
         ValueError: a column has another type.
     """
     said = [name for name in FORECAST_SCHEMA if name != "engine_seconds"]
     joined = (
         forecasts.select(*said, *_ISSUED, record=_record(forecasts))
-        .join(truth_of(prices, now), on="session", how="inner", validate="m:1")
+        .join(truth_of(prices, now), on=["session", "source"], how="inner", validate="m:1")
+        .filter(pl.col("realized_available_at") > pl.col("issued_at"))
         .with_columns(is_target=pl.col("session") == pl.col("target_date"))
     )
     return conform(joined.select(list(_JOINED)).sort(KEY), _JOINED, "realized")
@@ -218,7 +223,7 @@ def covers_every_due_forecast(
     due = join_realized(forecasts, prices, now)
     missing = due.join(realized, on=[*KEY, "realized_clp_per_usd"], how="anti").sort(KEY)
     last = truth_of(prices, now)["session"].max()
-    past = forecasts.filter(pl.col("session") <= last).select("session").unique()
+    past = forecasts.filter(pl.col("session") <= pl.lit(last, pl.Date)).select("session").unique()
     idle = past.height - past.join(due, on="session", how="semi").height
     values = {"due": due.height, "missing": missing.height, "sessions_never_traded": idle}
     name = "realized_covers_every_due_forecast"

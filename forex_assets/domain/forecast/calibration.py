@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from forex_assets.domain.accuracy.scores import normal_score
+from forex_assets.domain.calendar import SANTIAGO
 from forex_assets.domain.forecast.fan import Array, Fan
 from forex_assets.domain.forecast.representation import completion
 from forex_assets.domain.schemas import MODEL_QUANTILE_COLUMNS, QUANTILE_COLUMNS, QUANTILE_LEVELS
@@ -67,15 +68,15 @@ class PastErrors:
             steps: of the fan.
         """
         instant = _microseconds(issued_at)
+        # In days of Santiago: the same evening's second forecast is the first again.
+        today = (issued_at.astimezone(SANTIAGO).date() - _EPOCH.date()).days
         scores, errors = np.tile(_SCORES, (steps, 1)), np.zeros(steps, dtype=np.int64)
-        age = instant / 86_400e6 - self.as_of
-        spacing = float(np.median(np.diff(np.unique(self.as_of)))) if len(self.as_of) > 1 else 7.0
         for k in range(steps):
-            known = self.known_at[:, k] < instant if k < self.scores.shape[1] else np.zeros(len(age), dtype=bool)
+            known = self.known_at[:, k] < instant if k < self.scores.shape[1] else np.zeros(len(self.as_of), dtype=bool)
             if known.sum() >= MIN_ERRORS:
-                # A step of a session is 1.4 days on the calendar, over which neighbouring errors share their news.
-                overlap = max(1.0, (k + 1) * 1.4 / spacing)
-                scores[k], errors[k] = _level_scores(self.scores[known, k], age[known], overlap), known.sum()
+                as_of = self.as_of[known]
+                made = _level_scores(self.scores[known, k], (today - as_of).astype(float), _overlap(as_of, k + 1))
+                scores[k], errors[k] = made, known.sum()
             elif k:
                 scores[k], errors[k] = scores[k - 1], errors[k - 1]
         return Calibration(scores, errors)
@@ -163,6 +164,17 @@ def _level_scores(z: Array, age_days: Array, overlap: float) -> Array:
     both = np.concatenate([-width, [0.0], width[::-1]])
     share = independent / (independent + PRIOR_ERRORS)
     return np.asarray(share * (by_side + both) / 2 + (1 - share) * _SCORES)
+
+
+def _overlap(as_of: np.ndarray, step: int) -> float:
+    """Errors that go on one independent one: each counts for the part of its span that is new since the one before.
+
+    Args:
+        as_of: days of issue, ascending, at least one; spaced as they come, weekly at first and daily later.
+        step: sessions ahead; a session is 1.4 days on the calendar.
+    """
+    new = np.minimum(np.diff(as_of) / (1.4 * step), 1.0)
+    return float(len(as_of) / (1.0 + new.sum()))
 
 
 def _weighted_quantiles(values: Array, weights: Array, levels: Array) -> Array:

@@ -38,5 +38,9 @@ class Fan:
 
 
 def fan_of_paths(paths: Array) -> Fan:
-    """Fan of sampled price paths, shape (samples, steps); quantiles by linear interpolation of order statistics."""
-    return Fan(paths.mean(axis=0), np.quantile(paths, QUANTILE_LEVELS, axis=0).T)
+    """Fan of sampled price paths, shape (samples, steps), all positive.
+
+    Quantiles by linear interpolation of order statistics, in log-price as everywhere: paths that are one another's
+    mirror images about the last price have it as their median.
+    """
+    return Fan(paths.mean(axis=0), np.exp(np.quantile(np.log(paths), QUANTILE_LEVELS, axis=0).T))

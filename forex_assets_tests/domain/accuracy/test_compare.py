@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import beta
 
 from forex_assets.domain.accuracy.compare import (
+    FEWEST,
     block_of,
     coverage_interval,
     effective_size,
@@ -133,7 +134,8 @@ def test_skill_is_one_less_the_ratio_by_hand() -> None:
 @settings(max_examples=30, deadline=None)
 def test_a_thing_has_no_skill_against_itself_beyond_any_doubt(loss: np.ndarray, overlap: float, root: bool) -> None:
     found = skill(loss, loss, overlap=overlap, root=root, repetitions=100)
-    assert (found.value, found.low, found.high) == (0, 0, 0)
+    assert found.value == 0
+    assert (found.low, found.high) == ((0, 0) if found.n_effective >= FEWEST else (None, None))
 
 
 @given(losses, st.floats(0.01, 100), st.floats(1, 20), st.integers(0, 9))
@@ -143,11 +145,12 @@ def test_skill_does_not_know_the_unit(loss: np.ndarray, scale: float, overlap: f
     one = skill(loss, reference, overlap=overlap, repetitions=100)
     other = skill(scale * loss, scale * reference, overlap=overlap, repetitions=100)
     for name in ("value", "low", "high", "n_effective"):
-        assert getattr(one, name) == pytest.approx(getattr(other, name), rel=1e-6, abs=1e-7)
+        mine, theirs = getattr(one, name), getattr(other, name)
+        assert (mine is None) == (theirs is None)
+        assert mine is None or mine == pytest.approx(theirs, rel=1e-6, abs=1e-7)
     assert one.value is not None
-    assert one.low is not None
-    assert one.high is not None
-    assert one.low <= one.value <= one.high <= 1
+    if one.n_effective >= FEWEST:
+        assert one.low <= one.value <= one.high <= 1  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(("n", "overlap", "least"), [(250, 5, 0.86), (250, 64, 0.90), (300, 1, 0.90)])
@@ -192,19 +195,18 @@ def test_a_reference_that_lost_nothing_leaves_no_skill() -> None:
 
 
 def test_losses_of_zero_and_few_forecasts_still_give_finite_bounds() -> None:
-    cases = [(np.zeros(5), np.ones(5)), (np.ones(5), np.eye(5)[0]), (np.array([1e-9, 1e9]), np.array([1e9, 1e-9]))]
+    cases = [(np.zeros(9), np.ones(9)), (np.ones(9), np.eye(9)[0]), (np.tile([1e-9, 1e9], 5), np.tile([1e9, 1e-9], 5))]
     for loss, reference in cases:
-        for overlap in (1, 5, 1000):
-            found = skill(loss, reference, overlap=overlap)
-            assert np.isfinite([found.value, found.low, found.high]).all()
+        found = skill(loss, reference, overlap=1)
+        assert np.isfinite([found.value, found.low, found.high]).all()
     assert skill(np.zeros(5), np.ones(5), overlap=1).value == 1
 
 
-def test_two_forecasts_that_share_nearly_all_leave_the_skill_wide_open() -> None:
+def test_forecasts_that_share_nearly_all_have_a_skill_and_no_interval() -> None:
     found = skill(np.array([1.0, 3.0]), np.array([2.0, 2.5]), overlap=1000)
     assert found.n_effective == 1
-    assert found.low < -1  # type: ignore[operator]
-    assert found.high > 0.5  # type: ignore[operator]
+    assert found.value == pytest.approx(1 - 4 / 4.5)
+    assert (found.low, found.high) == (None, None)
 
 
 def test_losses_that_are_none_are_refused() -> None:

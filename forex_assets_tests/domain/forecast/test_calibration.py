@@ -1,7 +1,7 @@
 """The conformal layer against hand-worked values, plain loops, and what coverage must become."""
 
 import itertools
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -147,10 +147,10 @@ def plain_scores(z: list[float], age_days: list[float], overlap: float) -> list[
 def test_scores_are_those_of_a_plain_loop(n: int) -> None:
     z = normal_errors(n, sd=1.4, seed=n)
     made = past_errors(history(z)).calibration(at(n), STEPS)
-    now = (at(n) - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() / 86400
-    ages = [now - ((START - date(1970, 1, 1)).days + 7 * week) for week in range(n)]
+    ages = [7.0 * (n - week) for week in range(n)]  # at(n) is n weeks after the first, in days of Santiago
     for k in range(STEPS):
-        expected = plain_scores(z[:, k].tolist(), ages, max(1.0, (k + 1) * 1.4 / 7))
+        overlap = n / (1 + (n - 1) * min(1.0, 7 / (1.4 * (k + 1))))
+        expected = plain_scores(z[:, k].tolist(), ages, overlap)
         np.testing.assert_allclose(made.scores[k], expected, atol=1e-9)
 
 
@@ -209,3 +209,26 @@ def test_quantiles_never_cross_and_prices_in_another_unit_give_the_same_fan(
     after = calibrated(fan, made)  # a Fan refuses quantiles that cross
     scaled = calibrated(Fan(fan.mean * 7, fan.quantiles * 7), made)
     np.testing.assert_allclose(scaled.quantiles, after.quantiles * 7, rtol=1e-9)
+
+
+def test_two_forecasts_of_one_evening_are_calibrated_alike() -> None:
+    """19:05 and 22:30 in Santiago lie on two days of UTC."""
+    errors = past_errors(history(normal_errors(80, sd=1.5)))
+    evening = at(80) + timedelta(minutes=5)
+    late = evening + timedelta(hours=3, minutes=25)
+    assert evening.date() != late.date()
+    np.testing.assert_array_equal(errors.calibration(evening, STEPS).scores, errors.calibration(late, STEPS).scores)
+
+
+def test_more_errors_of_the_same_time_never_weaken_the_correction() -> None:
+    """A weekly backtest that daily forecasts follow: the days between add a little each, and take nothing away."""
+    weekly = history(normal_errors(200, sd=2.0, seed=1))
+    days = [
+        history(normal_errors(1, sd=2.0, seed=9 + day), first=START + timedelta(weeks=200, days=day))
+        for day in range(400)
+    ]
+    when = issue_instant(START + timedelta(weeks=200, days=410))
+    before = past_errors(weekly).calibration(when, STEPS).scores[-1, -1]
+    for more in (50, 200, 400):
+        after = past_errors(pl.concat([weekly, *days[:more]])).calibration(when, STEPS).scores[-1, -1]
+        assert after > before * 0.97

@@ -13,7 +13,7 @@ VALUES = {"horizon": "7d", "model": "amazon/chronos-t5-small", "context_length":
 def test_fingerprint_is_the_hash_of_the_canonical_json() -> None:
     text = (
         '{"context_length":180,"horizon":"7d","is_calibrated":true,"model":"amazon/chronos-t5-small","num_samples":null,'
-        '"representation":"anchored","schema_version":1,"seed":0,"temperature":null}'
+        '"representation":"anchored","schema_version":1,"seed":0,"temperature":null,"uses_copper":false}'
     )
     assert InferenceConfig(**VALUES).fingerprint == hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -1,0 +1,62 @@
+"""The commands about searching for better settings: ask for a search, decide now."""
+
+from typing import Annotated
+
+import typer
+
+from forex_assets.cli.common import AsJson, app, err, horizons_of, out, platform_of, print_json, reported
+
+optimize_app = typer.Typer(no_args_is_help=True, help="Whether and when to search for better settings.")
+app.add_typer(optimize_app, name="optimize")
+
+Horizon = Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")]
+
+
+@optimize_app.command(epilog="Examples:  forex-assets optimize request --horizon 7d --reason 'new regime'")
+@reported
+def request(
+    horizon: Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")],
+    reason: Annotated[str, typer.Option(help="Why, for whoever reads the decision.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Ask for a search; the next decision, weekdays at 20:00 in Santiago or `optimize decide`, answers it once."""
+    horizons = horizons_of(horizon)
+    platform = platform_of()
+    who = _user()
+    made = [platform.requests.add(name, reason=reason, asked_by=who, asked_at=platform.now) for name in horizons]
+    if as_json:
+        print_json([each.model_dump(mode="json") for each in made])
+        return
+    for each in made:
+        out.print(f"{each.horizon}: a search is asked for by {each.words}", markup=False, soft_wrap=True)
+    out.print("Decided weekdays at 20:00 in Santiago where `make ui` runs, or now by")
+    out.print("  forex-assets optimize decide")
+
+
+@optimize_app.command(epilog="Examples:  forex-assets optimize decide  ·  optimize decide --horizon 7d --json")
+@reported
+def decide(horizon: Horizon = "all", as_json: AsJson = False) -> None:
+    """Decide now whether to search for better settings, and say why. What fires is launched where `make ui` runs."""
+    horizons = horizons_of(horizon)
+    platform = platform_of()
+    from forex_assets.cli import render
+    from forex_assets.cli.overview import optimization_of
+    from forex_assets.cli.runner import materialize_decisions
+
+    with err.status("looking at prices and errors …"):
+        materialize_decisions(platform, horizons)
+    records = [each for each in optimization_of(platform) if each["horizon"] in horizons]
+    if as_json:
+        print_json(records)
+    else:
+        render.optimization(out, records)
+
+
+def _user() -> str:
+    """Who types; a container may have no name for its user."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

@@ -1,0 +1,142 @@
+"""What Dagster's own records say of decisions, searches and runs. Metadata only: no table is read here."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+import dagster as dg
+
+from forex_assets.adapters.request_store import Open, RequestStore
+from forex_assets.defs import contracts
+from forex_assets.domain.monitoring.launches import Attempt, State
+
+IN_PROGRESS = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+PARTITION_TAG = "dagster/partition"
+ANSWERS = 50
+"""Decisions that are read for the requests that they answer."""
+
+_STATES: dict[dg.DagsterRunStatus, State] = {
+    dg.DagsterRunStatus.NOT_STARTED: "created",
+    dg.DagsterRunStatus.SUCCESS: "succeeded",
+    dg.DagsterRunStatus.FAILURE: "failed",
+    dg.DagsterRunStatus.CANCELED: "canceled",
+}
+
+
+@dataclass(frozen=True)
+class Record:
+    """One materialization of one partition.
+
+    Attributes:
+        place: in Dagster's event log; later events have greater ones, whatever the clock says.
+        id: names the event for ever: a place can be given anew after runs were deleted, a run's id cannot.
+        written_at: real time, UTC.
+        metadata: plain values by name.
+    """
+
+    place: int
+    id: str
+    written_at: datetime
+    metadata: dict[str, Any]
+
+    @property
+    def fires(self) -> bool:
+        """Whether a decision asks for a search."""
+        return self.metadata.get(contracts.FIRES) is True
+
+    @property
+    def clock(self) -> datetime:
+        """The platform's clock when it was made; where none is noted, when it was written."""
+        noted = self.metadata.get(contracts.CLOCK)
+        return datetime.fromisoformat(noted) if isinstance(noted, str) else self.written_at
+
+    def names(self, name: str) -> list[str]:
+        """Metadata that is a list in one text: `age, manual`."""
+        return [part for part in str(self.metadata.get(name) or "").split(", ") if part]
+
+
+def records(
+    instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None = None, *, after: int = 0, page: int = 50
+) -> Iterator[Record]:
+    """Materializations of an asset, or of one partition, newest first, read a page at a time.
+
+    Args:
+        instance: whose records.
+        key: the asset.
+        partition: None for all.
+        after: only those later than this place.
+        page: how many to read at once.
+    """
+    wanted = dg.AssetRecordsFilter(
+        asset_key=key, asset_partitions=[partition] if partition else None, after_storage_id=after or None
+    )
+    cursor = None
+    while True:
+        found = instance.fetch_materializations(wanted, limit=page, cursor=cursor)
+        yield from (_record(each) for each in found.records)
+        if not found.has_more:
+            return
+        cursor = found.cursor
+
+
+def _record(found: dg.EventLogRecord) -> Record:
+    event = found.asset_materialization
+    metadata = {} if event is None else {name: value.value for name, value in event.metadata.items()}
+    written = datetime.fromtimestamp(found.timestamp, UTC)
+    return Record(found.storage_id, f"{found.storage_id}-{found.run_id[:8]}", written, metadata)
+
+
+def last_by_clock(
+    instance: dg.DagsterInstance, key: dg.AssetKey, horizon: str, market: str, now: datetime, *, fires: bool = False
+) -> Record | None:
+    """The latest record of one market that is not later than the platform's clock; None where there is none.
+
+    Args:
+        instance: whose records.
+        key: decision or search.
+        horizon: such as `7d`.
+        market: `live` or `sample`.
+        now: the platform's clock. A clock set to the past knows of no later decision.
+        fires: only decisions that ask for a search.
+    """
+    for each in records(instance, key, horizon):
+        if each.metadata.get(contracts.MARKET) == market and each.clock <= now and (each.fires or not fires):
+            return each
+    return None
+
+
+def open_requests(instance: dg.DagsterInstance, store: RequestStore, horizon: str) -> Open:
+    """Manual requests that no decision on record has answered; the next decision answers them.
+
+    The record counts, and not what an asset did before it was written: a decision that is killed answers nothing. A
+    request is answered by the first decision after it, so that the last few tell all.
+    """
+    past = islice(records(instance, contracts.TRIGGER_DECISION, horizon), ANSWERS)
+    return store.open(horizon, {name for each in past for name in each.names(contracts.REQUESTS)})
+
+
+def is_searching(instance: dg.DagsterInstance, horizon: str) -> bool:
+    """Whether any search of a horizon is queued or under way, whoever launched it."""
+    wanted = dg.RunsFilter(job_name=contracts.OPTIMIZE_JOB, statuses=IN_PROGRESS, tags={PARTITION_TAG: horizon})
+    return bool(instance.get_run_records(wanted, limit=1))
+
+
+def attempts_for(instance: dg.DagsterInstance, decision: str) -> list[Attempt]:
+    """Every launch for a decision."""
+    wanted = dg.RunsFilter(job_name=contracts.OPTIMIZE_JOB, tags={contracts.DECISION_TAG: decision})
+    return [_attempt(found) for found in instance.get_run_records(wanted)]
+
+
+def _attempt(found: dg.RunRecord) -> Attempt:
+    run = found.dagster_run
+    ended = found.update_timestamp.replace(tzinfo=found.update_timestamp.tzinfo or UTC)
+    number = int(run.tags.get(contracts.ATTEMPT_TAG, "1"))
+    state = _STATES.get(run.status, "in progress")
+    return Attempt(number, state, ended if state == "failed" else None)

@@ -1,0 +1,39 @@
+"""The optimization location: watching, deciding, searching. Forecasts do not need it. Lists only."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from forex_assets.defs import contracts, monitoring, schedules, sensors
+from forex_assets.resources.parquet_io import WarehouseIO
+from forex_assets.resources.platform import PlatformResource
+
+ELSEWHERE = (contracts.USDCLP, contracts.COPPER)
+ELSEWHERE_BY_HORIZON = (contracts.REALIZED, contracts.BACKTEST)
+"""Tables of the forecasting location that are read here; stubs, so that the graph shows where reports come from."""
+
+
+def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """The location's definitions; `overrides` replaces resources by name."""
+    platform = PlatformResource()
+    return dg.Definitions(
+        assets=[
+            *(dg.AssetSpec(key, group_name=key.path[0]) for key in ELSEWHERE),
+            *(
+                dg.AssetSpec(key, group_name=key.path[0], partitions_def=contracts.HORIZON_PARTITIONS)
+                for key in ELSEWHERE_BY_HORIZON
+            ),
+            monitoring.drift_report_asset,
+            monitoring.degradation_report_asset,
+            monitoring.trigger_decision,
+            monitoring.search_request,
+        ],
+        jobs=[schedules.report_drift, schedules.decide_all_horizons, schedules.optimize],
+        schedules=[schedules.report_drift_on_weekdays, schedules.decide_on_weekdays],
+        sensors=[sensors.optimize_on_trigger, sensors.warn_on_price_fallback],
+        resources={"platform": platform, "io_manager": WarehouseIO(platform=platform), **(overrides or {})},
+    )
+
+
+defs = build()

@@ -1,0 +1,69 @@
+"""Backtests of several horizons with a bar: what comes back, what is shown while they run, what is said of the rest."""
+
+import io
+from datetime import date
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from forex_assets.cli.progress import run_backtests
+from forex_assets.domain.forecast.engine import EngineError
+from forex_assets.domain.schemas import REALIZED_SCHEMA
+from forex_assets.resources.backtesting import Origins, run_backtest
+from forex_assets.resources.platform import Platform
+from forex_assets_tests.resources.test_backtesting import ORIGINS, WEEKS, with_prices
+
+
+@pytest.fixture
+def platform(workspace: Path) -> Platform:
+    return with_prices()
+
+
+def screen(*, is_terminal: bool) -> tuple[Console, io.StringIO]:
+    out = io.StringIO()
+    return Console(file=out, width=80, force_terminal=is_terminal), out
+
+
+def test_the_rows_of_all_horizons_come_back_in_the_order_asked_for(platform: Platform) -> None:
+    console, _ = screen(is_terminal=False)
+    rows = run_backtests(console, platform, ["15d", "7d"], "ewma", ORIGINS)
+    assert dict(rows.schema) == REALIZED_SCHEMA
+    assert rows["horizon"].unique(maintain_order=True).to_list() == ["15d", "7d"]
+    alone = run_backtest(platform, "15d", engine_name="ewma", origins=ORIGINS)[0]
+    assert rows.head(alone.height).equals(alone)
+
+
+def test_a_terminal_shows_each_horizon_and_how_many_of_its_origins_are_done(platform: Platform) -> None:
+    console, out = screen(is_terminal=True)
+    run_backtests(console, platform, ["7d", "15d"], "ewma", ORIGINS)
+    text = out.getvalue()
+    for horizon in ("7d", "15d"):
+        assert f"backtest {horizon}" in text
+    assert f"{len(WEEKS)}/{len(WEEKS)}" in text
+
+
+def test_a_pipe_gets_no_bar_and_nothing_to_clean_up(platform: Platform) -> None:
+    console, out = screen(is_terminal=False)
+    run_backtests(console, platform, ["7d"], "ewma", ORIGINS)
+    assert out.getvalue() == ""
+
+
+def test_origins_that_were_passed_over_are_counted_and_the_first_three_named(platform: Platform) -> None:
+    console, out = screen(is_terminal=False)
+    early = Origins(date(2023, 3, 1), date(2023, 6, 30))
+    dates = early.dates(platform)
+    rows = run_backtests(console, platform, ["7d"], "ewma", early)
+    skipped = [day for day in dates if day not in set(rows["as_of"])]
+    assert len(skipped) > 3
+    text = out.getvalue()
+    assert text.startswith(f"7d: {len(skipped)} origins passed over, such as {skipped[0]}: ")
+    assert [str(day) in text for day in skipped[:4]] == [True, True, True, False]
+    assert "usable sessions, 250 are needed" in text
+
+
+def test_a_fault_passes_through_and_leaves_the_bar_behind(platform: Platform) -> None:
+    console, _ = screen(is_terminal=True)
+    with pytest.raises(EngineError, match="no such folder"):
+        run_backtests(console, platform, ["7d"], "./nowhere/at all", ORIGINS)
+    run_backtests(console, platform, ["7d"], "ewma", ORIGINS)  # a bar that still ran would refuse another

@@ -1,0 +1,131 @@
+"""The scorecard as people read it: what stands in its cells, in 80 columns, on a terminal and in a pipe."""
+
+import io
+from functools import cache
+
+import polars as pl
+import pytest
+from rich.console import Console
+
+from forex_assets.cli.render_accuracy import scorecard as draw
+from forex_assets.domain.accuracy.scorecard import SCORECARD_SCHEMA, scorecard
+from forex_assets.domain.horizon import HORIZONS
+from forex_assets.domain.schemas import SAMPLE_SOURCE, empty
+from forex_assets_tests.domain.accuracy.test_scorecard import TODAY, realized
+
+DAYS = {"7d": 7, "15d": 15, "30d": 30, "90d": 90}
+
+
+@cache
+def card(record: str = "ledger", model: str = "ewma", engine: str = "ewma", n: int = 60) -> pl.DataFrame:
+    """Of every horizon `n` weekly forecasts."""
+    fixed = {"record": record, "model": model, "engine": engine}
+    tables = [realized(n, days=days, seed=k, horizon=h, **fixed) for k, (h, days) in enumerate(DAYS.items())]
+    return scorecard(pl.concat(tables), TODAY)
+
+
+def drawn(card: pl.DataFrame, *, is_sample: bool = False, is_terminal: bool = False) -> str:
+    out = io.StringIO()
+    draw(Console(file=out, width=80, force_terminal=is_terminal), card, is_sample)
+    return out.getvalue()
+
+
+def lines_of(text: str) -> list[list[str]]:
+    """The words of every line that has any."""
+    return [line.split() for line in text.splitlines() if line.strip()]
+
+
+def widest() -> pl.DataFrame:
+    """Daily forecasts of five years by the model with the longest name, and every cell as wide as it gets."""
+    wide = {
+        "n": pl.lit(1304, pl.Int64), "n_effective": pl.lit(1304.0), "rmse": pl.lit(123.4),
+        "coverage_80": pl.lit(1.0), "coverage_95": pl.lit(1.0),
+    }  # fmt: skip
+    for name in ("rmse_skill", "crps_skill"):
+        wide |= {name: pl.lit(-0.094), f"{name}_low": pl.lit(-15.0), f"{name}_high": pl.lit(0.099)}
+    return card("backtest", "amazon/chronos-bolt-small", "chronos-bolt").with_columns(**wide)
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_eighty_columns_hold_the_widest_card_with_nothing_cut_off(is_terminal: bool) -> None:
+    text = drawn(widest(), is_sample=True)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    assert text.count("1304/1304") == 12
+    assert text.count("-9.4 [-1500, 9.9]") == 24
+    assert text.count("100/100") == 12
+
+
+def test_cells_are_the_cards_figures() -> None:
+    row = card().filter((pl.col("horizon") == "15d") & (pl.col("scope") == "all")).row(0, named=True)
+    lines = lines_of(drawn(card().filter(pl.col("horizon") == "15d")))
+    cells = next(cells for cells in lines if cells[0] == "all")
+    assert cells[1] == f"60/{row['n_effective']:.0f}"
+    assert float(cells[2]) == pytest.approx(row["rmse"], abs=0.05)
+    skills = [float(cell.strip("[],")) for cell in cells[3:9]]
+    ends = [100 * row[name + end] for name in ("rmse_skill", "crps_skill") for end in ("", "_low", "_high")]
+    assert skills == pytest.approx(ends, abs=0.5)
+    assert cells[9] == f"{100 * row['coverage_80']:.0f}/{100 * row['coverage_95']:.0f}"
+
+
+def test_horizons_stand_from_short_to_long_each_named_once() -> None:
+    lines = lines_of(drawn(card().sort("horizon", descending=True)))
+    named = [cells[0] for cells in lines if cells[0] in HORIZONS]
+    assert named == list(HORIZONS)
+
+
+def test_a_pipe_gets_plain_text_and_a_terminal_colours() -> None:
+    assert "\x1b" not in drawn(card(), is_sample=True)
+    assert "\x1b[" in drawn(card(), is_sample=True, is_terminal=True)
+
+
+def test_generated_prices_are_named_above_everything() -> None:
+    assert SAMPLE_SOURCE in drawn(card(), is_sample=True).split("Scorecard")[0]
+    assert SAMPLE_SOURCE not in drawn(card())
+    assert SAMPLE_SOURCE in drawn(empty(SCORECARD_SCHEMA), is_sample=True)
+
+
+def test_records_stand_in_their_order_and_say_how_they_came_about() -> None:
+    text = drawn(pl.concat([card("backtest"), card("replay"), card("ledger")]))
+    places = [text.index(f"Scorecard, {record}: {how}") for record, how in (
+        ("ledger", "issued at the time"),
+        ("replay", "issued at a clock set back"),
+        ("backtest", "made afterwards from what was available then"),
+    )]  # fmt: skip
+    assert places == sorted(places)
+
+
+def test_every_engine_and_model_has_a_table_of_its_own_always_in_the_same_order() -> None:
+    models = [("chronos-t5", "b"), ("chronos-t5", "a"), ("ewma", "ewma")]
+    text = drawn(pl.concat([card(engine=engine, model=model) for engine, model in models]))
+    titles = [line.split(";")[1].strip() for line in text.splitlines() if line.startswith("Scorecard")]
+    assert titles == ["a (chronos-t5)", "b (chronos-t5)", "ewma"]
+
+
+def test_a_models_name_is_no_markup() -> None:
+    assert "[red]x (ewma)" in drawn(card(model="[red]x"))
+
+
+def test_where_nothing_has_come_true_the_next_step_is_said() -> None:
+    pending = scorecard(realized(1, days=7), TODAY).with_columns(n=pl.lit(0, pl.Int64))
+    for nothing in (empty(SCORECARD_SCHEMA), pending):
+        assert drawn(nothing).strip() == "Nothing has come true yet: `forex-assets backtest` scores past dates."
+
+
+def test_too_few_forecasts_for_an_interval_show_no_skill() -> None:
+    cells = next(cells for cells in lines_of(drawn(card(n=1))) if cells[0] == "all")
+    assert cells[1].startswith("1/")
+    assert "[" not in " ".join(cells)
+
+
+def test_no_figure_is_a_negative_zero() -> None:
+    zeros = {f"rmse_skill{end}": pl.lit(-0.0002) for end in ("", "_low", "_high")}
+    text = drawn(card().with_columns(**zeros))
+    assert "0.0 [0.0, 0.0]" in text
+    assert "-0.0" not in text
+
+
+def test_the_legend_explains_the_columns() -> None:
+    legend = " ".join(drawn(card()).split("\n \n")[-1].split())
+    for words in ("how many independent ones", "better than no change", "better than the EWMA walk", "80 % and in the"):
+        assert words in legend

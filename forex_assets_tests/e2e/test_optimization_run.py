@@ -1,0 +1,229 @@
+"""From prices to a launched search on the generated market: reports, decision, request, sensor, record, status."""
+
+import json
+import shutil
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from forex_assets.cli import app
+from forex_assets.cli.runner import (
+    RunFailed,
+    materialize_backtest,
+    materialize_decisions,
+    materialize_forecasts,
+    materialize_market,
+)
+from forex_assets.defs import contracts
+from forex_assets.defs.monitoring import SEARCH_REQUEST_SCHEMA
+from forex_assets.defs.sensors import optimize_on_trigger
+from forex_assets.domain.horizon import HORIZONS
+from forex_assets.domain.monitoring.degradation import DEGRADATION_SCHEMA
+from forex_assets.domain.monitoring.trigger import DECISION_SCHEMA
+from forex_assets.locations.optimization import build
+from forex_assets.resources.instance import prepare_instance
+from forex_assets.resources.monitoring import degradation_of, realized_of
+from forex_assets.resources.platform import Platform
+from forex_assets.resources.settings import load_settings
+
+Change = Callable[..., None]
+DEFS = build()
+
+
+def cli(*args: str) -> Result:
+    return CliRunner().invoke(app, list(args), env={"COLUMNS": "80"})
+
+
+def platform() -> Platform:
+    return Platform(load_settings())
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the tables that all tests begin with are kept, once the first has made them."""
+    return tmp_path_factory.mktemp("tables") / "warehouse"
+
+
+@pytest.fixture
+def filled(workspace: Path, tables: Path) -> Path:
+    if tables.exists():
+        shutil.copytree(tables, workspace / "warehouse")
+        prepare_instance(load_settings())
+    else:
+        materialize_market(platform())
+        materialize_forecasts(platform(), ["7d"])
+        shutil.copytree(workspace / "warehouse", tables)
+    return workspace
+
+
+def decision(horizon: str = "7d") -> dict[str, object]:
+    """The last decision of a horizon as `status --json` tells it."""
+    records = json.loads(cli("status", "--json").stdout)["optimization"]
+    return next(record for record in records if record["horizon"] == horizon)
+
+
+def search() -> list[str]:
+    """One tick of the sensor; what it asks for is run here. The decisions answered."""
+    answered = []
+    with dg.DagsterInstance.get() as instance:
+        context = dg.build_sensor_context(instance, definitions=DEFS)
+        for request in optimize_on_trigger.evaluate_tick(context).run_requests or []:
+            done = DEFS.resolve_job_def(contracts.OPTIMIZE_JOB).execute_in_process(
+                instance=instance, partition_key=request.partition_key, tags=dict(request.tags)
+            )
+            assert done.success
+            answered.append(request.tags[contracts.DECISION_TAG])
+    return answered
+
+
+def requests(folder: Path) -> list[Path]:
+    return sorted((folder / "warehouse/optimizer/requests").rglob("*.json"))
+
+
+def test_a_horizon_that_was_never_optimized_is_searched_once_and_then_left_in_peace(
+    filled: Path, environment: Change
+) -> None:
+    materialize_decisions(platform(), list(HORIZONS))
+    root = filled / "warehouse/sample"
+    for horizon in HORIZONS:
+        table = pl.read_parquet(root / f"monitoring/trigger_decision/{horizon}.parquet")
+        assert dict(table.schema) == DECISION_SCHEMA
+        assert set(table["horizon"]) == {horizon}
+        report = pl.read_parquet(root / f"monitoring/degradation_report/{horizon}.parquet")
+        assert dict(report.schema) == DEGRADATION_SCHEMA
+    said = decision()
+    assert said["fires"] is True
+    assert said["reasons"] == ["age"]
+    assert "never optimized" in str(said["words"])
+    assert said["last_optimized"] is None
+    assert len(search()) == 4
+    assert search() == []
+    row = pl.read_parquet(root / "optimizer/search_request/7d.parquet")
+    assert dict(row.schema) == SEARCH_REQUEST_SCHEMA
+    assert row["reason"].to_list() == ["age"]
+    assert row["words"].to_list() == [said["words"]]
+    environment(FOREX_AS_OF="2025-06-16")
+    materialize_market(platform())
+    materialize_decisions(platform(), ["7d"])
+    later = decision()
+    assert (later["fires"], later["last_optimized"], later["age_days"]) == (False, "2025-06-13", 3)
+    assert search() == []
+    environment(FOREX_AS_OF="2025-06-27")
+    materialize_market(platform())
+    materialize_decisions(platform(), ["7d"])
+    assert decision()["reasons"] == ["age"]
+    assert len(search()) == 1
+
+
+def test_a_request_is_answered_by_one_decision_and_named_in_it(filled: Path) -> None:
+    materialize_decisions(platform(), ["7d"])
+    search()
+    asked = cli("optimize", "request", "--horizon", "7d", "--reason", "new regime")
+    assert asked.exit_code == 0, asked.output
+    assert len(requests(filled)) == 1
+    assert "new regime" in str(decision()["requests"])
+    materialize_decisions(platform(), ["7d"])
+    said = decision()
+    assert said["reasons"] == ["manual"]
+    assert "new regime" in str(said["words"])
+    assert said["requests"] == []
+    assert len(search()) == 1
+    row = pl.read_parquet(filled / "warehouse/sample/optimizer/search_request/7d.parquet")
+    assert "new regime" in row["words"][0]
+    materialize_decisions(platform(), ["7d"])
+    assert decision()["fires"] is False
+    assert requests(filled) == []
+
+
+def test_a_decision_that_fails_answers_no_request(filled: Path) -> None:
+    materialize_decisions(platform(), ["7d"])
+    search()
+    cli("optimize", "request", "--horizon", "7d")
+    policy = filled / "configs/policy.yaml"
+    good = policy.read_text()
+    policy.write_text("surprise: 1\n")
+    with pytest.raises(RunFailed, match=r"policy\.yaml.*surprise"):
+        materialize_decisions(platform(), ["7d"])
+    policy.write_text(good)
+    materialize_decisions(platform(), ["7d"])
+    assert decision()["reasons"] == ["manual"]
+
+
+def test_a_spoilt_request_is_named_and_stops_no_decision(filled: Path) -> None:
+    cli("optimize", "request", "--horizon", "7d")
+    requests(filled)[0].write_text("{")
+    materialize_decisions(platform(), ["7d"])
+    assert decision()["reasons"] == ["age"]
+    with dg.DagsterInstance.get() as instance:
+        event = instance.get_latest_materialization_event(contracts.TRIGGER_DECISION)
+    assert event is not None
+    assert event.asset_materialization is not None
+    assert "remove it and ask again" in str(event.asset_materialization.metadata["unreadable_requests"].value)
+
+
+def test_a_clock_in_the_past_knows_nothing_of_later_decisions(filled: Path, environment: Change) -> None:
+    materialize_decisions(platform(), ["7d"])
+    search()
+    environment(FOREX_AS_OF="2025-05-30")
+    assert decision()["words"] is None
+    materialize_market(platform())
+    materialize_decisions(platform(), ["7d"])
+    assert "never optimized" in str(decision()["words"])
+
+
+def test_the_command_says_what_was_decided_in_eighty_columns(filled: Path) -> None:
+    ask = ("optimize", "request", "--horizon", "all", "--reason", "x" * 90)
+    for args in (("optimize", "decide"), ask, ("status",)):
+        shown = cli(*args)
+        assert shown.exit_code == 0, shown.output
+        wide = [line for line in shown.stdout.splitlines() if len(line) > 80]
+        assert all("x" * 90 in line or "warehouse" in line for line in wide), wide
+    assert "never optimized" in shown.stdout
+    assert [each["horizon"] for each in json.loads(cli("optimize", "decide", "--horizon", "7d", "--json").stdout)] == [
+        "7d"
+    ]
+
+
+def test_without_prices_there_is_no_decision_but_words(workspace: Path) -> None:
+    with pytest.raises(RunFailed, match=r"no USD/CLP prices.*forex-assets ingest"):
+        materialize_decisions(platform(), ["7d"])
+
+
+def test_the_drift_report_says_in_words_what_it_found(filled: Path) -> None:
+    with dg.DagsterInstance.get() as instance:
+        job = DEFS.resolve_job_def(contracts.DRIFT_JOB)
+        assert job.execute_in_process(instance=instance).success
+        event = instance.get_latest_materialization_event(contracts.DRIFT_REPORT)
+    assert event is not None
+    assert event.asset_materialization is not None
+    metadata = event.asset_materialization.metadata
+    assert "drift" in str(metadata[contracts.WORDS].value).lower()
+    assert metadata["severity"].value in {"NONE", "LOW", "MEDIUM", "HIGH"}
+
+
+def test_errors_are_those_of_the_engine_that_forecasts_now_and_known_by_the_clock(
+    filled: Path, environment: Change
+) -> None:
+    materialize_backtest(platform(), ["7d"])
+    rows = realized_of(platform(), "7d")
+    assert set(rows["record"]) == {"backtest"}
+    assert rows["realized_available_at"].max() <= platform().now  # type: ignore[operator]
+    assert degradation_of(platform(), "7d").n > 0
+    path = filled / "warehouse/sample/accuracy/backtest/7d.parquet"
+    table = pl.read_parquet(path)
+    mixed = table.with_columns(
+        engine=pl.when(pl.col("as_of") < date(2025, 1, 1)).then(pl.lit("other")).otherwise(pl.col("engine"))
+    )
+    mixed.write_parquet(path)
+    own = realized_of(platform(), "7d")
+    assert set(own["engine"]) == {"ewma"}
+    assert own.height == table.filter(pl.col("as_of") >= date(2025, 1, 1)).height
+    environment(FOREX_AS_OF="2025-06-03")
+    assert realized_of(platform(), "7d")["realized_available_at"].max() <= datetime(2025, 6, 4, tzinfo=UTC)  # type: ignore[operator]
+    assert platform().now - datetime(2025, 6, 3, tzinfo=UTC) < timedelta(days=1)
