@@ -3,7 +3,7 @@
 A source that dates its bars one day late makes one series "lead" the other; that shows here before it flatters a model.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -127,13 +127,29 @@ def _correlation_at(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], lag:
     return float(np.corrcoef(first, second)[0, 1]), n
 
 
+ENOUGH_TO_DATE: Final = 60
+"""Joint sessions under which correlations do not say which day a source means."""
+CLEARLY: Final = 0.2
+"""How much more alike two sources have to be a session apart than on the same session: averages and closes are not."""
 DISAGREEMENT_PCT: Final = 1.5
 """Median difference beyond which two sources are not of the same market. The Banco Central's daily average and a close
 differ by the day's own range, about half a percent; a wrong day or unit by far more."""
 
 
+def _lag_apart(values: Mapping[str, Any]) -> int | None:
+    """The lag other than 0 at which two sources are clearly more alike; None where there is none, or too little."""
+    found = {lag: values[f"corr_lag_{lag:+d}"] for lag in (-1, 0, 1)}
+    if values["n"] < ENOUGH_TO_DATE or None in found.values():
+        return None
+    best = max(found, key=lambda lag: found[lag])
+    return best if best and found[best] > found[0] + CLEARLY else None
+
+
 def sources_agree(pairs: Sequence[tuple[tuple[str, pl.DataFrame], ...]], series: PriceSeries) -> Finding:
-    """Warns when two sources of one series disagree on the sessions that both cover.
+    """Warns when two sources of one series disagree on the sessions that both cover, or tell one story a day apart.
+
+    A source that dates its prices a session late agrees with the other to a day's move, about half a per cent; its
+    returns give it away: they are the other's of a session before.
 
     Args:
         pairs: (name, prices) of one source and of another; empty where only one source has ever answered.
@@ -144,10 +160,14 @@ def sources_agree(pairs: Sequence[tuple[tuple[str, pl.DataFrame], ...]], series:
     compared = {who: values for who, values in measured.items() if values["n"]}
     if not compared:
         return Finding(name, True, "warn", "one source only: nothing to compare", {"comparisons": 0})
-    wrong = [who for who, values in compared.items() if values["median_abs_pct"] > DISAGREEMENT_PCT]
+    wrong = [
+        who
+        for who, values in compared.items()
+        if values["median_abs_pct"] > DISAGREEMENT_PCT or _lag_apart(values) is not None
+    ]
     message = "; ".join(
         f"{who}: median {v['median_abs_pct']:.2f} %, largest {v['max_abs_pct']:.1f} % on {v['max_session']}, "
-        f"{v['n']} sessions"
+        f"{v['n']} sessions" + ("" if (lag := _lag_apart(v)) is None else f", dated apart: alike at lag {lag:+d}")
         for who, v in compared.items()
     )
     return Finding(name, not wrong, "warn", message, {"comparisons": len(compared), **compared})

@@ -138,3 +138,16 @@ def test_sources_that_tell_one_story_agree_and_others_warn() -> None:
         assert finding.values["yahoo / bcch"]["median_abs_pct"] == pytest.approx(100 * (1 - 1 / factor))
     apart = ("bcch", frame(p, USDCLP, list(range(500, 600))))
     assert sources_agree([(yahoo, apart)], USDCLP).values == {"comparisons": 0}
+
+
+@pytest.mark.parametrize(("n", "passes"), [(100, False), (50, True)])
+def test_a_source_that_dates_a_session_late_is_found_as_soon_as_there_is_enough_to_date_by(
+    n: int, passes: bool
+) -> None:
+    """Its prices are off by no more than a day's move, which two honest sources are as well."""
+    _, p = markets(n + 1)
+    pair = (("yahoo", frame(p[1:], USDCLP)), ("bcch", frame(p[:-1], USDCLP)))
+    finding = sources_agree([pair], USDCLP)
+    assert finding.values["yahoo / bcch"]["median_abs_pct"] < 1.5
+    assert finding.passed == passes
+    assert ("dated apart: alike at lag +1" in finding.message) == (not passes)
