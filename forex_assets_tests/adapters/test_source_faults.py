@@ -37,7 +37,7 @@ REASONS = {
     "truncated": "answer is not",
     "empty": "empty answer",
     "dropped": "connection failed",
-    "stalled": "no answer within 1 s",
+    "stalled": "no answer within ",
 }
 
 
@@ -98,7 +98,7 @@ def test_each_fault_of_each_source_is_told_without_secrets_and_forgotten_when_it
     expected = REASONS[fault]
     if (name, fault) == ("fred", "html"):  # well-formed or not, a page is never FRED's observations
         expected = "answer"
-    assert expected in error.reason
+    assert expected in error.reason  # the time that was left of the deadline: on a busy machine part of it is gone
     assert str(error) == f"{name}: {error.reason}"
     said = everything_said(error) + caplog.text + "".join(capfd.readouterr())
     assert [secret for secret in SECRETS if secret in said] == []
