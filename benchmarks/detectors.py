@@ -45,7 +45,7 @@ from forex_assets.domain.monitoring.faults import (
     week_sums,
 )
 from forex_assets.domain.monitoring.feed_faults import feed_table
-from forex_assets.domain.monitoring.policy import Policy
+from forex_assets.domain.policy import Policy
 from forex_assets.domain.monitoring.realized_sums import SUMS, measure_ratios, rank_of, window_pair
 from forex_assets.domain.monitoring.series import COPPER_RETURN, FORECAST_ERROR, PESO_RETURN
 from forex_assets.domain.monitoring.tracks import EWMA, tracks

@@ -9,7 +9,7 @@ import pytest
 
 from forex_assets.resources.settings import PROJECT
 
-OWN = ("FOREX_", "FRED_", "BCCH_", "DAGSTER_HOME", "HF_")
+OWN = ("FOREX_", "FRED_", "BCCH_", "DAGSTER_HOME", "HF_", "MLFLOW_")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from forex_assets.domain.monitoring.policy import Policy
+from forex_assets.domain.policy import Policy
 
 
 class PolicyError(Exception):

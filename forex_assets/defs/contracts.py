@@ -21,9 +21,45 @@ DRIFT_REPORT: Final = dg.AssetKey(["monitoring", "drift_report"])
 DEGRADATION_REPORT: Final = dg.AssetKey(["monitoring", "degradation_report"])
 TRIGGER_DECISION: Final = dg.AssetKey(["monitoring", "trigger_decision"])
 SEARCH_REQUEST: Final = dg.AssetKey(["optimizer", "search_request"])
+CANDIDATE_CONFIG: Final = dg.AssetKey(["optimizer", "candidate_config"])
+VALIDATION_REPORT: Final = dg.AssetKey(["optimizer", "validation_report"])
+DEPLOYMENT: Final = dg.AssetKey(["optimizer", "deployment"])
+DEPLOYMENT_WATCH: Final = dg.AssetKey(["optimizer", "deployment_watch"])
+DAILY_REPORT: Final = dg.AssetKey(["report", "daily"])
 
-OPTIMIZED: Final = SEARCH_REQUEST
+OPTIMIZED: Final = CANDIDATE_CONFIG
 """The asset whose materialization counts as a horizon's optimization: the age of its settings is counted from it."""
+
+CHAMPION: Final = "champion"
+"""Metadata of search, validation and deployment: fingerprint of the settings that are live, or were before."""
+
+CHALLENGER: Final = "challenger"
+"""The same: fingerprint of the settings that were found, or went live."""
+
+VERDICT: Final = "verdict"
+"""Metadata of `optimizer/validation_report`: `approved`, `rejected` or `inconclusive`. The sensor that deploys reads it."""
+
+SEARCH_ID: Final = "search_id"
+"""Metadata of search and validation: which search the challenger is from."""
+
+VALIDATION_ID: Final = "validation_id"
+"""Metadata of validation and deployment: which report a deployment rests on."""
+
+DEPLOYMENT_ID: Final = "deployment_id"
+"""Metadata of deployment and watch: name of the deployment's record."""
+
+WATCH_UNTIL: Final = "watch_until"
+"""Metadata of deployment and watch: ISO instant (real time, UTC) up to which the new settings are watched."""
+
+STATE: Final = "state"
+"""Metadata of deployment (`deployed`, `unchanged`, `refused`, `failed`) and watch (`watching`, `passed`, `rolled back`,
+`rollback proposed`, `replaced`)."""
+
+VALIDATION_TAG: Final = "forex/validation"
+"""Run tag of a deployment: the record of `optimizer/validation_report` that it rests on."""
+
+DEPLOYMENT_TAG: Final = "forex/deployment"
+"""Run tag of a watch: the deployment's id."""
 
 LEDGER_HEAD: Final = "chain_head"
 """Metadata of `forecasts/ledger`: the last hash of the chain, noted where the chain itself cannot be cut."""
@@ -73,4 +109,8 @@ BACKTEST_JOB: Final = "backtest_all_horizons"
 DRIFT_JOB: Final = "report_drift"
 DECISION_JOB: Final = "decide_all_horizons"
 OPTIMIZE_JOB: Final = "optimize"
+DEPLOY_JOB: Final = "deploy"
+WATCH_JOB: Final = "watch_deployment"
+REPORT_JOB: Final = "report_daily"
+BACKUP_JOB: Final = "back_up"
 SANTIAGO: Final = "America/Santiago"

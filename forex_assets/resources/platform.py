@@ -25,7 +25,7 @@ from forex_assets.domain.forecast.config import InferenceConfig
 from forex_assets.domain.forecast.engine import Engine
 from forex_assets.domain.market.prices import COPPER, USDCLP, Attempt, PriceSeries, PriceSource
 from forex_assets.domain.market.sample import SampleMarket, sample_market
-from forex_assets.domain.monitoring.policy import Policy
+from forex_assets.domain.policy import Policy
 from forex_assets.domain.schemas import SAMPLE_SOURCE
 from forex_assets.resources.probe import probe_sources
 from forex_assets.resources.settings import Settings, load_settings

@@ -52,6 +52,19 @@ class Settings(BaseSettings):
     fred_api_key: SecretStr | None = Field(None, alias="FRED_API_KEY", description="FRED's key; without it no FRED")
     bcch_user: SecretStr | None = Field(None, alias="BCCH_USER", description="Banco Central user; without it no BCCh")
     bcch_password: SecretStr | None = Field(None, alias="BCCH_PASSWORD", description="Banco Central password")
+    mlflow_tracking_uri: str | None = Field(
+        None, alias="MLFLOW_TRACKING_URI", description="MLflow's store; none: sqlite in <warehouse>/mlflow"
+    )
+    backups: Path | None = Field(None, description="folder of archives; none: <warehouse>/backups")
+    lang: Literal["en", "es"] = Field("en", description="language of the daily report")
+    smtp_host: str | None = Field(None, description="mail server; without it no mail")
+    smtp_port: int = Field(587, ge=1, le=65535, description="its port")
+    smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", description="how the connection is secured")
+    smtp_user: SecretStr | None = Field(None, description="mail server's user; without it no login")
+    smtp_password: SecretStr | None = Field(None, description="mail server's password")
+    mail_from: str = Field("forex-assets@localhost", description="sender")
+    mail_to: str | None = Field(None, description="recipients, commas between; without them no mail")
+    webhook_url: SecretStr | None = Field(None, description="address that gets every event as JSON")
 
     @field_validator("*", mode="before")
     @classmethod

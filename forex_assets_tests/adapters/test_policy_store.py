@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from forex_assets.adapters.policy_store import PolicyError, read_policy
-from forex_assets.domain.monitoring.policy import Policy
+from forex_assets.domain.policy import Policy
 
 OWN = Path(__file__).parents[2] / "configs" / "policy.yaml"
 

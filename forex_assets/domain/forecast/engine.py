@@ -1,8 +1,8 @@
-"""The port that every forecasting engine implements: origins in, fans out."""
+"""The ports of forecasting engines: origins in, fans out; one config for all of them, or many at once for a search."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from forex_assets.domain.forecast.config import InferenceConfig
 from forex_assets.domain.forecast.fan import Array, Fan
@@ -49,3 +49,42 @@ class Engine(Protocol):
             EngineError: the config asks for what the model does not have.
         """
         ...
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One fan that a search wants of an origin.
+
+    Attributes:
+        config: settings; of any horizon.
+        steps: sessions to forecast, whatever the origin's own.
+    """
+
+    config: InferenceConfig
+    steps: int
+
+
+@runtime_checkable
+class GridEngine(Protocol):
+    """Port: an engine that makes fans of many configs from one origin, and shares what they have in common."""
+
+    def forecast_grid(self, origins: Sequence[Origin], asks: Sequence[Sequence[Ask]]) -> list[list[Fan]]:
+        """Fans of `asks[i]` from `origins[i]`, in order.
+
+        Each fan has the law of `Engine.forecast` with its config, and the numbers too up to rounding: configs that
+        differ in samples or steps share their draws, so that their comparison is paired.
+
+        Raises:
+            EngineError: a config asks for what the model does not have.
+        """
+        ...
+
+
+def forecast_grid(engine: Engine, origins: Sequence[Origin], asks: Sequence[Sequence[Ask]]) -> list[list[Fan]]:
+    """`GridEngine.forecast_grid` by any engine, one fan at a time where it knows no other way."""
+    if isinstance(engine, GridEngine):
+        return engine.forecast_grid(origins, asks)
+    return [
+        [engine.forecast([Origin(origin.prices, ask.steps, origin.covariates)], ask.config)[0] for ask in wanted]
+        for origin, wanted in zip(origins, asks, strict=True)
+    ]

@@ -31,7 +31,7 @@ import polars as pl
 
 from forex_assets.domain.forecast.fan import Array
 from forex_assets.domain.monitoring.own_past import Ranked
-from forex_assets.domain.monitoring.policy import Policy
+from forex_assets.domain.policy import Policy
 from forex_assets.domain.monitoring.realized_sums import (
     BANDS,
     CALIBRATED_MEASURES,

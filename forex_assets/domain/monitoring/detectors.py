@@ -36,7 +36,7 @@ from forex_assets.domain.monitoring.faults import (
     week_sums,
 )
 from forex_assets.domain.monitoring.own_past import Days
-from forex_assets.domain.monitoring.policy import DECISION_DAYS, Policy
+from forex_assets.domain.policy import DECISION_DAYS, Policy
 from forex_assets.domain.monitoring.realized_sums import SUMS, measure_ratios, rank_of, window_pair
 from forex_assets.domain.monitoring.series import COPPER_RETURN, FORECAST_ERROR, PESO_RETURN
 from forex_assets.domain.monitoring.statistics import ewma_log_variance_ratio

@@ -13,7 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from forex_assets.domain.forecast.fan import Array
 from forex_assets.domain.monitoring.drift import FIRST, OTHERS_SHARE, SEVERITIES, severity_of
 from forex_assets.domain.monitoring.history import Name, judge
-from forex_assets.domain.monitoring.policy import DriftPolicy, Policy
+from forex_assets.domain.policy import DriftPolicy, Policy
 from forex_assets.domain.monitoring.series import COPPER_RETURN, PESO_RETURN
 from forex_assets.domain.monitoring.statistics import (
     correlation,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forex_assets.domain.forecast.fan import Array
-from forex_assets.domain.monitoring.policy import DECISION_DAYS
+from forex_assets.domain.policy import DECISION_DAYS
 
 LEAST_RATIO: Final = 1.01
 """A measure less than this much worse is not worse, however rare: a model that is nearly the walk has ratios that

@@ -14,7 +14,7 @@ from forex_assets.domain.calendar import SANTIAGO
 from forex_assets.domain.forecast.fan import Array
 from forex_assets.domain.horizon import days_of
 from forex_assets.domain.monitoring.own_past import Days, Ranked, rank_today, window_sums
-from forex_assets.domain.monitoring.policy import Policy
+from forex_assets.domain.policy import Policy
 from forex_assets.domain.schemas import MODEL_QUANTILE_COLUMNS
 
 RECORDS: Final = ("backtest", "replay", "ledger")

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from forex_assets.domain.forecast.fan import Array
-from forex_assets.domain.monitoring.policy import DriftPolicy
+from forex_assets.domain.policy import DriftPolicy
 from forex_assets.domain.monitoring.series import COPPER_RETURN, PESO_RETURN, Sessions, joint_returns, known_values
 from forex_assets.domain.monitoring.statistics import (
     correlation,

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import polars as pl
 
 from forex_assets.domain.calendar import SANTIAGO
-from forex_assets.domain.monitoring.policy import Policy
+from forex_assets.domain.policy import Policy
 from forex_assets.domain.schemas import UTC, Schema
 
 RULES: Final = ("age", "degradation", "drift", "cooldown", "manual")

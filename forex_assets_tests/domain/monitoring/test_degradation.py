@@ -17,7 +17,7 @@ from forex_assets.domain.accuracy.realized import score_rows
 from forex_assets.domain.calendar import calendar_of, issue_instant
 from forex_assets.domain.monitoring.degradation import DEGRADATION_SCHEMA, Degradation, degradation_report
 from forex_assets.domain.monitoring.own_past import rank_today, window_sums
-from forex_assets.domain.monitoring.policy import DegradationPolicy, DriftPolicy, Policy
+from forex_assets.domain.policy import DegradationPolicy, DriftPolicy, Policy
 from forex_assets.domain.schemas import (
     MODEL_QUANTILE_COLUMNS,
     QUANTILE_COLUMNS,

@@ -42,7 +42,7 @@ from forex_assets.domain.monitoring.faults import (
     week_sums,
 )
 from forex_assets.domain.monitoring.feed_faults import FEED_SCHEMA, dated_late, feed_table, prices_of
-from forex_assets.domain.monitoring.policy import DegradationPolicy, DriftPolicy, Policy
+from forex_assets.domain.policy import DegradationPolicy, DriftPolicy, Policy
 from forex_assets.domain.monitoring.realized_sums import SUMS, rank_of
 from forex_assets.domain.monitoring.series import COPPER_RETURN, FORECAST_ERROR, PESO_RETURN
 from forex_assets.domain.monitoring.statistics import ewma_log_variance_ratio

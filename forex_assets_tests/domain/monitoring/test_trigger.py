@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forex_assets.domain.monitoring.policy import DriftPolicy, Policy
+from forex_assets.domain.policy import DriftPolicy, Policy
 from forex_assets.domain.monitoring.trigger import DECISION_SCHEMA, RULES, Decision, decide
 
 NOW = datetime(2025, 6, 16, 22, 30, tzinfo=UTC)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from forex_assets.domain.monitoring.policy import DegradationPolicy, DriftPolicy, Policy
+from forex_assets.domain.policy import DegradationPolicy, DriftPolicy, Policy
 
 
 def test_the_default_budget_is_five_per_cent_of_a_fortnight() -> None:
