@@ -45,10 +45,10 @@ from forex_assets.domain.monitoring.faults import (
     week_sums,
 )
 from forex_assets.domain.monitoring.feed_faults import feed_table
-from forex_assets.domain.policy import Policy
 from forex_assets.domain.monitoring.realized_sums import SUMS, measure_ratios, rank_of, window_pair
 from forex_assets.domain.monitoring.series import COPPER_RETURN, FORECAST_ERROR, PESO_RETURN
 from forex_assets.domain.monitoring.tracks import EWMA, tracks
+from forex_assets.domain.policy import Policy
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 BUDGETS = (0.65, 1.3, 2.6, 5.2, 10.4)

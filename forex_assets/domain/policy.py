@@ -173,7 +173,7 @@ class ValidationPolicy(_Settings):
     @model_validator(mode="after")
     def _fewest_is_no_more_than_all(self) -> Self:
         if self.fewest > self.origins:
-            raise ValueError(f"fewest {self.fewest} must be at most origins {self.origins}: else nothing is ever approved")
+            raise ValueError(f"fewest {self.fewest} must be at most origins {self.origins}: else nothing is approved")
         return self
 
 

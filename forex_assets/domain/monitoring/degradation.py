@@ -31,7 +31,6 @@ import polars as pl
 
 from forex_assets.domain.forecast.fan import Array
 from forex_assets.domain.monitoring.own_past import Ranked
-from forex_assets.domain.policy import Policy
 from forex_assets.domain.monitoring.realized_sums import (
     BANDS,
     CALIBRATED_MEASURES,
@@ -42,6 +41,7 @@ from forex_assets.domain.monitoring.realized_sums import (
     scored_rows,
     window_pair,
 )
+from forex_assets.domain.policy import Policy
 from forex_assets.domain.schemas import REALIZED_SCHEMA, Schema, conform
 
 REPORTED_MEASURES: Final = ("rmse", "mape", "bias", "crps", "coverage_80", "coverage_95")

@@ -36,11 +36,11 @@ from forex_assets.domain.monitoring.faults import (
     week_sums,
 )
 from forex_assets.domain.monitoring.own_past import Days
-from forex_assets.domain.policy import DECISION_DAYS, Policy
 from forex_assets.domain.monitoring.realized_sums import SUMS, measure_ratios, rank_of, window_pair
 from forex_assets.domain.monitoring.series import COPPER_RETURN, FORECAST_ERROR, PESO_RETURN
 from forex_assets.domain.monitoring.statistics import ewma_log_variance_ratio
 from forex_assets.domain.monitoring.tracks import EWMA, WARM_UP
+from forex_assets.domain.policy import DECISION_DAYS, Policy
 from forex_assets.domain.schemas import Schema
 
 WITHIN: Final = {7: 5, 14: 10}

@@ -17,9 +17,9 @@ import polars as pl
 
 from forex_assets.domain.forecast.fan import Array
 from forex_assets.domain.monitoring.history import Judged, judge
-from forex_assets.domain.policy import DECISION_DAYS, Policy
 from forex_assets.domain.monitoring.series import FORECAST_ERROR, PESO_RETURN, Sessions, drift_series
 from forex_assets.domain.monitoring.tracks import CORRELATION, EWMA, KS, LEAD_LAG, PSI, VARIANCE, Track, tracks
+from forex_assets.domain.policy import DECISION_DAYS, Policy
 from forex_assets.domain.schemas import Schema
 
 __all__ = ["DRIFT_SCHEMA", "SEVERITIES", "SEVERITY_CUTS", "Drift", "drift_report", "drift_series"]

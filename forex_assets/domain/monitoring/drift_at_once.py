@@ -13,7 +13,6 @@ from numpy.lib.stride_tricks import sliding_window_view
 from forex_assets.domain.forecast.fan import Array
 from forex_assets.domain.monitoring.drift import FIRST, OTHERS_SHARE, SEVERITIES, severity_of
 from forex_assets.domain.monitoring.history import Name, judge
-from forex_assets.domain.policy import DriftPolicy, Policy
 from forex_assets.domain.monitoring.series import COPPER_RETURN, PESO_RETURN
 from forex_assets.domain.monitoring.statistics import (
     correlation,
@@ -33,6 +32,7 @@ from forex_assets.domain.monitoring.tracks import (
     VARIANCE_RECENT,
     VARIANCE_REFERENCE,
 )
+from forex_assets.domain.policy import DriftPolicy, Policy
 
 Columns = dict[Name, Array]
 """Effect sizes by series and statistic; the last axis is looks, oldest first."""

@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 
 from forex_assets.domain.forecast.fan import Array
-from forex_assets.domain.policy import DriftPolicy
 from forex_assets.domain.monitoring.series import COPPER_RETURN, PESO_RETURN, Sessions, joint_returns, known_values
 from forex_assets.domain.monitoring.statistics import (
     correlation,
@@ -23,6 +22,7 @@ from forex_assets.domain.monitoring.statistics import (
     psi,
     window_pairs,
 )
+from forex_assets.domain.policy import DriftPolicy
 
 PAIR: Final = "copper_and_peso"
 

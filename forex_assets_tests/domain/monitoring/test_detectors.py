@@ -42,11 +42,11 @@ from forex_assets.domain.monitoring.faults import (
     week_sums,
 )
 from forex_assets.domain.monitoring.feed_faults import FEED_SCHEMA, dated_late, feed_table, prices_of
-from forex_assets.domain.policy import DegradationPolicy, DriftPolicy, Policy
 from forex_assets.domain.monitoring.realized_sums import SUMS, rank_of
 from forex_assets.domain.monitoring.series import COPPER_RETURN, FORECAST_ERROR, PESO_RETURN
 from forex_assets.domain.monitoring.statistics import ewma_log_variance_ratio
 from forex_assets.domain.monitoring.tracks import EWMA, WARM_UP, tracks
+from forex_assets.domain.policy import DegradationPolicy, DriftPolicy, Policy
 
 POLICY = Policy()
 SHORT = Policy(drift=DriftPolicy(history_sessions=260), degradation=DegradationPolicy())

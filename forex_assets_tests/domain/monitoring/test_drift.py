@@ -22,9 +22,9 @@ from forex_assets.domain.monitoring.drift import (
     severity_of,
 )
 from forex_assets.domain.monitoring.history import joint_scores, judge, limit_of, tail_scores
-from forex_assets.domain.policy import DriftPolicy, Policy
 from forex_assets.domain.monitoring.series import joint_returns, refuse_levels
 from forex_assets.domain.monitoring.statistics import ewma_log_variance_ratio, log_variance_ratio, window_pairs
+from forex_assets.domain.policy import DriftPolicy, Policy
 from forex_assets.domain.schemas import COPPER_SCHEMA, REALIZED_SCHEMA, USDCLP_SCHEMA, empty
 
 LENGTH = 1500

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forex_assets.domain.policy import DriftPolicy, Policy
 from forex_assets.domain.monitoring.trigger import DECISION_SCHEMA, RULES, Decision, decide
+from forex_assets.domain.policy import DriftPolicy, Policy
 
 NOW = datetime(2025, 6, 16, 22, 30, tzinfo=UTC)
 TODAY = date(2025, 6, 16)
