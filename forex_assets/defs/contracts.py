@@ -37,7 +37,7 @@ CHALLENGER: Final = "challenger"
 """The same: fingerprint of the settings that were found, or went live."""
 
 VERDICT: Final = "verdict"
-"""Metadata of `optimizer/validation_report`: `approved`, `rejected`, `inconclusive`; the sensor that deploys reads it."""
+"""Metadata of `optimizer/validation_report`: `approved`, `rejected`, `inconclusive`; read by the sensor."""
 
 SEARCH_ID: Final = "search_id"
 """Metadata of search and validation: which search the challenger is from."""
