@@ -52,6 +52,25 @@ class Engine(Protocol):
 
 
 @dataclass(frozen=True)
+class EngineTraits:
+    """What a search has to know of an engine before it tries anything.
+
+    Attributes:
+        settings: fields of `InferenceConfig` that change its fans; others are left out of a search.
+        longest_context: sessions beyond which a longer context changes nothing; None where there is no such length.
+    """
+
+    settings: tuple[str, ...] = ()
+    longest_context: int | None = None
+
+
+def traits_of(engine: Engine) -> EngineTraits:
+    """The engine's own `traits`; a walk or a peer has no settings at all."""
+    traits = getattr(engine, "traits", None)
+    return traits if isinstance(traits, EngineTraits) else EngineTraits()
+
+
+@dataclass(frozen=True)
 class Ask:
     """One fan that a search wants of an origin.
 
