@@ -197,7 +197,7 @@ def backtest(
     past, jobs = Past(prices), list[_Job]()
     for as_of in origins:
         rows, fingerprint = past.at(as_of)
-        if why := _unfit(rows, as_of, calendar):
+        if why := unfit(rows, as_of, calendar):
             on_skip(as_of, why)
             continue
         known = _known(covariates, as_of)
@@ -216,7 +216,7 @@ def backtest(
         yield _run(engine, config, jobs, clock)
 
 
-def _unfit(rows: pl.DataFrame, as_of: date, calendar: SessionCalendar) -> str:
+def unfit(rows: pl.DataFrame, as_of: date, calendar: SessionCalendar) -> str:
     """Why no forecast can start from these rows; empty where one can."""
     if rows.height < MIN_SESSIONS:
         return f"{rows.height} usable sessions, {MIN_SESSIONS} are needed"

@@ -150,6 +150,41 @@ def calibrated_history(joined: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(parts).sort("_row").drop("_row")
 
 
+def calibrated_targets(joined: pl.DataFrame) -> pl.DataFrame:
+    """`calibrated_history` where only the target's row of each forecast is there: all targets count as one step.
+
+    Targets of one horizon lie a session or two nearer or farther; as normal scores their errors are alike.
+
+    Args:
+        joined: rows of one horizon, engine, model and config, one a forecast, as `realized.join_realized` gives them.
+
+    Returns:
+        The same rows and order; `q…`, `mean`, `is_calibrated` and `calibration_errors` are new.
+    """
+    if joined.is_empty():
+        return joined
+    quantiles = joined.select(MODEL_QUANTILE_COLUMNS).to_numpy()
+    z = normal_score(joined["realized_clp_per_usd"].to_numpy(), quantiles)
+    known_at, issued_at = (joined[name].to_physical().to_numpy() for name in ("realized_available_at", "issued_at"))
+    as_of = joined["as_of"].to_physical().to_numpy().astype(np.int64)
+    ahead = round(float(joined["step"].median() or 1))  # type: ignore[arg-type]
+    scores, errors = np.tile(_SCORES, (len(z), 1)), np.zeros(len(z), dtype=np.int64)
+    for row in range(len(z)):
+        known = (known_at < issued_at[row]) & np.isfinite(z)
+        if known.sum() >= MIN_ERRORS:
+            order = np.argsort(as_of[known], kind="stable")
+            past, days = z[known][order], as_of[known][order]
+            scores[row] = _level_scores(past, (as_of[row] - days).astype(float), _overlap(days, ahead))
+            errors[row] = known.sum()
+    fan = calibrated(Fan(joined["mean"].to_numpy(), quantiles), Calibration(scores, errors))
+    return joined.with_columns(
+        pl.Series("mean", fan.mean),
+        *(pl.Series(name, fan.quantiles[:, i]) for i, name in enumerate(QUANTILE_COLUMNS)),
+        pl.Series("calibration_errors", errors, dtype=pl.Int64),
+        pl.Series("is_calibrated", errors > 0),
+    )
+
+
 def _level_scores(z: Array, age_days: Array, overlap: float) -> Array:
     """Scores of the nine levels from weighted past errors: half by side, half both sides as one, then shrunk.
 
