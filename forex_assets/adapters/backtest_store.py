@@ -11,6 +11,8 @@ from forex_assets.domain.horizon import days_of
 from forex_assets.domain.schemas import FORECAST_SCHEMA, conform, empty
 
 ROOT: Final = "accuracy/backtest_fans"
+TRIALS: Final = "optimizer/trials"
+"""Where searches keep what they ran, in the same way."""
 
 
 def engine_key(engine: str, model: str, config_fingerprint: str) -> str:
@@ -22,20 +24,22 @@ def engine_key(engine: str, model: str, config_fingerprint: str) -> str:
 
 
 class BacktestStore:
-    """Fans of past origins under `accuracy/backtest_fans/<horizon>/<engine key>`, numbered in order of arrival.
+    """Fans of past origins under `<root>/<horizon>/<engine key>`, numbered in order of arrival.
 
     Args:
         warehouse: where the files are.
         lock_timeout_s: how long to wait for another run's reading or writing.
+        root: `ROOT`, or `TRIALS`.
     """
 
-    def __init__(self, warehouse: Warehouse, lock_timeout_s: float = 60.0) -> None:
+    def __init__(self, warehouse: Warehouse, lock_timeout_s: float = 60.0, root: str = ROOT) -> None:
         self._warehouse = warehouse
+        self._root = root
         self._lock_timeout_s = lock_timeout_s
 
     def engines(self, horizon: str) -> list[str]:
         """Engine keys that have fans of a horizon, ascending."""
-        folder = self._warehouse.root / ROOT / _known(horizon)
+        folder = self._warehouse.root / self._root / _known(horizon)
         return sorted({file.parent.name for file in folder.glob(f"*/*{SUFFIX}")})
 
     def read(self, horizon: str, engine_key: str) -> pl.DataFrame:
@@ -45,8 +49,8 @@ class BacktestStore:
             WarehouseError: a file is damaged, or the lock is held for too long.
             ValueError: there is no such horizon, or a file has other columns.
         """
-        with self._warehouse.lock(_key(horizon, engine_key), self._lock_timeout_s):
-            return self._read(_key(horizon, engine_key))
+        with self._warehouse.lock(self._key(horizon, engine_key), self._lock_timeout_s):
+            return self._read(self._key(horizon, engine_key))
 
     def add(self, horizon: str, engine_key: str, frame: pl.DataFrame) -> None:
         """Keep the fans of one batch, all of them or none.
@@ -58,7 +62,7 @@ class BacktestStore:
         rows = conform(frame, FORECAST_SCHEMA, f"fans of {engine_key}")
         if others := set(rows["horizon"]) - {_known(horizon)}:
             raise ValueError(f"fans of {sorted(others)} added to those of {horizon}")
-        key = _key(horizon, engine_key)
+        key = self._key(horizon, engine_key)
         with self._warehouse.lock(key, self._lock_timeout_s):
             parts = self._warehouse.partitions(key)
             number = 1 + max((int(part) for part in parts), default=0)
@@ -70,7 +74,7 @@ class BacktestStore:
         Raises:
             WarehouseError: a file is damaged, or the lock or the disk does not allow it.
         """
-        key = _key(horizon, engine_key)
+        key = self._key(horizon, engine_key)
         with self._warehouse.lock(key, self._lock_timeout_s):
             parts = self._warehouse.partitions(key)
             if len(parts) < 2:
@@ -83,6 +87,9 @@ class BacktestStore:
                     path.unlink()
                 except OSError as error:
                     raise WarehouseError(f"cannot remove {path}: {error.strerror}; see to its permissions") from error
+
+    def _key(self, horizon: str, engine_key: str) -> str:
+        return f"{self._root}/{_known(horizon)}/{engine_key}"
 
     def _read(self, key: str) -> pl.DataFrame:
         """All files of a key, each fan and step once: one that was made again stands where it came last."""
@@ -98,7 +105,3 @@ def _known(horizon: str) -> str:
     """The horizon's name, once it is known to be one."""
     days_of(horizon)
     return horizon
-
-
-def _key(horizon: str, engine_key: str) -> str:
-    return f"{ROOT}/{_known(horizon)}/{engine_key}"

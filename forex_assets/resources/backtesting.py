@@ -113,7 +113,7 @@ def run_backtest(
         EngineError: no such engine, one that cannot do what the config asks, or no prices are stored.
         ValueError: see `Origins.dates`.
     """
-    prices, features = _inputs(platform)
+    prices, features = inputs_of(platform)
     engine, config = choose_engine(platform, horizon, engine_name)
     if uses_copper is not None:
         config = config.model_copy(update={"uses_copper": uses_copper})
@@ -162,8 +162,12 @@ def latest_runs(fans: pl.DataFrame) -> pl.DataFrame:
     return fans.join(newest, on=RUN, how="semi", maintain_order="left") if fans.height else empty(FORECAST_SCHEMA)
 
 
-def _inputs(platform: Platform) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """Prices known by the clock, marked anew, and features."""
+def inputs_of(platform: Platform) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """Prices known by the clock, marked anew, and features; None where there are none.
+
+    Raises:
+        EngineError: no prices are stored.
+    """
     prices = platform.warehouse.read(f"market/{USDCLP.name}")
     if prices is None:
         raise EngineError(f"no USD/CLP prices in {platform.warehouse.root}; bring them in with `forex-assets ingest`")

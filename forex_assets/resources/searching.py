@@ -1,0 +1,118 @@
+"""One search from the live settings to the table of candidates, for asset and command line."""
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from forex_assets.adapters.model_finder import Found
+from forex_assets.adapters.tpe import suggest
+from forex_assets.domain.forecast.config import InferenceConfig
+from forex_assets.domain.forecast.engine import Engine, Origin, traits_of
+from forex_assets.domain.forecast.forecast import usable
+from forex_assets.domain.market.prices import USDCLP
+from forex_assets.domain.optimization.methods import run_method
+from forex_assets.domain.optimization.origins import Split
+from forex_assets.domain.optimization.search import Choice, Losses, candidates_table, losses_of
+from forex_assets.domain.optimization.space import Space, space_of
+from forex_assets.resources.backtesting import inputs_of
+from forex_assets.resources.platform import Platform
+from forex_assets.resources.trials import Report, silent, splits_of, trial_rows
+
+TIMED_STEPS: Final = 5
+"""Of the fans that say what a candidate costs."""
+
+
+def run_search(platform: Platform, horizons: Sequence[str], *, report: Report = silent) -> dict[str, Choice]:
+    """Search the settings of horizons; what an earlier search that was ended has tried is not tried again.
+
+    Horizons with the same model are searched together where the method allows, so that one path of the model serves
+    all of them.
+
+    Args:
+        platform: settings, prices, policy.
+        horizons: such as `["7d"]`.
+        report: told how many origins are done, of how many; starts anew with each model or horizon.
+
+    Raises:
+        EngineError: no prices, no model, or one that cannot do what a config asks.
+        ConfigError, PolicyError: a file cannot be used.
+    """
+    splits, models = splits_of(platform, horizons), {}
+    for horizon in horizons:
+        models[horizon] = platform.model_for(platform.configs.read(horizon))
+    spaces = {horizon: _space(platform, *models[horizon]) for horizon in horizons}
+    if platform.policy.search.method == "grid" and platform.policy.search.max_seconds is None:
+        _run_together(platform, models, spaces, splits, report)
+    return {
+        horizon: _search(platform, models[horizon][0], spaces[horizon], splits[horizon], report) for horizon in horizons
+    }
+
+
+def _space(platform: Platform, found: Found, config: InferenceConfig) -> Space:
+    return space_of(config, traits_of(platform.engine(found)), platform.policy.search)
+
+
+def _run_together(
+    platform: Platform,
+    models: Mapping[str, tuple[Found, InferenceConfig]],
+    spaces: Mapping[str, Space],
+    splits: Mapping[str, Split],
+    report: Report,
+) -> None:
+    """Every trial of the grid, all horizons of a model in one pass; they are kept, and read again by each search."""
+    for found in {each[0].location: each[0] for each in models.values()}.values():
+        here = [horizon for horizon, (model, _) in models.items() if model.location == found.location]
+        configs = {horizon: [each.config for each in spaces[horizon].candidates] for horizon in here}
+        trial_rows(platform, platform.engine(found), configs, {h: splits[h].search for h in here}, report=report)
+
+
+def _search(platform: Platform, found: Found, space: Space, split: Split, report: Report) -> Choice:
+    """One horizon by the policy's method."""
+    policy, horizon, engine = platform.policy.search, space.incumbent.horizon, platform.engine(found)
+    deadline = None if policy.max_seconds is None else time.perf_counter() + policy.max_seconds
+
+    def evaluate(configs: Sequence[InferenceConfig], share: float) -> Mapping[str, Losses]:
+        days = split.search[: round(share * len(split.search))]
+        rows = trial_rows(platform, engine, {horizon: configs}, {horizon: days}, report=report, deadline=deadline)
+        return losses_of(rows[horizon], policy.objective)
+
+    tried = run_method(space, policy, evaluate, suggest)
+    words = f"{tried.words}; {split.words}"
+    if found.stands_in:
+        words += f"; measured on the embedded model, which stands in for {platform.configs.read(horizon).model}"
+    return candidates_table(
+        tried.losses,
+        space,
+        policy.objective,
+        search_id=search_id(platform, engine, space, split),
+        searched_at=platform.now,
+        seconds=_seconds(platform, engine, space),
+        words=words,
+        dropped=tried.dropped,
+    )
+
+
+def search_id(platform: Platform, engine: Engine, space: Space, split: Split) -> str:
+    """Names a search by what it depends on: candidates, origins, model, method, and prices by their newest."""
+    policy = platform.policy.search
+    prices = usable(inputs_of(platform)[0])
+    parts = (
+        *(each.config.fingerprint for each in space.candidates),
+        *(day.isoformat() for day in split.search),
+        *(engine.name, engine.model, policy.method, policy.objective, str(policy.seed)),
+        *(str(prices["session"][-1]), float(prices[USDCLP.value][-1]).hex()),
+    )
+    return hashlib.sha256("/".join(parts).encode()).hexdigest()[:12]
+
+
+def _seconds(platform: Platform, engine: Engine, space: Space) -> dict[str, float]:
+    """What a short fan of each candidate takes from the newest price, once; for people, no choice rests on it."""
+    values = usable(inputs_of(platform)[0])[USDCLP.value].to_numpy()
+    taken = {}
+    for each in space.candidates:
+        config = each.config.model_copy(update={"uses_copper": False})
+        began = time.perf_counter()
+        engine.forecast([Origin(values, TIMED_STEPS, {})], config)
+        taken[each.config.fingerprint] = time.perf_counter() - began
+    return taken
