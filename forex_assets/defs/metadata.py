@@ -1,12 +1,15 @@
 """What every asset shows in the UI beside its rows: counts, columns with units, plots, and where the rows are from."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
+from forex_assets.defs import contracts
 from forex_assets.domain.schemas import SAMPLE_SOURCE, Schema
+from forex_assets.resources.platform import Platform
 
 
 def column_schema(schema: Schema) -> dict[str, Any]:
@@ -46,3 +49,28 @@ def check_metadata(values: Mapping[str, Any]) -> dict[str, Any]:
     """A finding's values in types that Dagster takes."""
     plain = (bool, int, float, str, list, dict)
     return {k: v if isinstance(v, plain) else str(v) for k, v in values.items()}
+
+
+def clock_metadata(ready: Platform) -> dict[str, str]:
+    """When by the platform's clock, and on which market."""
+    return {contracts.CLOCK: ready.now.isoformat(), contracts.MARKET: ready.reading_branch}
+
+
+def small_table(table: pl.DataFrame) -> dg.TableMetadataValue:
+    """A small table as the UI shows it."""
+    plain = [{name: _plain(value) for name, value in row.items()} for row in table.iter_rows(named=True)]
+    columns = [dg.TableColumn(name, _kind(dtype)) for name, dtype in table.schema.items()]
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in plain], dg.TableSchema(columns))
+
+
+def _kind(dtype: pl.DataType) -> str:
+    return "float" if dtype.is_float() else "int" if dtype.is_integer() else "bool" if dtype == pl.Boolean else "string"
+
+
+def _plain(value: object) -> str | float | int | bool | None:
+    """A cell in a type that Dagster takes; figures to four digits."""
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    if value is None or isinstance(value, str | int | bool):
+        return value
+    return value.isoformat(timespec="minutes") if isinstance(value, datetime) else str(value)

@@ -1,13 +1,13 @@
 """Whether it is time to search for better settings: what the inputs and errors say, and what is decided from it."""
 
-from datetime import date, datetime
+from datetime import date
 
 import dagster as dg
 import polars as pl
 
 from forex_assets.adapters.request_store import Open
 from forex_assets.defs import contracts
-from forex_assets.defs.metadata import column_schema, frame_metadata
+from forex_assets.defs.metadata import clock_metadata, column_schema, frame_metadata, small_table
 from forex_assets.defs.records import last_by_clock, open_requests, records
 from forex_assets.domain.calendar import SANTIAGO
 from forex_assets.domain.monitoring.degradation import DEGRADATION_SCHEMA
@@ -53,7 +53,7 @@ def drift_report_asset(context: dg.AssetExecutionContext, platform: PlatformReso
         "fires_literal": found.fires_literal,
         "joint": found.joint,
         "joint_limit": found.joint_limit,
-        "statistics": _rows(found.table),
+        "statistics": small_table(found.table),
     }
     context.add_output_metadata(frame_metadata(found.table, **shown))
     return found.table
@@ -83,7 +83,7 @@ def degradation_report_asset(context: dg.AssetExecutionContext, platform: Platfo
             "fires_literal": _verdict(found.fires_literal),
             "evidence": f"{found.n} of {found.n_needed} errors",
             "leads": ", ".join(map(str, found.leads)) or "none",
-            "measures": _rows(found.table),
+            "measures": small_table(found.table),
         }
         context.add_asset_metadata(frame_metadata(found.table, **shown), contracts.DEGRADATION_REPORT, horizon)
     return tables
@@ -162,7 +162,7 @@ def search_request(context: dg.AssetExecutionContext, platform: PlatformResource
             contracts.WORDS: row["words"] or row["reason"],
             contracts.REASONS: row["reason"],
             "decision": name or "none",
-            **_clock(ready),
+            **clock_metadata(ready),
         }
         context.add_asset_metadata(frame_metadata(tables[horizon], **shown), contracts.SEARCH_REQUEST, horizon)
     return tables
@@ -189,35 +189,10 @@ def _decision_metadata(ready: Platform, decision: Decision, waiting: Open) -> di
             contracts.REQUESTS: ", ".join(request.id for request in waiting.requests),
             "unreadable_requests": "; ".join(waiting.faults) or "none",
             "decided_by": ready.policy.decide_by,
-            "rules": _rows(decision.table),
-            **_clock(ready),
+            "rules": small_table(decision.table),
+            **clock_metadata(ready),
         },
     )
-
-
-def _clock(ready: Platform) -> dict[str, str]:
-    """When by the platform's clock, and on which market."""
-    return {contracts.CLOCK: ready.now.isoformat(), contracts.MARKET: ready.reading_branch}
-
-
-def _rows(table: pl.DataFrame) -> dg.TableMetadataValue:
-    """A small table as the UI shows it."""
-    plain = [{name: _plain(value) for name, value in row.items()} for row in table.iter_rows(named=True)]
-    columns = [dg.TableColumn(name, _kind(dtype)) for name, dtype in table.schema.items()]
-    return dg.MetadataValue.table([dg.TableRecord(row) for row in plain], dg.TableSchema(columns))
-
-
-def _kind(dtype: pl.DataType) -> str:
-    return "float" if dtype.is_float() else "int" if dtype.is_integer() else "bool" if dtype == pl.Boolean else "string"
-
-
-def _plain(value: object) -> str | float | int | bool | None:
-    """A cell in a type that Dagster takes; figures to four digits."""
-    if isinstance(value, float):
-        return float(f"{value:.4g}")
-    if value is None or isinstance(value, str | int | bool):
-        return value
-    return value.isoformat(timespec="minutes") if isinstance(value, datetime) else str(value)
 
 
 def _verdict(fires: bool | None) -> str:

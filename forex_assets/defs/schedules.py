@@ -33,8 +33,8 @@ decide_all_horizons = dg.define_asset_job(
 
 optimize = dg.define_asset_job(
     contracts.OPTIMIZE_JOB,
-    selection=dg.AssetSelection.assets(contracts.SEARCH_REQUEST),
-    description="The search for better settings of one horizon, from its request on.",
+    selection=dg.AssetSelection.assets(contracts.SEARCH_REQUEST, contracts.CANDIDATE_CONFIG),
+    description="The search for better settings of one horizon, from its request to the verdict on what it found.",
 )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from forex_assets.defs import contracts, monitoring, schedules, sensors
+from forex_assets.defs import contracts, monitoring, optimization, schedules, sensors
 from forex_assets.resources.parquet_io import WarehouseIO
 from forex_assets.resources.platform import PlatformResource
 
@@ -28,6 +28,7 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             monitoring.degradation_report_asset,
             monitoring.trigger_decision,
             monitoring.search_request,
+            optimization.candidate_config,
         ],
         jobs=[schedules.report_drift, schedules.decide_all_horizons, schedules.optimize],
         schedules=[schedules.report_drift_on_weekdays, schedules.decide_on_weekdays],

@@ -18,6 +18,7 @@ OWN = {
     contracts.DEGRADATION_REPORT,
     contracts.TRIGGER_DECISION,
     contracts.SEARCH_REQUEST,
+    contracts.CANDIDATE_CONFIG,
 }
 
 
