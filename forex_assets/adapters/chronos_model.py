@@ -1,6 +1,6 @@
 """Chronos models as an engine: T5, Bolt and Chronos-2. Imports torch, and only when a model is loaded.
 
-How each kind is called lies in `t5_sampler`, `_quantiles_bolt` and `_quantiles_chronos2`; what goes in and how prices
+How each kind is called lies in `t5_sampler`, `bolt_quantiles` and `_quantiles_chronos2`; what goes in and how prices
 come out is `domain.forecast.representation`. Origins are run one at a time: a batched matrix product rounds differently
 with every batch size, so a fan made beside others would not be the fan made alone.
 """
@@ -20,7 +20,7 @@ import numpy as np
 
 from forex_assets.adapters.t5_sampler import T5Sampler, sample_paths
 from forex_assets.domain.forecast.config import InferenceConfig, Representation
-from forex_assets.domain.forecast.engine import EngineError, Origin
+from forex_assets.domain.forecast.engine import Ask, EngineError, EngineTraits, Origin
 from forex_assets.domain.forecast.fan import Array, Fan, fan_of_paths
 from forex_assets.domain.forecast.representation import (
     Encoded,
@@ -49,6 +49,9 @@ SETTINGS: Final[dict[Kind, str]] = {
 }
 FEEDING: Final = "forex_assets"
 """Field of a model's `config.json` in which a model of our own says how it is to be fed."""
+
+SEEDING: Final = 16
+"""Last prices that tell an origin from every other: as many as the shortest context."""
 
 SMALL_WIDTH: Final = 128
 """Width up to which a model runs on one thread."""
@@ -120,16 +123,55 @@ class ChronosEngine:
         Raises:
             EngineError: a setting that the model lacks or needs, an impossible origin, a model that cannot be loaded.
         """
-        pipeline, kind = self._pipeline(), self.name
-        feeding = _feeding(getattr(pipeline.inner_model.config, FEEDING, None), self.model)
+        pipeline, kind, feeding = self._pipeline(), self.name, self._feeding()
         _check_config(kind, self.model, feeding, config)
-        length, limit = config.context_length, int(pipeline.model_context_length)
-        # The value that sets the scale takes one place of the context.
-        length = min(length, limit) if feeding is None else min(length, limit - 1, feeding.trained_context)
+        length = min(config.context_length, self._longest())
         return [
             _fan(pipeline, kind, origin, encode(origin.prices, config.representation, length), config, feeding)
             for origin in origins
         ]
+
+    def forecast_grid(self, origins: Sequence[Origin], asks: Sequence[Sequence[Ask]]) -> list[list[Fan]]:
+        """See `GridEngine`: T5 reads each context once and draws each path once, Bolt reads many contexts at once.
+
+        Raises:
+            EngineError: as `forecast`.
+        """
+        from forex_assets.adapters.chronos_grid import bolt_grid, t5_grid
+
+        pipeline, kind, feeding, longest = self._pipeline(), self.name, self._feeding(), self._longest()
+        for config in {ask.config.fingerprint: ask.config for wanted in asks for ask in wanted}.values():
+            _check_config(kind, self.model, feeding, config)
+        if kind == "chronos-t5":
+            with _threads_for(pipeline):
+                return [t5_grid(pipeline, o, each, feeding, longest) for o, each in zip(origins, asks, strict=True)]
+        if kind == "chronos-bolt":
+            return bolt_grid(pipeline, origins, asks, longest)
+        return [
+            [self.forecast([Origin(o.prices, ask.steps, o.covariates)], ask.config)[0] for ask in wanted]
+            for o, wanted in zip(origins, asks, strict=True)
+        ]
+
+    @property
+    def traits(self) -> EngineTraits:
+        """Which settings make a difference, and up to which context; loads the model.
+
+        Raises:
+            EngineError: it cannot be loaded.
+        """
+        settings = tuple(SETTINGS[self.name].split(", "))
+        if self._feeding() is not None:  # a model of our own is fed as it was trained, and no other way
+            settings = tuple(name for name in settings if name != "representation")
+        return EngineTraits(settings, self._longest())
+
+    def _feeding(self) -> "Feeding | None":
+        return _feeding(getattr(self._pipeline().inner_model.config, FEEDING, None), self.model)
+
+    def _longest(self) -> int:
+        """Sessions that the model reads at most."""
+        limit, feeding = int(self._pipeline().model_context_length), self._feeding()
+        # The value that sets the scale takes one place of the context.
+        return limit if feeding is None else min(limit - 1, feeding.trained_context)
 
     def _pipeline(self) -> Any:
         """The loaded model, from this process's store."""
@@ -147,13 +189,13 @@ def _fan(
     """The fan of one origin."""
     if origin.steps < 1:
         raise EngineError(f"steps is {origin.steps}; a forecast reaches at least one session ahead")
-    with _own_randomness(_seed(config.seed, encoded.values)):
-        if kind == "chronos-t5":
-            with _threads_for(pipeline):
-                paths = _t5_paths(pipeline, origin, encoded, config, feeding)
-            return fan_of_paths(decode_paths(paths, encoded))
+    if kind == "chronos-t5":
+        with _threads_for(pipeline):
+            paths = _t5_paths(pipeline, origin, encoded, config, feeding)
+        return fan_of_paths(decode_paths(paths, encoded))
+    with _own_randomness(seed_of(config.seed, origin.prices)):
         if kind == "chronos-bolt":
-            native = _quantiles_bolt(pipeline, encoded.values, origin.steps)
+            native = bolt_quantiles(pipeline, encoded.values[None], origin.steps)[0]
         else:
             covariates = _recent_covariates(origin, len(encoded.values))
             native = _quantiles_chronos2(pipeline, encoded.values, origin.steps, covariates)
@@ -167,21 +209,37 @@ def _t5_paths(
     """Paths in model space, shape (num_samples, steps)."""
     count = config.num_samples or 0
     sampler = T5Sampler(pipeline, config.temperature or 1.0, feeding.context_scale if feeding else None)
-    if feeding is None or not feeding.is_sign_symmetric:
-        return sample_paths(sampler, encoded.values, origin.steps, count)
-    drawn = sample_paths(sampler, encoded.values, origin.steps, (count + 1) // 2)
-    return np.concatenate([drawn, -drawn])[:count]
+    seed = seed_of(config.seed, origin.prices)
+    return mirrored(sample_paths(sampler, encoded.values, origin.steps, drawn_of(count, feeding), seed), count, feeding)
 
 
-def _quantiles_bolt(pipeline: Any, values: Array, steps: int) -> Array:
-    """Native quantiles in model space, shape (steps, 9).
+def drawn_of(count: int, feeding: "Feeding | None") -> int:
+    """How many of `count` paths are drawn: half of them where the others are their mirror images."""
+    return (count + 1) // 2 if feeding is not None and feeding.is_sign_symmetric else count
+
+
+def mirrored(paths: Array, count: int, feeding: "Feeding | None") -> Array:
+    """`count` paths from the first of those drawn, their mirror images with them where the model has no direction.
+
+    Args:
+        paths: shape (drawn or more, steps), in model space.
+        count: paths to give.
+        feeding: of the model.
+    """
+    own = paths[: drawn_of(count, feeding)]
+    return np.concatenate([own, -own])[:count] if feeding is not None and feeding.is_sign_symmetric else own
+
+
+def bolt_quantiles(pipeline: Any, values: Array, steps: int) -> Array:
+    """Native quantiles in model space of contexts of shape (contexts, length): shape (contexts, steps, 9).
 
     Past its own length Bolt continues each of its quantiles and reduces the 81 answers: the library's approximation.
     """
     import torch
 
     with _without_length_advice():
-        return _array(pipeline.predict(torch.tensor(values, dtype=torch.float32), prediction_length=steps)[0]).T
+        answer = pipeline.predict(torch.tensor(values, dtype=torch.float32), prediction_length=steps)
+    return _array(answer).transpose(0, 2, 1)
 
 
 def _quantiles_chronos2(pipeline: Any, values: Array, steps: int, covariates: dict[str, Array]) -> Array:
@@ -264,10 +322,13 @@ def check_settings(location: str, model: str, config: InferenceConfig) -> None:
     _check_config(kind, model, _feeding(told.get(FEEDING), model), config)
 
 
-def _seed(seed: int, values: Array) -> int:
-    """Seed of one origin's sampling, from the config's and the context itself: no origin shares another's draws."""
-    digest = hashlib.sha256(seed.to_bytes(8, "big") + np.ascontiguousarray(values, dtype="<f8").tobytes()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
+def seed_of(seed: int, prices: Array) -> int:
+    """Seed of one origin's sampling, from the config's and the last prices: no origin shares another's draws.
+
+    Settings do not enter: two that are compared on one origin are compared on the same random numbers.
+    """
+    last = np.ascontiguousarray(prices[-SEEDING:], dtype="<f8").tobytes()
+    return int.from_bytes(hashlib.sha256(seed.to_bytes(8, "big") + last).digest()[:8], "big") >> 1
 
 
 @contextmanager

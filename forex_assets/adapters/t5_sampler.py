@@ -41,18 +41,20 @@ class PathSampler(Protocol):
         ...
 
 
-def sample_paths(sampler: PathSampler, values: Array, steps: int, count: int) -> Array:
-    """Paths in model space, from torch's stream of random numbers as it stands.
+def sample_paths(sampler: PathSampler, values: Array, steps: int, count: int, seed: int) -> Array:
+    """Paths in model space.
 
     Past the model's own length each path goes on from **its own** past. The library goes on from the median of all
     paths, which forgets how far they have spread: its fan narrows at the next step.
-    Numbers are drawn for the model's whole length whatever the steps: a shorter fan is the beginning of a longer one.
+    A path depends on its row of random numbers alone: fewer paths are the first rows of more, fewer steps the
+    beginning of more.
 
     Args:
         sampler: the model.
         values: context in model space, shape (context,).
         steps: sessions ahead.
         count: paths.
+        seed: of the random numbers.
 
     Returns:
         Shape (count, steps).
@@ -60,12 +62,59 @@ def sample_paths(sampler: PathSampler, values: Array, steps: int, count: int) ->
     import torch
 
     context = torch.tensor(values, dtype=torch.float32)
-    paths = sampler.from_one(context, torch.rand(count, sampler.reach)[:, :steps])
+    paths = sampler.from_one(context, draws_of(seed, 0, count, sampler.reach)[:, :steps])
+    return np.asarray(continued(sampler, context, paths, steps, seed).numpy(), dtype=np.float64)
+
+
+def continued(
+    sampler: PathSampler, context: "torch.Tensor", paths: "torch.Tensor", steps: int, seed: int
+) -> "torch.Tensor":
+    """Paths that reach the model's own length, each gone on with from its own past; others as they are.
+
+    Args:
+        sampler: the model.
+        context: that the paths began from, shape (L,).
+        paths: shape (samples, steps so far).
+        steps: to reach.
+        seed: of the random numbers.
+    """
+    import torch
+
+    part = 0
     while paths.shape[1] < steps:
-        pasts = torch.cat([context.expand(count, -1), paths], dim=1)
-        draws = torch.rand(count, sampler.reach)[:, : steps - paths.shape[1]]
+        part += 1
+        pasts = torch.cat([context.expand(len(paths), -1), paths], dim=1)
+        draws = draws_of(seed, part, len(paths), sampler.reach)[:, : steps - paths.shape[1]]
         paths = torch.cat([paths, sampler.from_each(pasts, draws)], dim=1)
-    return np.asarray(paths.numpy(), dtype=np.float64)
+    return paths
+
+
+def draws_of(seed: int, part: int, count: int, reach: int) -> "torch.Tensor":
+    """Uniform numbers of one stretch of the paths, shape (count, reach); row by row, so that rows do not depend on it.
+
+    Args:
+        seed: of the origin.
+        part: 0 up to the model's own length, then 1, 2 …
+        count: paths.
+        reach: the model's own length.
+    """
+    import torch
+
+    stream = torch.Generator().manual_seed((seed + part) % 2**63)
+    return torch.rand(count, reach, generator=stream)
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedContext:
+    """A context as the decoder sees it.
+
+    Attributes:
+        attend: cross-attention of each layer.
+        scale: the tokenizer's.
+    """
+
+    attend: "Sequence[_Memory]"
+    scale: "torch.Tensor"
 
 
 @dataclass(frozen=True)
@@ -90,13 +139,24 @@ class T5Sampler:
 
     def from_one(self, context: "torch.Tensor", draws: "torch.Tensor") -> "torch.Tensor":
         """See `PathSampler`."""
+        return self.from_encoded(self.encode_one(context), draws)
+
+    def encode_one(self, context: "torch.Tensor") -> "EncodedContext":
+        """One context, read once, for any number of paths at any temperature."""
         import torch
 
         with torch.inference_mode():
             memory, scale = self._encode(context[None])
             attend = [_SharedMemory(block.layer[1].EncDecAttention, memory[0]) for block in self._blocks]
-            tokens = [self._decode(attend, part, 1) for part in torch.split(draws, SAMPLES_AT_ONCE)]
-            return self._values(torch.cat(tokens)[None], scale)[0]
+        return EncodedContext(attend, scale)
+
+    def from_encoded(self, encoded: "EncodedContext", draws: "torch.Tensor") -> "torch.Tensor":
+        """Paths from a context that has been read; draws and paths of shape (samples, steps)."""
+        import torch
+
+        with torch.inference_mode():
+            tokens = [self._decode(encoded.attend, part, 1) for part in torch.split(draws, SAMPLES_AT_ONCE)]
+            return self._values(torch.cat(tokens)[None], encoded.scale)[0]
 
     def from_each(self, contexts: "torch.Tensor", draws: "torch.Tensor") -> "torch.Tensor":
         """See `PathSampler`."""

@@ -13,8 +13,9 @@ import pytest
 from forex_assets.adapters import chronos_model
 from forex_assets.adapters.chronos_model import ChronosEngine, check_settings, load_counts
 from forex_assets.adapters.t5_sampler import T5Sampler, sample_paths
+from forex_assets.domain.forecast.baselines import EwmaEngine
 from forex_assets.domain.forecast.config import InferenceConfig, Representation
-from forex_assets.domain.forecast.engine import EngineError, Origin
+from forex_assets.domain.forecast.engine import Ask, EngineError, EngineTraits, Origin, traits_of
 from forex_assets.domain.forecast.fan import Fan
 from forex_assets.domain.forecast.representation import decode_paths, decode_quantiles, encode, fan_of_quantiles
 from forex_assets_tests.adapters import tiny_models
@@ -143,18 +144,14 @@ def loaded(folder: str) -> Any:
     return BaseChronosPipeline.from_pretrained(folder)
 
 
-def seed_of(seed: int, values: np.ndarray) -> int:
-    """The documented seed of an origin: SHA-256 of the config's seed and the context, 63 bits."""
-    return int(hashlib.sha256(seed.to_bytes(8, "big") + values.tobytes()).hexdigest()[:16], 16) >> 1
+def seed_of(seed: int, prices: np.ndarray) -> int:
+    """The documented seed of an origin: SHA-256 of the config's seed and the last 16 prices, 63 bits."""
+    return int(hashlib.sha256(seed.to_bytes(8, "big") + prices[-16:].tobytes()).hexdigest()[:16], 16) >> 1
 
 
 def drawn(folder: str, seed: int, values: np.ndarray, steps: int, fixed_scale: float | None = None) -> np.ndarray:
     """Paths of the sampler alone, at the documented seed."""
-    import torch
-
-    with torch.random.fork_rng():
-        torch.manual_seed(seed_of(seed, values))
-        return sample_paths(T5Sampler(loaded(folder), 0.7, fixed_scale), values, steps, 40)
+    return sample_paths(T5Sampler(loaded(folder), 0.7, fixed_scale), values, steps, 40, seed_of(seed, PRICES))
 
 
 @pytest.mark.parametrize("representation", REPRESENTATIONS)
@@ -398,3 +395,83 @@ def test_a_small_model_is_sampled_on_one_thread_and_the_others_as_they_were(widt
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def asked(kind: str, longest: int = 64) -> list[Ask]:
+    """A grid in no order: contexts beyond what the model reads among them, and steps past its own length."""
+    feeding: list[Representation] = ["returns"] if kind == "embedded" else ["anchored", "returns"]
+    sampling = [(20, 0.8), (40, 0.8), (33, 1.2)] if kind in ("t5", "embedded") else [(None, None)]
+    asks = [
+        Ask(
+            settings(kind, context_length=length, num_samples=n, temperature=t, representation=fed, horizon=horizon),
+            steps,
+        )
+        for length in (2 * longest, 32, 8000)
+        for n, t in sampling
+        for fed in feeding
+        for horizon, steps in (("30d", 21), ("90d", 66), ("7d", 5))
+    ]
+    return [asks[place] for place in np.random.default_rng(1).permutation(len(asks))]
+
+
+@pytest.mark.parametrize("kind", ["t5", "embedded", "bolt", "chronos2"])
+def test_a_grid_gives_each_setting_the_fan_that_it_gets_by_itself(kind: str, models: dict[str, str]) -> None:
+    engine, asks = ChronosEngine(models[kind]), asked(kind)
+    origins = [Origin(PRICES, 1, {}), Origin(OTHER, 1, {})]
+    grid = engine.forecast_grid(origins, [asks, asks[:3]])
+    assert [len(fans) for fans in grid] == [len(asks), 3]
+    for origin, fans, wanted in zip(origins, grid, (asks, asks[:3]), strict=True):
+        for fan, ask in zip(fans, wanted, strict=True):
+            alone = engine.forecast([Origin(origin.prices, ask.steps, {})], ask.config)[0]
+            np.testing.assert_allclose(fan.quantiles, alone.quantiles, rtol=1e-5)
+            np.testing.assert_allclose(fan.mean, alone.mean, rtol=1e-5)
+
+
+def test_a_grid_reads_each_context_of_an_origin_once(models: dict[str, str]) -> None:
+    engine, reads = ChronosEngine(models["t5"]), list[int]()
+    pipeline = engine._pipeline()
+    hook = pipeline.inner_model.encoder.register_forward_hook(lambda *_: reads.append(1))
+    try:
+        asks = [
+            Ask(settings("t5", context_length=length, num_samples=n, temperature=t), steps)
+            for length in (32, 64)
+            for n in (20, 40)
+            for t in (0.8, 1.0, 1.2)
+            for steps in (5, 21)
+        ]
+        engine.forecast_grid([Origin(PRICES, 1, {})], [asks])
+    finally:
+        hook.remove()
+    assert len(reads) == 2
+
+
+def test_a_grid_refuses_a_setting_that_the_model_lacks(models: dict[str, str]) -> None:
+    wrong = Ask(settings("bolt", num_samples=40), 5)
+    with pytest.raises(EngineError, match="num_samples is set"):
+        ChronosEngine(models["bolt"]).forecast_grid([Origin(PRICES, 1, {})], [[wrong]])
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings_of_kind"),
+    [
+        ("t5", ("context_length", "num_samples", "temperature", "representation")),
+        ("embedded", ("context_length", "num_samples", "temperature")),
+        ("bolt", ("context_length", "representation")),
+    ],
+)
+def test_an_engine_tells_what_makes_a_difference_and_up_to_which_context(
+    kind: str, settings_of_kind: tuple[str, ...], models: dict[str, str]
+) -> None:
+    traits = traits_of(ChronosEngine(models[kind]))
+    assert traits.settings == settings_of_kind
+    longest = traits.longest_context
+    assert longest is not None
+    origin = Origin(np.tile(PRICES, 3), 3, {})
+    same = [fan_of(models, kind, origin, context_length=length) for length in (longest, longest + 1, 2 * longest)]
+    assert is_same(same[0], same[1])
+    assert is_same(same[0], same[2])
+    assert not is_same(same[0], fan_of(models, kind, origin, context_length=longest - 8))
+
+
+def test_a_walk_has_no_settings() -> None:
+    assert traits_of(EwmaEngine()) == EngineTraits()

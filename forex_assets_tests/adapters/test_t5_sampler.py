@@ -75,7 +75,7 @@ def test_logits_are_the_librarys_own_along_a_sampled_path(law: str, is_shared: b
     assert is_shared or float(expected[:, 0].std(dim=0).mean()) > 0.01
 
 
-def plain_paths(pipeline: Any, values: np.ndarray, steps: int, count: int, temperature: float) -> np.ndarray:
+def plain_paths(pipeline: Any, values: np.ndarray, steps: int, count: int, temperature: float, seed: int) -> np.ndarray:
     """Each path by itself: the library's whole model a token, its own warpers, and the first token whose distribution
     function exceeds the path's number; past the model's length from the path's own past.
     """
@@ -87,7 +87,7 @@ def plain_paths(pipeline: Any, values: np.ndarray, steps: int, count: int, tempe
     warpers += [TopPLogitsWarper(law.top_p)] if law.top_p < 1 else []
     paths = [torch.empty(0) for _ in range(count)]
     for first in range(0, steps, reach):
-        draws = torch.rand(count, reach)
+        draws = torch.rand(count, reach, generator=torch.Generator().manual_seed(seed + first // reach))
         for row, path in enumerate(paths):
             past = torch.cat([torch.tensor(values, dtype=torch.float32), path])[None]
             ids, mask, scale = told(pipeline, past)
@@ -111,11 +111,9 @@ def plain_paths(pipeline: Any, values: np.ndarray, steps: int, count: int, tempe
 def test_paths_are_those_of_a_plain_loop_over_the_librarys_model_even_past_its_length(
     law: str, steps: int, temperature: float, pipelines: dict[str, Any]
 ) -> None:
-    with torch.random.fork_rng(), torch.no_grad():
-        torch.manual_seed(3)
-        expected = plain_paths(pipelines[law], CONTEXT, steps, 20, temperature)
-        torch.manual_seed(3)
-        actual = sample_paths(T5Sampler(pipelines[law], temperature), CONTEXT, steps, 20)
+    with torch.no_grad():
+        expected = plain_paths(pipelines[law], CONTEXT, steps, 20, temperature, 3)
+    actual = sample_paths(T5Sampler(pipelines[law], temperature), CONTEXT, steps, 20, 3)
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
     assert len(np.unique(actual[:, -1])) > 5
 
@@ -131,7 +129,7 @@ def test_paths_have_the_law_of_the_stock_predict(law: str, pipelines: dict[str, 
         stock, again = (
             pipeline.predict(context, steps, num_samples=count, temperature=1.0)[0].double().numpy() for _ in range(2)
         )
-        own, sharper = (sample_paths(T5Sampler(pipeline, t, fixed), CONTEXT, steps, count) for t in (1.0, 0.5))
+        own, sharper = (sample_paths(T5Sampler(pipeline, t, fixed), CONTEXT, steps, count, 11) for t in (1.0, 0.5))
 
     def distance(left: np.ndarray, right: np.ndarray) -> float:
         """The largest KS distance over the steps and the moves between them: of the joint law, not of margins alone."""
@@ -203,9 +201,7 @@ class WalkingSampler:
 
 
 def test_the_fan_of_a_walk_keeps_widening_past_the_models_own_length() -> None:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        paths = sample_paths(WalkingSampler(), np.zeros(30), 140, 4000)
+    paths = sample_paths(WalkingSampler(), np.zeros(30), 140, 4000, 0)
     assert paths.shape == (4000, 140)
     # From the median, as the library goes on, the sd at step 65 would be 1. The bound is five standard errors.
     np.testing.assert_allclose(paths.std(axis=0), np.sqrt(np.arange(1, 141)), rtol=5 / np.sqrt(2 * 4000))
@@ -214,11 +210,8 @@ def test_the_fan_of_a_walk_keeps_widening_past_the_models_own_length() -> None:
 
 def test_more_samples_than_a_batch_holds_are_drawn_in_several(pipelines: dict[str, Any]) -> None:
     count = t5_sampler.SAMPLES_AT_ONCE + 7
-    with torch.random.fork_rng():
-        torch.manual_seed(4)
-        many = sample_paths(T5Sampler(pipelines["plain"], 1.0), CONTEXT, 9, count)
-        torch.manual_seed(4)
-        few = sample_paths(T5Sampler(pipelines["plain"], 1.0), CONTEXT, 8, 20)
+    many = sample_paths(T5Sampler(pipelines["plain"], 1.0), CONTEXT, 9, count, 4)
+    few = sample_paths(T5Sampler(pipelines["plain"], 1.0), CONTEXT, 8, 20, 4)
     assert many.shape == (count, 9)
     np.testing.assert_allclose(many[:20, :8], few, rtol=1e-5)  # a path is fixed by its own numbers
 
@@ -228,8 +221,6 @@ def test_half_precision_samples_too(tmp_path: Path) -> None:
 
     folder = str(tiny_models.build_gated_t5(tmp_path / "model", prediction_length=8))
     half = BaseChronosPipeline.from_pretrained(folder, dtype=torch.bfloat16)
-    with torch.random.fork_rng():
-        torch.manual_seed(4)
-        paths = sample_paths(T5Sampler(half, 1.0), CONTEXT, 10, 30)
+    paths = sample_paths(T5Sampler(half, 1.0), CONTEXT, 10, 30, 4)
     assert paths.shape == (30, 10)
     assert np.isfinite(paths).all()
