@@ -25,8 +25,16 @@ def _pass_over(step: str) -> None:
     """Do nothing at a step."""
 
 
+def _accept(draft: Path) -> None:
+    """Take any draft."""
+
+
 def write_atomically(
-    path: Path, write: Callable[[BinaryIO], None], *, at_step: Callable[[str], None] = _pass_over
+    path: Path,
+    write: Callable[[BinaryIO], None],
+    *,
+    at_step: Callable[[str], None] = _pass_over,
+    check: Callable[[Path], None] = _accept,
 ) -> None:
     """Replace `path` by what `write` puts into the file that it is handed, so that no reader ever sees half of it.
 
@@ -34,12 +42,13 @@ def write_atomically(
         path: the target; its folder must exist. A link is followed, so that the link itself stays.
         write: puts the whole content into a binary file opened for writing.
         at_step: called with each name of `STEPS` once that step is done; tests end the process there.
+        check: reads the draft, which is whole and on the disk; what it raises keeps the old file.
 
     Raises:
         OSError: no space, no permission, no folder. Before the step `replaced` the old file stands; no draft stays.
     """
     target = Path(os.path.realpath(path))
-    _remove_stale_drafts(target.parent)
+    remove_drafts(target.parent)
     draft = target.with_name(f"{DRAFT_PREFIX}{uuid.uuid4().hex}")
     try:
         with _open_draft(draft, target) as file:
@@ -48,6 +57,7 @@ def write_atomically(
             at_step("written")
             file.flush()
             os.fsync(file.fileno())
+        check(draft)
         at_step("synced")
         os.replace(draft, target)
         at_step("replaced")
@@ -58,13 +68,19 @@ def write_atomically(
         raise
 
 
-def write_bytes_atomically(path: Path, content: bytes, *, at_step: Callable[[str], None] = _pass_over) -> None:
+def write_bytes_atomically(
+    path: Path,
+    content: bytes,
+    *,
+    at_step: Callable[[str], None] = _pass_over,
+    check: Callable[[Path], None] = _accept,
+) -> None:
     """`write_atomically` for content that is already there."""
 
     def write(file: BinaryIO) -> None:
         file.write(content)
 
-    write_atomically(path, write, at_step=at_step)
+    write_atomically(path, write, at_step=at_step, check=check)
 
 
 def _open_draft(draft: Path, target: Path) -> BinaryIO:
@@ -88,14 +104,18 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _remove_stale_drafts(folder: Path) -> None:
+def remove_drafts(folder: Path, older_than_s: float = STALE_AFTER_S) -> None:
     """Remove what killed writers left, judged by age alone.
 
     Should a living writer's draft ever be an hour old and go, its `os.replace` fails loudly and the target is unharmed.
+
+    Args:
+        folder: where drafts may lie.
+        older_than_s: age in seconds; 0 only for one who holds a lock that every writer of the folder takes.
     """
-    oldest = time.time() - STALE_AFTER_S
+    oldest = time.time() - older_than_s
     for draft in folder.glob(f"{DRAFT_PREFIX}*"):
         # Another writer may have removed it first, or it is another user's: neither may fail this write.
         with contextlib.suppress(FileNotFoundError, PermissionError):
-            if draft.stat().st_mtime < oldest:
+            if draft.stat().st_mtime <= oldest:
                 draft.unlink()

@@ -40,7 +40,14 @@ class ConfigStore:
         Raises:
             ConfigError: no file, no JSON, or a field that is missing, unknown or not allowed; one line a fault.
         """
-        path = self.path(horizon)
+        return self.parse(self.path(horizon), horizon)
+
+    def parse(self, path: Path, horizon: str) -> InferenceConfig:
+        """The settings of a horizon from any file, as `read` has them from its own.
+
+        Raises:
+            ConfigError: as `read`.
+        """
         values = _json_object(path)
         try:
             config = InferenceConfig.model_validate(values)
