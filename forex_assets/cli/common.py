@@ -83,3 +83,13 @@ def horizons_of(text: str) -> list[str]:
 def print_json(value: Any) -> None:
     """To standard output, for programs."""
     sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")
+
+
+def user_name() -> str:
+    """Who types; a container may have no name for its user."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

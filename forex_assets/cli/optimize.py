@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from forex_assets.cli.common import AsJson, app, err, horizons_of, out, platform_of, print_json, reported
+from forex_assets.cli.common import AsJson, app, err, horizons_of, out, platform_of, print_json, reported, user_name
 
 optimize_app = typer.Typer(no_args_is_help=True, help="Whether and when to search for better settings.")
 app.add_typer(optimize_app, name="optimize")
@@ -22,7 +22,7 @@ def request(
     """Ask for a search; the next decision, weekdays at 20:00 in Santiago or `optimize decide`, answers it once."""
     horizons = horizons_of(horizon)
     platform = platform_of()
-    who = _user()
+    who = user_name()
     made = [platform.requests.add(name, reason=reason, asked_by=who, asked_at=platform.now) for name in horizons]
     if as_json:
         print_json([each.model_dump(mode="json") for each in made])
@@ -50,13 +50,3 @@ def decide(horizon: Horizon = "all", as_json: AsJson = False) -> None:
         print_json(records)
     else:
         render.optimization(out, records)
-
-
-def _user() -> str:
-    """Who types; a container may have no name for its user."""
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"

@@ -19,13 +19,14 @@ def banner(console: Console) -> None:
     console.print(Panel(f"[bold red]{SAMPLE_SOURCE}[/]", border_style="red", expand=False))
 
 
-def _price(value: float | None) -> str:
+def price(value: float | None) -> str:
     """Two decimals, one from a thousand on: a band must fit its column."""
     return "–" if value is None else f"{value:.{2 if value < 1000 else 1}f}"
 
 
-def _band(low: float | None, high: float | None) -> str:
-    return "–" if low is None or high is None else f"{_price(low)}–{_price(high)}"
+def band(low: float | None, high: float | None) -> str:
+    """Two prices as a range; a dash where there are none."""
+    return "–" if low is None or high is None else f"{price(low)}–{price(high)}"
 
 
 def fan(console: Console, frame: pl.DataFrame, *, is_full: bool) -> None:
@@ -35,7 +36,7 @@ def fan(console: Console, frame: pl.DataFrame, *, is_full: bool) -> None:
     table = Table(
         title=f"USD/CLP {first['horizon']}: issued {first['as_of']}, target {first['target_date']}"
         + (f"\n[bold red]{SAMPLE_SOURCE}[/]" if is_sample else ""),
-        caption=f"{first['engine']}: {escape(first['model'])}. From {_price(first['origin_clp_per_usd'])} on "
+        caption=f"{first['engine']}: {escape(first['model'])}. From {price(first['origin_clp_per_usd'])} on "
         f"{first['origin_session']}{', provisional' if first['is_origin_provisional'] else ''} "
         f"({first['source']}). {_calibration(last)} Walk: no change, EWMA(.97) volatility.",
         title_justify="left",
@@ -49,10 +50,10 @@ def fan(console: Console, frame: pl.DataFrame, *, is_full: bool) -> None:
             table.add_row(
                 str(row["session"]),
                 str(row["step"]),
-                _price(row["q50"]),
-                _band(row["q10"], row["q90"]),
-                _band(row["q025"], row["q975"]),
-                _band(row["walk_q025"], row["walk_q975"]),
+                price(row["q50"]),
+                band(row["q10"], row["q90"]),
+                band(row["q025"], row["q975"]),
+                band(row["walk_q025"], row["walk_q975"]),
                 style="bold" if row["step"] == last["step"] else None,
             )
     console.print(table)
@@ -62,7 +63,7 @@ def _calibration(last: dict[str, Any]) -> str:
     """Whose the bands are."""
     if not last["is_calibrated"]:
         return "Bands: the model's own."
-    own = _band(last["model_q025"], last["model_q975"])
+    own = band(last["model_q025"], last["model_q975"])
     return f"Bands: corrected by {last['calibration_errors']} past errors; the model's own 95 % was {own}."
 
 
@@ -106,19 +107,19 @@ def status(console: Console, report: dict[str, Any]) -> None:
     console.print(f"Clock {report['clock']}   warehouse {report['warehouse']}", soft_wrap=True)
     prices = Table("prices", "last session", "value", "source", "age (sessions)")
     for r in report["prices"]:
-        value = "–" if r["last"] is None else f"{r['last']:,.4g}" if r["last"] < 100 else _price(r["last"])
+        value = "–" if r["last"] is None else f"{r['last']:,.4g}" if r["last"] < 100 else price(r["last"])
         provisional = " (provisional)" if r["is_provisional"] else ""
         prices.add_row(r["table"], (r["last_session"] or "none") + provisional, value, _source(r["source"]), _age(r))
     console.print(prices)
     fans = Table("horizon", "issued", "target", "median", "95 % band", "engine", "age")
     for r in report["forecasts"]:
-        band = _band(r["low_95"], r["high_95"])
+        bounds = band(r["low_95"], r["high_95"])
         fans.add_row(
             r["horizon"],
             r["as_of"] or "none",
             r["target_date"] or "–",
-            _price(r["median"]),
-            band,
+            price(r["median"]),
+            bounds,
             r["engine"] or "–",
             _age(r),
         )

@@ -15,6 +15,8 @@ from forex_assets.resources.platform import Platform, PlatformResource
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The command line says itself what went wrong; Dagster keeps the log for its UI."""
 
+BY_COMMAND_LINE = {"source": "command line"}
+
 
 class RunFailed(Exception):
     """A run did not end well; the message is the first failed step's own, and names the run."""
@@ -73,13 +75,14 @@ def materialize_scorecard(platform: Platform) -> None:
 
 
 def materialize_decisions(platform: Platform, horizons: list[str]) -> None:
-    """Whether to search for better settings of `horizons`; the sensor in the UI's daemon launches what fires.
+    """Whether the inputs drifted, and whether to search; the sensor in the UI's daemon launches what fires.
 
     Raises:
         RunFailed: as above.
     """
     from forex_assets.locations.optimization import build
 
+    run_assets(platform, [contracts.DRIFT_REPORT], build=build)
     run_assets(platform, [contracts.DEGRADATION_REPORT, contracts.TRIGGER_DECISION], horizons, build=build)
 
 
@@ -115,19 +118,52 @@ def run_assets(
         }
 
     prepare_instance(platform.settings)
-    resource = PlatformResource(overrides={"as_of": platform.settings.as_of} if platform.settings.as_of else {})
-    definitions = build({"platform": resource, "io_manager": WarehouseIO(platform=resource)})
-    job = definitions.resolve_implicit_global_asset_job_def()
+    job = _definitions(platform, build).resolve_implicit_global_asset_job_def()
     with dg.DagsterInstance.get() as instance:
         result = job.execute_in_process(
             instance=instance,
             asset_selection=keys,
-            tags={"source": "command line", **tags},
+            tags=BY_COMMAND_LINE | tags,
             run_config=QUIET | (config or {}),
             raise_on_error=False,
         )
     _raise_where_failed(result)
     return result
+
+
+def run_job(platform: Platform, name: str, horizon: str, tags: Mapping[str, str]) -> None:
+    """Runs a job of the optimization location for one horizon in this process, as its sensor would launch it.
+
+    Args:
+        platform: settings.
+        name: of the job.
+        horizon: its partition.
+        tags: what the sensor would say: which decision or which report it answers.
+
+    Raises:
+        RunFailed: an asset failed.
+    """
+    from forex_assets.locations.optimization import build
+
+    prepare_instance(platform.settings)
+    job = _definitions(platform, build).resolve_job_def(name)
+    with dg.DagsterInstance.get() as instance:
+        result = job.execute_in_process(
+            instance=instance,
+            partition_key=horizon,
+            tags={**BY_COMMAND_LINE, **tags},
+            run_config=QUIET,
+            raise_on_error=False,
+        )
+    _raise_where_failed(result)
+
+
+def _definitions(platform: Platform, build: Callable[[Mapping[str, Any]], dg.Definitions]) -> dg.Definitions:
+    """A location on `platform`'s own clock and folders, which may be those of a rehearsal."""
+    settings = platform.settings
+    overrides = {"warehouse": str(settings.warehouse), "configs": str(settings.configs)}
+    resource = PlatformResource(overrides=overrides | ({"as_of": settings.as_of} if settings.as_of else {}))
+    return build({"platform": resource, "io_manager": WarehouseIO(platform=resource)})
 
 
 def _raise_where_failed(result: dg.ExecuteInProcessResult) -> None:

@@ -55,6 +55,12 @@ STATE: Final = "state"
 """Metadata of deployment (`deployed`, `unchanged`, `refused`, `failed`) and watch (`watching`, `passed`, `rolled back`,
 `rollback proposed`, `replaced`)."""
 
+KIND: Final = "kind"
+"""Metadata of deployment: `deploy` or `rollback`."""
+
+FAILURES: Final = "failures"
+"""Metadata of watch: failed forecasts and trials of the new settings so far; people are told of each."""
+
 VALIDATION_TAG: Final = "forex/validation"
 """Run tag of a deployment: the record of `optimizer/validation_report` that it rests on."""
 
@@ -113,4 +119,5 @@ DEPLOY_JOB: Final = "deploy"
 WATCH_JOB: Final = "watch_deployment"
 REPORT_JOB: Final = "report_daily"
 BACKUP_JOB: Final = "back_up"
+ALERT_JOB: Final = "deliver_alerts"
 SANTIAGO: Final = "America/Santiago"

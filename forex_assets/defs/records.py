@@ -11,6 +11,7 @@ import dagster as dg
 from forex_assets.adapters.request_store import Open, RequestStore
 from forex_assets.defs import contracts
 from forex_assets.domain.monitoring.launches import Attempt, State
+from forex_assets.domain.schemas import SAMPLE_SOURCE
 
 IN_PROGRESS = [
     dg.DagsterRunStatus.QUEUED,
@@ -19,6 +20,11 @@ IN_PROGRESS = [
     dg.DagsterRunStatus.CANCELING,
 ]
 PARTITION_TAG = "dagster/partition"
+FIRST_SOURCE = "yahoo"
+"""`source` of prices from the source that is asked first. Another is a fallback; the generated market is none."""
+
+MARKET_KEYS = (contracts.USDCLP, contracts.COPPER)
+
 ANSWERS = 50
 """Decisions that are read for the requests that they answer."""
 
@@ -140,3 +146,14 @@ def _attempt(found: dg.RunRecord) -> Attempt:
     number = int(run.tags.get(contracts.ATTEMPT_TAG, "1"))
     state = _STATES.get(run.status, "in progress")
     return Attempt(number, state, ended if state == "failed" else None)
+
+
+def is_fallback(record: Record) -> bool:
+    """Whether a materialization took its prices from elsewhere than the first source, such as the stored history."""
+    source = record.metadata.get("source")
+    if source in (None, SAMPLE_SOURCE):
+        return False
+    tried = record.metadata.get("sources_tried")
+    rows = tried.records if isinstance(tried, dg.TableMetadataValue) else []
+    is_stored = any(row.data.get("source") == "stored" and row.data.get("used") for row in rows)
+    return is_stored or source != FIRST_SOURCE

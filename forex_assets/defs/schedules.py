@@ -33,7 +33,9 @@ decide_all_horizons = dg.define_asset_job(
 
 optimize = dg.define_asset_job(
     contracts.OPTIMIZE_JOB,
-    selection=dg.AssetSelection.assets(contracts.SEARCH_REQUEST, contracts.CANDIDATE_CONFIG),
+    selection=dg.AssetSelection.assets(
+        contracts.SEARCH_REQUEST, contracts.CANDIDATE_CONFIG, contracts.VALIDATION_REPORT
+    ),
     description="The search for better settings of one horizon, from its request to the verdict on what it found.",
 )
 

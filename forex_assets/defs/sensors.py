@@ -8,18 +8,22 @@ from typing import Any
 import dagster as dg
 
 from forex_assets.defs import contracts
-from forex_assets.defs.records import Record, attempts_for, is_searching, records
+from forex_assets.defs.records import (
+    FIRST_SOURCE,
+    MARKET_KEYS,
+    Record,
+    attempts_for,
+    is_fallback,
+    is_searching,
+    records,
+)
 from forex_assets.domain.horizon import HORIZONS
 from forex_assets.domain.monitoring.launches import next_step
-from forex_assets.domain.schemas import SAMPLE_SOURCE
 
 FALLBACKS = 3
 FALLBACK_WINDOW = timedelta(days=7)
-FIRST_SOURCE = "yahoo"
-"""`source` of prices from the source that is asked first. Another is a fallback; the generated market is none."""
 
 Clock = Callable[[], datetime]
-MARKET_KEYS = (contracts.USDCLP, contracts.COPPER)
 
 
 def _real_time() -> datetime:
@@ -127,17 +131,6 @@ def warn_on_price_fallback(context: dg.SensorEvaluationContext) -> dg.SensorResu
         said.append(f"{name}: {len(used)} in {FALLBACK_WINDOW.days} days")
         marks[name] = past[0].place if past else marks.get(name, 0)
     return dg.SensorResult(asset_events=observed, skip_reason="; ".join(said), cursor=json.dumps(marks))
-
-
-def is_fallback(record: Record) -> bool:
-    """Whether a materialization took its prices from elsewhere than the first source, such as the stored history."""
-    source = record.metadata.get("source")
-    if source in (None, SAMPLE_SOURCE):
-        return False
-    tried = record.metadata.get("sources_tried")
-    rows = tried.records if isinstance(tried, dg.TableMetadataValue) else []
-    is_stored = any(row.data.get("source") == "stored" and row.data.get("used") for row in rows)
-    return is_stored or source != FIRST_SOURCE
 
 
 def _recent(instance: dg.DagsterInstance, key: dg.AssetKey) -> list[Record]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from forex_assets.defs import accuracy, checks, checks_accuracy, features, forecasts, jobs, market
+from forex_assets.defs import accuracy, alerts, checks, checks_accuracy, features, forecasts, jobs, market, report
 from forex_assets.resources.parquet_io import WarehouseIO
 from forex_assets.resources.platform import PlatformResource
 
@@ -26,11 +26,18 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             accuracy.backtest,
             accuracy.scorecard_asset,
             accuracy.copper_effect_asset,
+            report.daily,
         ],
         asset_checks=[*checks.ALL, *checks_accuracy.ALL],
-        jobs=[jobs.market_refresh, jobs.forecast_all_horizons, jobs.backtest_all_horizons],
-        schedules=[jobs.refresh_market_on_weekdays],
-        sensors=[jobs.follow_new_inputs],
+        jobs=[
+            jobs.market_refresh,
+            jobs.forecast_all_horizons,
+            jobs.backtest_all_horizons,
+            alerts.deliver_alerts,
+            report.report_daily,
+        ],
+        schedules=[jobs.refresh_market_on_weekdays, report.report_on_weekdays],
+        sensors=[jobs.follow_new_inputs, alerts.gather_alerts, alerts.send_alerts],
         resources={"platform": platform, "io_manager": WarehouseIO(platform=platform), **(overrides or {})},
     )
 

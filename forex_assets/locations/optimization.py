@@ -5,7 +5,16 @@ from typing import Any
 
 import dagster as dg
 
-from forex_assets.defs import contracts, monitoring, optimization, schedules, sensors
+from forex_assets.defs import (
+    contracts,
+    deployment,
+    monitoring,
+    optimization,
+    schedules,
+    sensors,
+    validation,
+    watch,
+)
 from forex_assets.resources.parquet_io import WarehouseIO
 from forex_assets.resources.platform import PlatformResource
 
@@ -29,10 +38,25 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             monitoring.trigger_decision,
             monitoring.search_request,
             optimization.candidate_config,
+            validation.validation_report,
+            deployment.deployment,
+            watch.deployment_watch,
         ],
-        jobs=[schedules.report_drift, schedules.decide_all_horizons, schedules.optimize],
+        asset_checks=validation.CHECKS,
+        jobs=[
+            schedules.report_drift,
+            schedules.decide_all_horizons,
+            schedules.optimize,
+            deployment.deploy,
+            watch.watch_deployment,
+        ],
         schedules=[schedules.report_drift_on_weekdays, schedules.decide_on_weekdays],
-        sensors=[sensors.optimize_on_trigger, sensors.warn_on_price_fallback],
+        sensors=[
+            sensors.optimize_on_trigger,
+            sensors.warn_on_price_fallback,
+            deployment.deploy_on_approval,
+            watch.watch_deployments,
+        ],
         resources={"platform": platform, "io_manager": WarehouseIO(platform=platform), **(overrides or {})},
     )
 

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from forex_assets.adapters.central_bank import CentralBankSource
 from forex_assets.adapters.config_store import ConfigStore
+from forex_assets.adapters.deployment_store import DeploymentStore
 from forex_assets.adapters.fred import FredMonthly
 from forex_assets.adapters.holidays import market_calendar
 from forex_assets.adapters.model_finder import Found, effective_config, find_model, label_of
@@ -65,6 +66,11 @@ class Platform:
     def requests(self) -> RequestStore:
         """Searches that people asked for."""
         return RequestStore(self.settings.warehouse / "optimizer" / "requests")
+
+    @property
+    def deployments(self) -> DeploymentStore:
+        """What was done to the live settings: there is one set of them, whatever the market."""
+        return DeploymentStore(self.settings.warehouse / "optimizer" / "deployments")
 
     def calendar(self, series: PriceSeries) -> SessionCalendar:
         """Sessions of the market that a series is quoted on."""

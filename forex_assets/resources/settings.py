@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", description="how the connection is secured")
     smtp_user: SecretStr | None = Field(None, description="mail server's user; without it no login")
     smtp_password: SecretStr | None = Field(None, description="mail server's password")
+    smtp_ca_file: Path | None = Field(None, description="certificates (PEM) to trust instead of the system's")
     mail_from: str = Field("forex-assets@localhost", description="sender")
     mail_to: str | None = Field(None, description="recipients, commas between; without them no mail")
     webhook_url: SecretStr | None = Field(None, description="address that gets every event as JSON")

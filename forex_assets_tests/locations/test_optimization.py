@@ -19,6 +19,9 @@ OWN = {
     contracts.TRIGGER_DECISION,
     contracts.SEARCH_REQUEST,
     contracts.CANDIDATE_CONFIG,
+    contracts.VALIDATION_REPORT,
+    contracts.DEPLOYMENT,
+    contracts.DEPLOYMENT_WATCH,
 }
 
 
@@ -62,7 +65,16 @@ def test_decisions_rest_on_the_reports_and_searches_on_decisions() -> None:
     assert GRAPH.get(contracts.SEARCH_REQUEST).parent_keys == {contracts.TRIGGER_DECISION}
 
 
-@pytest.mark.parametrize("name", [contracts.DRIFT_JOB, contracts.DECISION_JOB, contracts.OPTIMIZE_JOB])
+def test_what_goes_live_rests_on_a_verdict_and_the_loop_closes_through_the_file_alone() -> None:
+    assert GRAPH.get(contracts.DEPLOYMENT).parent_keys == {contracts.VALIDATION_REPORT}
+    assert contracts.CANDIDATE_CONFIG in GRAPH.get(contracts.VALIDATION_REPORT).parent_keys
+    assert GRAPH.get(contracts.DEPLOYMENT_WATCH).parent_keys == {contracts.DEPLOYMENT}
+    assert contracts.INFERENCE_CONFIG not in GRAPH.get_all_asset_keys()
+
+
+@pytest.mark.parametrize(
+    "name", [contracts.DRIFT_JOB, contracts.DECISION_JOB, contracts.OPTIMIZE_JOB, contracts.DEPLOY_JOB]
+)
 def test_no_job_spans_partitioned_and_unpartitioned_assets(name: str) -> None:
     keys = DEFS.resolve_job_def(name).asset_layer.executable_asset_keys
     assert keys
@@ -70,7 +82,7 @@ def test_no_job_spans_partitioned_and_unpartitioned_assets(name: str) -> None:
 
 
 def test_what_happens_by_itself_is_switched_on() -> None:
-    for name in ("optimize_on_trigger", "warn_on_price_fallback"):
+    for name in ("optimize_on_trigger", "warn_on_price_fallback", "deploy_on_approval", "watch_deployments"):
         assert DEFS.resolve_sensor_def(name).default_status == dg.DefaultSensorStatus.RUNNING
     for name in ("report_drift_on_weekdays", "decide_on_weekdays"):
         assert DEFS.resolve_schedule_def(name).default_status == dg.DefaultScheduleStatus.RUNNING
@@ -109,7 +121,8 @@ class Broken:
     'Fails on everything that only the optimization location needs, as a missing library of a search would.'
     def find_spec(self, name, path=None, target=None):
         last = name.rpartition('.')[2]
-        own = ('optimization', 'monitoring', 'sensors', 'schedules')
+        own = ('optimization', 'monitoring', 'sensors', 'schedules', 'validation', 'deployment', 'watch', 'searching',
+               'trials', 'validating', 'deploying', 'watching', 'contest', 'shadow', 'timing')
         layer = name.split('.')[1:2]
         if name.startswith('forex_assets.') and layer[0] in ('locations', 'defs', 'resources') and last in own:
             raise ImportError(f'{name} is broken')
@@ -126,4 +139,6 @@ def test_forecasts_and_status_load_where_the_optimization_location_cannot() -> N
         "print('JOBS', sorted(job.name for job in defs.jobs))"
     )
     assert "ERROR forex_assets.locations.optimization is broken" in shown
-    assert "JOBS ['backtest_all_horizons', 'forecast_all_horizons', 'market_refresh']" in shown
+    jobs = shown.split("JOBS ")[1]
+    for name in ("backtest_all_horizons", "forecast_all_horizons", "market_refresh"):
+        assert f"'{name}'" in jobs

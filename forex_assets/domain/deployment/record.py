@@ -1,9 +1,13 @@
 """What is kept of every deployment and rollback, for ever: who replaced what by what, why, and how it went."""
 
-from datetime import datetime, timedelta
-from typing import Literal
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final, Literal
 
+import polars as pl
 from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from forex_assets.domain.schemas import UTC, Schema
 
 Kind = Literal["deploy", "rollback"]
 State = Literal["deployed", "unchanged", "refused", "failed"]
@@ -56,6 +60,27 @@ class DeploymentRecord(BaseModel):
         """Whether it is live and its watch has not ended; `now` with a time zone."""
         return self.state == "deployed" and self.watch_until is not None and now < self.watch_until
 
-    def age(self, now: datetime) -> timedelta:
-        """Since it happened."""
-        return now - self.at
+
+DEPLOYMENT_SCHEMA: Final[Schema] = {
+    "id": pl.String,
+    "horizon": pl.String,
+    "kind": pl.String,
+    "state": pl.String,
+    "at": UTC,
+    "by": pl.String,
+    "reason": pl.String,
+    "from_fingerprint": pl.String,
+    "to_fingerprint": pl.String,
+    "backup": pl.String,
+    "validation_id": pl.String,
+    "undoes": pl.String,
+    "git": pl.String,
+    "git_words": pl.String,
+    "watch_until": UTC,
+}
+"""`optimizer/deployment`: one row a record, newest first; the fields are `DeploymentRecord`'s."""
+
+
+def records_table(records: Iterable[DeploymentRecord]) -> pl.DataFrame:
+    """Records as `DEPLOYMENT_SCHEMA`, in their order."""
+    return pl.DataFrame([record.model_dump() for record in records], schema=DEPLOYMENT_SCHEMA)

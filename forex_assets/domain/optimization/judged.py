@@ -1,10 +1,13 @@
 """What is said of one criterion, and how figures are worded. How each is measured: `improvement`, `criteria`."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from forex_assets.domain.accuracy.compare import Skill
 from forex_assets.domain.optimization.tables import Criterion
+
+SAME: Final = 0.0005
+"""Shares that print as 0.0 %."""
 
 Calibrated = Literal["passed", "failed", "inconclusive"]
 
@@ -50,6 +53,8 @@ def better(skill: Skill) -> str:
     """`better by 6.1 % [1.2, 10.7]`."""
     if skill.value is None:
         return "not comparable"
+    if abs(skill.value) < SAME:
+        return "the same"
     word, sign = ("better", 1) if skill.value >= 0 else ("worse", -1)
     ends = sorted(sign * 100 * x for x in (skill.low, skill.high) if x is not None)
     interval = f" [{ends[0]:.1f}, {ends[1]:.1f}]" if len(ends) == 2 else ""

@@ -44,8 +44,8 @@ def judged(old: np.ndarray, new: np.ndarray, policy: Policy | None = None, subje
 def test_a_challenger_that_is_better_everywhere_is_approved_by_both_rules() -> None:
     found = judged(noise(252), 0.9 * noise(252))
     assert (found.verdict, found.literal, found.calibrated) == ("approved", "approved", "approved")
-    assert found.words.startswith("approved on 252 origins from 2020-01-03 to ")
-    assert all(name in found.words for name in CRITERIA)
+    assert found.words.startswith("Approved on 252 origins from 2020-01-03 to ")
+    assert all(name in found.words.lower() for name in CRITERIA)
     assert "no better would have been approved in" in found.words
 
 
@@ -123,7 +123,7 @@ def test_a_first_config_must_beat_the_walk() -> None:
     better = realized_rows(y, 0.8 * (y - 850.0), half_width=25.0)
     found = validate(first, walk_rows(better), better, slow, Policy())
     assert found.verdict == "approved"
-    assert "formula" in found.words
+    assert "formula" in found.table["words"][2]
 
 
 def test_words_say_what_the_origins_could_not_have_shown() -> None:

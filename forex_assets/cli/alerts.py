@@ -1,0 +1,93 @@
+"""The commands about mail and webhook: whether messages arrive, and what waits."""
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from forex_assets.cli.common import BAD_USAGE, FAILED, AsJson, app, err, fail, out, platform_of, print_json, reported
+
+if TYPE_CHECKING:
+    from forex_assets.resources.mail import Notifier
+
+mail_app = typer.Typer(no_args_is_help=True, help="Whether mail and webhook work, and what waits to be sent.")
+app.add_typer(mail_app, name="mail")
+
+
+@mail_app.command(epilog="Examples:  forex-assets mail test  ·  mail test --json")
+@reported
+def test(as_json: AsJson = False) -> None:
+    """Send a test message by mail and webhook now, and say what the other side answered.
+
+    Exit code 1 where one was not sent, 2 where neither is set up.
+    """
+    from datetime import UTC, datetime
+
+    from forex_assets.domain.alerts import DeliveryError, trial_message
+    from forex_assets.resources.mail import notifier_of
+
+    notifier = notifier_of(platform_of())
+    answers: list[dict[str, Any]] = [
+        {"channel": name, "is_sent": False, "answer": fault} for name, fault in notifier.faults.items()
+    ]
+    for name, channel in notifier.channels.items():
+        with err.status(f"{name} …"):
+            try:
+                answers.append({"channel": name, "is_sent": True, "answer": channel.send(trial_message(datetime.now(UTC)))})
+            except DeliveryError as error:
+                answers.append({"channel": name, "is_sent": False, "answer": str(error)})
+    if as_json:
+        print_json(answers)
+    else:
+        for each in answers:
+            said = "sent" if each["is_sent"] else "not sent"
+            out.print(f"{each['channel']}: {said}: {each['answer']}", markup=False, highlight=False, soft_wrap=True)
+    if not answers:
+        fail("set FOREX_SMTP_HOST and FOREX_MAIL_TO for mail, or FOREX_WEBHOOK_URL; see docs/mail.md", BAD_USAGE)
+    if not all(each["is_sent"] for each in answers):
+        raise typer.Exit(FAILED)
+
+
+@mail_app.command(epilog="Examples:  forex-assets mail status  ·  mail status --json")
+@reported
+def status(as_json: AsJson = False) -> None:
+    """Show what waits to be sent, what was sent, the last error, and the latest events."""
+    from forex_assets.resources.mail import notifier_of
+
+    report = _status_of(notifier_of(platform_of()))
+    if as_json:
+        print_json(report)
+        return
+    for each in report["channels"]:
+        out.print(_channel_words(each), markup=False, highlight=False, soft_wrap=True)
+    for fault in report["faults"]:
+        out.print(fault, markup=False, highlight=False, soft_wrap=True)
+    for event in report["events"][:10]:
+        sample = " (SAMPLE DATA)" if event["is_sample"] else ""
+        line = f"  {event['happened_at']:.16}  {event['kind']}{sample}: {event['title']}"
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _status_of(notifier: "Notifier") -> dict[str, Any]:
+    kept = notifier.outbox.kept()
+    return {
+        "channels": notifier.status(),
+        "faults": [*(f"{name}: {fault}" for name, fault in notifier.faults.items()), *kept.faults],
+        "digest_minutes": notifier.policy.digest_minutes,
+        "mails_per_hour": notifier.policy.mails_per_hour,
+        "events": [event.model_dump(mode="json") for event in reversed(kept.events)],
+    }
+
+
+def _channel_words(channel: dict[str, Any]) -> str:
+    """A channel in one or two lines."""
+    if not channel["is_set_up"]:
+        return f"{channel['channel']}: not set up; see docs/mail.md"
+    last = f", last {channel['last_sent_at']:%Y-%m-%d %H:%M} UTC" if channel["last_sent_at"] else ""
+    words = (
+        f"{channel['channel']} ({channel['where']}): {channel['pending']} events wait, "
+        f"{channel['sent_events']} sent in {channel['sent_messages']} messages{last}"
+    )
+    if not channel["failures"]:
+        return words
+    again = channel["next_attempt_not_before"]
+    return f"{words}\n  failed {channel['failures']} times: {channel['last_error']}; again after {again:%H:%M} UTC"

@@ -1,0 +1,39 @@
+"""The platform at a glance in a terminal: by horizon the fan, the record, the loop; and how fresh everything is."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from forex_assets.cli.common import AsJson, app, horizons_of, out, platform_of, print_json, reported
+
+
+@app.command(epilog="Examples:  forex-assets dashboard  ·  dashboard --horizon 7d --watch  ·  dashboard --json")
+@reported
+def dashboard(
+    horizon: Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")] = "all",
+    is_watched: Annotated[bool, typer.Option("--watch", help="Draw it anew until Ctrl-C.")] = False,
+    seconds: Annotated[float, typer.Option("--every", min=1, max=3600, help="Seconds between two drawings.")] = 30,
+    as_json: AsJson = False,
+) -> None:
+    """Show by horizon: fan, realized skill, coverage, last decision and verdict and why, what is live, its watch."""
+    horizons = horizons_of(horizon)
+    platform = platform_of()
+    from rich.live import Live
+
+    from forex_assets.cli.at_a_glance import dashboard_of
+    from forex_assets.cli.render_dashboard import drawn
+
+    if as_json:
+        print_json(dashboard_of(platform, horizons))
+        return
+    if not is_watched:
+        out.print(drawn(dashboard_of(platform, horizons)))
+        return
+    try:
+        with Live(console=out, auto_refresh=False, screen=out.is_terminal) as live:
+            while True:
+                live.update(drawn(dashboard_of(platform_of(), horizons)), refresh=True)
+                time.sleep(seconds)
+    except KeyboardInterrupt:
+        return

@@ -1,0 +1,114 @@
+"""What the loop did with settings and why, as plain records: `explain`, `history`; `render_loop` draws them."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from forex_assets.cli.overview import instance_of
+from forex_assets.resources.deploying import deployer_of
+from forex_assets.resources.platform import Platform
+from forex_assets.resources.watching import watch_state
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+PARTS: Final = {
+    "decision": "monitoring/trigger_decision",
+    "search": "optimizer/candidate_config",
+    "validation": "optimizer/validation_report",
+}
+"""Tables of the loop's parts, in its order; deployments and watches have records of their own."""
+
+
+def explanations(platform: Platform, horizons: Sequence[str]) -> list[dict[str, Any]]:
+    """By horizon, every figure that decided whether its settings changed.
+
+    Returns:
+        `horizon`; `config` (fingerprint and settings that are live); `decision`, `search`, `validation`: words, when by
+        the platform's clock, and the rows of the table, each None where there is none yet; `deployment`: the newest
+        record; `watch`: the state of its watch.
+    """
+    with instance_of(platform) as instance:
+        return [_explanation(platform, instance, horizon) for horizon in horizons]
+
+
+def _explanation(platform: Platform, instance: "dg.DagsterInstance | None", horizon: str) -> dict[str, Any]:
+    live = platform.configs.read(horizon)
+    newest = deployer_of(platform).latest(horizon)
+    watch = watch_state(platform, horizon)
+    return {
+        "horizon": horizon,
+        "config": {"fingerprint": live.fingerprint, **live.model_dump()},
+        **{part: _part(platform, instance, part, horizon) for part in PARTS},
+        "deployment": newest.model_dump(mode="json") if newest else None,
+        "watch": watch.model_dump(mode="json") if watch else None,
+    }
+
+
+def _part(platform: Platform, instance: "dg.DagsterInstance | None", part: str, horizon: str) -> dict[str, Any] | None:
+    """The last table of one part, with what its record said of it."""
+    from forex_assets.defs import contracts
+    from forex_assets.defs.records import last_by_clock
+
+    table = platform.warehouse.read(PARTS[part], horizon)
+    if table is None or instance is None:
+        return None
+    import dagster as dg
+
+    key = dg.AssetKey(PARTS[part].split("/"))
+    record = last_by_clock(instance, key, horizon, platform.reading_branch, platform.now)
+    if record is None:
+        return None
+    names = (contracts.WORDS, contracts.FIRES, contracts.REASONS, contracts.VERDICT, contracts.SEARCH_ID)
+    said = {name: record.metadata[name] for name in names if name in record.metadata}
+    return {"at": record.clock.isoformat(), **said, "rows": table.to_dicts()}
+
+
+def history(platform: Platform, horizons: Sequence[str], limit: int) -> list[dict[str, Any]]:
+    """What happened to the settings of horizons, newest first, real time: searches, verdicts, deployments, watches.
+
+    Args:
+        platform: settings.
+        horizons: which.
+        limit: entries a horizon at most.
+
+    Returns:
+        `horizon`, `at`, `what`, `outcome`, `words`.
+    """
+    entries = []
+    with instance_of(platform) as instance:
+        for horizon in horizons:
+            found = [*_recorded(platform, instance, horizon, limit), *_deployed(platform, horizon)]
+            entries += sorted(found, key=lambda entry: str(entry["at"]), reverse=True)[:limit]
+    return sorted(entries, key=lambda entry: str(entry["at"]), reverse=True)
+
+
+def _recorded(
+    platform: Platform, instance: "dg.DagsterInstance | None", horizon: str, limit: int
+) -> list[dict[str, Any]]:
+    """Searches and verdicts on the market that is read, from Dagster's records."""
+    from itertools import islice
+
+    from forex_assets.defs import contracts
+    from forex_assets.defs.records import records
+
+    if instance is None:
+        return []
+    entries = []
+    for what, key in (("search", contracts.CANDIDATE_CONFIG), ("validation", contracts.VALIDATION_REPORT)):
+        for each in islice(records(instance, key, horizon, page=limit), limit):
+            if each.metadata.get(contracts.MARKET) == platform.reading_branch:
+                outcome = each.metadata.get(contracts.VERDICT) or f"found {each.metadata.get(contracts.CHALLENGER)}"
+                entries.append(_entry(horizon, each.written_at.isoformat(), what, outcome, each.metadata))
+    return entries
+
+
+def _deployed(platform: Platform, horizon: str) -> list[dict[str, Any]]:
+    """Deployments and rollbacks, from their own records: those typed by hand are there too."""
+    return [
+        _entry(horizon, each.at.isoformat(), each.kind, each.state, {"words": f"{each.by}: {each.reason}"})
+        for each in deployer_of(platform).records(horizon)
+    ]
+
+
+def _entry(horizon: str, at: str, what: str, outcome: object, said: dict[str, Any]) -> dict[str, Any]:
+    return {"horizon": horizon, "at": at, "what": what, "outcome": str(outcome), "words": str(said.get("words") or "")}

@@ -1,0 +1,193 @@
+"""The commands that recalibrate: run, validate, rollback, history, explain. The same jobs and records as sensors."""
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from forex_assets.cli.common import (
+    BAD_USAGE,
+    FAILED,
+    AsJson,
+    app,
+    err,
+    fail,
+    horizons_of,
+    out,
+    platform_of,
+    print_json,
+    reported,
+    user_name,
+)
+
+if TYPE_CHECKING:
+    from forex_assets.resources.platform import Platform
+
+Horizon = Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")]
+
+
+@app.command(epilog="Examples:  forex-assets run  ·  run --horizon 7d --dry-run  ·  run --horizon 7d --force --json")
+@reported
+def run(
+    horizon: Horizon = "all",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do it all on a copy, and write nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Search even where nothing asks for it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Decide whether settings are to be searched; where they are, search, validate, and deploy what is approved.
+
+    Exit code 0 whatever the verdict: keeping what is live is a result. 1 where a horizon failed; the others go on.
+    """
+    horizons = horizons_of(horizon)
+    live = platform_of()
+    from forex_assets.cli import render_loop
+    from forex_assets.cli.explanation import explanations
+    from forex_assets.cli.rehearsal import rehearsal
+
+    with rehearsal(live) if dry_run else nullcontext(live) as platform:
+        failures = _run(platform, horizons, is_forced=force)
+        found = [each | {"failure": failures.get(each["horizon"])} for each in explanations(platform, horizons)]
+    if as_json:
+        print_json(found)
+    else:
+        render_loop.outcomes(out, found, is_rehearsal=dry_run, is_sample=live.reading_branch == "sample")
+    if failures:
+        raise typer.Exit(FAILED)
+
+
+def _run(platform: "Platform", horizons: list[str], *, is_forced: bool) -> dict[str, str]:
+    """The loop once; by horizon what failed, in words."""
+    from forex_assets.cli.runner import RunFailed, materialize_decisions
+
+    if is_forced:
+        for name in horizons:
+            platform.requests.add(name, reason="run --force", asked_by=user_name(), asked_at=platform.now)
+    failures: dict[str, str] = {}
+    with err.status("looking at prices and errors …") as status:
+        materialize_decisions(platform, horizons)
+        for name in horizons:
+            try:
+                _recalibrate(platform, name, status.update)
+            except RunFailed as error:
+                failures[name] = str(error)
+    return failures
+
+
+def _recalibrate(platform: "Platform", horizon: str, say: Any) -> None:
+    """Search, validation and deployment of one horizon, as far as its decision and the verdict ask for them.
+
+    The runs carry the tags of the sensors', so that a daemon that looks at the same records launches nothing twice.
+    """
+    from forex_assets.cli.overview import instance_of
+    from forex_assets.cli.runner import RunFailed, run_job
+    from forex_assets.defs import contracts
+    from forex_assets.defs.records import is_searching, records
+
+    with instance_of(platform) as instance:
+        if instance is None:
+            raise RunFailed(f"{platform.settings.dagster_home}: Dagster's records are gone; run `forex-assets status`")
+        decision = next(records(instance, contracts.TRIGGER_DECISION, horizon))
+        if not decision.fires:
+            return
+        if is_searching(instance, horizon):
+            raise RunFailed(f"{horizon}: a search is under way; see `forex-assets status`, or the UI: make ui")
+    say(f"searching and validating {horizon} …")
+    tags = {
+        contracts.DECISION_TAG: decision.id,
+        contracts.REASON_TAG: ", ".join(decision.names(contracts.REASONS)),
+        contracts.HORIZON_TAG: horizon,
+        contracts.ATTEMPT_TAG: "1",
+    }
+    run_job(platform, contracts.OPTIMIZE_JOB, horizon, tags)
+    with instance_of(platform) as instance:
+        report = next(records(instance, contracts.VALIDATION_REPORT, horizon)) if instance else None
+    if report is not None and report.metadata.get(contracts.VERDICT) == "approved":
+        say(f"deploying {horizon} …")
+        validation = str(report.metadata.get(contracts.VALIDATION_ID))
+        run_job(platform, contracts.DEPLOY_JOB, horizon, {contracts.VALIDATION_TAG: validation})
+
+
+@app.command(epilog="Examples:  forex-assets validate --horizon 7d  ·  validate --json")
+@reported
+def validate(horizon: Horizon = "all", as_json: AsJson = False) -> None:
+    """Judge the last search's candidate against what is live, once more; nothing is deployed."""
+    horizons = horizons_of(horizon)
+    platform = platform_of()
+    from forex_assets.cli import render_loop
+    from forex_assets.cli.explanation import explanations
+    from forex_assets.cli.runner import run_assets
+    from forex_assets.defs import contracts
+    from forex_assets.locations.optimization import build
+
+    with err.status("both forecast from the same past dates …"):
+        run_assets(platform, [contracts.VALIDATION_REPORT], horizons, build=build)
+    found = explanations(platform, horizons)
+    if as_json:
+        print_json([{"horizon": each["horizon"], **(each["validation"] or {})} for each in found])
+    else:
+        for each in found:
+            render_loop.validation(out, each["horizon"], each["validation"])
+
+
+@app.command(epilog="Examples:  forex-assets explain --horizon 7d  ·  explain --json")
+@reported
+def explain(horizon: Horizon = "all", as_json: AsJson = False) -> None:
+    """Say why settings were or were not searched for, approved and deployed, with every figure."""
+    horizons = horizons_of(horizon)
+    platform = platform_of()
+    from forex_assets.cli import render_loop
+    from forex_assets.cli.explanation import explanations
+
+    found = explanations(platform, horizons)
+    if as_json:
+        print_json(found)
+    else:
+        render_loop.explanation(out, found, is_sample=platform.reading_branch == "sample")
+
+
+@app.command(epilog="Examples:  forex-assets history  ·  history --horizon 7d --limit 50 --json")
+@reported
+def history(
+    horizon: Horizon = "all",
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Entries a horizon at most.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Show what happened to the settings: searches, verdicts, deployments, rollbacks; newest first."""
+    horizons = horizons_of(horizon)
+    platform = platform_of()
+    from forex_assets.cli import render_loop
+    from forex_assets.cli.explanation import history as history_of
+
+    found = history_of(platform, horizons, limit)
+    if as_json:
+        print_json(found)
+    else:
+        render_loop.history(out, found)
+
+
+@app.command(epilog="Examples:  forex-assets rollback --horizon 7d  ·  rollback --horizon 7d --to chronos_7d_….json")
+@reported
+def rollback(
+    horizon: Annotated[str, typer.Option(metavar="7d|15d|30d|90d", help="Which horizon.")],
+    to: Annotated[str | None, typer.Option(metavar="BACKUP", help="A file of configs/backups.")] = None,
+    reason: Annotated[str, typer.Option(help="Why, for whoever reads the record.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Bring the settings before these back; once more, those before them. Watched like any deployment.
+
+    Exit code 1 where there is nothing to go back to, or it is refused.
+    """
+    if horizon == "all":
+        fail("--horizon all: a rollback is of one horizon; name it", BAD_USAGE)
+    (name,) = horizons_of(horizon)
+    platform = platform_of()
+    from forex_assets.cli import render_loop
+    from forex_assets.resources.deploying import roll_back
+
+    record = roll_back(platform, name, to=to, reason=reason or "asked for at the command line", by=user_name())
+    if as_json:
+        print_json(record.model_dump(mode="json"))
+    else:
+        render_loop.deployment(out, record.model_dump(mode="json"))
+    if record.state not in ("deployed", "unchanged"):
+        raise typer.Exit(FAILED)

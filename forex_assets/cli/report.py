@@ -1,0 +1,28 @@
+"""The command that makes the page people read."""
+
+from typing import Annotated
+
+import typer
+
+from forex_assets.cli.common import AsJson, AsOf, app, err, out, platform_of, print_json, reported
+
+
+@app.command(epilog="Examples:  forex-assets report --open  ·  FOREX_LANG=es forex-assets report")
+@reported
+def report(
+    is_opened: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the daily report as one HTML page: fans in words, record, copper, drift, what the loop did and why."""
+    platform = platform_of(as_of)
+    from forex_assets.resources.reporting import write_report
+
+    with err.status("drawing …"):
+        path = write_report(platform)
+    if as_json:
+        print_json({"file": str(path), "language": platform.settings.lang})
+    else:
+        out.print(str(path), soft_wrap=True, highlight=False)
+    if is_opened:
+        typer.launch(path.as_uri())

@@ -1,0 +1,120 @@
+"""What is approved goes live: the deployment as an asset, and the sensor that starts it. A refusal is a green run."""
+
+import dagster as dg
+import polars as pl
+
+from forex_assets.defs import contracts
+from forex_assets.defs.metadata import clock_metadata, column_schema, frame_metadata, small_table
+from forex_assets.defs.records import Record, records
+from forex_assets.domain.deployment.record import DEPLOYMENT_SCHEMA, DeploymentRecord, records_table
+from forex_assets.domain.horizon import HORIZONS
+from forex_assets.resources.deploying import deploy_validated, deployer_of, real_now
+from forex_assets.resources.parquet_io import table_key
+from forex_assets.resources.platform import Platform, PlatformResource
+
+LOOKED_AT = 5
+"""Newest reports of a horizon that a tick looks at: older ones are superseded."""
+
+
+@dg.asset(
+    key=contracts.DEPLOYMENT,
+    deps=[contracts.VALIDATION_REPORT],
+    partitions_def=contracts.HORIZON_PARTITIONS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    group_name="optimizer",
+    kinds={"json", "git"},
+    owners=contracts.OWNERS,
+    metadata=column_schema(DEPLOYMENT_SCHEMA),
+    description="Brings an approved challenger live: backup, draft, replacement, commit, or nothing; refuses what was "
+    "not approved, was validated against something else, or is in quarantine. The loop closes through the file.",
+)
+def deployment(context: dg.AssetExecutionContext, platform: PlatformResource) -> dict[str, pl.DataFrame]:
+    """Every record of the horizon, newest first."""
+    ready, tables = platform.platform(), {}
+    deployer_of(ready).recover(real_now())
+    for horizon in context.partition_keys:
+        record = deploy_validated(ready, horizon, _report(ready, horizon, context.run.tags))
+        deployer_of(ready).prune(real_now())
+        context.log.info(f"{horizon}: {record.state}: {record.reason}")
+        tables[horizon] = records_table(deployer_of(ready).records(horizon))
+        context.add_asset_metadata(deployment_metadata(ready, record, tables[horizon]), contracts.DEPLOYMENT, horizon)
+        if record.state == "failed":
+            raise dg.Failure(f"{horizon}: {record.reason}; what was live is live", allow_retries=False)
+    return tables
+
+
+def _report(ready: Platform, horizon: str, tags: dict[str, str]) -> pl.DataFrame:
+    """The report that the run is about.
+
+    Raises:
+        dg.Failure: there is none, or another one stands there now.
+    """
+    table = ready.warehouse.read(table_key(contracts.VALIDATION_REPORT), horizon)
+    if table is None or table.is_empty():
+        raise dg.Failure(f"{horizon}: nothing was validated yet; forex-assets run", allow_retries=False)
+    wanted, found = tags.get(contracts.VALIDATION_TAG), table["validation_id"][0]
+    if wanted not in (None, found):
+        raise dg.Failure(
+            f"{horizon}: report {wanted} was approved, but {found} stands there now; the newer one decides",
+            allow_retries=False,
+        )
+    return table
+
+
+def deployment_metadata(ready: Platform, record: DeploymentRecord, table: pl.DataFrame) -> dict[str, object]:
+    """What the watch, the mail and people read of a deployment or rollback."""
+    until = record.watch_until.isoformat() if record.watch_until else ""
+    return frame_metadata(
+        table,
+        **{
+            contracts.STATE: record.state,
+            contracts.WORDS: f"{record.kind} of {record.horizon} {record.state}: {record.reason}",
+            contracts.DEPLOYMENT_ID: record.id,
+            contracts.VALIDATION_ID: record.validation_id or "none",
+            contracts.CHAMPION: record.from_fingerprint or "none",
+            contracts.CHALLENGER: record.to_fingerprint,
+            contracts.WATCH_UNTIL: until,
+            "kind": record.kind,
+            "backup": record.backup or "none",
+            "git": f"{record.git} {record.git_words}".strip(),
+            "history": small_table(table.head(10).select("at", "kind", "state", "by", "to_fingerprint", "reason")),
+            **clock_metadata(ready),
+        },
+    )
+
+
+deploy = dg.define_asset_job(
+    contracts.DEPLOY_JOB,
+    selection=dg.AssetSelection.assets(contracts.DEPLOYMENT),
+    description="Brings what was approved live.",
+)
+
+
+@dg.sensor(
+    job_name=contracts.DEPLOY_JOB,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Launches the deployment of each approved validation once. A deployment that is asked for again is "
+    "nothing but a look at what is live.",
+)
+def deploy_on_approval(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """One run a report, under its own name: Dagster launches no name twice, whatever becomes of the cursor."""
+    requests, said = list[dg.RunRequest](), list[str]()
+    for horizon in HORIZONS:
+        newest = next(records(context.instance, contracts.VALIDATION_REPORT, horizon, page=LOOKED_AT), None)
+        verdict = str(newest.metadata.get(contracts.VERDICT)) if newest else "none yet"
+        said.append(f"{horizon}: {verdict}")
+        if newest is not None and verdict == "approved" and not _is_deployed(context.instance, horizon, newest):
+            name = str(newest.metadata.get(contracts.VALIDATION_ID))
+            tags = {contracts.VALIDATION_TAG: name, contracts.HORIZON_TAG: horizon}
+            requests.append(dg.RunRequest(run_key=newest.id, partition_key=horizon, tags=tags))
+    if requests:
+        return dg.SensorResult(run_requests=requests)
+    return dg.SensorResult(skip_reason="; ".join(said))
+
+
+def _is_deployed(instance: dg.DagsterInstance, horizon: str, report: Record) -> bool:
+    """Whether a deployment, by whomever, has answered this report already."""
+    last = next(records(instance, contracts.DEPLOYMENT, horizon, page=1), None)
+    wanted = report.metadata.get(contracts.VALIDATION_ID)
+    return last is not None and last.metadata.get(contracts.VALIDATION_ID) == wanted
