@@ -74,11 +74,13 @@ def shadow_forecast(platform: Platform, horizon: str) -> pl.DataFrame | None:
 
 
 def _calibration(platform: Platform, engine: Engine, config: InferenceConfig, steps: int) -> Calibration:
-    """From the trials that search and validation have kept: errors at the target, which the other steps take over."""
+    """From the trials that search and validation have kept: errors at the target, for every step."""
     split = splits_of(platform, [config.horizon])[config.horizon]
     asked = {config.horizon: [config]}, {config.horizon: [*split.search, *split.validation]}
     rows = trial_rows(platform, engine, *asked, deadline=time.perf_counter())[config.horizon]
-    return past_errors(rows).calibration(platform.now, steps)
+    # As normal scores the errors of targets a session nearer or farther are alike, and so are those on the way.
+    at_each = [rows.with_columns(step=pl.lit(step, pl.Int64)) for step in range(1, steps + 1)]
+    return past_errors(pl.concat(at_each)).calibration(platform.now, steps)
 
 
 def judge_shadow(platform: Platform, horizon: str) -> Validation | None:
