@@ -59,10 +59,14 @@ def _copy_tables(source: Path, target: Path, home: Path) -> None:
 
 
 def _copy_records(source: Path, target: Path) -> None:
-    """Dagster's records by sqlite's own means: a plain copy of a file in use may be torn."""
+    """Dagster's records, those in use by sqlite's own means: a plain copy of them may be torn."""
     for name in RECORDS:
-        if (source / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
+        if not (source / name).is_file():
+            continue
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        if not (source / f"{name}-wal").exists():  # nobody has it open; to open it would leave files beside it
+            shutil.copyfile(source / name, target / name)
+        else:
             with (
                 closing(sqlite3.connect(f"file:{source / name}?mode=ro", uri=True)) as there,
                 closing(sqlite3.connect(target / name)) as here,

@@ -21,7 +21,7 @@ from forex_assets.domain.forecast.fan import Fan
 from forex_assets.domain.forecast.forecast import usable
 from forex_assets.domain.horizon import target_of
 from forex_assets.domain.market.prices import USDCLP
-from forex_assets.domain.schemas import conform, empty
+from forex_assets.domain.schemas import REALIZED_SCHEMA, conform, empty
 from forex_assets.resources.backtesting import inputs_of
 from forex_assets.resources.deploying import deployer_of
 from forex_assets.resources.platform import Platform
@@ -221,15 +221,12 @@ def _outcome(platform: Platform, record: DeploymentRecord) -> Outcome:
     own = ledger.filter((pl.col("config_fingerprint") == used.fingerprint) & ~pl.col("is_shadow"))
     days = own.filter(pl.col("as_of") >= since)["as_of"].unique().sort().to_list()
     if not days:
-        return judge_outcomes(empty(_CRPS), empty(_CRPS), platform.policy.deployment)
+        return judge_outcomes(empty(REALIZED_SCHEMA), empty(REALIZED_SCHEMA), platform.policy.deployment)
     other = platform.model_for(old)[1]
     configs = {record.horizon: [used, other]}
     rows = trial_rows(platform, platform.engine(found), configs, {record.horizon: days})[record.horizon]
     mine, theirs = (rows.filter(pl.col("config_fingerprint") == each.fingerprint) for each in (used, other))
     return judge_outcomes(mine, theirs, platform.policy.deployment)
-
-
-_CRPS = {"as_of": pl.Date, "step": pl.Int64, "crps": pl.Float64}
 
 
 def _after(rollback: DeploymentRecord, reason: str) -> str:

@@ -31,7 +31,7 @@ def judge_outcomes(live: pl.DataFrame, before: pl.DataFrame, policy: DeploymentP
         before: the same dates with the settings before.
         policy: how many outcomes are needed.
     """
-    paired = live.select("as_of", "step", "crps").join(
+    paired = live.select("as_of", "crps").join(
         before.select("as_of", before_crps="crps"), on="as_of", how="inner", maintain_order="left"
     )
     if paired.height < policy.probation_outcomes:

@@ -1,0 +1,112 @@
+"""An optimizer that raises, is killed, or runs out of memory leaves forecasts loading, scheduling and being made."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from forex_assets.cli.runner import materialize_forecasts, materialize_market
+from forex_assets.defs import contracts
+from forex_assets.locations.forecasting import build
+from forex_assets.resources.instance import prepare_instance
+from forex_assets.resources.platform import Platform
+from forex_assets.resources.settings import load_settings
+
+SEARCH = (
+    "import sys\n"
+    "from forex_assets.cli.runner import run_assets\n"
+    "from forex_assets.defs import contracts\n"
+    "from forex_assets.locations.optimization import build\n"
+    "from forex_assets.resources.platform import Platform\n"
+    "from forex_assets.resources.settings import load_settings\n"
+    "print('begun', flush=True)\n"
+    "run_assets(Platform(load_settings()), [contracts.CANDIDATE_CONFIG], ['7d'], build=build)\n"
+)
+
+
+def forecasts_go_on(root: Path) -> None:
+    """The location loads, its schedule and sensor answer, and a forecast is made."""
+    definitions = build()
+    schedule = definitions.resolve_schedule_def("refresh_market_on_weekdays")
+    with dg.build_schedule_context(scheduled_execution_time=datetime(2025, 6, 13, 23, tzinfo=UTC)) as due:
+        assert schedule.evaluate_tick(due).run_requests
+    materialize_forecasts(Platform(load_settings()), ["7d"])
+    assert (root / "warehouse/sample/forecasts/latest/7d.parquet").exists()
+
+
+@pytest.fixture
+def filled(workspace: Path) -> Path:
+    os.environ.update({"FOREX_MODEL": "embedded"})
+    prepare_instance(load_settings())
+    materialize_market(Platform(load_settings()))
+    return workspace
+
+
+def test_a_search_that_is_killed_leaves_forecasts_going_and_can_go_on(filled: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", SEARCH], stdout=subprocess.PIPE, text=True)
+    trials = filled / "warehouse/sample/optimizer/trials"
+    try:
+        for _ in range(600):
+            if list(trials.rglob("*.parquet")) or child.poll() is not None:
+                break
+            time.sleep(0.1)
+        assert child.poll() is None, "the search was over before it could be killed"
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.communicate()
+    kept = len(list(trials.rglob("*.parquet")))
+    assert kept >= 1
+    forecasts_go_on(filled)
+
+
+def test_a_search_that_runs_out_of_memory_leaves_forecasts_going(filled: Path) -> None:
+    def little() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (900 * 2**20, 900 * 2**20))
+
+    done = subprocess.run(
+        [sys.executable, "-c", SEARCH], capture_output=True, text=True, preexec_fn=little, timeout=120
+    )
+    assert done.returncode != 0
+    forecasts_go_on(filled)
+
+
+LOADED = """
+import sys, warnings
+import dagster as dg
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+warnings.simplefilter("ignore")
+target = WorkspaceFileTarget([sys.argv[1]])
+with dg.DagsterInstance.get() as instance, WorkspaceProcessContext(instance, target) as process:
+    context = process.create_request_context()
+    for entry in context.get_code_location_entries().values():
+        error = entry.load_error
+        print("LOCATION", entry.origin.location_name, "no optimizer today" in str(error) if error else "loaded")
+    repository = context.get_code_location("forecasting").get_repositories()["__repository__"]
+    print("JOBS", sorted(job.name for job in repository.get_all_jobs()))
+    print("SCHEDULES", sorted(each.name for each in repository.get_schedules()))
+"""
+
+
+def test_a_workspace_loads_forecasts_where_the_optimizer_raises_at_import(workspace: Path) -> None:
+    text = (Path(__file__).parents[2] / "workspace.yaml").read_text(encoding="utf-8")
+    locations = yaml.safe_load(text)["load_from"]
+    (workspace / "broken_optimizer.py").write_text("raise MemoryError('no optimizer today')\n")
+    locations[1]["python_module"] |= {"module_name": "broken_optimizer", "working_directory": str(workspace)}
+    file = workspace / "workspace.yaml"
+    file.write_text(yaml.safe_dump({"load_from": locations}))
+    prepare_instance(load_settings())
+    command = [sys.executable, "-c", LOADED, str(file)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    assert "LOCATION forecasting loaded" in shown
+    assert "LOCATION optimization loaded" not in shown
+    assert f"'{contracts.FORECAST_JOB}'" in shown
+    assert "'refresh_market_on_weekdays'" in shown
