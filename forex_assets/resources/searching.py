@@ -5,11 +5,14 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import numpy as np
+
 from forex_assets.adapters.model_finder import Found
 from forex_assets.adapters.tpe import suggest
 from forex_assets.domain.forecast.config import InferenceConfig
 from forex_assets.domain.forecast.engine import Engine, Origin, traits_of
-from forex_assets.domain.forecast.forecast import usable
+from forex_assets.domain.forecast.forecast import covariates_for, data_fingerprint, usable
+from forex_assets.domain.horizon import days_of
 from forex_assets.domain.market.prices import USDCLP
 from forex_assets.domain.optimization.methods import run_method
 from forex_assets.domain.optimization.origins import Split
@@ -19,8 +22,8 @@ from forex_assets.resources.backtesting import inputs_of
 from forex_assets.resources.platform import Platform
 from forex_assets.resources.trials import Report, silent, splits_of, trial_rows
 
-TIMED_STEPS: Final = 5
-"""Of the fans that say what a candidate costs."""
+SESSIONS_A_WEEK: Final = 5
+"""Of seven days: the steps of the fans that say what a candidate costs."""
 
 
 def run_search(platform: Platform, horizons: Sequence[str], *, report: Report = silent) -> dict[str, Choice]:
@@ -78,9 +81,7 @@ def _search(platform: Platform, found: Found, space: Space, split: Split, report
         return losses_of(rows[horizon], policy.objective)
 
     tried = run_method(space, policy, evaluate, suggest)
-    words = f"{tried.words}; {split.words}"
-    if found.stands_in:
-        words += f"; measured on the embedded model, which stands in for {platform.configs.read(horizon).model}"
+    words = "; ".join([tried.words, split.words, *_remarks(platform, found, horizon, deadline)])
     return candidates_table(
         tried.losses,
         space,
@@ -93,26 +94,48 @@ def _search(platform: Platform, found: Found, space: Space, split: Split, report
     )
 
 
+def _remarks(platform: Platform, found: Found, horizon: str, deadline: float | None) -> list[str]:
+    """What limits the result, for people."""
+    words = []
+    if deadline is not None and time.perf_counter() >= deadline:
+        limit = platform.policy.search.max_seconds
+        words.append(f"max_seconds {limit:g} ran out: compared on the origins that all were tried at")
+    if found.stands_in:
+        configured = platform.configs.read(horizon).model
+        words.append(f"measured on the embedded model, which stands in for {configured}: it says nothing of that one")
+    return words
+
+
 def search_id(platform: Platform, engine: Engine, space: Space, split: Split) -> str:
-    """Names a search by what it depends on: candidates, origins, model, method, and prices by their newest."""
+    """Names a search by what it depends on: candidates, origins, model, method, and every price that was known."""
     policy = platform.policy.search
-    prices = usable(inputs_of(platform)[0])
+    prices, features = inputs_of(platform)
     parts = (
         *(each.config.fingerprint for each in space.candidates),
         *(day.isoformat() for day in split.search),
         *(engine.name, engine.model, policy.method, policy.objective, str(policy.seed)),
-        *(str(prices["session"][-1]), float(prices[USDCLP.value][-1]).hex()),
+        *(str(policy.max_candidates), str(policy.max_seconds)),
+        data_fingerprint(prices, covariates_for(engine, space.incumbent, features)),
     )
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:12]
 
 
 def _seconds(platform: Platform, engine: Engine, space: Space) -> dict[str, float]:
-    """What a short fan of each candidate takes from the newest price, once; for people, no choice rests on it."""
-    values = usable(inputs_of(platform)[0])[USDCLP.value].to_numpy()
-    taken = {}
+    """What one fan from the newest price takes alone; for people, no choice rests on it.
+
+    Taken once for settings that differ in nothing that costs time: temperature and calibration do not.
+    """
+    values = usable(inputs_of(platform)[0])[USDCLP.value].to_numpy().astype(np.float64)
+    origin = Origin(values, days_of(space.incumbent.horizon) * SESSIONS_A_WEEK // 7, {})
+    made, taken = dict[tuple[object, ...], float](), {}
+    # The first is never like the others.
+    engine.forecast([origin], space.incumbent.model_copy(update={"uses_copper": False}))
     for each in space.candidates:
         config = each.config.model_copy(update={"uses_copper": False})
-        began = time.perf_counter()
-        engine.forecast([Origin(values, TIMED_STEPS, {})], config)
-        taken[each.config.fingerprint] = time.perf_counter() - began
+        cost = (*each.cost, config.representation)
+        if cost not in made:
+            began = time.perf_counter()
+            engine.forecast([origin], config)
+            made[cost] = time.perf_counter() - began
+        taken[each.config.fingerprint] = made[cost]
     return taken

@@ -74,7 +74,10 @@ def _random_part(configs: list[InferenceConfig], policy: SearchPolicy) -> list[I
 
 
 def _by_suggestion(space: Space, policy: SearchPolicy, evaluate: Evaluate, suggest: Suggest) -> Tried:
-    """One candidate after the other; settings that come to the same as one tried before cost nothing."""
+    """One candidate after the other; settings that come to the same as one tried before cost nothing.
+
+    One that time ran out on is left out: compared on its few origins, it would cut everybody's.
+    """
     incumbent = space.incumbent
     grid: dict[str, list[Any]] = {}
     for name in DIMENSIONS:
@@ -87,9 +90,11 @@ def _by_suggestion(space: Space, policy: SearchPolicy, evaluate: Evaluate, sugge
 
     def loss(chosen: Mapping[str, Any]) -> float:
         config = by_settings.get(tuple(chosen[name] for name in grid), incumbent)
+        own = evaluate([incumbent, config], 1.0).get(config.fingerprint)
+        if own is None or len(own.values) < len(first[incumbent.fingerprint].values):
+            return math.inf
         tried[config.fingerprint] = config
-        found = evaluate([incumbent, config], 1.0)
-        return float(found[config.fingerprint].values.mean()) if config.fingerprint in found else math.inf
+        return float(own.values.mean())
 
     if grid and first:
         suggest(grid, loss, count=budget(len(space.candidates), policy), seed=policy.seed)

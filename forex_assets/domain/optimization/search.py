@@ -20,6 +20,10 @@ LOSS: Final[dict[str, str]] = {"crps": "CRPS", "rmse": "squared error"}
 STANDARD_ERRORS: Final = 1.0
 """Within so many of the best, a candidate is its equal."""
 
+GIVEN_UP: Final = "given up early: hopeless on the first origins"
+ROUNDING: Final = 1e-9
+"""A share of the loss: less than this is not a difference but the order in which numbers were added."""
+
 
 @dataclass(frozen=True, eq=False)
 class Losses:
@@ -93,7 +97,8 @@ def choose(losses: Mapping[str, Losses], candidates: Sequence[Candidate], incumb
 
 def _is_equal(losses: Losses, best: Losses) -> bool:
     difference = losses.values - best.values
-    return bool(difference.mean() <= STANDARD_ERRORS * standard_error(difference, losses.overlap))
+    chance = STANDARD_ERRORS * standard_error(difference, losses.overlap)
+    return bool(difference.mean() <= chance + ROUNDING * best.values.mean())
 
 
 def standard_error(values: Array, overlap: float) -> float:
@@ -131,13 +136,13 @@ def candidates_table(
     gains = _gains(losses, incumbent, objective)
     order = sorted((name for name in losses if len(losses[name].values)), key=lambda n: float(losses[n].values.mean()))
     rank = {name: place for place, name in enumerate(order, start=1)}
-    rows = []
+    rows, given_up = [], dropped or {}
     for each in space.candidates:
         name = each.config.fingerprint
-        row = _row(each, losses.get(name) or (dropped or {}).get(name), gains.get(name), objective)
+        row = _row(each, losses.get(name) or given_up.get(name), gains.get(name), objective)
         fixed = {"search_id": search_id, "searched_at": searched_at, "rank": rank.get(name)}
         marks = {"is_incumbent": name == incumbent, "is_chosen": name == chosen, "seconds": seconds.get(name)}
-        note = "" if name in losses else "given up early: hopeless on the first origins" if dropped else "not tried"
+        note = "" if name in losses else "not tried" if name not in given_up else GIVEN_UP
         rows.append({**row, **fixed, **marks, "words": note})
     table = pl.DataFrame(rows, schema=CANDIDATES_SCHEMA).sort("rank", "loss", nulls_last=True, maintain_order=True)
     return Choice(chosen, table, _sentence(table, chosen, incumbent, objective, f"{space.words}; {words}"))
@@ -186,7 +191,8 @@ def _sentence(table: pl.DataFrame, chosen: str, incumbent: str, objective: Objec
     if ranked.is_empty():
         return f"nothing could be compared, what is live stays; {words}"
     losses = ranked["loss"]
-    if ranked.height > 1 and losses.max() == losses.min():
+    low, high = float(losses.min()), float(losses.max())  # type: ignore[arg-type]
+    if ranked.height > 1 and high - low <= ROUNDING * high:
         said = (
             f"all candidates have the same {LOSS[objective]}, so that nothing can be chosen by it; what is live stays"
         )

@@ -4,6 +4,7 @@ A trial is one setting's fan at one origin, of which the last step is kept: the 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
@@ -55,7 +56,8 @@ def run_trials(
 ) -> Iterator[pl.DataFrame]:
     """Target rows of every config at every origin, a block of origins at a time; go on later with `done`.
 
-    All horizons that want an origin share its call of the engine, so that one path serves them all.
+    A block is one call of the engine, of all horizons that want its origins: one path serves them all, and a model
+    that reads many contexts at once is given them.
 
     Args:
         engine: makes the fans.
@@ -71,7 +73,7 @@ def run_trials(
 
     Yields:
         `FORECAST_SCHEMA`, one row a trial: its last step, with the model's own quantiles. `engine_seconds` is the
-        trial's even share of its origin's call.
+        trial's even share of its block's call.
 
     Raises:
         EngineError: the engine cannot do what a config asks.
@@ -81,12 +83,23 @@ def run_trials(
     for start in range(0, len(days), block):
         if deadline is not None and clock() >= deadline:
             return
-        rows = list[dict[str, object]]()
+        jobs = list[_Job]()
         for day in days[start : start + block]:
             here = {horizon: configs[horizon] for horizon, wanted in origins.items() if day in wanted}
-            rows += _at(engine, here, past, features, day, calendar, finished, clock)
-        if rows:
+            jobs += _at(engine, here, past, features, day, calendar, finished)
+        if jobs:
+            rows = _run(engine, jobs, clock)
             yield conform(pl.DataFrame(rows, schema=FORECAST_SCHEMA), FORECAST_SCHEMA, "trials")
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """One trial, ready for the engine; `labels` are those of its row less `engine_seconds`."""
+
+    request: Request
+    prices: Array
+    covariates: dict[str, Array]
+    labels: dict[str, object]
 
 
 def _at(
@@ -97,15 +110,14 @@ def _at(
     day: date,
     calendar: SessionCalendar,
     finished: set[tuple[object, ...]],
-    clock: Callable[[], float],
-) -> list[dict[str, object]]:
-    """The rows of one origin."""
+) -> list[_Job]:
+    """What is still to be run at one origin; all of it shares the arrays."""
     known, fingerprint = past.at(day)
     if unfit(known, day, calendar):
         return []
     values = known[USDCLP.value].to_numpy().astype(np.float64)
     volatility = {"ewma_sd": origin_volatility(values), "constant_sd": constant_volatility(values)}
-    jobs = list[tuple[Request, dict[str, Array], dict[str, object]]]()
+    jobs = list[_Job]()
     for horizon, tried in configs.items():
         target = target_of(horizon, day, known["session"][-1], calendar)
         given = covariates_for(engine, tried[0], _available(features, day))
@@ -116,21 +128,28 @@ def _at(
                 continue
             request = Request(config, target)
             labels = {**labels_of(engine, request, known), "data_fingerprint": data, **volatility}
-            jobs.append((request, covariates, labels))
-    rows = []
-    for is_covered in (False, True):
-        some = [job for job in jobs if bool(job[1]) is is_covered]
-        if some:
-            origin = Origin(values, max(job[0].target.steps for job in some), some[0][1])
-            asks = [Ask(job[0].config, job[0].target.steps) for job in some]
-            began = clock()
-            fans = forecast_grid(engine, [origin], [asks])[0]
-            seconds = (clock() - began) / len(some)
-            rows += [
-                _row(request, fan, labels | {"engine_seconds": seconds})
-                for (request, _, labels), fan in zip(some, fans, strict=True)
-            ]
-    return rows
+            jobs.append(_Job(request, values, covariates, labels))
+    return jobs
+
+
+def _run(engine: Engine, jobs: Sequence[_Job], clock: Callable[[], float]) -> list[dict[str, object]]:
+    """One call of the engine, its origins told apart by date and by whether covariates are read; a row a trial."""
+    groups: dict[tuple[date, bool], list[_Job]] = {}
+    for job in jobs:
+        groups.setdefault((job.request.target.as_of, bool(job.covariates)), []).append(job)
+    origins = [
+        Origin(some[0].prices, max(job.request.target.steps for job in some), some[0].covariates)
+        for some in groups.values()
+    ]
+    asks = [[Ask(job.request.config, job.request.target.steps) for job in some] for some in groups.values()]
+    began = clock()
+    fans = forecast_grid(engine, origins, asks)
+    seconds = (clock() - began) / len(jobs)
+    return [
+        _row(job.request, fan, job.labels | {"engine_seconds": seconds})
+        for some, made in zip(groups.values(), fans, strict=True)
+        for job, fan in zip(some, made, strict=True)
+    ]
 
 
 def _available(features: pl.DataFrame | None, day: date) -> pl.DataFrame | None:
