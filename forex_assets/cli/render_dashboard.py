@@ -1,6 +1,7 @@
 """Draws the dashboard's records: 80 columns, plain when piped."""
 
-from typing import Any
+from textwrap import shorten
+from typing import Any, Final
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -11,6 +12,9 @@ from rich.text import Text
 from forex_assets.cli.render import band, price
 from forex_assets.cli.render_loop import COLOURS, share
 from forex_assets.domain.schemas import SAMPLE_SOURCE
+
+SHOWN_WORDS: Final = 200
+"""Letters of a verdict or reason: two lines and a half; `explain` has them all."""
 
 
 def drawn(record: dict[str, Any]) -> RenderableType:
@@ -96,14 +100,14 @@ def _verdict(part: dict[str, Any] | None) -> str:
     if part is None:
         return "none yet"
     colour = COLOURS.get(str(part.get("verdict")), "yellow")
-    return f"[{colour}]{part.get('verdict')}[/]: {escape(str(part.get('words')))}"
+    return f"[{colour}]{part.get('verdict')}[/]: {escape(shorten(str(part.get('words')), SHOWN_WORDS))}"
 
 
 def _change(record: dict[str, Any] | None) -> str:
     if record is None:
         return "never"
-    when = record["at"][:16].replace("T", " ")
-    return f"{when} UTC {record['kind']}, {record['state']} by {escape(record['by'])}: {escape(record['reason'])}"
+    when, reason = record["at"][:16].replace("T", " "), escape(shorten(record["reason"], SHOWN_WORDS))
+    return f"{when} UTC {record['kind']}, {record['state']} by {escape(record['by'])}: {reason}"
 
 
 def _history(entries: list[dict[str, Any]]) -> RenderableType:

@@ -1,6 +1,7 @@
 """Draws what the loop did, as records from `explanation`: 80 columns, plain when piped."""
 
 from collections.abc import Sequence
+from textwrap import shorten
 from typing import Any, Final
 
 from rich.console import Console
@@ -10,6 +11,9 @@ from rich.table import Table
 from forex_assets.cli.render import banner
 
 SHOWN_CANDIDATES: Final = 8
+SHOWN_WORDS: Final = 90
+"""Letters of an event's words in the history; `explain` has them all."""
+
 COLOURS: Final = {"approved": "green", "deployed": "green", "rejected": "red", "failed": "red", "refused": "yellow"}
 
 
@@ -151,7 +155,7 @@ def history(console: Console, entries: Sequence[dict[str, Any]]) -> None:
     table = Table("at, UTC", "horizon", "what", "outcome", "words")
     for each in entries:
         at = each["at"][:16].replace("T", " ")
-        table.add_row(at, each["horizon"], each["what"], each["outcome"], escape(each["words"]))
+        table.add_row(at, each["horizon"], each["what"], each["outcome"], escape(shorten(each["words"], SHOWN_WORDS)))
     console.print(table)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from forex_assets.domain.deployment.record import DeploymentRecord
+from forex_assets.domain.forecast.baselines import random_walk
 from forex_assets.domain.forecast.fan import Fan
 from forex_assets.domain.policy import DeploymentPolicy
 from forex_assets.domain.schemas import UTC, Schema
@@ -36,8 +37,8 @@ MAX_MEDIAN_MOVE: Final = 4.0
 """Standard deviations to the target that a median may lie from the last price: a walk's price is farther once in 16,000."""
 
 MAX_WIDTH_RATIO: Final = 3.0
-"""How many times wider or narrower than the champion's the 95 % band may be at the target: a guard against what is
-broken, not a judgement of what is better."""
+"""How many times wider or narrower the 95 % band may be at the target than the champion's and the random walk's, both: a
+guard against what is broken. A champion whose own band was absurd is no yardstick alone."""
 
 
 def fan_faults(fan: Fan, last: float, ewma_sd: float, champion: Fan | None) -> list[str]:
@@ -62,15 +63,22 @@ def fan_faults(fan: Fan, last: float, ewma_sd: float, champion: Fan | None) -> l
             f"the median at the target lies {move / spread:.1f} standard deviations from the last price, "
             f"{MAX_MEDIAN_MOVE:g} at most"
         )
-    width = float(fan.quantiles[-1, -1] - fan.quantiles[-1, 0])
+    width = _width(fan)
     if width <= 0:
         found.append("a 95 % band without width")
-    elif champion is not None:
-        own = float(champion.quantiles[-1, -1] - champion.quantiles[-1, 0])
-        ratio = width / own if own > 0 else np.inf
-        if not 1 / MAX_WIDTH_RATIO <= ratio <= MAX_WIDTH_RATIO:
-            found.append(f"the 95 % band is {ratio:.2f} times as wide as that of the settings before")
+    else:
+        yardsticks = {"the random walk": random_walk(last, ewma_sd, steps)}
+        yardsticks |= {} if champion is None else {"the settings before": champion}
+        ratios = {name: width / _width(each) for name, each in yardsticks.items() if _width(each) > 0}
+        if ratios and all(not 1 / MAX_WIDTH_RATIO <= ratio <= MAX_WIDTH_RATIO for ratio in ratios.values()):
+            said = " and ".join(f"{ratio:.2f} times as wide as that of {name}" for name, ratio in ratios.items())
+            found.append(f"the 95 % band is {said}")
     return found
+
+
+def _width(fan: Fan) -> float:
+    """Of the 95 % band at the target."""
+    return float(fan.quantiles[-1, -1] - fan.quantiles[-1, 0])
 
 
 def state_of(
