@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.ready
 
-.PHONY: run test ui check setup clean train-embedded bench-spine bench-accuracy
+.PHONY: run test ui check setup clean train-embedded bench-spine bench-accuracy bench-gate bench-search
 run: setup
 	@$(BIN)/forex-assets ingest
 	@$(BIN)/forex-assets backtest --every 1m >/dev/null
@@ -31,6 +31,13 @@ bench-spine: setup
 
 bench-accuracy: setup
 	@$(BIN)/python benchmarks/accuracy.py $(BENCH_ARGS)
+
+bench-gate: setup
+	@$(BIN)/python benchmarks/gate.py --out docs/validation.md $(BENCH_ARGS)
+
+# Beside plain calls of the library; half an hour on two cores with --day.
+bench-search: setup
+	@$(BIN)/python benchmarks/search.py $(BENCH_ARGS)
 
 setup: $(DONE)
 

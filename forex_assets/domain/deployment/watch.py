@@ -34,11 +34,11 @@ WATCH_SCHEMA: Final[Schema] = {
 """`optimizer/deployment_watch`: one row a look, oldest first, of the newest deployment."""
 
 MAX_MEDIAN_MOVE: Final = 4.0
-"""Standard deviations to the target that a median may lie from the last price: a walk's price is farther once in 16,000."""
+"""Standard deviations to the target that a median may lie from the last price: a walk is farther once in 16,000."""
 
 MAX_WIDTH_RATIO: Final = 3.0
-"""How many times wider or narrower the 95 % band may be at the target than the champion's and the random walk's, both: a
-guard against what is broken. A champion whose own band was absurd is no yardstick alone."""
+"""How many times wider or narrower the 95 % band may be at the target than the champion's and the random walk's, both:
+a guard against what is broken. A champion whose own band was absurd is no yardstick alone."""
 
 
 def fan_faults(fan: Fan, last: float, ewma_sd: float, champion: Fan | None) -> list[str]:

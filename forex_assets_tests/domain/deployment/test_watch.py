@@ -55,7 +55,7 @@ def widened(fan: Fan, times: float) -> Fan:
         (widened(WALK, 2.9), WALK, ""),
         (widened(WALK, 3.2), WALK, "times as wide"),
         (widened(WALK, 0.3), WALK, "times as wide"),
-        (widened(WALK, 3.2), None, "3.23 times as wide as that of the random walk"),
+        (widened(WALK, 3.2), None, "3.20 times as wide as that of the random walk"),
         (WALK, widened(WALK, 4.3), ""),
         (widened(WALK, 4.3), widened(WALK, 4.3), ""),
         (widened(WALK, 0.0), WALK, "a 95 % band without width"),

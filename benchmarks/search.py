@@ -1,0 +1,363 @@
+"""What a search costs beside plain calls of the library: `python benchmarks/search.py [--origins 5] [--day] [--out F]`.
+
+Models in the published shapes of chronos-t5-tiny and chronos-bolt-tiny with RANDOM weights are made on the spot: speed
+does not depend on weights, and nothing that they say is a forecast. One process, one thread for both; a cell is one
+origin, all four horizons, 27 settings each: `ChronosPipeline.predict` for each of the 108, against one
+`ChronosEngine.forecast_grid`. Cells are interleaved in alternating order after a warm-up at full shape; imports and
+loading count for neither. Ratios are per cell: median and range. Peak memory: one cell in a process of its own each.
+`--day` adds the user's day: a whole search of the embedded model on the generated market, 126 origins, from nothing.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from forex_assets.adapters.atomic import write_bytes_atomically
+from forex_assets.adapters.chronos_model import ChronosEngine
+from forex_assets.domain.forecast.config import InferenceConfig
+from forex_assets.domain.forecast.engine import Ask, Origin
+from forex_assets.domain.forecast.fan import Array, fan_of_paths
+from forex_assets.domain.forecast.representation import decode_paths, encode
+from forex_assets.domain.optimization.space import space_of
+from forex_assets.domain.policy import SearchPolicy
+
+STEPS = {"7d": 5, "15d": 11, "30d": 21, "90d": 64}
+BEGIN, END = "<!-- bench-search: begin -->", "<!-- bench-search: end -->"
+CHRONOS = {
+    "tokenizer_class": "MeanScaleUniformBins",
+    "tokenizer_kwargs": {"low_limit": -15.0, "high_limit": 15.0},
+    "context_length": 512,
+    "prediction_length": 64,
+    "n_tokens": 4096,
+    "n_special_tokens": 2,
+    "pad_token_id": 0,
+    "eos_token_id": 1,
+    "use_eos_token": True,
+    "model_type": "seq2seq",
+    "num_samples": 20,
+    "temperature": 1.0,
+    "top_k": 50,
+    "top_p": 1.0,
+}
+SHAPE = {"d_model": 256, "d_kv": 64, "d_ff": 1024, "num_layers": 4, "num_decoder_layers": 4, "num_heads": 4}
+TOKENS = {"pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0}
+
+
+def build_t5(folder: Path) -> str:
+    """A random model in the shape of chronos-t5-tiny."""
+    import torch
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    torch.manual_seed(0)
+    pipeline = {"chronos_config": CHRONOS, "chronos_pipeline_class": "ChronosPipeline"}
+    config = T5Config(**SHAPE, **TOKENS, **pipeline, vocab_size=4096, architectures=["T5ForConditionalGeneration"])
+    T5ForConditionalGeneration(config).save_pretrained(folder)
+    return str(folder)
+
+
+def build_bolt(folder: Path) -> str:
+    """A random model in the shape of chronos-bolt-tiny."""
+    import torch
+    from chronos.chronos_bolt import ChronosBoltModelForForecasting
+    from transformers import T5Config
+
+    chronos = {
+        "context_length": 2048,
+        "prediction_length": 64,
+        "input_patch_size": 16,
+        "input_patch_stride": 16,
+        "quantiles": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9],
+        "use_reg_token": True,
+    }
+    torch.manual_seed(0)
+    named = {"chronos_pipeline_class": "ChronosBoltPipeline", "architectures": ["ChronosBoltModelForForecasting"]}
+    config = T5Config(**SHAPE, **TOKENS, **named, vocab_size=2, reg_token_id=1, chronos_config=chronos)
+    ChronosBoltModelForForecasting(config).save_pretrained(folder)
+    return str(folder)
+
+
+def prices_of(seed: int) -> Array:
+    """A history of 1,000 sessions."""
+    return np.asarray(900 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0, 0.006, 1000))))
+
+
+def settings() -> list[Ask]:
+    """All that a search of four horizons asks of one origin: 27 settings each, without merging."""
+    asks = []
+    for horizon, steps in STEPS.items():
+        for length in SearchPolicy().context_length[horizon]:
+            for count in SearchPolicy().num_samples:
+                for temperature in SearchPolicy().temperature:
+                    sampling = {"num_samples": count, "temperature": temperature}
+                    config = InferenceConfig(horizon=horizon, model="m", context_length=length, **sampling)
+                    asks.append(Ask(config, steps))
+    return asks
+
+
+def plain(pipeline: Any, prices: Array, asks: list[Ask]) -> None:
+    """Each setting by a call of the library's own."""
+    import torch
+
+    for ask in asks:
+        encoded = encode(prices, ask.config.representation, min(ask.config.context_length, 512))
+        context = torch.tensor(encoded.values, dtype=torch.float32)[None]
+        paths = pipeline.predict(
+            context, ask.steps, num_samples=ask.config.num_samples, temperature=ask.config.temperature
+        )
+        fan_of_paths(decode_paths(paths[0].double().numpy() * 0.01, encoded))
+
+
+def fast(engine: ChronosEngine, prices: Array, asks: list[Ask]) -> None:
+    """All of them in one call of ours."""
+    engine.forecast_grid([Origin(prices, 1, {})], [asks])
+
+
+def cost(action: Callable[[], None]) -> tuple[float, float]:
+    """Processor and wall seconds."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    action()
+    return time.process_time() - cpu, time.perf_counter() - wall
+
+
+def interleaved(one: Callable[[int], None], other: Callable[[int], None], cells: int) -> list[tuple[float, float]]:
+    """Ratio of the first to the second in processor and wall seconds, a cell each, the order turned every time."""
+    ratios = []
+    for cell in range(cells):
+        order = (one, other) if cell % 2 == 0 else (other, one)
+        taken = {id(each): cost(partial(each, cell)) for each in order}
+        a, b = taken[id(one)], taken[id(other)]
+        ratios.append((a[0] / b[0], a[1] / b[1]))
+        print(f"cell {cell + 1}: {a[0]:.1f} s against {b[0]:.1f} s of processor", file=sys.stderr, flush=True)
+    return ratios
+
+
+def spread(values: list[float]) -> str:
+    return f"{statistics.median(values):.1f} ({min(values):.1f}–{max(values):.1f})"
+
+
+def logits_apart(pipeline: Any, engine: ChronosEngine) -> tuple[float, int]:
+    """Largest difference of our logits from the library's on a sampled path, as a share of the largest; its tokens."""
+    import torch
+
+    from forex_assets.adapters.t5_sampler import Decoder, T5Sampler, _start_token
+
+    encoded = encode(prices_of(7), "anchored", 180)
+    context = torch.tensor(encoded.values, dtype=torch.float32)
+    with torch.inference_mode():
+        ids, mask, _ = pipeline.tokenizer.context_input_transform(context[None])
+        read = T5Sampler(pipeline, 1.0).encode_one(context)
+        decoder, told = Decoder(pipeline.inner_model, read.attend, 1, 64), _start_token(pipeline.inner_model)
+        fed, ours = [told], []
+        for step in range(64):
+            logits = decoder.logits(torch.tensor([fed[-1]]), step)
+            ours.append(logits[0])
+            fed.append(int(torch.multinomial((logits[0] * 3).softmax(-1), 1)))
+        theirs = pipeline.inner_model(
+            input_ids=ids, attention_mask=mask, decoder_input_ids=torch.tensor([fed[:-1]])
+        ).logits[0]
+    apart = (torch.stack(ours) - theirs).abs().max() / theirs.abs().max()
+    return float(apart), len(set(fed))
+
+
+def laws_apart(pipeline: Any, engine: ChronosEngine, count: int = 1000) -> tuple[float, float]:
+    """Largest Kolmogorov-Smirnov distance over 21 steps: the library against itself, and ours against it."""
+    import torch
+    from scipy.stats import ks_2samp
+
+    from forex_assets.adapters.t5_sampler import T5Sampler, sample_paths
+
+    encoded = encode(prices_of(7), "anchored", 180)
+    context = torch.tensor(encoded.values, dtype=torch.float32)[None]
+    torch.manual_seed(1)
+    one, two = (pipeline.predict(context, 21, num_samples=count)[0].double().numpy() for _ in range(2))
+    own = sample_paths(T5Sampler(pipeline, 1.0), encoded.values, 21, count, 5)
+
+    def distance(left: Array, right: Array) -> float:
+        return max(float(ks_2samp(left[:, k], right[:, k]).statistic) for k in range(21))
+
+    return distance(one, two), distance(one, own)
+
+
+def peak(side: str) -> float:
+    """Peak memory in MiB of one cell in a process of its own, less that of the same process before it."""
+    done = subprocess.run([sys.executable, __file__, "--memory", side], capture_output=True, text=True, check=True)
+    return float(json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+def memory(side: str) -> None:
+    """One cell; prints how much memory it took on top of the loaded model."""
+    import torch
+
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        engine = ChronosEngine(build_t5(Path(folder)))
+        pipeline, asks = engine._pipeline(), settings()
+        fast(engine, prices_of(0), [Ask(asks[0].config, 2)])
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        if side == "plain":  # the largest call decides: its copies are gone before the next
+            plain(
+                pipeline, prices_of(0), [ask for ask in asks if ask.config.num_samples == 200 and ask.steps == 64][:3]
+            )
+        else:
+            fast(engine, prices_of(0), asks)
+        print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+
+
+def bolt(folder: Path, count: int = 64) -> tuple[list[float], float]:
+    """Ratios of plain calls to batches at context 512, and milliseconds an origin in batches."""
+    import torch
+
+    engine = ChronosEngine(build_bolt(folder))
+    pipeline = engine._pipeline()
+    config = InferenceConfig(horizon="30d", model="m", context_length=512)
+    origins = [Origin(prices_of(seed), 1, {}) for seed in range(count)]
+    taken: list[float] = []
+
+    def one_by_one(cell: int) -> None:
+        for origin in origins:
+            values = torch.tensor(encode(origin.prices, "anchored", 512).values, dtype=torch.float32)[None]
+            pipeline.predict(values, 21)
+
+    def together(cell: int) -> None:
+        began = time.process_time()
+        engine.forecast_grid(origins, [[Ask(config, 21)]] * count)
+        taken.append(1000 * (time.process_time() - began) / count)
+
+    one_by_one(0), together(0)
+    ratios = interleaved(one_by_one, together, 5)
+    return [ratio[0] for ratio in ratios], statistics.median(taken[1:])
+
+
+def day(folder: Path) -> dict[str, float]:
+    """Minutes of whole searches of the embedded model from nothing: 7 days alone, then all four horizons."""
+    import os
+
+    from forex_assets.cli.runner import materialize_market
+    from forex_assets.resources.platform import Platform
+    from forex_assets.resources.searching import run_search
+    from forex_assets.resources.settings import PROJECT, load_settings
+
+    minutes = {}
+    for name, horizons in {"7d": ["7d"], "all four": list(STEPS)}.items():
+        warehouse = folder / name.replace(" ", "-")
+        os.environ.update(
+            {"FOREX_MARKET": "sample", "FOREX_MODEL": "embedded", "DAGSTER_HOME": str(warehouse / "dagster")}
+        )
+        platform = Platform(load_settings(warehouse=warehouse, configs=PROJECT / "configs", as_of="2025-06-13"))
+        materialize_market(platform)
+        began = time.perf_counter()
+        run_search(platform, horizons)
+        minutes[name] = (time.perf_counter() - began) / 60
+    return minutes
+
+
+def embedded_ratio(cells: int) -> list[float]:
+    """Processor time of plain calls over the grid's, embedded model, 27 settings at 7 days."""
+    import torch
+
+    from forex_assets.adapters.model_finder import EMBEDDED_FOLDER
+    from forex_assets.adapters.t5_sampler import with_fixed_scale
+
+    engine = ChronosEngine(str(EMBEDDED_FOLDER))
+    pipeline, longest = engine._pipeline(), int(engine.traits.longest_context or 0)
+    base = InferenceConfig(
+        horizon="7d", model="embedded", context_length=180, num_samples=200, temperature=1.0, representation="returns"
+    )
+    asks = [Ask(each.config, 5) for each in space_of(base, engine.traits, SearchPolicy()).candidates]
+    scale = float(pipeline.inner_model.config.forex_assets["context_scale"])
+
+    def one_by_one(cell: int) -> None:
+        for ask in asks:
+            encoded = encode(prices_of(cell), "returns", min(ask.config.context_length, longest))
+            context = with_fixed_scale(torch.tensor(encoded.values, dtype=torch.float32)[None], scale, longest + 1)
+            pipeline.predict(context, 5, num_samples=ask.config.num_samples, temperature=ask.config.temperature)
+
+    def together(cell: int) -> None:
+        fast(engine, prices_of(cell), asks)
+
+    one_by_one(0), together(0)
+    return [ratio[0] for ratio in interleaved(one_by_one, together, cells)]
+
+
+def measured(origins: int, with_day: bool) -> str:
+    """The measured block of docs/performance.md."""
+    import torch
+
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    asks = settings()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        engine = ChronosEngine(build_t5(folder / "t5"))
+        pipeline = engine._pipeline()
+        longest = [ask for ask in asks if ask.config.num_samples == 200 and ask.steps == 64][:1]
+        plain(pipeline, prices_of(99), longest), fast(engine, prices_of(99), longest)
+        ratios = interleaved(
+            lambda cell: plain(pipeline, prices_of(cell), asks),
+            lambda cell: fast(engine, prices_of(cell), asks),
+            origins,
+        )
+        apart, tokens = logits_apart(pipeline, engine)
+        itself, ours = laws_apart(pipeline, engine)
+        memories = {side: peak(side) for side in ("plain", "fast")}
+        bolts, milliseconds = bolt(folder / "bolt")
+        embedded = embedded_ratio(origins)
+        minutes = day(folder) if with_day else {}
+    lines = [
+        "| what | plain over ours, median (range) |",
+        "| --- | --- |",
+        f"| T5-tiny shape, 4 × 27 settings, processor time, {origins} origins | {spread([r[0] for r in ratios])} |",
+        f"| the same, wall | {spread([r[1] for r in ratios])} |",
+        f"| embedded model, 27 settings at 7 days, processor time | {spread(embedded)} |",
+        f"| Bolt-tiny shape, context 512, 64 origins, processor time | {spread(bolts)} |",
+        f"| peak memory of a T5 cell above the loaded model | {memories['plain'] / max(memories['fast'], 1):.1f} "
+        f"({memories['plain']:.0f} against {memories['fast']:.0f} MiB) |",
+        "",
+        f"The law: logits on a sampled path of 64 tokens, {tokens} different ones, differ from the library's by "
+        f"{apart:.1e} of the largest; paths of 1,000 samples and 21 steps lie {ours:.3f} apart in the largest "
+        f"Kolmogorov–Smirnov distance, where two runs of the library lie {itself:.3f} apart. Bolt takes "
+        f"{milliseconds:.1f} ms of one processor an origin in batches.",
+    ]
+    if minutes:
+        said = ", ".join(f"{name} {value:.1f} minutes" for name, value in minutes.items())
+        lines += [
+            "",
+            f"The user's day, embedded model, the policy's grid, 126 origins, two cores: {said}.",
+        ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measures, prints, and writes where asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--origins", type=int, default=5)
+    parser.add_argument("--day", action="store_true")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--memory", choices=("plain", "fast"), help=argparse.SUPPRESS)
+    told = parser.parse_args()
+    if told.memory:
+        memory(told.memory)
+        return
+    block = measured(told.origins, told.day)
+    print(block)
+    if told.out:
+        text = told.out.read_text(encoding="utf-8")
+        before, _, rest = text.partition(BEGIN)
+        after = rest.partition(END)[2]
+        write_bytes_atomically(told.out, f"{before}{BEGIN}\n{block}\n{END}{after}".encode())
+
+
+if __name__ == "__main__":
+    main()
