@@ -128,6 +128,9 @@ def _watched(reader: Reader, record: Record, horizon: str) -> Event | None:
         case "rollback proposed":
             title = f"{horizon}: the new settings are worse; decide on a rollback"
             return reader.event("watch failing", record, f"{name}/proposed", title, horizon)
+        case "rollback refused":
+            title = f"{horizon}: the new settings fail and cannot be taken back by themselves"
+            return reader.event("watch failing", record, f"{name}/refused", title, horizon)
         case "watching" if isinstance(failures, int) and failures > 0:
             title = f"{horizon}: trial forecasts of the new settings fail"
             return reader.event("watch failing", record, f"{name}/{failures}", title, horizon)

@@ -51,9 +51,12 @@ DEPLOYMENT_ID: Final = "deployment_id"
 WATCH_UNTIL: Final = "watch_until"
 """Metadata of deployment and watch: ISO instant (real time, UTC) up to which the new settings are watched."""
 
+UNFIT: Final = "unfit"
+"""Metadata of a forecast's failure: the prices were to blame, whatever the settings. The watch does not count it."""
+
 STATE: Final = "state"
 """Metadata of deployment (`deployed`, `unchanged`, `refused`, `failed`) and watch (`watching`, `passed`, `rolled back`,
-`rollback proposed`, `replaced`)."""
+`rollback refused`, `rollback proposed`, `replaced`, `proven`, `worse, kept`)."""
 
 KIND: Final = "kind"
 """Metadata of deployment: `deploy` or `rollback`."""

@@ -77,6 +77,7 @@ def _refuse_unfit(ready: Platform, prices: pl.DataFrame) -> None:
         raise dg.Failure(
             f"USD/CLP is unfit to forecast from at {ready.now:%Y-%m-%d %H:%M} UTC: {'; '.join(wrong)}. "
             "Bring prices in with `forex-assets ingest`, at the same FOREX_AS_OF where one is set",
+            metadata={contracts.UNFIT: True},
             allow_retries=False,
         )
 

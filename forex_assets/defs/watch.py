@@ -6,12 +6,13 @@ from datetime import datetime
 import dagster as dg
 import polars as pl
 
+from forex_assets.adapters.warehouse import WarehouseError
 from forex_assets.defs import contracts
 from forex_assets.defs.metadata import clock_metadata, column_schema, frame_metadata
 from forex_assets.defs.records import IN_PROGRESS, PARTITION_TAG, records
 from forex_assets.domain.calendar import SANTIAGO
 from forex_assets.domain.deployment.record import DeploymentRecord
-from forex_assets.domain.deployment.watch import WATCH_SCHEMA, due_look
+from forex_assets.domain.deployment.watch import WATCH_SCHEMA, FailedRuns, due_look
 from forex_assets.domain.horizon import HORIZONS
 from forex_assets.domain.schemas import empty
 from forex_assets.resources.deploying import deployer_of, real_now
@@ -19,6 +20,8 @@ from forex_assets.resources.platform import Platform, PlatformResource
 from forex_assets.resources.watching import Look, look
 
 NOTHING = "nothing was deployed"
+PRIORITY = "10"
+"""Of a look in Dagster's queue: a search takes many minutes, and a broken config does not wait for it."""
 
 
 @dg.asset(
@@ -38,7 +41,7 @@ def deployment_watch(context: dg.AssetExecutionContext, platform: PlatformResour
     ready, tables = platform.platform(), {}
     for horizon in context.partition_keys:
         record, now = deployer_of(ready).latest(horizon), real_now()
-        failed = failed_forecasts(context.instance, horizon, record.at) if record else 0
+        failed = failed_runs(context.instance, horizon, record) if record else FailedRuns()
         seen = look(ready, horizon, failed, now)
         tables[horizon] = empty(WATCH_SCHEMA) if seen is None else seen.table
         context.log.info(f"{horizon}: {seen.words if seen else NOTHING}")
@@ -68,23 +71,59 @@ def _failures(seen: Look | None) -> int:
     return int(last["failed_probes"] + last["failed_runs"])
 
 
-def failed_forecasts(instance: dg.DagsterInstance, horizon: str, since: datetime) -> int:
-    """Forecast runs of a horizon that failed since an instant, whoever launched them."""
-    wanted = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], created_after=since)
-    return sum(_is_forecast_of(found.dagster_run, horizon) for found in instance.get_run_records(wanted))
+def failed_runs(instance: dg.DagsterInstance, horizon: str, record: DeploymentRecord) -> FailedRuns:
+    """Runs since a deployment that failed, whoever launched them."""
+    wanted = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], created_after=record.at)
+    partitions = [
+        _partitions_of(found.dagster_run)
+        for found in instance.get_run_records(wanted)
+        if _is_forecast(found.dagster_run) and _is_fault_of_settings(instance, found.dagster_run.run_id)
+    ]
+    own = [names for names in partitions if horizon in names]
+    alone = sum(len(names) == 1 for names in own)
+    return FailedRuns(alone=alone, shared=len(own) - alone, looks=died_looks(instance, record))
 
 
-def _is_forecast_of(run: dg.DagsterRun, horizon: str) -> bool:
-    """Whether a run makes `forecasts/latest` of a horizon: its partition, or a range that holds it."""
+def died_looks(instance: dg.DagsterInstance, record: DeploymentRecord) -> int:
+    """Looks at a deployment whose run failed: what they would have seen is not known, that they died is."""
+    wanted = dg.RunsFilter(
+        job_name=contracts.WATCH_JOB,
+        statuses=[dg.DagsterRunStatus.FAILURE],
+        tags={contracts.DEPLOYMENT_TAG: record.id},
+    )
+    return len(instance.get_run_records(wanted))
+
+
+def _is_forecast(run: dg.DagsterRun) -> bool:
+    """Whether a run makes `forecasts/latest`."""
     chosen = run.asset_selection
-    if contracts.LATEST not in chosen if chosen else run.job_name != contracts.FORECAST_JOB:
-        return False
+    return contracts.LATEST in chosen if chosen else run.job_name == contracts.FORECAST_JOB
+
+
+def _partitions_of(run: dg.DagsterRun) -> tuple[str, ...]:
+    """Horizons of a run: its partition, or those of its range; none where it has neither."""
     first = run.tags.get("dagster/asset_partition_range_start", run.tags.get(PARTITION_TAG))
     last = run.tags.get("dagster/asset_partition_range_end", first)
-    names = list(HORIZONS)
-    if first not in names or last not in names:
-        return False
-    return names.index(str(first)) <= names.index(horizon) <= names.index(str(last))
+    if first not in HORIZONS or last not in HORIZONS:
+        return ()
+    return HORIZONS[HORIZONS.index(first) : HORIZONS.index(last) + 1]
+
+
+def _is_fault_of_settings(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Whether a failed forecast may be the settings': it died, or the forecast itself failed on prices that are fit.
+
+    Prices that are unfit, a locked ledger or a score that cannot be made are no reason to change settings.
+    """
+    failures = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
+    if not failures:
+        made = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
+        return all(each.asset_key != contracts.LATEST for each in made)
+    for each in failures:
+        event = each.event_log_entry.dagster_event
+        said = event.step_failure_data.user_failure_data if event else None
+        if event and event.step_key == "__".join(contracts.LATEST.path):
+            return said is None or contracts.UNFIT not in said.metadata
+    return False
 
 
 watch_deployment = dg.define_asset_job(
@@ -110,16 +149,13 @@ def watch_sensor(clock: Callable[[], datetime] = real_now) -> dg.SensorDefinitio
         ready, now = platform.platform(), clock()
         requests, said = list[dg.RunRequest](), list[str]()
         for horizon in HORIZONS:
-            record = deployer_of(ready).latest(horizon)
-            state = _last_state(context.instance, horizon, record)
-            today = now.astimezone(SANTIAGO).date().isoformat()
-            due = due_look(record, state, now, today, ready.policy.deployment)
-            if due is None or _is_looking(context.instance, horizon):
-                said.append(f"{horizon}: {state or 'nothing to watch'}")
-                continue
-            said.append(f"{horizon}: {due.words}")
-            tags = {contracts.DEPLOYMENT_TAG: record.id if record else "", contracts.HORIZON_TAG: horizon}
-            requests.append(dg.RunRequest(run_key=due.key, partition_key=horizon, tags=tags))
+            try:
+                request, words = _of_horizon(context.instance, ready, horizon, now)
+            except WarehouseError as error:  # one horizon's record that cannot be read leaves the others watched
+                context.log.error(f"{horizon}: {error}")
+                request, words = None, str(error)
+            requests += [request] if request else []
+            said.append(f"{horizon}: {words}")
         if requests:
             return dg.SensorResult(run_requests=requests)
         return dg.SensorResult(skip_reason="; ".join(said))
@@ -127,10 +163,28 @@ def watch_sensor(clock: Callable[[], datetime] = real_now) -> dg.SensorDefinitio
     return watch_deployments
 
 
-def _last_state(instance: dg.DagsterInstance, horizon: str, record: DeploymentRecord | None) -> str | None:
+def _of_horizon(
+    instance: dg.DagsterInstance, ready: Platform, horizon: str, now: datetime
+) -> tuple[dg.RunRequest | None, str]:
+    """The look to launch at a horizon's deployment, if one is due; and why, for people."""
+    record = deployer_of(ready).latest(horizon)
+    if record is None:
+        return None, NOTHING
+    state, died = _last_state(instance, horizon, record), died_looks(instance, record)
+    today = now.astimezone(SANTIAGO).date().isoformat()
+    due = due_look(record, state, now, today, ready.policy.deployment, died)
+    if due is None:
+        return None, (state or "nothing to watch") + (f"; {died} looks died, see their runs" if died else "")
+    if _is_looking(instance, horizon):
+        return None, "a look is queued or under way"
+    tags = {contracts.DEPLOYMENT_TAG: record.id, contracts.HORIZON_TAG: horizon, "dagster/priority": PRIORITY}
+    return dg.RunRequest(run_key=due.key, partition_key=horizon, tags=tags), due.words
+
+
+def _last_state(instance: dg.DagsterInstance, horizon: str, record: DeploymentRecord) -> str | None:
     """What the last look at this deployment came to."""
     last = next(records(instance, contracts.DEPLOYMENT_WATCH, horizon, page=1), None)
-    if record is None or last is None or last.metadata.get(contracts.DEPLOYMENT_ID) != record.id:
+    if last is None or last.metadata.get(contracts.DEPLOYMENT_ID) != record.id:
         return None
     return str(last.metadata.get(contracts.STATE))
 

@@ -3,29 +3,18 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
 import polars as pl
 from pydantic import AwareDatetime, BaseModel
 
-from forex_assets.adapters.config_backups import BackupError
 from forex_assets.adapters.config_store import ConfigError
-from forex_assets.adapters.ledger_store import LedgerStore
-from forex_assets.domain.calendar import SANTIAGO
-from forex_assets.domain.deployment.probation import Outcome, judge_outcomes
+from forex_assets.domain.deployment.probation import Outcome
 from forex_assets.domain.deployment.record import DeploymentRecord
-from forex_assets.domain.deployment.watch import FINAL, WATCH_SCHEMA, fan_faults, state_of
-from forex_assets.domain.forecast.baselines import origin_volatility
-from forex_assets.domain.forecast.config import InferenceConfig
-from forex_assets.domain.forecast.engine import EngineError, Origin
-from forex_assets.domain.forecast.fan import Fan
-from forex_assets.domain.forecast.forecast import usable
-from forex_assets.domain.horizon import target_of
-from forex_assets.domain.market.prices import USDCLP
-from forex_assets.domain.schemas import REALIZED_SCHEMA, conform, empty
-from forex_assets.resources.backtesting import inputs_of
+from forex_assets.domain.deployment.watch import FINAL, WATCH_SCHEMA, FailedRuns, state_of
+from forex_assets.domain.schemas import conform, empty
 from forex_assets.resources.deploying import deployer_of
+from forex_assets.resources.live_trial import Trial, probe
 from forex_assets.resources.platform import Platform
-from forex_assets.resources.trials import trial_rows
+from forex_assets.resources.probation import outcome_of
 
 TABLE = "optimizer/deployment_watch"
 
@@ -89,7 +78,7 @@ def watch_state(platform: Platform, horizon: str) -> WatchState | None:
     )
 
 
-def look(platform: Platform, horizon: str, failed_runs: int, now: datetime) -> Look | None:
+def look(platform: Platform, horizon: str, failed: FailedRuns, now: datetime) -> Look | None:
     """Look at a horizon's newest deployment, and do what has to be done.
 
     While it is watched, and once at its end: a trial forecast; at too many failures the settings before come back and
@@ -98,7 +87,7 @@ def look(platform: Platform, horizon: str, failed_runs: int, now: datetime) -> L
     Args:
         platform: settings, prices, policy.
         horizon: such as `7d`.
-        failed_runs: forecast runs of the horizon that failed since the deployment.
+        failed: runs since the deployment that failed.
         now: real time, with a time zone.
 
     Returns:
@@ -115,118 +104,91 @@ def look(platform: Platform, horizon: str, failed_runs: int, now: datetime) -> L
         return Look(before, before["state"][-1], before["words"][-1])
     if not before.is_empty() and before["state"][-1] == "passed":
         return _probation(platform, record, before, now)
-    fault = probe(platform, record)
-    failed = (before["failed_probes"][-1] if before.height else 0) + bool(fault)
-    state = state_of(record, _live(platform, horizon), failed + failed_runs, now, platform.policy.deployment)
-    words = fault or "a trial forecast came out well"
-    if failed_runs:
-        words += f"; {failed_runs} forecast runs failed"
-    rollback = None
+    return _watch(platform, record, before, failed, now)
+
+
+def _watch(
+    platform: Platform, record: DeploymentRecord, before: pl.DataFrame, failed: FailedRuns, now: datetime
+) -> Look:
+    """One look while the deployment is watched, or the one that ends the watch."""
+    policy = platform.policy.deployment
+    past = int(before["failed_probes"][-1]) if before.height else 0
+    # Where it is enough already there is no trial: the last ones may have died of it.
+    is_enough = past + failed.against(None) >= policy.max_failures
+    trial = Trial(None, "no trial") if is_enough else probe(platform, record)
+    probes, runs = past + (trial.is_ok is False), failed.against(trial.is_ok)
+    state = state_of(record, _live(platform, record.horizon), probes + runs, trial.is_ok, now, policy)
+    words, rollback = trial.words + _of_runs(failed, trial), None
+    shown: str = state
     if state == "failed":
-        reason = f"{failed + failed_runs} failures since deployment {record.id}: {words}"
+        reason = f"{probes + runs} failures since deployment {record.id}: {words}"
         rollback = take_back(platform, record, reason, "watch", now)
-        words = _after(rollback, reason)
-    shown = state if rollback is None else "rolled back" if rollback.state == "deployed" else "rollback refused"
+        shown, words = _taken_back(rollback), _after(rollback, reason)
     row = {
         "deployment_id": record.id,
         "at": now,
-        "is_ok": not fault,
-        "failed_probes": failed,
-        "failed_runs": failed_runs,
+        "is_ok": trial.is_ok,
+        "failed_probes": probes,
+        "failed_runs": runs,
         "state": shown,
         "words": words,
     }
     return Look(pl.concat([before, pl.DataFrame([row], schema=WATCH_SCHEMA)]), shown, words, rollback)
 
 
+def _of_runs(failed: FailedRuns, trial: Trial) -> str:
+    """Runs that failed, in words; empty where none did."""
+    said = [f"{failed.alone} forecast runs failed"] if failed.alone else []
+    if failed.looks:
+        said.append(f"{failed.looks} looks died: out of memory, or see their runs in the UI")
+    if failed.shared:
+        counts = "" if trial.is_ok is False else ", not counted: any of the horizons may be the cause"
+        said.append(f"{failed.shared} forecast runs of several horizons failed{counts}")
+    return "".join(f"; {each}" for each in said)
+
+
 def take_back(platform: Platform, record: DeploymentRecord, reason: str, by: str, now: datetime) -> DeploymentRecord:
-    """Bring the settings before back, and keep these from going live again."""
+    """Keep settings from going live again, and bring those before them back.
+
+    In this order: where it is ended in between the next look goes on; the other way round it would look at the rollback
+    and never come back to these.
+    """
     deployer = deployer_of(platform)
-    back = deployer.rollback(record.horizon, reason=reason, by=by, now=now)
-    if back.state == "deployed":
-        deployer.quarantine(record.horizon, record.to_fingerprint, reason, now)
-    return back
-
-
-def probe(platform: Platform, record: DeploymentRecord) -> str:
-    """What is wrong with a trial forecast by the live settings; empty where nothing is. Nothing is kept of it."""
-    try:
-        config = platform.configs.read(record.horizon)
-        fan, last, ewma_sd = _trial(platform, config)
-    except (ConfigError, EngineError, ValueError) as error:
-        return str(error)
-    return "; ".join(fan_faults(fan, last, ewma_sd, _champion_fan(platform, record)))
-
-
-def _trial(platform: Platform, config: InferenceConfig) -> tuple[Fan, float, float]:
-    """The model's own fan from the stored prices; the last price; its volatility."""
-    rows = usable(inputs_of(platform)[0])
-    values = rows[USDCLP.value].to_numpy().astype(np.float64)
-    target = target_of(config.horizon, platform.settings.as_of_date, rows["session"][-1], platform.calendar(USDCLP))
-    found, used = platform.model_for(config)
-    fan = platform.engine(found).forecast(
-        [Origin(values, target.steps, {})], used.model_copy(update={"uses_copper": False})
-    )[0]
-    return fan, float(values[-1]), origin_volatility(values)
-
-
-def _champion_fan(platform: Platform, record: DeploymentRecord) -> Fan | None:
-    """The fan of the settings before; None where there are none that can be run: they are then no yardstick."""
-    config = config_before(platform, record)
-    if config is None:
-        return None
-    try:
-        return _trial(platform, config)[0]
-    except (EngineError, ValueError):
-        return None
-
-
-def config_before(platform: Platform, record: DeploymentRecord) -> InferenceConfig | None:
-    """The settings that a deployment replaced; None where it replaced none, or their backup cannot be used."""
-    if record.backup is None:
-        return None
-    try:
-        content = deployer_of(platform).backups.content(record.horizon, record.backup)
-        return InferenceConfig.model_validate_json(content, strict=True)
-    except (BackupError, ValueError):
-        return None
+    deployer.quarantine(record.horizon, record.to_fingerprint, reason, now)
+    return deployer.rollback(record.horizon, reason=reason, by=by, now=now)
 
 
 def _probation(platform: Platform, record: DeploymentRecord, before: pl.DataFrame, now: datetime) -> Look:
     """What outcomes say, once there are enough."""
-    outcome, policy = _outcome(platform, record), platform.policy.deployment
-    state, rollback, words = "passed", None, outcome.words
-    if outcome.verdict == "proven":
-        state = "proven"
-    elif outcome.verdict == "worse" and policy.probation == "automatic":
-        rollback = take_back(platform, record, outcome.words, "probation", now)
-        state, words = ("rolled back" if rollback.state == "deployed" else "rollback refused"), _after(rollback, words)
-    elif outcome.verdict == "worse":
-        is_proposed = policy.probation == "propose"
-        state = "rollback proposed" if is_proposed else "worse, kept"
-        words += f"; to go back: forex-assets rollback --horizon {record.horizon}" if is_proposed else ""
+    live = _live(platform, record.horizon)
+    if live not in (None, record.to_fingerprint):
+        state, words, rollback = "replaced", f"{live} is live, written by others", None
+    else:
+        state, words, rollback = _on_outcome(platform, record, outcome_of(platform, record), now)
     row = dict(zip(WATCH_SCHEMA, before.row(-1), strict=True)) | {"at": now, "state": state, "words": words}
     return Look(pl.concat([before, pl.DataFrame([row], schema=WATCH_SCHEMA)]), state, words, rollback)
 
 
-def _outcome(platform: Platform, record: DeploymentRecord) -> Outcome:
-    """Both settings on the dates on which the live ones have issued forecasts since."""
-    old = config_before(platform, record)
-    live = platform.configs.read(record.horizon)
-    found, used = platform.model_for(live)
-    if old is None:
-        return Outcome("proven", "there were no settings before to compare with")
-    ledger = LedgerStore(platform.warehouse).read(record.horizon)
-    since = record.at.astimezone(SANTIAGO).date()
-    own = ledger.filter((pl.col("config_fingerprint") == used.fingerprint) & ~pl.col("is_shadow"))
-    days = own.filter(pl.col("as_of") >= since)["as_of"].unique().sort().to_list()
-    if not days:
-        return judge_outcomes(empty(REALIZED_SCHEMA), empty(REALIZED_SCHEMA), platform.policy.deployment)
-    other = platform.model_for(old)[1]
-    configs = {record.horizon: [used, other]}
-    rows = trial_rows(platform, platform.engine(found), configs, {record.horizon: days})[record.horizon]
-    mine, theirs = (rows.filter(pl.col("config_fingerprint") == each.fingerprint) for each in (used, other))
-    return judge_outcomes(mine, theirs, platform.policy.deployment)
+def _on_outcome(
+    platform: Platform, record: DeploymentRecord, outcome: Outcome, now: datetime
+) -> tuple[str, str, DeploymentRecord | None]:
+    """State, words, and the rollback that the policy asks for."""
+    match outcome.verdict, platform.policy.deployment.probation:
+        case "worse", "automatic":
+            rollback = take_back(platform, record, outcome.words, "probation", now)
+            return _taken_back(rollback), _after(rollback, outcome.words), rollback
+        case "worse", "propose":
+            words = f"{outcome.words}; to go back: forex-assets rollback --horizon {record.horizon}"
+            return "rollback proposed", words, None
+        case "worse", _:
+            return "worse, kept", outcome.words, None
+        case "proven", _:
+            return "proven", outcome.words, None
+    return "passed", outcome.words, None
+
+
+def _taken_back(rollback: DeploymentRecord) -> str:
+    return "rolled back" if rollback.state == "deployed" else "rollback refused"
 
 
 def _after(rollback: DeploymentRecord, reason: str) -> str:

@@ -158,7 +158,7 @@ def test_worse_outcomes_bring_the_settings_before_back(world: Path, environment:
     then = datetime(2025, 1, 3, 22, 0, tzinfo=UTC)
     made = deployer_of(loop.platform).deploy(config, expected=live, reason="by hand", by="ana", now=then)
     assert made.state == "deployed"
-    assert loop.watch(timedelta(days=1)) == [f"{made.id}/closing"]
+    assert loop.watch(timedelta(days=1)) == [f"{made.id}/closing/288"]
     assert loop.state() == "passed"
     for week in range(11):
         environment(FOREX_AS_OF=(date(2025, 1, 10) + timedelta(days=7 * week)).isoformat())

@@ -25,9 +25,9 @@ FINAL: Final = ("replaced", "rolled back", "rollback proposed", "proven", "worse
 WATCH_SCHEMA: Final[Schema] = {
     "deployment_id": pl.String,
     "at": UTC,  # real time
-    "is_ok": pl.Boolean,
+    "is_ok": pl.Boolean,  # null: no settings could have forecast, or there was no trial
     "failed_probes": pl.Int64,  # of this watch so far
-    "failed_runs": pl.Int64,  # forecast runs of the horizon that failed since the deployment
+    "failed_runs": pl.Int64,  # that count against the deployment: forecasts that failed since, and looks that died
     "state": pl.String,
     "words": pl.String,
 }
@@ -39,6 +39,10 @@ MAX_MEDIAN_MOVE: Final = 4.0
 MAX_WIDTH_RATIO: Final = 3.0
 """How many times wider or narrower the 95 % band may be at the target than the champion's and the random walk's, both:
 a guard against what is broken. A champion whose own band was absurd is no yardstick alone."""
+
+
+GIVEN_UP_AFTER: Final = 2
+"""Times `max_failures` that looks may die: half of it takes the settings back, the rest is that very look dying."""
 
 
 def fan_faults(fan: Fan, last: float, ewma_sd: float, champion: Fan | None) -> list[str]:
@@ -81,15 +85,42 @@ def _width(fan: Fan) -> float:
     return float(fan.quantiles[-1, -1] - fan.quantiles[-1, 0])
 
 
+@dataclass(frozen=True)
+class FailedRuns:
+    """Runs since a deployment that failed, as Dagster's records have them.
+
+    Attributes:
+        alone: forecasts of the horizon by itself.
+        shared: forecasts of several horizons at once: any of them may be the cause.
+        looks: looks at the deployment that died before they could say anything, for want of memory for one.
+    """
+
+    alone: int = 0
+    shared: int = 0
+    looks: int = 0
+
+    def against(self, is_ok: bool | None) -> int:
+        """How many count against the settings; those of several horizons while their own trial fails too."""
+        return self.alone + self.looks + (self.shared if is_ok is False else 0)
+
+
 def state_of(
-    record: DeploymentRecord, live: str | None, failures: int, now: datetime, policy: DeploymentPolicy
+    record: DeploymentRecord,
+    live: str | None,
+    failures: int,
+    is_ok: bool | None,
+    now: datetime,
+    policy: DeploymentPolicy,
 ) -> Literal["watching", "passed", "replaced", "failed"]:
     """How a watch stands after a look.
+
+    A watch does not end on a trial that failed: it goes on until one succeeds, or there were too many.
 
     Args:
         record: the deployment.
         live: fingerprint of what is live; None where it cannot be read.
         failures: probes and runs that failed so far.
+        is_ok: how this look's trial went; None where it says nothing.
         now: real time.
         policy: how many are too many.
     """
@@ -97,7 +128,7 @@ def state_of(
         return "replaced"
     if failures >= policy.max_failures:
         return "failed"
-    return "watching" if record.is_watched(now) else "passed"
+    return "watching" if record.is_watched(now) or is_ok is False else "passed"
 
 
 def slot_of(record: DeploymentRecord, now: datetime, policy: DeploymentPolicy) -> int:
@@ -119,12 +150,18 @@ class Due:
 
 
 def due_look(
-    record: DeploymentRecord | None, last_state: str | None, now: datetime, today: str, policy: DeploymentPolicy
+    record: DeploymentRecord | None,
+    last_state: str | None,
+    now: datetime,
+    today: str,
+    policy: DeploymentPolicy,
+    died: int = 0,
 ) -> Due | None:
     """Which look at a horizon's deployment is due; None for none.
 
     While it is watched one every interval; what was missed while nobody ran is not made up for. After the deadline one
-    that closes the watch, then one a day until outcomes have decided.
+    that closes the watch (again at the next interval where it died, or saw a failure), then one a day until outcomes
+    have decided. Where looks do nothing but die, they are given up: the last of them could have taken it back.
 
     Args:
         record: the newest change; None where there never was one.
@@ -132,14 +169,17 @@ def due_look(
         now: real time.
         today: the day, as it names a daily look.
         policy: intervals, and whether outcomes are judged.
+        died: looks at this deployment that died.
     """
+    if died >= GIVEN_UP_AFTER * policy.max_failures:
+        return None
     if record is None or record.state != "deployed" or record.watch_until is None or last_state in FINAL:
         return None
+    slot = slot_of(record, now, policy)
     if record.is_watched(now):
-        slot = slot_of(record, now, policy)
         return Due(f"{record.id}/{slot}", f"look {slot} at deployment {record.id}")
     if last_state in (None, "watching"):
-        return Due(f"{record.id}/closing", f"the watch of deployment {record.id} is over")
+        return Due(f"{record.id}/closing/{slot}", f"the watch of deployment {record.id} is over")
     if policy.probation == "off":
         return None
     return Due(f"{record.id}/probation/{today}", f"outcomes since deployment {record.id}")

@@ -9,7 +9,7 @@ import pytest
 from forex_assets.domain.deployment.plan import outcome_of, to_take_back
 from forex_assets.domain.deployment.probation import judge_outcomes
 from forex_assets.domain.deployment.record import DeploymentRecord
-from forex_assets.domain.deployment.watch import FINAL, due_look, fan_faults, state_of
+from forex_assets.domain.deployment.watch import FINAL, FailedRuns, due_look, fan_faults, state_of
 from forex_assets.domain.forecast.baselines import random_walk
 from forex_assets.domain.forecast.fan import Fan
 from forex_assets.domain.policy import DeploymentPolicy
@@ -68,23 +68,33 @@ def test_a_trial_fan_is_faulted_for_what_no_forecast_says(fan: Fan, champion: Fa
 
 
 @pytest.mark.parametrize(
-    ("live", "failures", "minutes", "expected"),
+    ("live", "failures", "is_ok", "minutes", "expected"),
     [
-        ("new", 0, 5, "watching"),
-        ("new", 2, 59, "watching"),
-        ("new", 3, 5, "failed"),
-        ("new", 3, 61, "failed"),
-        ("new", 2, 60, "passed"),
-        ("other", 0, 5, "replaced"),
-        ("other", 3, 5, "replaced"),
-        (None, 1, 5, "watching"),
-        (None, 3, 5, "failed"),
+        ("new", 0, True, 5, "watching"),
+        ("new", 2, False, 59, "watching"),
+        ("new", 3, False, 5, "failed"),
+        ("new", 3, True, 61, "failed"),
+        ("new", 2, True, 60, "passed"),
+        ("new", 2, False, 60, "watching"),
+        ("new", 0, None, 5, "watching"),
+        ("new", 0, None, 60, "passed"),
+        ("other", 0, True, 5, "replaced"),
+        ("other", 3, False, 5, "replaced"),
+        (None, 1, False, 5, "watching"),
+        (None, 3, False, 5, "failed"),
     ],
 )
 def test_a_watch_ends_with_its_hour_with_three_failures_or_with_another_hand(
-    live: str | None, failures: int, minutes: int, expected: str
+    live: str | None, failures: int, is_ok: bool | None, minutes: int, expected: str
 ) -> None:
-    assert state_of(record(), live, failures, NOW + timedelta(minutes=minutes), POLICY) == expected
+    assert state_of(record(), live, failures, is_ok, NOW + timedelta(minutes=minutes), POLICY) == expected
+
+
+@pytest.mark.parametrize(("is_ok", "expected"), [(True, 5), (None, 5), (False, 9)])
+def test_a_run_of_several_horizons_counts_while_the_trial_of_this_one_fails_too(
+    is_ok: bool | None, expected: int
+) -> None:
+    assert FailedRuns(alone=2, shared=4, looks=3).against(is_ok) == expected
 
 
 def test_looks_are_due_every_five_minutes_then_once_then_daily() -> None:
@@ -95,12 +105,17 @@ def test_looks_are_due_every_five_minutes_then_once_then_daily() -> None:
     assert [key(0, None), key(4.9, "watching"), key(5, "watching"), key(59.9, "watching")] == [
         "d1/0", "d1/0", "d1/1", "d1/11"
     ]  # fmt: skip
-    assert key(60, "watching") == key(5000, None) == "d1/closing"
+    assert [key(60, "watching"), key(64.9, "watching"), key(65, "watching")] == [
+        "d1/closing/12", "d1/closing/12", "d1/closing/13"
+    ]  # fmt: skip
+    assert key(5000, None) == "d1/closing/1000"
     assert key(61, "passed") == "d1/probation/2025-06-13"
     assert key(61, "passed", DeploymentPolicy(probation="off")) is None
     for state in FINAL:
         assert key(5, state) is None
         assert key(5000, state) is None
+    died = [due_look(record(), "watching", NOW, "2025-06-13", POLICY, died=died) is None for died in (0, 5, 6)]
+    assert died == [False, False, True], "three dead looks take the settings back, three more and nobody looks"
     assert due_look(None, None, NOW, "2025-06-13", POLICY) is None
     assert due_look(record(state="refused", watch_until=None), None, NOW, "2025-06-13", POLICY) is None
 

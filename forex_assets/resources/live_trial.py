@@ -1,0 +1,95 @@
+"""A trial forecast by the live settings, beside the one of the settings that they replaced. Nothing is kept of it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from forex_assets.adapters.config_backups import BackupError
+from forex_assets.adapters.config_store import ConfigError
+from forex_assets.domain.deployment.record import DeploymentRecord
+from forex_assets.domain.deployment.watch import fan_faults
+from forex_assets.domain.forecast.baselines import origin_volatility
+from forex_assets.domain.forecast.config import InferenceConfig
+from forex_assets.domain.forecast.engine import EngineError, Origin
+from forex_assets.domain.forecast.fan import Fan
+from forex_assets.domain.forecast.forecast import usable
+from forex_assets.domain.horizon import target_of
+from forex_assets.domain.market.prices import USDCLP
+from forex_assets.resources.backtesting import inputs_of
+from forex_assets.resources.deploying import deployer_of
+from forex_assets.resources.platform import Platform
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a trial forecast by the live settings came to.
+
+    Attributes:
+        is_ok: None where it says nothing of them: there are no prices that any settings could forecast from.
+        words: for people.
+    """
+
+    is_ok: bool | None
+    words: str
+
+
+def probe(platform: Platform, record: DeploymentRecord) -> Trial:
+    """A trial forecast by the live settings, read as the forecaster reads them."""
+    try:
+        config = platform.configs.read(record.horizon)
+    except ConfigError as error:
+        return Trial(False, str(error))
+    try:
+        origin = _origin(platform, record.horizon)
+        ewma_sd = origin_volatility(origin.prices)
+    except (EngineError, ValueError) as error:
+        return Trial(None, f"no trial, and no fault of the settings: {error}")
+    try:
+        fan = _fan(platform, config, origin)
+    except Exception as error:  # noqa: BLE001 - a model that cannot be loaded raises whatever its library does
+        return Trial(False, f"no forecast: {error or type(error).__name__}")
+    faults = fan_faults(fan, float(origin.prices[-1]), ewma_sd, _champion_fan(platform, record, origin))
+    return Trial(not faults, "; ".join(faults) or "a trial forecast came out well")
+
+
+def _origin(platform: Platform, horizon: str) -> Origin:
+    """The stored prices as known at the clock, and how far the horizon reaches from them.
+
+    Raises:
+        EngineError: no prices are stored.
+        ValueError: none is usable, or they are older than the horizon is long.
+    """
+    rows = usable(inputs_of(platform)[0])
+    if rows.is_empty():
+        raise ValueError("every stored price is quarantined, or later than the clock")
+    values = rows[USDCLP.value].to_numpy().astype(np.float64)
+    target = target_of(horizon, platform.settings.as_of_date, rows["session"][-1], platform.calendar(USDCLP))
+    return Origin(values, target.steps, {})
+
+
+def _fan(platform: Platform, config: InferenceConfig, origin: Origin) -> Fan:
+    """The model's own fan, before calibration and without copper: what is watched is whether settings run at all."""
+    found, used = platform.model_for(config)
+    return platform.engine(found).forecast([origin], used.model_copy(update={"uses_copper": False}))[0]
+
+
+def _champion_fan(platform: Platform, record: DeploymentRecord, origin: Origin) -> Fan | None:
+    """The fan of the settings before; None where there are none that can be run: they are then no yardstick."""
+    config = config_before(platform, record)
+    if config is None:
+        return None
+    try:
+        return _fan(platform, config, origin)
+    except Exception:  # noqa: BLE001 - as above; the walk is a yardstick still
+        return None
+
+
+def config_before(platform: Platform, record: DeploymentRecord) -> InferenceConfig | None:
+    """The settings that a deployment replaced; None where it replaced none, or their backup cannot be used."""
+    if record.backup is None:
+        return None
+    try:
+        content = deployer_of(platform).backups.content(record.horizon, record.backup)
+        return InferenceConfig.model_validate_json(content, strict=True)
+    except (BackupError, ValueError):
+        return None
