@@ -21,6 +21,7 @@ from forex_assets.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from forex_assets.defs.records import Record
     from forex_assets.resources.platform import Platform
 
 Horizon = Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")]
@@ -57,40 +58,53 @@ def run(
 
 def _run(platform: "Platform", horizons: list[str], *, is_forced: bool) -> dict[str, str]:
     """The loop once; by horizon what failed, in words."""
+    from forex_assets.cli.progress import run_trials_together
     from forex_assets.cli.runner import RunFailed, materialize_decisions
 
     if is_forced:
         for name in horizons:
             platform.requests.add(name, reason="run --force", asked_by=user_name(), asked_at=platform.now)
     failures: dict[str, str] = {}
-    with err.status("looking at prices and errors …") as status:
+    with err.status("looking at prices and errors …"):
         materialize_decisions(platform, horizons)
-        for name in horizons:
+        firing, waiting = _firing(platform, horizons)
+    failures |= dict.fromkeys(waiting, "a search is under way; see `forex-assets status`, or the UI: make ui")
+    if len(firing) > 1:
+        run_trials_together(err, platform, list(firing))
+    with err.status("…") as status:
+        for name, decision in firing.items():
             try:
-                _recalibrate(platform, name, status.update)
+                _recalibrate(platform, name, decision, status.update)
             except RunFailed as error:
                 failures[name] = str(error)
     return failures
 
 
-def _recalibrate(platform: "Platform", horizon: str, say: Any) -> None:
-    """Search, validation and deployment of one horizon, as far as its decision and the verdict ask for them.
-
-    The runs carry the tags of the sensors', so that a daemon that looks at the same records launches nothing twice.
-    """
+def _firing(platform: "Platform", horizons: list[str]) -> "tuple[dict[str, Record], list[str]]":
+    """The decisions that ask for a search; and the horizons of which one is under way already."""
     from forex_assets.cli.overview import instance_of
-    from forex_assets.cli.runner import RunFailed, run_job
     from forex_assets.defs import contracts
     from forex_assets.defs.records import is_searching, records
 
     with instance_of(platform) as instance:
         if instance is None:
-            raise RunFailed(f"{platform.settings.dagster_home}: Dagster's records are gone; run `forex-assets status`")
-        decision = next(records(instance, contracts.TRIGGER_DECISION, horizon))
-        if not decision.fires:
-            return
-        if is_searching(instance, horizon):
-            raise RunFailed(f"{horizon}: a search is under way; see `forex-assets status`, or the UI: make ui")
+            return {}, []
+        newest = {name: next(records(instance, contracts.TRIGGER_DECISION, name)) for name in horizons}
+        firing = {name: decision for name, decision in newest.items() if decision.fires}
+        waiting = [name for name in firing if is_searching(instance, name)]
+    return {name: decision for name, decision in firing.items() if name not in waiting}, waiting
+
+
+def _recalibrate(platform: "Platform", horizon: str, decision: "Record", say: Any) -> None:
+    """Search, validation and, where that approves, deployment of one horizon.
+
+    The runs carry the tags of the sensors', so that a daemon that looks at the same records launches nothing twice.
+    """
+    from forex_assets.cli.overview import instance_of
+    from forex_assets.cli.runner import run_job
+    from forex_assets.defs import contracts
+    from forex_assets.defs.records import records
+
     say(f"searching and validating {horizon} …")
     tags = {
         contracts.DECISION_TAG: decision.id,
