@@ -47,7 +47,7 @@ def probe(platform: Platform, record: DeploymentRecord) -> Trial:
     try:
         fan = _fan(platform, config, origin)
     except Exception as error:  # noqa: BLE001 - a model that cannot be loaded raises whatever its library does
-        return Trial(False, f"no forecast: {error or type(error).__name__}")
+        return Trial(False, f"no forecast: {str(error) or type(error).__name__}")
     faults = fan_faults(fan, float(origin.prices[-1]), ewma_sd, _champion_fan(platform, record, origin))
     return Trial(not faults, "; ".join(faults) or "a trial forecast came out well")
 
