@@ -147,12 +147,13 @@ class Mail:
             case ssl.SSLError():
                 said = f"does not speak TLS as asked ({type(error).__name__}); see to FOREX_SMTP_SECURITY"
             case TimeoutError() | smtplib.SMTPServerDisconnected():
-                said = f"did not answer, or hung up ({type(error).__name__}); see to FOREX_SMTP_HOST and FOREX_SMTP_PORT"
+                said = f"did not answer, or hung up ({type(error).__name__}); see to FOREX_SMTP_HOST and _PORT"
                 return DeliveryError(f"{place} {said}", is_uncertain=True)
             case socket.gaierror():
                 said = "is not found; see to FOREX_SMTP_HOST"
             case _:
-                said = f"cannot be reached ({self._words(None, getattr(error, 'strerror', None) or type(error).__name__)})"
+                reason = getattr(error, "strerror", None) or type(error).__name__
+                said = f"cannot be reached ({self._words(None, reason)})"
         return DeliveryError(f"{place} {said}")
 
     def _words(self, code: int | None, said: bytes | str) -> str:

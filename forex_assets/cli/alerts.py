@@ -13,9 +13,9 @@ mail_app = typer.Typer(no_args_is_help=True, help="Whether mail and webhook work
 app.add_typer(mail_app, name="mail")
 
 
-@mail_app.command(epilog="Examples:  forex-assets mail test  ·  mail test --json")
+@mail_app.command("test", epilog="Examples:  forex-assets mail test  ·  mail test --json")
 @reported
-def test(as_json: AsJson = False) -> None:
+def send_test(as_json: AsJson = False) -> None:
     """Send a test message by mail and webhook now, and say what the other side answered.
 
     Exit code 1 where one was not sent, 2 where neither is set up.
@@ -32,7 +32,9 @@ def test(as_json: AsJson = False) -> None:
     for name, channel in notifier.channels.items():
         with err.status(f"{name} …"):
             try:
-                answers.append({"channel": name, "is_sent": True, "answer": channel.send(trial_message(datetime.now(UTC)))})
+                answers.append(
+                    {"channel": name, "is_sent": True, "answer": channel.send(trial_message(datetime.now(UTC)))}
+                )
             except DeliveryError as error:
                 answers.append({"channel": name, "is_sent": False, "answer": str(error)})
     if as_json:

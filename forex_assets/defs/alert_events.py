@@ -96,7 +96,8 @@ def _triggered(reader: Reader, record: Record, horizon: str) -> Event | None:
     if not record.fires:
         return None
     reasons = ", ".join(record.names(contracts.REASONS))
-    return reader.event("triggered", record, record.id, f"{horizon}: a search for better settings, by {reasons}", horizon)
+    title = f"{horizon}: a search for better settings, by {reasons}"
+    return reader.event("triggered", record, record.id, title, horizon)
 
 
 def _validated(reader: Reader, record: Record, horizon: str) -> Event | None:
@@ -173,7 +174,7 @@ def _stale(reader: Reader, key: dg.AssetKey) -> list[Event]:
         event_id = f"stale data/{name}/{at.astimezone(SANTIAGO).date()}"
         return [_about_prices(event_id, f"{name}: the last price is old", words, at, is_sample=is_sample)]
     if reader.now - newest.written_at > SILENT_FOR:
-        words = f"Last brought in {newest.written_at:%Y-%m-%d %H:%M} UTC; is the schedule refresh_market_on_weekdays on?"
+        words = f"Last brought in {newest.written_at:%Y-%m-%d %H:%M} UTC; is refresh_market_on_weekdays on?"
         event_id = f"stale data/{name}/silent/{today}"
         title = f"{name}: nothing brings prices in any more"
         return [_about_prices(event_id, title, words, reader.now, is_sample=is_sample)]

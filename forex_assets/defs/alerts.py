@@ -39,7 +39,7 @@ def gather_sensor(clock: Clock = _real_time) -> dg.SensorDefinition:
         reader = Reader(context.instance, _marks(context), now, ready.reading_branch == "sample")
         new, dropped = notifier_of(ready).add(gathered(reader), now)
         if dropped:
-            context.log.warning(f"{dropped} events were dropped unsent: too old, or too many; see forex-assets mail status")
+            context.log.warning(f"{dropped} events were dropped unsent: too old or too many; forex-assets mail status")
         # The cursor after the events: what is gathered twice after a crash between the two is in the outbox once.
         return dg.SensorResult(skip_reason=f"{new} new events", cursor=json.dumps(reader.marks))
 
@@ -54,7 +54,7 @@ def send_sensor(clock: Clock = _real_time) -> dg.SensorDefinition:
         job_name=contracts.ALERT_JOB,
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Launches a delivery when a message is due. Without mail server, recipients or webhook there is none.",
+        description="Launches a delivery when a message is due; without mail server, recipients or webhook none.",
     )
     def send_alerts(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SensorResult:
         notifier, now = notifier_of(platform.platform()), clock()
@@ -70,7 +70,7 @@ def send_sensor(clock: Clock = _real_time) -> dg.SensorDefinition:
     return send_alerts
 
 
-@dg.op(description="Sends what is due through every channel. A server that fails is a warning here, and is tried again.")
+@dg.op(description="Sends what is due through every channel; a server that fails is a warning, and tried again.")
 def send_what_is_due(context: dg.OpExecutionContext, platform: PlatformResource) -> None:
     """One delivery."""
     attempts = notifier_of(platform.platform()).deliver(_real_time())

@@ -164,7 +164,7 @@ def importance(event: Event) -> int:
 
 
 def folded(events: Iterable[Event]) -> list[Repeated]:
-    """Entries of a message: events of one kind, horizon, market and title are one; the important first, then the new."""
+    """Entries of a message: events of one kind, horizon, market and title are one; important ones first, then new."""
     groups = dict[tuple[str, str | None, bool, str], list[Event]]()
     for event in events:
         groups.setdefault((event.kind, event.horizon, event.is_sample, event.title), []).append(event)
@@ -207,7 +207,7 @@ def trial_message(now: datetime) -> Message:
     Args:
         now: real time, with a time zone.
     """
-    words = "This is a test: nothing happened. Alerts of forex-assets arrive by this way. ñ á é ü ¿ are Spanish letters."
+    words = "This is a test: nothing happened. Alerts of forex-assets arrive this way. ñ á é ü ¿ are Spanish letters."
     identity = hashlib.sha256(now.isoformat().encode()).hexdigest()[:32]
     return Message(identity, "[forex-assets] test message", words, ())
 

@@ -188,7 +188,8 @@ def _mail(settings: Settings) -> Channel | None:
     """None without host or recipients."""
     if not settings.smtp_host or not settings.mail_to:
         return None
-    user, password = (value.get_secret_value() if value else None for value in (settings.smtp_user, settings.smtp_password))
+    login = (settings.smtp_user, settings.smtp_password)
+    user, password = (value.get_secret_value() if value else None for value in login)
     senders = addresses_of(settings.mail_from, "FOREX_MAIL_FROM")
     return Mail(
         host=settings.smtp_host,
