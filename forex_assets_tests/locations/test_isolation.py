@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import yaml
 
 from forex_assets.cli.runner import materialize_forecasts, materialize_market
 from forex_assets.defs import contracts
+from forex_assets.domain.horizon import HORIZONS
 from forex_assets.locations.forecasting import build
 from forex_assets.resources.instance import prepare_instance
 from forex_assets.resources.platform import Platform
@@ -33,20 +35,35 @@ SEARCH = (
 
 
 def forecasts_go_on(root: Path) -> None:
-    """The location loads, its schedule and sensor answer, and a forecast is made."""
+    """The location loads, its schedule and its sensor answer, and a forecast is made."""
     definitions = build()
     schedule = definitions.resolve_schedule_def("refresh_market_on_weekdays")
     with dg.build_schedule_context(scheduled_execution_time=datetime(2025, 6, 13, 23, tzinfo=UTC)) as due:
         assert schedule.evaluate_tick(due).run_requests
+    with dg.DagsterInstance.get() as instance:
+        first = dg.evaluate_automation_conditions(definitions, instance)
+        instance.report_runless_asset_event(dg.AssetMaterialization(contracts.FEATURES))
+        tick = dg.evaluate_automation_conditions(definitions, instance, cursor=first.cursor)
+        assert tick.get_num_requested(contracts.LATEST) == len(HORIZONS)
     materialize_forecasts(Platform(load_settings()), ["7d"])
     assert (root / "warehouse/sample/forecasts/latest/7d.parquet").exists()
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where prices and Dagster's records of them are kept, once the first test has made them."""
+    return tmp_path_factory.mktemp("kept") / "made"
+
+
 @pytest.fixture
-def filled(workspace: Path) -> Path:
+def filled(workspace: Path, kept: Path) -> Path:
     os.environ.update({"FOREX_MODEL": "embedded"})
-    prepare_instance(load_settings())
-    materialize_market(Platform(load_settings()))
+    if kept.exists():
+        shutil.copytree(kept, workspace, dirs_exist_ok=True)
+    else:
+        prepare_instance(load_settings())
+        materialize_market(Platform(load_settings()))
+        shutil.copytree(workspace, kept)
     return workspace
 
 
@@ -75,12 +92,15 @@ def test_a_search_that_runs_out_of_memory_leaves_forecasts_going(filled: Path) -
         [sys.executable, "-c", SEARCH], capture_output=True, text=True, preexec_fn=little, timeout=120
     )
     assert done.returncode != 0
+    assert "begun" in done.stdout
+    assert any(words in done.stderr.lower() for words in ("memory", "failed to map segment")), done.stderr
     forecasts_go_on(filled)
 
 
 LOADED = """
 import sys, warnings
 import dagster as dg
+from dagster._core.definitions.timestamp import TimestampWithTimezone
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 warnings.simplefilter("ignore")
@@ -92,21 +112,27 @@ with dg.DagsterInstance.get() as instance, WorkspaceProcessContext(instance, tar
         print("LOCATION", entry.origin.location_name, "no optimizer today" in str(error) if error else "loaded")
     repository = context.get_code_location("forecasting").get_repositories()["__repository__"]
     print("JOBS", sorted(job.name for job in repository.get_all_jobs()))
-    print("SCHEDULES", sorted(each.name for each in repository.get_schedules()))
+    location, at = context.get_code_location("forecasting"), TimestampWithTimezone(1749855600.0, "America/Santiago")
+    asked = location.get_schedule_execution_data(instance, repository.handle, "refresh_market_on_weekdays", at, None)
+    print("TICK", len(asked.run_requests))
+    print("SENSORS", sorted(each.name for each in repository.get_sensors()))
 """
 
 
-def test_a_workspace_loads_forecasts_where_the_optimizer_raises_at_import(workspace: Path) -> None:
+def test_a_workspace_loads_forecasts_where_the_optimizer_raises_at_import(filled: Path) -> None:
     text = (Path(__file__).parents[2] / "workspace.yaml").read_text(encoding="utf-8")
     locations = yaml.safe_load(text)["load_from"]
-    (workspace / "broken_optimizer.py").write_text("raise MemoryError('no optimizer today')\n")
-    locations[1]["python_module"] |= {"module_name": "broken_optimizer", "working_directory": str(workspace)}
-    file = workspace / "workspace.yaml"
+    (filled / "broken_optimizer.py").write_text("raise MemoryError('no optimizer today')\n")
+    locations[1]["python_module"] |= {"module_name": "broken_optimizer", "working_directory": str(filled)}
+    file = filled / "workspace.yaml"
     file.write_text(yaml.safe_dump({"load_from": locations}))
-    prepare_instance(load_settings())
     command = [sys.executable, "-c", LOADED, str(file)]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    shown = done.stdout
+    assert done.returncode == 0, done.stderr
     assert "LOCATION forecasting loaded" in shown
     assert "LOCATION optimization loaded" not in shown
     assert f"'{contracts.FORECAST_JOB}'" in shown
-    assert "'refresh_market_on_weekdays'" in shown
+    assert "TICK 1" in shown
+    assert "'follow_new_inputs'" in shown
+    forecasts_go_on(filled)
