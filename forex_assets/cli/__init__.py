@@ -1,6 +1,16 @@
 """The command line: reads the warehouse, runs the same assets as the UI in the same Dagster instance, prints."""
 
-from forex_assets.cli import accuracy, commands, dashboard, detectors, loop, optimize, report  # noqa: F401  # each adds its commands
+from forex_assets.cli import (  # noqa: F401  # each adds its commands
+    accuracy,
+    alerts,
+    backup,
+    commands,
+    dashboard,
+    detectors,
+    loop,
+    optimize,
+    report,
+)
 from forex_assets.cli.common import app
 
 

@@ -37,6 +37,7 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        from forex_assets.adapters.backup_archive import ArchiveError
         from forex_assets.adapters.config_store import ConfigError
         from forex_assets.adapters.policy_store import PolicyError
         from forex_assets.adapters.warehouse import WarehouseError
@@ -49,7 +50,7 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
             command(*args, **kwargs)
         except SettingsError as error:
             fail(str(error), BAD_USAGE)
-        except (ConfigError, PolicyError, EngineError, LedgerError, WarehouseError, RunFailed) as error:
+        except (ArchiveError, ConfigError, PolicyError, EngineError, LedgerError, WarehouseError, RunFailed) as error:
             fail(str(error), FAILED)
 
     return guarded

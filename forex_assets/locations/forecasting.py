@@ -5,7 +5,18 @@ from typing import Any
 
 import dagster as dg
 
-from forex_assets.defs import accuracy, alerts, checks, checks_accuracy, features, forecasts, jobs, market, report
+from forex_assets.defs import (
+    accuracy,
+    alerts,
+    backup,
+    checks,
+    checks_accuracy,
+    features,
+    forecasts,
+    jobs,
+    market,
+    report,
+)
 from forex_assets.resources.parquet_io import WarehouseIO
 from forex_assets.resources.platform import PlatformResource
 
@@ -35,8 +46,9 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             jobs.backtest_all_horizons,
             alerts.deliver_alerts,
             report.report_daily,
+            backup.back_up,
         ],
-        schedules=[jobs.refresh_market_on_weekdays, report.report_on_weekdays],
+        schedules=[jobs.refresh_market_on_weekdays, report.report_on_weekdays, backup.back_up_nightly],
         sensors=[jobs.follow_new_inputs, alerts.gather_alerts, alerts.send_alerts],
         resources={"platform": platform, "io_manager": WarehouseIO(platform=platform), **(overrides or {})},
     )

@@ -1,0 +1,122 @@
+"""The commands about backups: make one, look, check, bring one back, remove old ones."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forex_assets.cli.common import AsJson, app, err, out, platform_of, print_json, reported
+
+backup_app = typer.Typer(no_args_is_help=True, help="Archives of everything that cannot be made again.")
+app.add_typer(backup_app, name="backup")
+
+ArchiveFile = Annotated[
+    Path | None, typer.Argument(metavar="[ARCHIVE]", help="A file; the newest in the backups' folder by default.")
+]
+
+
+@backup_app.command(epilog="Examples:  forex-assets backup create  ·  backup create --json")
+@reported
+def create(as_json: AsJson = False) -> None:
+    """Make an archive of configs, tables, ledger, records and MLflow; runs may go on meanwhile."""
+    platform = platform_of()
+    from forex_assets.adapters.backup_archive import verify
+    from forex_assets.resources.backing_up import create_backup
+
+    with err.status("archiving and reading back …"):
+        archive = create_backup(platform)
+        files = len(verify(archive.path).files)
+    if as_json:
+        print_json({"archive": str(archive.path), "files": files, "bytes": archive.size})
+    else:
+        out.print(f"{archive.path}: {files} files, {archive.size / 2**20:.1f} MiB", soft_wrap=True, highlight=False)
+
+
+@backup_app.command("list", epilog="Examples:  forex-assets backup list  ·  backup list --json")
+@reported
+def list_archives(as_json: AsJson = False) -> None:
+    """Show the archives there are, newest first."""
+    platform = platform_of()
+    from forex_assets.adapters.backup_archive import archives
+    from forex_assets.resources.backing_up import backup_folder
+
+    found = archives(backup_folder(platform))
+    if as_json:
+        print_json([{"archive": str(a.path), "at": a.at.isoformat(), "bytes": a.size} for a in found])
+        return
+    for each in found:
+        out.print(f"{each.at:%Y-%m-%d %H:%M} UTC  {each.size / 2**20:8.1f} MiB  {each.path}", soft_wrap=True)
+    if not found:
+        out.print(f"none in {backup_folder(platform)}: forex-assets backup create", soft_wrap=True)
+
+
+@backup_app.command(epilog="Examples:  forex-assets backup verify  ·  backup verify FILE --json")
+@reported
+def verify(archive: ArchiveFile = None, as_json: AsJson = False) -> None:
+    """Read an archive whole and hold every file against its checksum. Exit code 1 where one is wrong."""
+    platform = platform_of()
+    from forex_assets.adapters.backup_archive import verify as verified
+
+    path = archive or _newest(platform)
+    with err.status("reading …"):
+        manifest = verified(path)
+    if as_json:
+        print_json({"archive": str(path), "created_at": manifest.created_at.isoformat(), "files": len(manifest.files)})
+    else:
+        out.print(f"{path}: whole, {len(manifest.files)} files", soft_wrap=True, highlight=False)
+
+
+@backup_app.command(epilog="Examples:  forex-assets backup restore  ·  backup restore FILE --force")
+@reported
+def restore(
+    archive: ArchiveFile = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there; it is kept aside.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring an archive back: into empty folders, or with --force in place of what is there, which is kept aside.
+
+    Stop the UI and its services first: they hold the databases open.
+    """
+    platform = platform_of()
+    from forex_assets.resources.backing_up import restore_backup
+
+    path = archive or _newest(platform)
+    with err.status("restoring …"):
+        kept = restore_backup(platform, path, is_forced=force)
+    if as_json:
+        print_json({"archive": str(path), "kept": {name: str(folder) for name, folder in kept.items()}})
+        return
+    out.print(f"restored from {path}", soft_wrap=True, highlight=False)
+    for folder in kept.values():
+        out.print(f"what was there is in {folder}", soft_wrap=True, highlight=False)
+    out.print("Check the record: forex-assets ledger verify")
+
+
+@backup_app.command(epilog="Examples:  forex-assets backup prune  ·  backup prune --json")
+@reported
+def prune(as_json: AsJson = False) -> None:
+    """Remove archives older than the policy keeps them; never the newest."""
+    platform = platform_of()
+    from forex_assets.resources.backing_up import prune_backups
+
+    gone = prune_backups(platform)
+    if as_json:
+        print_json(gone)
+    else:
+        out.print("\n".join(gone) or "nothing to remove", soft_wrap=True)
+
+
+def _newest(platform: object) -> Path:
+    """The newest archive's file.
+
+    Raises:
+        ArchiveError: there is none.
+    """
+    from forex_assets.adapters.backup_archive import ArchiveError, archives
+    from forex_assets.resources.backing_up import backup_folder
+
+    folder = backup_folder(platform)  # type: ignore[arg-type]
+    found = archives(folder)
+    if not found:
+        raise ArchiveError(f"no archive in {folder}; make one with `forex-assets backup create`, or name a file")
+    return found[0].path

@@ -1,0 +1,238 @@
+"""An archive gives back what was there, to the byte; a damaged one is refused by name; a restore loses nothing."""
+
+import os
+import signal
+import sqlite3
+import tarfile
+import threading
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from forex_assets.adapters.backup_archive import Archive, ArchiveError, archives, create, outlived, restore, verify
+
+NOW = datetime(2025, 6, 14, 6, 0, tzinfo=UTC)
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    root = tmp_path / "warehouse"
+    (root / "market").mkdir(parents=True)
+    (root / "cache").mkdir()
+    (root / "market/usdclp.parquet").write_bytes(os.urandom(40_000))
+    (root / "market/.tmp-1").write_bytes(b"a killed writer's")
+    (root / "cache/x").write_bytes(b"made again")
+    (root / "empty.json").write_bytes(b"")
+    with closing(sqlite3.connect(root / "records.db")) as db:
+        db.execute("pragma journal_mode=wal")
+        db.execute("create table t (x)")
+        db.executemany("insert into t values (?)", [(i,) for i in range(1000)])
+        db.commit()
+    return root
+
+
+def made(source: Path, folder: Path, now: datetime = NOW) -> Archive:
+    return create(folder, [("warehouse", source, ["cache"])], now)
+
+
+def test_what_was_there_is_given_back_to_the_byte(source: Path, tmp_path: Path) -> None:
+    archive = made(source, tmp_path / "backups")
+    assert archive.path.name == "forex-assets_20250614T060000Z.tar.gz"
+    assert set(verify(archive.path).files) == {
+        "warehouse/market/usdclp.parquet", "warehouse/empty.json", "warehouse/records.db"
+    }  # fmt: skip
+    target = tmp_path / "elsewhere/warehouse"
+    assert restore(archive.path, {"warehouse": target}, NOW, is_forced=False) == {}
+    assert (target / "market/usdclp.parquet").read_bytes() == (source / "market/usdclp.parquet").read_bytes()
+    with closing(sqlite3.connect(target / "records.db")) as db:
+        assert db.execute("select count(*), sum(x) from t").fetchone() == (1000, 499500)
+
+
+def test_a_database_that_is_written_to_meanwhile_is_whole_in_the_archive(source: Path, tmp_path: Path) -> None:
+    """Two tables that always agree: a plain copy of the file would catch them apart, or lack what is in the log."""
+    stop, path = threading.Event(), source / "records.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("create table a (x)"), db.execute("create table b (x)")
+        db.commit()
+
+    def write() -> None:
+        with closing(sqlite3.connect(path, timeout=30)) as db:
+            number = 0
+            while not stop.is_set():
+                db.execute("insert into a values (?)", (number,))
+                db.execute("insert into b values (?)", (number,))
+                db.commit()
+                number += 1
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        found = [made(source, tmp_path / "backups", NOW + timedelta(seconds=i)) for i in range(5)]
+    finally:
+        stop.set()
+        writer.join()
+    for number, archive in enumerate(found):
+        target = tmp_path / f"{number}"
+        restore(archive.path, {"warehouse": target}, NOW, is_forced=False)
+        with closing(sqlite3.connect(target / "records.db")) as db:
+            assert db.execute("pragma integrity_check").fetchone() == ("ok",)
+            (a,), (b,) = (
+                db.execute("select count(*) from a").fetchone(),
+                db.execute("select count(*) from b").fetchone(),
+            )
+            assert a == b
+
+
+@pytest.mark.parametrize("place", [0, 0.1, 0.3, 0.5, 0.7, 0.9, 1])
+def test_a_bit_off_anywhere_is_found_and_the_archive_named(source: Path, tmp_path: Path, place: float) -> None:
+    path = made(source, tmp_path / "backups").path
+    content = bytearray(path.read_bytes())
+    content[round(place * (len(content) - 1))] ^= 1
+    path.write_bytes(content)
+    target = tmp_path / "target"
+    for action in (lambda: verify(path), lambda: restore(path, {"warehouse": target}, NOW, is_forced=True)):
+        with pytest.raises(ArchiveError, match=path.name):
+            action()
+    assert not target.exists()
+
+
+def test_an_archive_that_was_cut_off_or_has_no_sum_is_refused(source: Path, tmp_path: Path) -> None:
+    path = made(source, tmp_path / "backups").path
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ArchiveError, match="damaged"):
+        verify(path)
+    path.write_bytes(whole)
+    path.with_name(f"{path.name}.sha256").unlink()
+    with pytest.raises(ArchiveError, match="not there"):
+        verify(path)
+
+
+def forged(folder: Path, name: str, kind: bytes = tarfile.REGTYPE) -> Path:
+    """An archive with a right sum and a wrong member."""
+    import hashlib
+
+    path = folder / "forex-assets_20250101T000000Z.tar.gz"
+    folder.mkdir(parents=True)
+    with tarfile.open(path, "w:gz") as tar:
+        entry = tarfile.TarInfo(name)
+        entry.type, entry.linkname = kind, "/etc/passwd"
+        tar.addfile(entry)
+    path.with_name(f"{path.name}.sha256").write_text(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("../outside", tarfile.REGTYPE), ("/etc/x", tarfile.REGTYPE), ("warehouse/link", tarfile.SYMTYPE),
+     ("warehouse/a/../../../x", tarfile.REGTYPE), ("warehouse/odd", tarfile.REGTYPE)],
+)  # fmt: skip
+def test_an_archive_that_is_not_ours_writes_nowhere(tmp_path: Path, name: str, kind: bytes) -> None:
+    path = forged(tmp_path / "backups", name, kind)
+    with pytest.raises(ArchiveError, match=path.name):
+        restore(path, {"warehouse": tmp_path / "w"}, NOW, is_forced=True)
+    assert [each.name for each in tmp_path.iterdir()] == ["backups"]
+
+
+def test_a_restore_overwrites_nothing_unless_it_is_told_to_and_keeps_what_it_replaces(
+    source: Path, tmp_path: Path
+) -> None:
+    archive, before = made(source, tmp_path / "backups"), tree(source)
+    (source / "market/usdclp.parquet").write_bytes(b"newer")
+    changed = tree(source)
+    with pytest.raises(ArchiveError, match="--force"):
+        restore(archive.path, {"warehouse": source}, NOW, is_forced=False)
+    assert tree(source) == changed
+    kept = restore(archive.path, {"warehouse": source}, NOW, is_forced=True)
+    assert tree(kept["warehouse"]) == changed
+    assert tree(source)["market/usdclp.parquet"] == before["market/usdclp.parquet"]
+
+
+def test_a_home_inside_the_warehouse_comes_back_inside_it(tmp_path: Path) -> None:
+    warehouse = tmp_path / "warehouse"
+    (warehouse / "dagster").mkdir(parents=True)
+    (warehouse / "table").write_bytes(b"t")
+    (warehouse / "dagster/dagster.yaml").write_bytes(b"y")
+    sources = [("dagster", warehouse / "dagster", []), ("warehouse", warehouse, ["dagster"])]
+    archive = create(tmp_path / "backups", sources, NOW)
+    before = tree(warehouse)
+    targets = {"warehouse": warehouse, "dagster": warehouse / "dagster"}
+    restore(archive.path, targets, NOW, is_forced=True)
+    assert tree(warehouse) == before
+
+
+def killed(action: object) -> int:
+    """Runs an action in a forked process that kills itself at its third rename."""
+    child = os.fork()
+    if child == 0:
+        real, seen = os.rename, 0
+
+        def die(*paths: object, **more: object) -> None:
+            nonlocal seen
+            seen += 1
+            if seen == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+            real(*paths, **more)  # type: ignore[arg-type]
+
+        os.rename = die  # type: ignore[assignment]
+        try:
+            action()  # type: ignore[operator]
+        finally:
+            os._exit(0)
+    return os.waitpid(child, 0)[1]
+
+
+def test_killed_between_its_two_renames_a_restore_leaves_the_old_and_the_new_whole(
+    source: Path, tmp_path: Path
+) -> None:
+    archive, before = made(source, tmp_path / "backups"), tree(source)
+    assert os.WIFSIGNALED(killed(lambda: restore(archive.path, {"warehouse": source}, NOW, is_forced=True)))
+    (old,), (new,) = tmp_path.glob("warehouse.replaced-*"), tmp_path.glob("warehouse.restoring-*")
+    assert tree(old) == before
+    assert (new / "market/usdclp.parquet").read_bytes() == before["market/usdclp.parquet"]
+
+
+def test_a_backup_that_is_killed_leaves_no_archive_that_looks_whole(source: Path, tmp_path: Path) -> None:
+    folder, child = tmp_path / "backups", os.fork()
+    if child == 0:
+        os.replace = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
+        try:
+            made(source, folder)
+        finally:
+            os._exit(0)
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    assert archives(folder) == []
+    assert made(source, folder).path.exists()
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(source: Path, tmp_path: Path) -> None:
+    import resource
+
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
+            made(source, tmp_path / "backups")
+        except ArchiveError as error:
+            code = 0 if "see to space" in str(error) else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert [path for path in (tmp_path / "backups").iterdir() if path.is_file()] == []
+
+
+def test_archives_are_kept_for_so_many_days_and_never_the_newest_removed() -> None:
+    def aged(*days: int) -> list[Archive]:
+        return [Archive(Path(f"{day}"), NOW - timedelta(days=day), 1) for day in days]
+
+    assert [each.path.name for each in outlived(aged(1, 89, 90, 200), 90, NOW)] == ["90", "200"]
+    assert outlived(aged(400), 90, NOW) == []
+    assert [each.path.name for each in outlived(aged(400, 300), 90, NOW)] == ["400"]

@@ -1,0 +1,63 @@
+"""The drill: forecasts, a backup, all gone, a restore: the same tables, a ledger that verifies, records that go on."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+from click.testing import Result
+from typer.testing import CliRunner
+
+from forex_assets.cli import app
+from forex_assets.cli.runner import materialize_forecasts, materialize_market
+from forex_assets.defs import contracts
+from forex_assets.locations.forecasting import build
+from forex_assets.resources.platform import Platform
+from forex_assets.resources.settings import load_settings
+
+
+def cli(*args: str) -> Result:
+    return CliRunner().invoke(app, list(args), env={"COLUMNS": "200"})
+
+
+def tables(root: Path) -> dict[str, pl.DataFrame]:
+    left_out = ("ledger_compacted", "backups")
+    found = sorted(path for path in root.rglob("*.parquet") if not any(name in path.parts for name in left_out))
+    return {str(path.relative_to(root)): pl.read_parquet(path) for path in found}
+
+
+def test_everything_gone_comes_back_as_it_was(workspace: Path, environment: Callable[..., None]) -> None:
+    environment(FOREX_BACKUPS=str(workspace / "other-disk"), DAGSTER_HOME=str(workspace / "warehouse/dagster"))
+    materialize_market(Platform(load_settings()))
+    materialize_forecasts(Platform(load_settings()), ["7d"])
+    before, verified = tables(workspace / "warehouse"), json.loads(cli("ledger", "verify", "--json").stdout)
+    job = build().resolve_job_def(contracts.BACKUP_JOB)
+    with dg.DagsterInstance.get() as instance:
+        assert job.execute_in_process(instance=instance).success
+    (archive,) = json.loads(cli("backup", "list", "--json").stdout)
+    assert cli("backup", "verify").exit_code == 0
+    shutil.rmtree(workspace / "warehouse")
+    shutil.rmtree(workspace / "configs")
+    assert cli("backup", "restore", archive["archive"]).exit_code == 0
+    after = tables(workspace / "warehouse")
+    assert set(after) == set(before)
+    assert all(after[name].equals(before[name]) for name in before)
+    again = json.loads(cli("ledger", "verify", "--json").stdout)
+    assert again == verified
+    assert next(row for row in again if row["horizon"] == "7d")["noted"] == 1, "Dagster's records are back too"
+    materialize_forecasts(Platform(load_settings()), ["7d"])
+    refused = cli("backup", "restore")
+    assert refused.exit_code == 1
+    assert "--force" in refused.output
+    forced = json.loads(cli("backup", "restore", "--force", "--json").stdout)
+    assert set(forced["kept"]) >= {"warehouse", "configs"}
+    assert cli("backup", "prune").stdout.strip() == "nothing to remove"
+
+
+def test_an_archive_that_is_not_there_is_said(workspace: Path) -> None:
+    nothing = cli("backup", "restore")
+    assert nothing.exit_code == 1
+    assert "forex-assets backup create" in nothing.output
+    assert cli("backup", "verify", str(workspace / "x.tar.gz")).exit_code == 1
