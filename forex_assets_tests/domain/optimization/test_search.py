@@ -202,3 +202,36 @@ def test_the_schema_is_kept_whatever_was_dropped() -> None:
     assert given_up.height == 1
     assert given_up["words"][0] == "given up early: hopeless on the first origins"
     assert given_up["n"][0] == 42
+
+
+def test_what_differs_by_the_order_of_adding_only_is_a_tie() -> None:
+    found = losses({LIVE: BASE + 1e-13, CHEAP: BASE, DEAR: BASE - 1e-13})
+    assert choose(found, SPACE.candidates, LIVE.fingerprint) == LIVE.fingerprint
+    choice = candidates_table(found, SPACE, "rmse", search_id="s", searched_at=NOW, seconds={}, words="")
+    assert "all candidates have the same squared error" in choice.words
+
+
+def test_a_suggested_candidate_that_time_ran_out_on_does_not_cut_the_others() -> None:
+    def evaluate(tried: Sequence[InferenceConfig], share: float) -> dict[str, Losses]:
+        count = 3 if DEAR in tried else 8  # of DEAR three origins were run, and all are compared on those of all
+        return {each.fingerprint: Losses(BASE[:count], 1.0) for each in tried}
+
+    def every(grid: Mapping[str, Sequence[Any]], loss: Callable[..., float], *, count: int, seed: int) -> None:
+        for samples in grid["num_samples"]:
+            loss({"num_samples": samples})
+
+    tried = run_method(SPACE, SearchPolicy(method="optuna", max_candidates=3), evaluate, every)
+    assert set(tried.losses) == {LIVE.fingerprint, CHEAP.fingerprint}
+    assert {len(each.values) for each in tried.losses.values()} == {8}
+    assert "2 of 3 candidates" in tried.words
+
+
+def test_a_candidate_that_no_method_came_to_is_not_said_to_be_hopeless() -> None:
+    found = losses({LIVE: BASE})
+    given_up = {CHEAP.fingerprint: Losses(BASE[:3], 1.0)}
+    table = candidates_table(
+        found, SPACE, "crps", search_id="s", searched_at=NOW, seconds={}, words="", dropped=given_up
+    ).table
+    words = dict(zip(table["candidate"], table["words"], strict=True))
+    assert words[CHEAP.fingerprint].startswith("given up early")
+    assert words[DEAR.fingerprint] == "not tried"
