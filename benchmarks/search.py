@@ -1,16 +1,15 @@
-"""What a search costs beside plain calls of the library: `python benchmarks/search.py [--origins 5] [--day] [--out F]`.
+"""What a search costs beside plain calls of the library: `python benchmarks/search.py [--origins 5] [--parts …]`.
 
 Models in the published shapes of chronos-t5-tiny and chronos-bolt-tiny with RANDOM weights are made on the spot: speed
 does not depend on weights, and nothing that they say is a forecast. One process, one thread for both; a cell is one
 origin, all four horizons, 27 settings each: `ChronosPipeline.predict` for each of the 108, against one
 `ChronosEngine.forecast_grid`. Cells are interleaved in alternating order after a warm-up at full shape; imports and
 loading count for neither. Ratios are per cell: median and range. Peak memory: one cell in a process of its own each.
-`--day` adds the user's day: a whole search of the embedded model on the generated market, 126 origins, from nothing.
+`day` is the user's: a whole search of the embedded model on the generated market, 126 origins, from nothing.
 """
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -24,7 +23,6 @@ from typing import Any
 
 import numpy as np
 
-from forex_assets.adapters.atomic import write_bytes_atomically
 from forex_assets.adapters.chronos_model import ChronosEngine
 from forex_assets.domain.forecast.config import InferenceConfig
 from forex_assets.domain.forecast.engine import Ask, Origin
@@ -34,7 +32,6 @@ from forex_assets.domain.optimization.space import space_of
 from forex_assets.domain.policy import SearchPolicy
 
 STEPS = {"7d": 5, "15d": 11, "30d": 21, "90d": 64}
-BEGIN, END = "<!-- bench-search: begin -->", "<!-- bench-search: end -->"
 CHRONOS = {
     "tokenizer_class": "MeanScaleUniformBins",
     "tokenizer_kwargs": {"low_limit": -15.0, "high_limit": 15.0},
@@ -163,7 +160,8 @@ def logits_apart(pipeline: Any, engine: ChronosEngine) -> tuple[float, int]:
         for step in range(64):
             logits = decoder.logits(torch.tensor([fed[-1]]), step)
             ours.append(logits[0])
-            fed.append(int(torch.multinomial((logits[0] * 3).softmax(-1), 1)))
+            # Any token will do, and random weights would mostly repeat one, on which nothing can be seen.
+            fed.append(int(torch.randint(2, 4096, (1,))))
         theirs = pipeline.inner_model(
             input_ids=ids, attention_mask=mask, decoder_input_ids=torch.tensor([fed[:-1]])
         ).logits[0]
@@ -205,14 +203,21 @@ def memory(side: str) -> None:
         engine = ChronosEngine(build_t5(Path(folder)))
         pipeline, asks = engine._pipeline(), settings()
         fast(engine, prices_of(0), [Ask(asks[0].config, 2)])
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak is counted anew from here
+        before = _status("VmRSS")
         if side == "plain":  # the largest call decides: its copies are gone before the next
             plain(
                 pipeline, prices_of(0), [ask for ask in asks if ask.config.num_samples == 200 and ask.steps == 64][:3]
             )
         else:
             fast(engine, prices_of(0), asks)
-        print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+        print((_status("VmHWM") - before) / 1024)
+
+
+def _status(name: str) -> int:
+    """A figure of this process, KiB."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return int(next(line for line in lines if line.startswith(f"{name}:")).split()[1])
 
 
 def bolt(folder: Path, count: int = 64) -> tuple[list[float], float]:
@@ -221,13 +226,13 @@ def bolt(folder: Path, count: int = 64) -> tuple[list[float], float]:
 
     engine = ChronosEngine(build_bolt(folder))
     pipeline = engine._pipeline()
-    config = InferenceConfig(horizon="30d", model="m", context_length=512)
+    config = InferenceConfig(horizon="30d", model="m", context_length=512, representation="levels")
     origins = [Origin(prices_of(seed), 1, {}) for seed in range(count)]
     taken: list[float] = []
 
     def one_by_one(cell: int) -> None:
         for origin in origins:
-            values = torch.tensor(encode(origin.prices, "anchored", 512).values, dtype=torch.float32)[None]
+            values = torch.tensor(encode(origin.prices, "levels", 512).values, dtype=torch.float32)[None]
             pipeline.predict(values, 21)
 
     def together(cell: int) -> None:
@@ -291,72 +296,91 @@ def embedded_ratio(cells: int) -> list[float]:
     return [ratio[0] for ratio in interleaved(one_by_one, together, cells)]
 
 
-def measured(origins: int, with_day: bool) -> str:
-    """The measured block of docs/performance.md."""
-    import torch
-
-    torch.set_num_threads(1)
-    warnings.simplefilter("ignore")
-    asks = settings()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        engine = ChronosEngine(build_t5(folder / "t5"))
-        pipeline = engine._pipeline()
-        longest = [ask for ask in asks if ask.config.num_samples == 200 and ask.steps == 64][:1]
-        plain(pipeline, prices_of(99), longest), fast(engine, prices_of(99), longest)
-        ratios = interleaved(
-            lambda cell: plain(pipeline, prices_of(cell), asks),
-            lambda cell: fast(engine, prices_of(cell), asks),
-            origins,
-        )
-        apart, tokens = logits_apart(pipeline, engine)
-        itself, ours = laws_apart(pipeline, engine)
-        memories = {side: peak(side) for side in ("plain", "fast")}
-        bolts, milliseconds = bolt(folder / "bolt")
-        embedded = embedded_ratio(origins)
-        minutes = day(folder) if with_day else {}
-    lines = [
-        "| what | plain over ours, median (range) |",
-        "| --- | --- |",
+def t5_lines(folder: Path, origins: int) -> list[str]:
+    """Cells of the T5."""
+    engine = ChronosEngine(build_t5(folder))
+    pipeline, asks = engine._pipeline(), settings()
+    longest = [ask for ask in asks if ask.config.num_samples == 200 and ask.steps == 64][:1]
+    plain(pipeline, prices_of(99), longest), fast(engine, prices_of(99), longest)
+    ratios = interleaved(
+        lambda cell: plain(pipeline, prices_of(cell), asks), lambda cell: fast(engine, prices_of(cell), asks), origins
+    )
+    return [
         f"| T5-tiny shape, 4 × 27 settings, processor time, {origins} origins | {spread([r[0] for r in ratios])} |",
         f"| the same, wall | {spread([r[1] for r in ratios])} |",
-        f"| embedded model, 27 settings at 7 days, processor time | {spread(embedded)} |",
-        f"| Bolt-tiny shape, context 512, 64 origins, processor time | {spread(bolts)} |",
-        f"| peak memory of a T5 cell above the loaded model | {memories['plain'] / max(memories['fast'], 1):.1f} "
-        f"({memories['plain']:.0f} against {memories['fast']:.0f} MiB) |",
-        "",
-        f"The law: logits on a sampled path of 64 tokens, {tokens} different ones, differ from the library's by "
-        f"{apart:.1e} of the largest; paths of 1,000 samples and 21 steps lie {ours:.3f} apart in the largest "
-        f"Kolmogorov–Smirnov distance, where two runs of the library lie {itself:.3f} apart. Bolt takes "
-        f"{milliseconds:.1f} ms of one processor an origin in batches.",
     ]
-    if minutes:
-        said = ", ".join(f"{name} {value:.1f} minutes" for name, value in minutes.items())
-        lines += [
-            "",
-            f"The user's day, embedded model, the policy's grid, 126 origins, two cores: {said}.",
-        ]
-    return "\n".join(lines)
+
+
+def law_lines(folder: Path, origins: int) -> list[str]:
+    """Whether it is the same law."""
+    engine = ChronosEngine(build_t5(folder))
+    apart, tokens = logits_apart(engine._pipeline(), engine)
+    itself, ours = laws_apart(engine._pipeline(), engine)
+    return [
+        f"| logits on a path of {tokens} different tokens: largest difference | {apart:.1e} of the largest |",
+        f"| 1,000 paths, 21 steps: largest KS distance to the library's | {ours:.3f}; of two of its runs {itself:.3f} |",
+    ]
+
+
+def memory_lines(folder: Path, origins: int) -> list[str]:
+    """Peak memory of a cell."""
+    plain_side, fast_side = peak("plain"), peak("fast")
+    ratio = plain_side / max(fast_side, 1)
+    return [
+        f"| peak memory of a T5 cell above the loaded model | {ratio:.1f} ({plain_side:.0f}, {fast_side:.0f} MiB) |"
+    ]
+
+
+def bolt_lines(folder: Path, origins: int) -> list[str]:
+    """Batches of the Bolt."""
+    ratios, milliseconds = bolt(folder)
+    return [
+        f"| Bolt-tiny shape, context 512, 64 origins, processor time | {spread(ratios)} |",
+        f"| the same, an origin in batches, one processor of this machine | {milliseconds:.1f} ms |",
+    ]
+
+
+def embedded_lines(folder: Path, origins: int) -> list[str]:
+    """The embedded model."""
+    return [f"| embedded model, 27 settings at 7 days, processor time | {spread(embedded_ratio(origins))} |"]
+
+
+def day_lines(folder: Path, origins: int) -> list[str]:
+    """The user's day."""
+    return [
+        f"| a whole search of the embedded model, 126 origins, {name}, on this machine | {value:.1f} minutes |"
+        for name, value in day(folder).items()
+    ]
+
+
+PARTS: dict[str, Callable[[Path, int], list[str]]] = {
+    "t5": t5_lines,
+    "law": law_lines,
+    "memory": memory_lines,
+    "bolt": bolt_lines,
+    "embedded": embedded_lines,
+    "day": day_lines,
+}
 
 
 def main() -> None:
-    """Measures, prints, and writes where asked."""
+    """Measures and prints the parts that are asked for, as rows of a table."""
+    import torch
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--origins", type=int, default=5)
-    parser.add_argument("--day", action="store_true")
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--parts", default=",".join(PARTS), help=f"of {', '.join(PARTS)}")
     parser.add_argument("--memory", choices=("plain", "fast"), help=argparse.SUPPRESS)
     told = parser.parse_args()
     if told.memory:
         memory(told.memory)
         return
-    block = measured(told.origins, told.day)
-    print(block)
-    if told.out:
-        text = told.out.read_text(encoding="utf-8")
-        before, _, rest = text.partition(BEGIN)
-        after = rest.partition(END)[2]
-        write_bytes_atomically(told.out, f"{before}{BEGIN}\n{block}\n{END}{after}".encode())
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    print("| what | plain over ours, median (range) |\n| --- | --- |")
+    for name in told.parts.split(","):
+        with tempfile.TemporaryDirectory() as folder:
+            print("\n".join(PARTS[name](Path(folder) / name, told.origins)), flush=True)
 
 
 if __name__ == "__main__":

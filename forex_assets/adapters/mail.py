@@ -89,11 +89,12 @@ class Mail:
     @contextmanager
     def _connected(self) -> Iterator[smtplib.SMTP]:
         """A session, secured and logged in; cut when the deadline passes, at whatever point it is."""
-        server = self._open()
+        server = self._unconnected()
         cut = threading.Timer(self.deadline_s, _cut, [server])
         cut.daemon = True
-        cut.start()
+        cut.start()  # before the connection: a server may drip its greeting, too
         try:
+            server.connect(self.host, self.port)
             if self.security == "starttls":
                 server.starttls(context=self._context())
             if self.user is not None:
@@ -104,10 +105,15 @@ class Mail:
             cut.cancel()
             server.close()
 
-    def _open(self) -> smtplib.SMTP:
+    def _unconnected(self) -> smtplib.SMTP:
+        """A session that has yet to connect; the host is named for the certificate's sake."""
+        server: smtplib.SMTP
         if self.security == "tls":
-            return smtplib.SMTP_SSL(self.host, self.port, timeout=self.socket_limit_s, context=self._context())
-        return smtplib.SMTP(self.host, self.port, timeout=self.socket_limit_s)
+            server = smtplib.SMTP_SSL(timeout=self.socket_limit_s, context=self._context())
+        else:
+            server = smtplib.SMTP(timeout=self.socket_limit_s)
+        server._host = self.host  # type: ignore[attr-defined]  # as its constructor does where it connects itself
+        return server
 
     def _context(self) -> ssl.SSLContext:
         """Certificate and host name are checked, always."""
@@ -121,6 +127,11 @@ class Mail:
             raise DeliveryError(
                 f"{self.host}:{self.port}: the password is not sent over a connection that anybody can read; set "
                 "FOREX_SMTP_SECURITY=starttls or tls, or unset FOREX_SMTP_USER"
+            )
+        if not f"{user}{password}".isascii():
+            raise DeliveryError(
+                "FOREX_SMTP_USER or FOREX_SMTP_PASSWORD holds a letter that is not ASCII, which a mail server's login "
+                "cannot carry; choose others"
             )
         server.login(user, password)
 

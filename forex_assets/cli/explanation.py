@@ -23,21 +23,21 @@ def explanations(platform: Platform, horizons: Sequence[str]) -> list[dict[str, 
     """By horizon, every figure that decided whether its settings changed.
 
     Returns:
-        `horizon`; `config` (fingerprint and settings that are live); `decision`, `search`, `validation`: words, when by
-        the platform's clock, and the rows of the table, each None where there is none yet; `deployment`: the newest
-        record; `watch`: the state of its watch.
+        `horizon`; `config` (fingerprint and settings that are live; None where there is no file yet); `decision`,
+        `search`, `validation`: words, when by the platform's clock, and the rows of the table, each None where there is
+        none yet; `deployment`: the newest record; `watch`: the state of its watch.
     """
     with instance_of(platform) as instance:
         return [_explanation(platform, instance, horizon) for horizon in horizons]
 
 
 def _explanation(platform: Platform, instance: "dg.DagsterInstance | None", horizon: str) -> dict[str, Any]:
-    live = platform.configs.read(horizon)
+    live = platform.configs.read(horizon) if platform.configs.path(horizon).exists() else None
     newest = deployer_of(platform).latest(horizon)
     watch = watch_state(platform, horizon)
     return {
         "horizon": horizon,
-        "config": {"fingerprint": live.fingerprint, **live.model_dump()},
+        "config": {"fingerprint": live.fingerprint, **live.model_dump()} if live else None,
         **{part: _part(platform, instance, part, horizon) for part in PARTS},
         "deployment": newest.model_dump(mode="json") if newest else None,
         "watch": watch.model_dump(mode="json") if watch else None,

@@ -52,7 +52,7 @@ def _horizon(each: dict[str, Any]) -> Panel:
     for name, words in (
         ("fan", _fan(each["forecast"])),
         ("record", _record(each["skill"])),
-        ("live", f"{each['config']['fingerprint']}, {_age(each)}"),
+        ("live", f"{each['config']['fingerprint'] if each['config'] else 'no config yet'}, {_age(each)}"),
         ("decision", _part(each["decision"], "never decided: forex-assets optimize decide")),
         ("verdict", _verdict(each["validation"])),
         ("change", _change(each["deployment"])),

@@ -62,16 +62,21 @@ def explanation(console: Console, found: Sequence[dict[str, Any]], *, is_sample:
     if is_sample:
         banner(console)
     for each in found:
-        config = each["config"]
-        fields = ("context_length", "num_samples", "temperature", "representation")
-        settings = ", ".join(f"{name} {config[name]}" for name in fields)
         console.rule(f"[bold]{each['horizon']}", align="left")
-        console.print(f"Live: {config['fingerprint']} ({escape(config['model'])}; {settings})", highlight=False)
+        console.print(_live(each["config"]), highlight=False)
         decision(console, each["decision"])
         search(console, each["search"])
         validation(console, each["horizon"], each["validation"])
         deployment(console, each["deployment"])
         watch(console, each["watch"])
+
+
+def _live(config: dict[str, Any] | None) -> str:
+    if config is None:
+        return "Live: no config yet; forex-assets run --force searches one"
+    fields = ("context_length", "num_samples", "temperature", "representation")
+    settings = ", ".join(f"{name} {config[name]}" for name in fields)
+    return f"Live: {config['fingerprint']} ({escape(config['model'])}; {settings})"
 
 
 def decision(console: Console, part: dict[str, Any] | None) -> None:

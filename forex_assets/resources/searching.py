@@ -7,12 +7,12 @@ from typing import Final
 
 import numpy as np
 
-from forex_assets.adapters.model_finder import Found
+from forex_assets.adapters.model_finder import EMBEDDED, Found
 from forex_assets.adapters.tpe import suggest
 from forex_assets.domain.forecast.config import InferenceConfig
 from forex_assets.domain.forecast.engine import Engine, Origin, traits_of
 from forex_assets.domain.forecast.forecast import covariates_for, data_fingerprint, usable
-from forex_assets.domain.horizon import days_of
+from forex_assets.domain.horizon import HORIZONS, days_of
 from forex_assets.domain.market.prices import USDCLP
 from forex_assets.domain.optimization.methods import run_method
 from forex_assets.domain.optimization.origins import Split
@@ -21,6 +21,9 @@ from forex_assets.domain.optimization.space import Space, space_of
 from forex_assets.resources.backtesting import inputs_of
 from forex_assets.resources.platform import Platform
 from forex_assets.resources.trials import Report, silent, splits_of, trial_rows
+
+FIRST_MODEL: Final = "amazon/chronos-t5-small"
+"""Of a horizon without a config, where no other has one."""
 
 SESSIONS_A_WEEK: Final = 5
 """Of seven days: the steps of the fans that say what a candidate costs."""
@@ -43,13 +46,35 @@ def run_search(platform: Platform, horizons: Sequence[str], *, report: Report = 
     """
     splits, models = splits_of(platform, horizons), {}
     for horizon in horizons:
-        models[horizon] = platform.model_for(platform.configs.read(horizon))
+        models[horizon] = platform.model_for(live_or_first(platform, horizon))
     spaces = {horizon: _space(platform, *models[horizon]) for horizon in horizons}
     if platform.policy.search.method == "grid" and platform.policy.search.max_seconds is None:
         _run_together(platform, models, spaces, splits, report)
     return {
         horizon: _search(platform, models[horizon][0], spaces[horizon], splits[horizon], report) for horizon in horizons
     }
+
+
+def live_or_first(platform: Platform, horizon: str) -> InferenceConfig:
+    """What is live; for a horizon without a config what a search begins from: the grid's middle, another's model.
+
+    Raises:
+        ConfigError: there is a config, and it cannot be used.
+    """
+    if platform.configs.path(horizon).exists():
+        return platform.configs.read(horizon)
+    others = [each for each in HORIZONS if platform.configs.path(each).exists()]
+    model = platform.configs.read(others[0]).model if others else FIRST_MODEL
+    policy = platform.policy.search
+    lengths = sorted(policy.context_length[horizon])
+    return InferenceConfig(
+        horizon=horizon,  # type: ignore[arg-type]  # days_of has accepted it
+        model=model,
+        context_length=lengths[len(lengths) // 2],
+        num_samples=max(policy.num_samples),
+        temperature=1.0,
+        representation="returns" if model == EMBEDDED else "anchored",
+    )
 
 
 def _space(platform: Platform, found: Found, config: InferenceConfig) -> Space:
@@ -101,7 +126,7 @@ def _remarks(platform: Platform, found: Found, horizon: str, deadline: float | N
         limit = platform.policy.search.max_seconds
         words.append(f"max_seconds {limit:g} ran out: compared on the origins that all were tried at")
     if found.stands_in:
-        configured = platform.configs.read(horizon).model
+        configured = live_or_first(platform, horizon).model
         words.append(f"measured on the embedded model, which stands in for {configured}: it says nothing of that one")
     return words
 
