@@ -35,7 +35,7 @@ bench-accuracy: setup
 bench-gate: setup
 	@$(BIN)/python benchmarks/gate.py --out docs/validation.md $(BENCH_ARGS)
 
-# Beside plain calls of the library; half an hour on two cores with --day.
+# Beside plain calls of the library; half an hour.
 bench-search: setup
 	@$(BIN)/python benchmarks/search.py $(BENCH_ARGS)
 

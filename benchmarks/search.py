@@ -318,7 +318,7 @@ def law_lines(folder: Path, origins: int) -> list[str]:
     itself, ours = laws_apart(engine._pipeline(), engine)
     return [
         f"| logits on a path of {tokens} different tokens: largest difference | {apart:.1e} of the largest |",
-        f"| 1,000 paths, 21 steps: largest KS distance to the library's | {ours:.3f}; of two of its runs {itself:.3f} |",
+        f"| 1,000 paths, 21 steps: largest KS distance to the library's | {ours:.3f}; two of its own: {itself:.3f} |",
     ]
 
 
