@@ -21,7 +21,7 @@ def backup_folder(platform: Platform) -> Path:
 
 
 def create_backup(platform: Platform) -> Archive:
-    """Everything that cannot be made again, in one archive: configs, tables, ledger, records, MLflow.
+    """Everything that cannot be made again, in one archive: configs, tables, ledger, records.
 
     Dagster's records are read first: the heads that they note are then all in the ledger that follows.
 
