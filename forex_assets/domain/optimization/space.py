@@ -109,9 +109,10 @@ def _words(
     grid: dict[str, Sequence[Any]],
 ) -> str:
     parts = list(_remarks(candidates, left_out, traits))
-    by = " × ".join(f"{len(grid[name])} {name}" for name in tried) or "nothing"
-    number = f"{len(candidates)} candidates with what is live, from {by}"
-    return "; ".join([number, *parts])
+    if len(candidates) > 1:
+        by = " × ".join(f"{len(grid[name])} {name}" for name in tried)
+        parts.insert(0, f"{len(candidates)} candidates with what is live, from {by}")
+    return "; ".join(parts)
 
 
 def _remarks(candidates: tuple[Candidate, ...], left_out: list[str], traits: EngineTraits) -> Iterator[str]:
