@@ -10,6 +10,7 @@ from forex_assets.cli import (  # noqa: F401  # each adds its commands
     loop,
     optimize,
     report,
+    tracking,
 )
 from forex_assets.cli.common import app
 

@@ -40,6 +40,7 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
         from forex_assets.adapters.backup_archive import ArchiveError
         from forex_assets.adapters.config_store import ConfigError
         from forex_assets.adapters.policy_store import PolicyError
+        from forex_assets.adapters.tracking import TrackingError
         from forex_assets.adapters.warehouse import WarehouseError
         from forex_assets.cli.runner import RunFailed
         from forex_assets.domain.forecast.engine import EngineError
@@ -50,7 +51,16 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
             command(*args, **kwargs)
         except SettingsError as error:
             fail(str(error), BAD_USAGE)
-        except (ArchiveError, ConfigError, PolicyError, EngineError, LedgerError, WarehouseError, RunFailed) as error:
+        except (
+            ArchiveError,
+            ConfigError,
+            PolicyError,
+            EngineError,
+            LedgerError,
+            TrackingError,
+            WarehouseError,
+            RunFailed,
+        ) as error:
             fail(str(error), FAILED)
 
     return guarded

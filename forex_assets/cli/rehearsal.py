@@ -12,13 +12,13 @@ from typing import Final
 from forex_assets.resources.platform import Platform
 from forex_assets.resources.settings import load_settings
 
-LEFT_OUT: Final = ("backups", "outbox", ".locks")
+LEFT_OUT: Final = ("backups", "mlflow", "outbox", ".locks")
 """Folders of the warehouse that a loop writes to and does not read from."""
 
 RECORDS: Final = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
 """Dagster's sqlite files that hold what was decided and searched; the log of each past run is left where it is."""
 
-ELSEWHERE: Final = ("FOREX_WEBHOOK_URL", "FOREX_SMTP_HOST", "DAGSTER_HOME")
+ELSEWHERE: Final = ("MLFLOW_TRACKING_URI", "FOREX_WEBHOOK_URL", "FOREX_SMTP_HOST", "DAGSTER_HOME")
 """Names that lead out of the copy; hidden for as long as the rehearsal lasts."""
 
 

@@ -45,12 +45,14 @@ class Record:
         id: names the event for ever: a place can be given anew after runs were deleted, a run's id cannot.
         written_at: real time, UTC.
         metadata: plain values by name.
+        run_id: of Dagster's run; empty where it was written by none.
     """
 
     place: int
     id: str
     written_at: datetime
     metadata: dict[str, Any]
+    run_id: str = ""
 
     @property
     def fires(self) -> bool:
@@ -96,7 +98,7 @@ def _record(found: dg.EventLogRecord) -> Record:
     event = found.asset_materialization
     metadata = {} if event is None else {name: value.value for name, value in event.metadata.items()}
     written = datetime.fromtimestamp(found.timestamp, UTC)
-    return Record(found.storage_id, f"{found.storage_id}-{found.run_id[:8]}", written, metadata)
+    return Record(found.storage_id, f"{found.storage_id}-{found.run_id[:8]}", written, metadata, found.run_id)
 
 
 def last_by_clock(

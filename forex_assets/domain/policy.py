@@ -210,11 +210,13 @@ class OperationsPolicy(_Settings):
     """How long records are kept, and how much mail people get.
 
     Attributes:
+        tracking_days: for which runs in MLflow are kept; those of champions are kept whatever their age.
         backup_days: for which archives are kept.
         digest_minutes: for which events of one kind are gathered into one mail.
         mails_per_hour: at most; what comes on top is counted in the next one.
     """
 
+    tracking_days: Annotated[int, Field(ge=7, le=3650)] = 365
     backup_days: Annotated[int, Field(ge=1, le=3650)] = 90
     digest_minutes: Annotated[int, Field(ge=0, le=1440)] = 15
     mails_per_hour: Annotated[int, Field(ge=1, le=100)] = 6

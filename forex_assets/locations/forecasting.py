@@ -16,6 +16,7 @@ from forex_assets.defs import (
     jobs,
     market,
     report,
+    tracking,
 )
 from forex_assets.resources.parquet_io import WarehouseIO
 from forex_assets.resources.platform import PlatformResource
@@ -47,9 +48,10 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             alerts.deliver_alerts,
             report.report_daily,
             backup.back_up,
+            tracking.track_runs,
         ],
         schedules=[jobs.refresh_market_on_weekdays, report.report_on_weekdays, backup.back_up_nightly],
-        sensors=[jobs.follow_new_inputs, alerts.gather_alerts, alerts.send_alerts],
+        sensors=[jobs.follow_new_inputs, alerts.gather_alerts, alerts.send_alerts, tracking.record_runs],
         resources={"platform": platform, "io_manager": WarehouseIO(platform=platform), **(overrides or {})},
     )
 

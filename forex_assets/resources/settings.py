@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     fred_api_key: SecretStr | None = Field(None, alias="FRED_API_KEY", description="FRED's key; without it no FRED")
     bcch_user: SecretStr | None = Field(None, alias="BCCH_USER", description="Banco Central user; without it no BCCh")
     bcch_password: SecretStr | None = Field(None, alias="BCCH_PASSWORD", description="Banco Central password")
+    mlflow_tracking_uri: str | None = Field(
+        None, alias="MLFLOW_TRACKING_URI", description="MLflow's store; none: sqlite in <warehouse>/mlflow"
+    )
     backups: Path | None = Field(None, description="folder of archives; none: <warehouse>/backups")
     lang: Literal["en", "es"] = Field("en", description="language of the daily report")
     smtp_host: str | None = Field(None, description="mail server; without it no mail")
