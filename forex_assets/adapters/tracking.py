@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 RECORD_ID: Final = "forex.record_id"
 FINGERPRINT: Final = "forex.fingerprint"
 PARENT: Final = "mlflow.parentRunId"
-LIMITS: Final = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
-"""A tracking server that is gone is found out in seconds; what is not sent is sent later."""
+LIMITS: Final = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+"""A tracking server that is gone is found out in seconds, and sent to later; no line a run on the screen."""
 
 PAGE: Final = 1000
 
@@ -161,7 +165,9 @@ class Tracker:
                 return str(each.version)
         client.log_text(run_id, config, "config/config.json")
         source = f"{client.get_run(run_id).info.artifact_uri}/config"
-        return str(client.create_model_version(model, source, run_id, tags={FINGERPRINT: fingerprint}).version)
+        tags = {FINGERPRINT: fingerprint}
+        made = client.create_model_version(model, source, run_id, tags=tags, await_creation_for=0)
+        return str(made.version)
 
     def runs(self, prefix: str = "usdclp/", limit: int = PAGE) -> list[Tracked]:
         """Runs of experiments whose name begins so, newest first, without nested ones.

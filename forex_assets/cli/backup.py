@@ -18,7 +18,7 @@ ArchiveFile = Annotated[
 @backup_app.command(epilog="Examples:  forex-assets backup create  ·  backup create --json")
 @reported
 def create(as_json: AsJson = False) -> None:
-    """Make an archive of configs, tables, ledger and records; runs may go on meanwhile."""
+    """Make an archive of configs, tables, ledger, records and MLflow; runs may go on meanwhile."""
     platform = platform_of()
     from forex_assets.adapters.backup_archive import verify
     from forex_assets.resources.backing_up import create_backup
