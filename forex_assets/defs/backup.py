@@ -10,7 +10,7 @@ from forex_assets.resources.platform import PlatformResource
 BACKUP_CRON = "0 2 * * *"
 
 
-@dg.op(description="One dated, checksummed archive of configs, tables, ledger, records and MLflow; old ones are removed.")
+@dg.op(description="One dated, checksummed archive of configs, tables, ledger, records, MLflow; old ones are removed.")
 def back_up_everything(context: dg.OpExecutionContext, platform: PlatformResource) -> None:
     """Makes an archive, reads it back whole, and only then removes old ones."""
     ready = platform.platform()
