@@ -1,0 +1,83 @@
+"""What is shipped for servers: the services start what there is, publish on loopback alone, and keep secrets out."""
+
+import importlib
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from forex_assets.resources.settings import PROJECT
+
+DEPLOY = PROJECT / "deploy"
+COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+OWN = [name for name in COMPOSE["services"] if name != "postgres"]
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_service_is_confined_and_published_on_loopback_alone(name: str) -> None:
+    service = COMPOSE["services"][name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["mem_limit"]
+    assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", []))
+
+
+def commands() -> list[list[str]]:
+    units = [path.read_text(encoding="utf-8") for path in sorted((DEPLOY / "systemd").glob("*.service"))]
+    started = [re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE) for unit in units]
+    return [shlex.split(found[1]) for found in started if found] + [
+        COMPOSE["services"][name]["command"] for name in OWN
+    ]
+
+
+def test_the_code_locations_that_are_started_are_those_of_the_workspace() -> None:
+    modules = {words[words.index("-m") + 1] for words in commands() if "-m" in words}
+    assert modules == {"forex_assets.locations.forecasting", "forex_assets.locations.optimization"}
+    for module in modules:
+        assert importlib.import_module(module).defs
+    workspace = yaml.safe_load((DEPLOY / "workspace.yaml").read_text(encoding="utf-8"))
+    served = {(each["grpc_server"]["location_name"], each["grpc_server"]["port"]) for each in workspace["load_from"]}
+    started = {
+        (words[words.index("-m") + 1].rpartition(".")[2], int(words[words.index("-p") + 1]))
+        for words in commands()
+        if "-m" in words
+    }
+    assert served == started
+
+
+def test_units_bind_to_loopback_and_run_as_nobody_in_particular() -> None:
+    for path in (DEPLOY / "systemd").glob("*.service"):
+        unit = path.read_text(encoding="utf-8")
+        assert "User=forex" in unit, path.name
+        assert "MemoryMax=" in unit, path.name
+        assert "0.0.0.0" not in unit, path.name
+
+
+def test_the_image_does_not_run_as_root_and_holds_no_secret() -> None:
+    image = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    assert re.findall(r"^USER (\S+)$", image, re.MULTILINE)[-1] == "forex"
+    for line in (DEPLOY / ".env.example").read_text(encoding="utf-8").splitlines():
+        if re.match(r"\w*(PASSWORD|KEY)=", line):
+            assert line.endswith("="), line
+    assert "deploy/.env" in (PROJECT / ".dockerignore").read_text(encoding="utf-8")
+
+
+def test_every_setting_of_the_example_is_one_that_is_read() -> None:
+    from forex_assets.resources.settings import Settings
+
+    known = {field.alias or f"FOREX_{name.upper()}" for name, field in Settings.model_fields.items()}
+    names = re.findall(r"^(\w+)=", (DEPLOY / ".env.example").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {name for name in names if not name.startswith(("POSTGRES_", "DAGSTER_"))} <= known
+
+
+def test_every_page_that_the_docs_point_to_is_there() -> None:
+    for page in [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} points to {target}"
+
+
+def test_the_file_of_secrets_is_not_in_git() -> None:
+    assert Path(PROJECT / ".gitignore").read_text(encoding="utf-8").splitlines().count(".env") == 1
