@@ -1,19 +1,20 @@
 """What is approved goes live: the deployment as an asset, and the sensor that starts it. A refusal is a green run."""
 
+from collections.abc import Callable
+from datetime import datetime
+
 import dagster as dg
 import polars as pl
 
 from forex_assets.defs import contracts
 from forex_assets.defs.metadata import clock_metadata, column_schema, frame_metadata, small_table
-from forex_assets.defs.records import Record, records
+from forex_assets.defs.records import Record, attempts_for, records
 from forex_assets.domain.deployment.record import DEPLOYMENT_SCHEMA, DeploymentRecord, records_table
 from forex_assets.domain.horizon import HORIZONS
+from forex_assets.domain.monitoring.launches import next_step
 from forex_assets.resources.deploying import deploy_validated, deployer_of, real_now
 from forex_assets.resources.parquet_io import table_key
 from forex_assets.resources.platform import Platform, PlatformResource
-
-LOOKED_AT = 5
-"""Newest reports of a horizon that a tick looks at: older ones are superseded."""
 
 
 @dg.asset(
@@ -90,27 +91,48 @@ deploy = dg.define_asset_job(
 )
 
 
-@dg.sensor(
-    job_name=contracts.DEPLOY_JOB,
-    minimum_interval_seconds=30,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Launches the deployment of each approved validation once. A deployment that is asked for again is "
-    "nothing but a look at what is live.",
-)
-def deploy_on_approval(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """One run a report, under its own name: Dagster launches no name twice, whatever becomes of the cursor."""
-    requests, said = list[dg.RunRequest](), list[str]()
-    for horizon in HORIZONS:
-        newest = next(records(context.instance, contracts.VALIDATION_REPORT, horizon, page=LOOKED_AT), None)
-        verdict = str(newest.metadata.get(contracts.VERDICT)) if newest else "none yet"
-        said.append(f"{horizon}: {verdict}")
-        if newest is not None and verdict == "approved" and not _is_deployed(context.instance, horizon, newest):
+def deploy_sensor(clock: Callable[[], datetime] = real_now) -> dg.SensorDefinition:
+    """`deploy_on_approval`; `clock` says when a failed deployment has waited long enough."""
+
+    @dg.sensor(
+        name="deploy_on_approval",
+        job_name=contracts.DEPLOY_JOB,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Launches the deployment of each approved validation once; a failed one again after 10 and 20 "
+        "minutes, then no more. One that is asked for again is nothing but a look at what is live.",
+    )
+    def deploy_on_approval(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        """One run a report and attempt, under its own name: Dagster launches no name twice."""
+        requests, said = list[dg.RunRequest](), list[str]()
+        for horizon in HORIZONS:
+            newest = next(records(context.instance, contracts.VALIDATION_REPORT, horizon, page=1), None)
+            verdict = str(newest.metadata.get(contracts.VERDICT)) if newest else "none yet"
+            if newest is None or verdict != "approved" or _is_deployed(context.instance, horizon, newest):
+                said.append(f"{horizon}: {verdict}")
+                continue
             name = str(newest.metadata.get(contracts.VALIDATION_ID))
-            tags = {contracts.VALIDATION_TAG: name, contracts.HORIZON_TAG: horizon}
-            requests.append(dg.RunRequest(run_key=newest.id, partition_key=horizon, tags=tags))
-    if requests:
-        return dg.SensorResult(run_requests=requests)
-    return dg.SensorResult(skip_reason="; ".join(said))
+            step = next_step(
+                attempts_for(context.instance, name, contracts.DEPLOY_JOB, contracts.VALIDATION_TAG), clock()
+            )
+            said.append(f"{horizon}: {step.words}")
+            if step.launch is not None:
+                requests.append(_request(horizon, newest, name, step.launch))
+        if requests:
+            return dg.SensorResult(run_requests=requests)
+        return dg.SensorResult(skip_reason="; ".join(said))
+
+    return deploy_on_approval
+
+
+def _request(horizon: str, report: Record, name: str, attempt: int) -> dg.RunRequest:
+    tags = {
+        contracts.VALIDATION_TAG: name,
+        contracts.HORIZON_TAG: horizon,
+        contracts.ATTEMPT_TAG: str(attempt),
+    }
+    run_key = report.id if attempt == 1 else f"{report.id}/{attempt}"
+    return dg.RunRequest(run_key=run_key, partition_key=horizon, tags=tags)
 
 
 def _is_deployed(instance: dg.DagsterInstance, horizon: str, report: Record) -> bool:
@@ -118,3 +140,6 @@ def _is_deployed(instance: dg.DagsterInstance, horizon: str, report: Record) -> 
     last = next(records(instance, contracts.DEPLOYMENT, horizon, page=1), None)
     wanted = report.metadata.get(contracts.VALIDATION_ID)
     return last is not None and last.metadata.get(contracts.VALIDATION_ID) == wanted
+
+
+deploy_on_approval = deploy_sensor()

@@ -136,9 +136,14 @@ def is_searching(instance: dg.DagsterInstance, horizon: str) -> bool:
     return bool(instance.get_run_records(wanted, limit=1))
 
 
-def attempts_for(instance: dg.DagsterInstance, decision: str) -> list[Attempt]:
-    """Every launch for a decision."""
-    wanted = dg.RunsFilter(job_name=contracts.OPTIMIZE_JOB, tags={contracts.DECISION_TAG: decision})
+def attempts_for(
+    instance: dg.DagsterInstance,
+    answered: str,
+    job: str = contracts.OPTIMIZE_JOB,
+    tag: str = contracts.DECISION_TAG,
+) -> list[Attempt]:
+    """Every launch for a decision, or for what else a job's runs name by a tag."""
+    wanted = dg.RunsFilter(job_name=job, tags={tag: answered})
     return [_attempt(found) for found in instance.get_run_records(wanted)]
 
 
