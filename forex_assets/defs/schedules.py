@@ -4,7 +4,7 @@ A schedule whose ticks were missed while the daemon was down makes the last of t
 before it asks: what this evening's first tick has made, or is making, the second does not make again.
 """
 
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -88,5 +88,6 @@ def _is_done(instance: dg.DagsterInstance, key: dg.AssetKey, job: str, horizon: 
     if newest is not None and due <= newest.written_at < due + WINDOW:
         return True
     tags = {PARTITION_TAG: horizon} if horizon else {}
-    wanted = dg.RunsFilter(job_name=job, tags=tags, created_after=due, created_before=due + WINDOW)
+    since = due.astimezone(UTC)  # Dagster drops the zone of a filter's times and takes them for UTC
+    wanted = dg.RunsFilter(job_name=job, tags=tags, created_after=since, created_before=since + WINDOW)
     return any(found.dagster_run.status not in LOST for found in instance.get_run_records(wanted))

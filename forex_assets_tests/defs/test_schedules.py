@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.test_utils import freeze_time
 
 from forex_assets.defs import contracts, schedules
 from forex_assets.defs.schedules import decide_on_weekdays, report_drift_on_weekdays
@@ -110,3 +111,12 @@ def test_a_decision_of_another_evening_or_of_a_clock_that_was_ahead_is_not_this_
     for days in (-3, 3):
         assert "7d" in ask(instance, decide_on_weekdays, evening(time(20)) + timedelta(days=days))
     assert datetime.now(UTC) - evening(time(20)).astimezone(UTC) < timedelta(days=1, minutes=10)
+
+
+@pytest.mark.parametrize(("hours", "counts"), [(-2, False), (1, True), (22, True), (25, False)])
+def test_a_run_is_this_evenings_by_the_hour_in_santiago(instance: dg.DagsterInstance, hours: int, counts: bool) -> None:
+    """Whatever hour it is now: two hours before the tick, or in the last three of its day, was once taken wrongly."""
+    tick = datetime(2026, 11, 24, 20, tzinfo=SANTIAGO)
+    with freeze_time(tick.astimezone(UTC) + timedelta(hours=hours)):
+        made(instance, "15d", job=contracts.DECISION_JOB, status="QUEUED")
+    assert ("15d" not in ask(instance, decide_on_weekdays, tick)) is counts
