@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 import filelock
@@ -99,8 +100,7 @@ class Tracker:
             params=[Param(key, value[:500]) for key, value in record.params.items()],
             tags=[RunTag("forex.kind", record.kind), RunTag("forex.horizon", record.horizon)],
         )
-        for file, text in record.artifacts.items():
-            client.log_text(run.run_id, text, file)
+        _log_files(client, run.run_id, record.artifacts)
         for child in record.children:
             self._create(client, experiment, child, run.run_id)
         client.set_terminated(run.run_id, record.status, ended)  # last: until then a run is not taken for whole
@@ -163,8 +163,9 @@ class Tracker:
         for each in client.search_model_versions(f"name = '{model}'"):
             if each.tags.get(FINGERPRINT) == fingerprint:
                 return str(each.version)
-        client.log_text(run_id, config, "config/config.json")
-        source = f"{client.get_run(run_id).info.artifact_uri}/config"
+        folder = f"config-{fingerprint}"  # of its own: a run may be the first that knows of two
+        client.log_text(run_id, config, f"{folder}/config.json")
+        source = f"{client.get_run(run_id).info.artifact_uri}/{folder}"
         tags = {FINGERPRINT: fingerprint}
         made = client.create_model_version(model, source, run_id, tags=tags, await_creation_for=0)
         return str(made.version)
@@ -244,6 +245,15 @@ class Tracker:
             raise TrackingError(
                 f"MLflow at {self.uri} cannot be used: {first}; what is to be recorded waits"
             ) from error
+
+
+def _log_files(client: Any, run_id: str, files: Mapping[str, str | bytes]) -> None:
+    if not files:
+        return
+    with TemporaryDirectory() as folder:
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content.encode() if isinstance(content, str) else content)
+        client.log_artifacts(run_id, folder)
 
 
 def _tracked(run: Any, names: Mapping[str, str]) -> Tracked:

@@ -1,4 +1,4 @@
-"""What Dagster's records say that people are to be told of. Metadata and runs only: no table is read here.
+"""What the records say that people are to be told of. Metadata and runs only: no table is read here.
 
 An event's id comes from the record that it is about, so that a record that is read twice makes the same event.
 """
@@ -10,8 +10,10 @@ from typing import Any, Final
 
 import dagster as dg
 
+from forex_assets.adapters.deployment_store import DeploymentStore
+from forex_assets.adapters.warehouse import WarehouseError
 from forex_assets.defs import contracts
-from forex_assets.defs.records import MARKET_KEYS, Record, is_fallback, records
+from forex_assets.defs.records import MARKET_KEYS, Record, deployments, is_fallback, records
 from forex_assets.domain.alert_delivery import LOOK_BACK
 from forex_assets.domain.alerts import Event, Kind
 from forex_assets.domain.calendar import SANTIAGO
@@ -44,20 +46,32 @@ class Reader:
 
     Args:
         instance: whose records.
+        store: records of deployments and rollbacks.
         marks: up to where each stream was read; a stream without one begins a day back.
         now: real time.
         is_sample: whether the platform stands on the generated market, for records that do not say.
     """
 
     instance: dg.DagsterInstance
+    store: DeploymentStore
     marks: Marks
     now: datetime
     is_sample: bool
 
-    def new(self, stream: str, key: dg.AssetKey, horizon: str | None = None) -> Iterator[Record]:
+    def new(self, stream: str, key: dg.AssetKey, horizon: str | None = None) -> list[Record]:
         """Materializations since the last look, newest first; moves the stream's mark."""
         mark = self.marks.get(stream, 0)
-        for record in records(self.instance, key, horizon, after=mark, page=10):
+        return list(self._since(stream, records(self.instance, key, horizon, after=mark, page=10)))
+
+    def deployed(self, horizon: str) -> list[Record]:
+        """Deployments and rollbacks since the last look, whoever made them; moves the stream's mark."""
+        stream = f"deployments/{horizon}"
+        return list(self._since(stream, deployments(self.store, horizon, after=self.marks.get(stream, 0))))
+
+    def _since(self, stream: str, found: Iterator[Record]) -> Iterator[Record]:
+        """Records as far as a day back where the stream has no mark yet."""
+        mark = self.marks.get(stream, 0)
+        for record in found:
             if not mark and record.written_at < self.now - LOOK_BACK:
                 break
             self.marks[stream] = max(record.place, self.marks.get(stream, 0))
@@ -83,9 +97,10 @@ def gathered(reader: Reader) -> list[Event]:
     events = list[Event]()
     for horizon in HORIZONS:
         for key, read in _BY_HORIZON:
-            for record in list(reader.new(f"{key.to_user_string()}/{horizon}", key, horizon)):
+            for record in reader.new(f"{key.to_user_string()}/{horizon}", key, horizon):
                 event = read(reader, record, horizon)
                 events += [event] if event else []
+        events += _deployments(reader, horizon)
     for key in MARKET_KEYS:
         events += _fallbacks(reader, key)
         events += _stale(reader, key)
@@ -105,16 +120,43 @@ def _validated(reader: Reader, record: Record, horizon: str) -> Event | None:
     return said and reader.event(said[0], record, record.id, f"{horizon}: {said[1]}", horizon)
 
 
+def _deployments(reader: Reader, horizon: str) -> list[Event]:
+    """Deployments and rollbacks; a record that cannot be read is an event a day, and hides no other event."""
+    try:
+        found = [_deployed(reader, record, horizon) for record in reader.deployed(horizon)]
+    except WarehouseError as error:
+        day = reader.now.astimezone(SANTIAGO).date()
+        title = f"{horizon}: the records of deployments cannot be read"
+        return [
+            Event(
+                id=f"run failed/deployments/{horizon}/{day}",
+                kind="run failed",
+                horizon=horizon,
+                title=title,
+                words=str(error),
+                happened_at=reader.now,
+                is_sample=reader.is_sample,
+            )
+        ]
+    return [event for event in found if event]
+
+
 def _deployed(reader: Reader, record: Record, horizon: str) -> Event | None:
-    """What was refused or changed nothing is no event; what the disk or a lock stopped is a failure."""
-    name = str(record.metadata.get(contracts.DEPLOYMENT_ID) or record.id)
-    match record.metadata.get(contracts.STATE), record.metadata.get(contracts.KIND):
-        case "deployed", "rollback":
-            return reader.event("rolled back", record, name, f"{horizon}: earlier settings are live again", horizon)
-        case "deployed", _:
-            return reader.event("deployed", record, name, f"{horizon}: new settings are live", horizon)
-        case "failed", _:
-            return reader.event("run failed", record, name, f"{horizon}: the deployment failed; see its words", horizon)
+    """What was refused or changed nothing is no event; what the disk or a lock stopped is a failure.
+
+    A deployment of the loop that fails fails its run, which is told of as a run.
+    """
+    match record.metadata[contracts.STATE], record.metadata[contracts.KIND], record.metadata["by"]:
+        case "deployed", "rollback", _:
+            return reader.event(
+                "rolled back", record, record.id, f"{horizon}: earlier settings are live again", horizon
+            )
+        case "deployed", _, _:
+            return reader.event("deployed", record, record.id, f"{horizon}: new settings are live", horizon)
+        case "failed", kind, by if by != "loop":
+            return reader.event(
+                "run failed", record, record.id, f"{horizon}: the {kind} failed; see its words", horizon
+            )
     return None
 
 
@@ -123,9 +165,6 @@ def _watched(reader: Reader, record: Record, horizon: str) -> Event | None:
     name = str(record.metadata.get(contracts.DEPLOYMENT_ID) or record.id)
     failures = record.metadata.get(contracts.FAILURES)
     match record.metadata.get(contracts.STATE):
-        case "rolled back":
-            title = f"{horizon}: the new settings failed; earlier ones are live again"
-            return reader.event("rolled back", record, name, title, horizon)
         case "rollback proposed":
             title = f"{horizon}: the new settings are worse; decide on a rollback"
             return reader.event("watch failing", record, f"{name}/proposed", title, horizon)
@@ -141,7 +180,6 @@ def _watched(reader: Reader, record: Record, horizon: str) -> Event | None:
 _BY_HORIZON: Final[tuple[tuple[dg.AssetKey, Callable[[Reader, Record, str], Event | None]], ...]] = (
     (contracts.TRIGGER_DECISION, _triggered),
     (contracts.VALIDATION_REPORT, _validated),
-    (contracts.DEPLOYMENT, _deployed),
     (contracts.DEPLOYMENT_WATCH, _watched),
 )
 

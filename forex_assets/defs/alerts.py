@@ -36,7 +36,7 @@ def gather_sensor(clock: Clock = _real_time) -> dg.SensorDefinition:
     )
     def gather_alerts(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SensorResult:
         ready, now = platform.platform(), clock()
-        reader = Reader(context.instance, _marks(context), now, ready.reading_branch == "sample")
+        reader = Reader(context.instance, ready.deployments, _marks(context), now, ready.reading_branch == "sample")
         new, dropped = notifier_of(ready).add(gathered(reader), now)
         if dropped:
             context.log.warning(f"{dropped} events were dropped unsent: too old or too many; forex-assets mail status")

@@ -8,7 +8,7 @@ import polars as pl
 
 from forex_assets.defs import contracts
 from forex_assets.defs.metadata import clock_metadata, column_schema, frame_metadata, small_table
-from forex_assets.defs.records import Record, attempts_for, records
+from forex_assets.defs.records import Record, attempts_for, deployment_values, records
 from forex_assets.domain.deployment.record import DEPLOYMENT_SCHEMA, DeploymentRecord, records_table
 from forex_assets.domain.horizon import HORIZONS
 from forex_assets.domain.monitoring.launches import next_step
@@ -64,24 +64,8 @@ def _report(ready: Platform, horizon: str, tags: dict[str, str]) -> pl.DataFrame
 
 def deployment_metadata(ready: Platform, record: DeploymentRecord, table: pl.DataFrame) -> dict[str, object]:
     """What the watch, the mail and people read of a deployment or rollback."""
-    until = record.watch_until.isoformat() if record.watch_until else ""
-    return frame_metadata(
-        table,
-        **{
-            contracts.STATE: record.state,
-            contracts.WORDS: f"{record.kind} of {record.horizon} {record.state}: {record.reason}",
-            contracts.DEPLOYMENT_ID: record.id,
-            contracts.VALIDATION_ID: record.validation_id or "none",
-            contracts.CHAMPION: record.from_fingerprint or "none",
-            contracts.CHALLENGER: record.to_fingerprint,
-            contracts.WATCH_UNTIL: until,
-            "kind": record.kind,
-            "backup": record.backup or "none",
-            "git": f"{record.git} {record.git_words}".strip(),
-            "history": small_table(table.head(10).select("at", "kind", "state", "by", "to_fingerprint", "reason")),
-            **clock_metadata(ready),
-        },
-    )
+    history = small_table(table.head(10).select("at", "kind", "state", "by", "to_fingerprint", "reason"))
+    return frame_metadata(table, **deployment_values(record), history=history, **clock_metadata(ready))
 
 
 deploy = dg.define_asset_job(

@@ -12,7 +12,10 @@ from forex_assets.domain.optimization.tables import CANDIDATES_SCHEMA
 from forex_assets.resources.platform import Platform, PlatformResource
 from forex_assets.resources.searching import run_search
 
-SHOWN = ("rank", "context_length", "num_samples", "temperature", "loss", "gain", "gain_low", "gain_high", "words")
+SHOWN = (
+    "rank", "context_length", "num_samples", "temperature", "loss", "gain", "gain_low", "gain_high", "n", "candidate",
+    "words",
+)  # fmt: skip
 
 
 @dg.asset(

@@ -1,4 +1,4 @@
-"""What Dagster's own records say of decisions, searches and runs. Metadata only: no table is read here."""
+"""What the records say of decisions, searches, deployments and runs. Metadata only: no table is read here."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,8 +8,10 @@ from typing import Any
 
 import dagster as dg
 
+from forex_assets.adapters.deployment_store import DeploymentStore
 from forex_assets.adapters.request_store import Open, RequestStore
 from forex_assets.defs import contracts
+from forex_assets.domain.deployment.record import DeploymentRecord
 from forex_assets.domain.monitoring.launches import Attempt, State
 from forex_assets.domain.schemas import SAMPLE_SOURCE
 
@@ -99,6 +101,44 @@ def _record(found: dg.EventLogRecord) -> Record:
     metadata = {} if event is None else {name: value.value for name, value in event.metadata.items()}
     written = datetime.fromtimestamp(found.timestamp, UTC)
     return Record(found.storage_id, f"{found.storage_id}-{found.run_id[:8]}", written, metadata, found.run_id)
+
+
+def deployments(store: DeploymentStore, horizon: str, *, after: int = 0) -> Iterator[Record]:
+    """Deployments and rollbacks of a horizon, newest first, from their own records.
+
+    Dagster has those of `optimizer/deployment` alone: a rollback by the watch or at the command line is none of its
+    materializations.
+
+    Args:
+        store: where they are kept.
+        horizon: such as `7d`.
+        after: only those later than this place.
+
+    Raises:
+        WarehouseError: a record cannot be read; it is named.
+    """
+    for each in store.records(horizon):
+        place = int("".join(filter(str.isdigit, each.id.partition("-")[0])))
+        if place <= after:
+            return
+        yield Record(place, each.id, each.at, deployment_values(each))
+
+
+def deployment_values(record: DeploymentRecord) -> dict[str, Any]:
+    """The plain values of a deployment or rollback, under the names of metadata."""
+    return {
+        contracts.STATE: record.state,
+        contracts.WORDS: f"{record.kind} of {record.horizon} {record.state}: {record.reason}",
+        contracts.DEPLOYMENT_ID: record.id,
+        contracts.VALIDATION_ID: record.validation_id or "none",
+        contracts.CHAMPION: record.from_fingerprint or "none",
+        contracts.CHALLENGER: record.to_fingerprint,
+        contracts.WATCH_UNTIL: record.watch_until.isoformat() if record.watch_until else "",
+        contracts.KIND: record.kind,
+        "by": record.by,
+        "backup": record.backup or "none",
+        "git": f"{record.git} {record.git_words}".strip(),
+    }
 
 
 def last_by_clock(

@@ -6,7 +6,9 @@ a sender was killed between the two, is kept once.
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -16,25 +18,32 @@ import polars as pl
 
 from forex_assets.adapters.atomic import write_bytes_atomically
 from forex_assets.adapters.code_version import code_version
+from forex_assets.adapters.config_backups import BackupError, ConfigBackups
+from forex_assets.adapters.ledger_store import LedgerStore
 from forex_assets.adapters.tracking import Tracker, TrackingError
+from forex_assets.adapters.warehouse import WarehouseError
 from forex_assets.defs import contracts
-from forex_assets.defs.records import PARTITION_TAG, Record, records
+from forex_assets.defs.records import PARTITION_TAG, Record, deployments, records
+from forex_assets.domain.forecast.config import InferenceConfig
+from forex_assets.domain.forecast.ledger import LedgerError
 from forex_assets.domain.horizon import HORIZONS
-from forex_assets.domain.tracking import Kind, RunRecord, forecast_details, search_details, validation_details
+from forex_assets.domain.tracking import (
+    Kind,
+    RunRecord,
+    finite,
+    forecast_details,
+    pictures_of,
+    search_details,
+    validation_details,
+)
 from forex_assets.resources.parquet_io import table_key
 from forex_assets.resources.platform import Platform, PlatformResource
 from forex_assets.resources.tracking import tracker_of
 
 KINDS: Final[dict[Kind, dg.AssetKey]] = {
-    "forecast": contracts.LATEST,
-    "search": contracts.CANDIDATE_CONFIG,
-    "validation": contracts.VALIDATION_REPORT,
-    "deployment": contracts.DEPLOYMENT,
-}
-IDENTITY: Final[dict[Kind, str]] = {
-    "forecast": "data_fingerprint", "search": contracts.SEARCH_ID, "validation": contracts.VALIDATION_ID
+    "forecast": contracts.LATEST, "search": contracts.CANDIDATE_CONFIG, "validation": contracts.VALIDATION_REPORT
 }  # fmt: skip
-"""Metadata that says whether the table that stands is still the one that an event made."""
+"""Deployments are not among them: they are read from their own records, which rollbacks are in as well."""
 
 MARKS: Final = "sent.json"
 BEGINNING: Final = 50
@@ -44,13 +53,25 @@ RELAUNCH_S: Final = 600
 FAILED: Final = "failed"
 
 
-def waiting(instance: dg.DagsterInstance, marks: dict[str, Any]) -> Iterator[tuple[Kind, str, Record]]:
-    """Events that have not been sent, oldest first of each kind and horizon."""
+def waiting(
+    platform: Platform, instance: dg.DagsterInstance, marks: dict[str, Any]
+) -> Iterator[tuple[Kind, str, Record]]:
+    """Events that have not been sent, oldest first of each kind and horizon.
+
+    Raises:
+        WarehouseError: a deployment's record cannot be read; what comes before it has been given.
+    """
     for kind, key in KINDS.items():
         for horizon in HORIZONS:
             mark = int(marks.get(f"{kind}/{horizon}", 0))
-            found = list(islice(records(instance, key, horizon, after=mark), BEGINNING))
-            yield from ((kind, horizon, each) for each in reversed(found))
+            found = records(instance, key, horizon, after=mark)
+            yield from ((kind, horizon, each) for each in reversed(list(found if mark else islice(found, BEGINNING))))
+    for horizon in HORIZONS:
+        mark = int(marks.get(f"deployment/{horizon}", 0))
+        for each in reversed(list(deployments(platform.deployments, horizon, after=mark))):
+            if (each.metadata[contracts.STATE], each.metadata["by"]) != ("failed", "loop"):  # that failed its run
+                market = {contracts.MARKET: platform.reading_branch}
+                yield "deployment", horizon, replace(each, metadata=each.metadata | market)
 
 
 def send_waiting(platform: Platform, instance: dg.DagsterInstance) -> tuple[int, str]:
@@ -63,13 +84,13 @@ def send_waiting(platform: Platform, instance: dg.DagsterInstance) -> tuple[int,
     path, count = tracker.folder / MARKS, 0
     marks = marks_of(path)
     try:
-        for kind, horizon, each in waiting(instance, marks):
+        count += _send_failures(platform, tracker, instance, marks, path)
+        for kind, horizon, each in waiting(platform, instance, marks):
             _send(platform, tracker, instance, kind, horizon, each)
             marks[f"{kind}/{horizon}"] = each.place
             write_bytes_atomically(path, json.dumps(marks).encode())
             count += 1
-        count += _send_failures(platform, tracker, instance, marks, path)
-    except TrackingError as error:
+    except (TrackingError, WarehouseError) as error:
         return count, str(error)
     return count, ""
 
@@ -84,43 +105,98 @@ def marks_of(path: Path) -> dict[str, Any]:
 
 
 def record_of(platform: Platform, instance: dg.DagsterInstance, kind: Kind, horizon: str, event: Record) -> RunRecord:
-    """What is kept of one event: its metadata, and its table where that still stands."""
+    """What is kept of one event: what it says of itself, with its pictures, its pages and its fan."""
     run = instance.get_run_record_by_id(event.run_id) if event.run_id else None
     began = datetime.fromtimestamp(run.start_time, UTC) if run and run.start_time else event.written_at
-    plain = {name: value for name, value in event.metadata.items() if isinstance(value, str | int | float | bool)}
-    noted = {name: str(value)[:500] for name, value in plain.items() if name != contracts.WORDS}
+    pictures = pictures_of(event.metadata)
+    own = {k: v for k, v in event.metadata.items() if k not in (contracts.WORDS, "data") and f"{k}.png" not in pictures}
     base = RunRecord(
         id=f"{kind}/{horizon}/{event.id}",
         kind=kind,
         horizon=horizon,
         is_sample=_is_sample(event),
+        status="FAILED" if event.metadata.get(contracts.STATE) == FAILED else "FINISHED",
         started_at=min(began, event.written_at),
         ended_at=event.written_at,
-        tags={**noted, "dagster_run": event.run_id, "code_version": code_version()},
-        artifacts={"words.txt": str(event.metadata.get(contracts.WORDS) or "")},
+        metrics=finite({name: value for name, value in own.items() if "/" not in name}),
+        tags={name: str(value)[:500] for name, value in own.items() if isinstance(value, str | bool)}
+        | {"dagster_run": event.run_id, "code_version": code_version()},
+        artifacts={"words.txt": str(event.metadata.get(contracts.WORDS) or ""), **pictures},
     )
-    table = _table(platform, kind, horizon, event)
-    if table is None:
-        return base
-    if kind == "search":
-        more = search_details(table, base.model_copy(update={"tags": {}, "artifacts": {}}))
-    else:
-        more = forecast_details(table) if kind == "forecast" else validation_details(table)
-    merged = {"tags": {**base.tags, **more["tags"]}, "artifacts": {**base.artifacts, **more["artifacts"]}}
-    return base.model_copy(update=more | merged)
+    more = _details(platform, base, event)
+    merged = {name: getattr(base, name) | more.get(name, {}) for name in ("params", "metrics", "tags", "artifacts")}
+    return base.model_copy(update={**merged, "children": more.get("children", ())})
 
 
 def _is_sample(event: Record) -> bool:
     return event.metadata.get(contracts.MARKET) == "sample" or "SAMPLE" in str(event.metadata.get("data", ""))
 
 
-def _table(platform: Platform, kind: Kind, horizon: str, event: Record) -> pl.DataFrame | None:
-    """The table that an event made, where it is still that one."""
-    name = IDENTITY.get(kind)
-    table = platform.warehouse.read(table_key(KINDS[kind]), horizon) if name else None
-    if table is None or name is None or table.is_empty() or table[name][0] != event.metadata.get(name):
-        return None
-    return table
+def _details(platform: Platform, base: RunRecord, event: Record) -> dict[str, Any]:
+    """What a kind of event has beside its plain values; what is not there any more is left out."""
+    if base.kind == "forecast":
+        fan = _fan(platform, base, event)
+        return {} if fan is None else forecast_details(fan)
+    if base.kind == "search":
+        rows = _rows(event, "candidates")
+        plain = base.model_copy(update={"tags": {}, "artifacts": {}, "metrics": {}})
+        return search_details(rows, str(event.metadata.get(contracts.CHALLENGER)), plain) if rows else {}
+    if base.kind == "validation":
+        rows, pages = _rows(event, "criteria"), _pages(event)
+        more = validation_details(rows) if rows else {"artifacts": {}}
+        return {**more, "artifacts": more["artifacts"] | pages}
+    config = _config(platform, base.horizon, str(event.metadata[contracts.CHALLENGER]))
+    return {"artifacts": {"config.json": config}} if config else {}
+
+
+def _rows(event: Record, name: str) -> list[dict[str, Any]]:
+    """A small table of an event's metadata."""
+    table = event.metadata.get(name)
+    return [dict(row.data) for row in table.records] if isinstance(table, dg.TableMetadataValue) else []
+
+
+def _fan(platform: Platform, base: RunRecord, event: Record) -> pl.DataFrame | None:
+    """The fan that an event made: the latest where it still is, else the ledger's."""
+    warehouse = platform.sample_warehouse if base.is_sample else platform.live_warehouse
+    wanted = [
+        pl.col(name).cast(pl.String) == str(event.metadata.get(name))
+        for name in ("data_fingerprint", "config_fingerprint", "target_date")
+    ]
+    for read in (partial(warehouse.read, table_key(contracts.LATEST)), LedgerStore(warehouse).read):
+        try:
+            table = read(base.horizon)
+        except (LedgerError, WarehouseError):
+            continue  # a damaged table is named by whoever needs it; the run is recorded without its fan
+        fan = None if table is None else table.filter(wanted)
+        if fan is not None and not fan.is_empty():
+            return fan.filter(pl.col("sequence") == pl.col("sequence").max()) if "sequence" in fan.columns else fan
+    return None
+
+
+def _pages(event: Record) -> dict[str, str | bytes]:
+    """A validation's page for people, and its report for programs."""
+    page = Path(str(event.metadata.get("page") or ""))
+    found = {f"report{path.suffix}": path for path in (page, page.with_suffix(".json")) if path.is_file()}
+    return {name: path.read_bytes() for name, path in found.items()} if page.suffix == ".html" else {}
+
+
+def _config(platform: Platform, horizon: str, fingerprint: str) -> str | None:
+    """Settings by their fingerprint: live, or in a backup; None where no backup holds them any more."""
+    backups = ConfigBackups(platform.settings.configs)
+    readings = [platform.configs.path(horizon).read_text]
+    readings += [partial(_backup, backups, horizon, each.name) for each in backups.all(horizon)]
+    for reading in readings:
+        try:
+            text = reading()
+            if InferenceConfig.model_validate_json(text).fingerprint == fingerprint:
+                return text
+        except (OSError, ValueError, BackupError):
+            continue  # a damaged one is not the one that is looked for
+    return None
+
+
+def _backup(backups: ConfigBackups, horizon: str, name: str) -> str:
+    return backups.content(horizon, name).decode()
 
 
 def _send(
@@ -129,15 +205,15 @@ def _send(
     """One event, and what it means for the registry: which settings are live, which were found."""
     record = record_of(platform, instance, kind, horizon, event)
     run_id = tracker.send(record)
-    fingerprint = str(event.metadata.get(contracts.CHALLENGER) or "")
+    champion, challenger = (str(event.metadata.get(name) or "") for name in (contracts.CHAMPION, contracts.CHALLENGER))
     model = f"usdclp{'-sample' if record.is_sample else ''}-{horizon}"
-    challenger = record.artifacts.get("challenger.json")
-    if kind == "validation" and challenger and event.metadata.get(contracts.CHAMPION) != fingerprint:
-        tracker.challenged(model, fingerprint, challenger, run_id)
+    if kind == "validation" and "report.json" in record.artifacts and champion != challenger:
+        found = json.loads(record.artifacts["report.json"])["challenger_config"]
+        tracker.challenged(model, challenger, json.dumps(found, indent=2), run_id)
     if kind == "deployment" and event.metadata.get(contracts.STATE) == "deployed":
-        live = platform.configs.path(horizon)
-        config = live.read_text(encoding="utf-8") if live.exists() else "{}"
-        tracker.deployed(model, fingerprint, config, run_id)
+        if not tracker.aliases(model) and (before := _config(platform, horizon, champion)):
+            tracker.deployed(model, champion, before, run_id)
+        tracker.deployed(model, challenger, _config(platform, horizon, challenger) or "{}", run_id)
 
 
 def _send_failures(
@@ -212,8 +288,13 @@ def track_runs() -> None:
 )
 def record_runs(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SensorResult:
     """Reads Dagster's records and the note of what was sent."""
-    marks = marks_of(tracker_of(platform.platform()).folder / MARKS)
-    newest = {f"{kind}/{horizon}": each.place for kind, horizon, each in waiting(context.instance, marks)}
+    ready, newest = platform.platform(), dict[str, int]()
+    marks = marks_of(tracker_of(ready).folder / MARKS)
+    try:
+        for kind, horizon, each in waiting(ready, context.instance, marks):
+            newest[f"{kind}/{horizon}"] = each.place
+    except WarehouseError as error:
+        context.log.warning(str(error))
     if not newest:
         return dg.SensorResult(skip_reason="nothing new")
     bucket = int(datetime.now(UTC).timestamp()) // RELAUNCH_S

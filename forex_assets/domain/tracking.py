@@ -1,7 +1,8 @@
 """What is recorded of a forecast, a search, a validation and a deployment, for people who compare runs. Pure."""
 
-import json
-from collections.abc import Mapping
+import base64
+import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -11,7 +12,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 Kind = Literal["forecast", "search", "validation", "deployment"]
 Status = Literal["FINISHED", "FAILED"]
 
-SETTINGS: Final = ("context_length", "num_samples", "temperature", "representation", "is_calibrated")
+SETTINGS: Final = ("context_length", "num_samples", "temperature")
+"""What a search varies."""
+
+_PICTURE: Final = re.compile(r"!\[[^\]]*\]\(data:image/png;base64,([A-Za-z0-9+/=]+)\)")
 
 
 class RunRecord(BaseModel):
@@ -28,7 +32,7 @@ class RunRecord(BaseModel):
         params: settings.
         metrics: figures that are finite.
         tags: fingerprints, Dagster's run, versions.
-        artifacts: text files by name.
+        artifacts: files by name, text or bytes.
         children: runs within it, such as a search's candidates.
     """
 
@@ -44,7 +48,7 @@ class RunRecord(BaseModel):
     params: dict[str, str] = Field(default_factory=dict)
     metrics: dict[str, float] = Field(default_factory=dict)
     tags: dict[str, str] = Field(default_factory=dict)
-    artifacts: dict[str, str] = Field(default_factory=dict)
+    artifacts: dict[str, str | bytes] = Field(default_factory=dict)
     children: tuple["RunRecord", ...] = ()
 
     @property
@@ -57,7 +61,7 @@ def forecast_details(table: pl.DataFrame) -> dict[str, Any]:
     """Params, metrics and artifacts of a fan.
 
     Args:
-        table: `FORECAST_SCHEMA`, one horizon.
+        table: `FORECAST_SCHEMA` or `LEDGER_SCHEMA`, one fan.
     """
     last = table.sort("step").row(-1, named=True)
     params = {name: str(last[name]) for name in ("model", "engine", "representation", "source", "target_date")}
@@ -65,7 +69,6 @@ def forecast_details(table: pl.DataFrame) -> dict[str, Any]:
         "median_at_target": last["q50"],
         "width_95_at_target": last["q975"] - last["q025"],
         "walk_width_95_at_target": last["walk_q975"] - last["walk_q025"],
-        "engine_seconds": last["engine_seconds"],
         "calibration_errors": float(last["calibration_errors"]),
         "steps": float(last["step"]),
     }
@@ -73,64 +76,65 @@ def forecast_details(table: pl.DataFrame) -> dict[str, Any]:
     return {"params": params, "metrics": finite(metrics), "tags": tags, "artifacts": {"fan.csv": table.write_csv()}}
 
 
-def search_details(table: pl.DataFrame, base: RunRecord) -> dict[str, Any]:
+def search_details(rows: Sequence[Mapping[str, Any]], chosen: str, base: RunRecord) -> dict[str, Any]:
     """The same of a search; each candidate is a run within it.
 
     Args:
-        table: `CANDIDATES_SCHEMA`.
+        rows: one a candidate: its fingerprint `candidate`, settings and figures.
+        chosen: fingerprint of the one that was chosen.
         base: the search's own record, for ids and times.
     """
-    chosen = table.filter(pl.col("is_chosen")).row(0, named=True)
     children = tuple(
         base.model_copy(
             update={
                 "id": f"{base.id}/{row['candidate']}",
-                "params": {name: str(row[name]) for name in SETTINGS},
-                "metrics": finite({name: row[name] for name in ("loss", "loss_se", "gain", "seconds", "n")}),
-                "tags": {
-                    "candidate": row["candidate"],
-                    "is_incumbent": str(row["is_incumbent"]),
-                    "is_chosen": str(row["is_chosen"]),
-                },
+                "params": _settings(row),
+                "metrics": finite(row),
+                "tags": {"candidate": str(row["candidate"]), "is_chosen": str(row["candidate"] == chosen)},
             }
         )
-        for row in table.iter_rows(named=True)
+        for row in rows
     )
+    best = next((row for row in rows if row["candidate"] == chosen), {})
     return {
-        "params": {name: str(chosen[name]) for name in SETTINGS},
-        "metrics": finite({name: chosen[name] for name in ("loss", "gain", "gain_low", "gain_high", "n")}),
-        "tags": {"search_id": str(chosen["search_id"]), "chosen": str(chosen["candidate"])},
-        "artifacts": {"candidates.csv": table.write_csv()},
+        "params": _settings(best),
+        "metrics": finite(best),
+        "artifacts": {"candidates.csv": pl.DataFrame(rows, infer_schema_length=None).write_csv()},
         "children": children,
     }
 
 
-def validation_details(table: pl.DataFrame) -> dict[str, Any]:
+def _settings(row: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(row[name]) for name in SETTINGS if name in row}
+
+
+def validation_details(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The same of a validation; a metric a criterion.
 
     Args:
-        table: `VALIDATION_SCHEMA`.
+        rows: one a criterion: `criterion`, `value`, `calibrated` and more.
     """
-    first = table.row(0, named=True)
-    metrics = {row["criterion"]: row["value"] for row in table.iter_rows(named=True)}
-    names = ("validation_id", "search_id", "champion", "challenger", "verdict")
     return {
-        "params": {row["criterion"]: str(row["calibrated"]) for row in table.iter_rows(named=True)},
-        "metrics": finite({**metrics, "false_pass": first["false_pass"], "n": first["n"]}),
-        "tags": {name: str(first[name]) for name in names},
-        "artifacts": {"criteria.csv": table.write_csv(), "challenger.json": pretty(first["challenger_config"])},
+        "params": {row["criterion"]: str(row["calibrated"]) for row in rows},
+        "metrics": finite({row["criterion"]: row["value"] for row in rows}),
+        "artifacts": {"criteria.csv": pl.DataFrame(rows, infer_schema_length=None).write_csv()},
     }
 
 
-def finite(values: Mapping[str, float | int | None]) -> dict[str, float]:
+def pictures_of(metadata: Mapping[str, Any]) -> dict[str, bytes]:
+    """Pictures that metadata carries as markdown, by file name."""
+    found = {name: _PICTURE.fullmatch(value) for name, value in metadata.items() if isinstance(value, str)}
+    return {f"{name}.png": base64.b64decode(match[1]) for name, match in found.items() if match}
+
+
+def finite(values: Mapping[str, object]) -> dict[str, float]:
     """Figures that a tracker takes: none that is missing, infinite or no number."""
-    known = {name: float(value) for name, value in values.items() if value is not None}
+    known = {
+        name: float(value)
+        for name, value in values.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and name not in SETTINGS
+    }
     return {name: value for name, value in known.items() if value - value == 0}
-
-
-def pretty(text: str) -> str:
-    """JSON for people."""
-    return json.dumps(json.loads(text), indent=2) + "\n"
 
 
 def older(moment: datetime, days: int, now: datetime) -> bool:

@@ -12,9 +12,11 @@ import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
+from forex_assets.adapters.deployment_store import STAMP
 from forex_assets.cli import app
 from forex_assets.defs import contracts
 from forex_assets.defs.alerts import gather_sensor, send_sensor
+from forex_assets.domain.deployment.record import DeploymentRecord
 from forex_assets.locations.forecasting import build
 from forex_assets.resources.instance import prepare_instance
 from forex_assets.resources.mail import notifier_of
@@ -59,6 +61,25 @@ def noted(instance: dg.DagsterInstance, key: dg.AssetKey, **metadata: Any) -> No
     instance.report_runless_asset_event(dg.AssetMaterialization(key, partition="7d", metadata=shown))
 
 
+def happened(name: str, kind: str = "deploy", state: str = "deployed", by: str = "loop") -> None:
+    """A deployment's record, as the deployer keeps it: a rollback at the command line is none of Dagster's events."""
+    now = datetime.now(UTC)
+    record = DeploymentRecord.model_validate(
+        {
+            "id": f"{now.strftime(STAMP)}-{name}",
+            "horizon": "7d",
+            "kind": kind,
+            "state": state,
+            "at": now,
+            "by": by,
+            "reason": f"{kind} for a reason",
+            "from_fingerprint": "a",
+            "to_fingerprint": "b",
+        }
+    )
+    Platform(load_settings()).deployments.add(record)
+
+
 def tick(instance: dg.DagsterInstance, sensor: dg.SensorDefinition, cursor: str | None = None) -> dg.SensorResult:
     context = dg.build_sensor_context(
         instance, cursor=cursor, definitions=build(), resources={"platform": PlatformResource()}
@@ -84,15 +105,11 @@ def test_what_happened_is_told_once_however_often_it_is_looked_at(hook: type[Hoo
             words="Approved on 252 origins",
             validation_id="v1",
         )
-        noted(instance, contracts.DEPLOYMENT, state="deployed", kind="deploy", words="deployed", deployment_id="d1")
-        noted(
-            instance,
-            contracts.DEPLOYMENT_WATCH,
-            state="rolled back",
-            words="3 failures",
-            deployment_id="d1",
-            failures=3,
-        )
+        happened("d1")
+        happened("r1", "rollback", by="watch")
+        happened("r2", "rollback", by="ana")
+        happened("x1", state="refused")
+        happened("x2", state="failed")
         first = tick(instance, gather_sensor(later))
         again = tick(instance, gather_sensor(later), first.cursor)
         lost = tick(instance, gather_sensor(later), None)
@@ -104,7 +121,7 @@ def test_what_happened_is_told_once_however_often_it_is_looked_at(hook: type[Hoo
         assert deliver(instance)
         assert not tick(instance, send_sensor(later)).run_requests
     kinds = [each["kind"] for message in hook.posted for each in message["events"]]
-    assert {"triggered", "validation passed", "deployed", "rolled back"} <= set(kinds)
+    assert sorted(kinds) == ["deployed", "rolled back", "rolled back", "triggered", "validation passed"]
     ids = [each["id"] for message in hook.posted for each in message["events"]]
     assert len(ids) == len(set(ids))
     assert all("SAMPLE DATA" in message["subject"] for message in hook.posted if message["events"][0]["is_sample"])
@@ -113,7 +130,7 @@ def test_what_happened_is_told_once_however_often_it_is_looked_at(hook: type[Hoo
 def test_a_dead_server_fails_no_run_and_gets_it_once_when_it_is_back(hook: type[Hook]) -> None:
     hook.status = 503
     with dg.DagsterInstance.get() as instance:
-        noted(instance, contracts.DEPLOYMENT, state="deployed", kind="deploy", words="deployed", deployment_id="d1")
+        happened("d1")
         tick(instance, gather_sensor(later))
         assert deliver(instance), "a delivery that fails is a green run"
         status = json.loads(CliRunner().invoke(app, ["mail", "status", "--json"]).stdout)
@@ -126,6 +143,20 @@ def test_a_dead_server_fails_no_run_and_gets_it_once_when_it_is_back(hook: type[
         assert [each.is_sent for each in sent].count(False) == 0
         assert notifier.deliver(datetime.now(UTC) + timedelta(minutes=10)) == []
     assert sum(each["kind"] == "deployed" for message in hook.posted for each in message["events"]) == 1
+
+
+def test_a_damaged_record_of_a_deployment_is_told_once_a_day_and_hides_nothing(hook: type[Hook]) -> None:
+    happened("d1")
+    (path,) = Platform(load_settings()).deployments.folder.rglob("*-d1.json")
+    path.write_text("{")
+    with dg.DagsterInstance.get() as instance:
+        noted(instance, contracts.TRIGGER_DECISION, fires=True, reasons="age", words="Search 7d: never optimized")
+        first = tick(instance, gather_sensor(later))
+        tick(instance, gather_sensor(later), first.cursor)
+        assert deliver(instance)
+    told = [(each["kind"], each["words"]) for message in hook.posted for each in message["events"]]
+    assert sorted(kind for kind, _ in told) == ["run failed", "triggered"]
+    assert any(path.name in words for _, words in told)
 
 
 def test_the_test_command_says_what_the_other_side_answered(hook: type[Hook]) -> None:

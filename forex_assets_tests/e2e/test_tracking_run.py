@@ -3,19 +3,25 @@
 import json
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 from click.testing import Result
 from typer.testing import CliRunner
 
 from forex_assets.cli import app
 from forex_assets.cli.runner import RunFailed, materialize_forecasts, materialize_market, run_assets
 from forex_assets.defs import contracts
-from forex_assets.defs.tracking import record_runs
+from forex_assets.defs.tracking import record_runs, send_waiting
+from forex_assets.domain.forecast.config import InferenceConfig
 from forex_assets.locations import forecasting, optimization
+from forex_assets.resources.deploying import deployer_of
+from forex_assets.resources.instance import prepare_instance
 from forex_assets.resources.platform import Platform, PlatformResource
 from forex_assets.resources.settings import load_settings
+from forex_assets.resources.tracking import tracker_of
 
 
 def cli(*args: str) -> Result:
@@ -60,6 +66,8 @@ def test_what_ran_is_recorded_once_and_can_be_compared(workspace: Path, environm
         ("usdclp-sample/forecast/7d", "FINISHED"),
         ("usdclp-sample/search/7d", "FINISHED"),
     ]
+    folder = Path(load_settings().warehouse) / "mlflow/artifacts/usdclp-sample"
+    assert {path.name for path in (folder / "search/7d").rglob("*.*")} == {"candidates.csv", "plot.png", "words.txt"}
     forecast = next(each for each in found if each["experiment"] == "usdclp-sample/forecast/7d")
     latest = Platform(load_settings()).warehouse.read("forecasts/latest", "7d")
     assert latest is not None
@@ -76,3 +84,79 @@ def test_what_ran_is_recorded_once_and_can_be_compared(workspace: Path, environm
     assert json.loads(cli("tracking", "prune", "--json").stdout) == {"deleted": 0}
     assert cli("compare", "nosuchrun", "x").exit_code == 1
     assert cli("best", "--metric", "nosuch").exit_code == 1
+
+
+def sent(platform: Platform) -> int:
+    with dg.DagsterInstance.get() as instance:
+        count, reason = send_waiting(platform, instance)
+    assert reason == ""
+    return count
+
+
+def files(platform: Platform, kind: str, name: str) -> list[Path]:
+    """Artifacts of that name, oldest first."""
+    folder = platform.settings.warehouse / f"mlflow/artifacts/usdclp-sample/{kind}/7d"
+    return sorted(folder.rglob(name), key=lambda path: path.stat().st_mtime_ns)
+
+
+def test_a_fan_that_was_replaced_meanwhile_is_recorded_whole_with_its_picture(
+    workspace: Path, environment: Callable[..., None]
+) -> None:
+    expected = []
+    for day in ("2025-06-11", "2025-06-12", "2025-06-13"):
+        environment(FOREX_AS_OF=day)
+        platform = Platform(load_settings())
+        materialize_market(platform)
+        materialize_forecasts(platform, ["7d"])
+        latest = platform.warehouse.read("forecasts/latest", "7d")
+        assert latest is not None
+        expected.append((str(latest["as_of"][0]), latest["q50"].to_list()))
+    assert sent(platform) == 3
+    fans = [pl.read_csv(path) for path in files(platform, "forecast", "fan.csv")]
+    assert [(fan["as_of"][0], fan["q50"].to_list()) for fan in fans] == expected
+    pictures = {path.read_bytes() for path in files(platform, "forecast", "plot.png")}
+    assert len(pictures) == 3
+    assert all(picture.startswith(b"\x89PNG") for picture in pictures)
+
+
+def test_a_long_outage_loses_nothing_and_what_is_known_is_not_sent_again(workspace: Path) -> None:
+    platform = Platform(load_settings())
+    prepare_instance(platform.settings)
+
+    def forecast(number: int) -> None:
+        shown = {contracts.MARKET: "sample", "median_at_target": float(number)}
+        with dg.DagsterInstance.get() as instance:
+            instance.report_runless_asset_event(
+                dg.AssetMaterialization(contracts.LATEST, partition="7d", metadata=shown)
+            )
+
+    forecast(0)
+    assert sent(platform) == 1
+    for number in range(1, 71):
+        forecast(number)
+    assert sent(platform) == 70
+    assert sent(platform) == 0
+    found = json.loads(cli("runs", "--limit", "100", "--json").stdout)
+    assert sorted(each["metrics"]["median_at_target"] for each in found) == [float(number) for number in range(71)]
+
+
+def test_a_rollback_at_the_command_line_is_recorded_and_moves_the_aliases(workspace: Path) -> None:
+    platform = Platform(load_settings())
+    materialize_market(platform)
+    old = platform.configs.read("7d")
+    new = old.model_copy(update={"context_length": 90})
+    model, now = "usdclp-sample-7d", datetime.now(UTC)
+    deployer = deployer_of(platform)
+    deployer.deploy(new, expected=old.fingerprint, reason="better", by="loop", now=now)
+    assert sent(platform) == 1
+    tracker = tracker_of(platform)
+    assert tracker.aliases(model) == {"champion": new.fingerprint, "previous": old.fingerprint}
+    assert cli("rollback", "--horizon", "7d").exit_code == 0
+    assert cli("rollback", "--horizon", "7d", "--to", "nosuch").exit_code == 1
+    assert sent(platform) >= 1
+    assert sent(platform) == 0
+    assert tracker.aliases(model) == {"champion": old.fingerprint, "previous": new.fingerprint}
+    kept = {path.parent.name: json.loads(path.read_text()) for path in files(platform, "deployment", "config.json")}
+    registered = {name.removeprefix("config-"): each for name, each in kept.items() if name.startswith("config-")}
+    read = {name: InferenceConfig.model_validate(each).fingerprint for name, each in registered.items()}
+    assert read == {name: name for name in (old.fingerprint, new.fingerprint)}
