@@ -1,5 +1,6 @@
 """The commands about mail and webhook: whether messages arrive, and what waits."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -9,6 +10,7 @@ from forex_assets.cli.common import BAD_USAGE, FAILED, AsJson, app, err, fail, o
 if TYPE_CHECKING:
     from forex_assets.resources.mail import Notifier
 
+NOT_SET_UP = "set FOREX_SMTP_HOST and FOREX_MAIL_TO for mail, or FOREX_WEBHOOK_URL; see docs/mail.md"
 mail_app = typer.Typer(no_args_is_help=True, help="Whether mail and webhook work, and what waits to be sent.")
 app.add_typer(mail_app, name="mail")
 
@@ -44,7 +46,7 @@ def send_test(as_json: AsJson = False) -> None:
             said = "sent" if each["is_sent"] else "not sent"
             out.print(f"{each['channel']}: {said}: {each['answer']}", markup=False, highlight=False, soft_wrap=True)
     if not answers:
-        fail("set FOREX_SMTP_HOST and FOREX_MAIL_TO for mail, or FOREX_WEBHOOK_URL; see docs/mail.md", BAD_USAGE)
+        fail(NOT_SET_UP, BAD_USAGE)
     if not all(each["is_sent"] for each in answers):
         raise typer.Exit(FAILED)
 
@@ -67,6 +69,45 @@ def status(as_json: AsJson = False) -> None:
         sample = " (SAMPLE DATA)" if event["is_sample"] else ""
         line = f"  {event['happened_at']:.16}  {event['kind']}{sample}: {event['title']}"
         out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@mail_app.command("send", epilog="Examples:  forex-assets mail send  ·  mail send --json")
+@reported
+def send_now(as_json: AsJson = False) -> None:
+    """Look for what people are to be told of, and send it now instead of when its digest is due.
+
+    The sensors do it by themselves while the UI or the daemon runs. Nothing is sent twice. Exit code 1 where a message
+    was not sent, 2 where nothing is set up.
+    """
+    from dataclasses import replace
+    from datetime import UTC, datetime
+
+    from forex_assets.cli.overview import instance_of
+    from forex_assets.defs.alert_events import Reader, gathered
+    from forex_assets.resources.mail import notifier_of
+
+    platform, now = platform_of(), datetime.now(UTC)
+    notifier = notifier_of(platform)
+    at_once = replace(notifier, policy=notifier.policy.model_copy(update={"digest_minutes": 0}))
+    with err.status("looking, then sending …"):
+        with instance_of(platform) as instance:
+            if instance is not None:
+                reader = Reader(instance, platform.deployments, {}, now, platform.reading_branch == "sample")
+                notifier.add(gathered(reader), now)
+        attempts = at_once.deliver(now)
+    if as_json:
+        print_json([asdict(each) for each in attempts])
+    else:
+        for each in attempts:
+            said = "sent" if each.is_sent else "not sent"
+            line = f"{each.channel}: {each.count} events {said}: {each.words}"
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
+        if not attempts and notifier.channels:
+            out.print("nothing to tell")
+    if not notifier.channels:
+        fail("; ".join(notifier.faults.values()) or NOT_SET_UP, BAD_USAGE)
+    if not all(each.is_sent for each in attempts):
+        raise typer.Exit(FAILED)
 
 
 def _status_of(notifier: "Notifier") -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from forex_assets.domain.horizon import HORIZONS, days_of
 
@@ -68,7 +69,7 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
 
 def fail(message: str, code: int) -> None:
     """One line on stderr, then out."""
-    err.print(f"[red]error:[/] {message}", highlight=False, soft_wrap=True)
+    err.print(f"[red]error:[/] {escape(message)}", highlight=False, soft_wrap=True)
     raise typer.Exit(code)
 
 

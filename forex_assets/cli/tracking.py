@@ -4,7 +4,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forex_assets.cli.common import FAILED, AsJson, app, err, fail, out, platform_of, print_json, reported
+from forex_assets.cli.common import (
+    BAD_USAGE,
+    FAILED,
+    AsJson,
+    app,
+    err,
+    fail,
+    horizons_of,
+    out,
+    platform_of,
+    print_json,
+    reported,
+)
 
 if TYPE_CHECKING:
     from forex_assets.adapters.tracking import Tracked
@@ -13,11 +25,15 @@ tracking_app = typer.Typer(no_args_is_help=True, help="The records of runs in ML
 app.add_typer(tracking_app, name="tracking")
 
 Horizon = Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")]
-OfKind = Annotated[str, typer.Option("--kind", metavar="forecast|search|validation|deployment|all", help="Which kind.")]
+KINDS = ("forecast", "search", "validation", "deployment", "all")
+OfKind = Annotated[str, typer.Option("--kind", metavar="|".join(KINDS), help="Which kind.")]
 
 
 def _runs(kind: str, horizon: str, limit: int = 1000) -> "list[Tracked]":
     """Recorded runs of the market that is read, newest first."""
+    horizons_of(horizon)
+    if kind not in KINDS:
+        fail(f"--kind {kind}: no such kind; there are {', '.join(KINDS)}", BAD_USAGE)
     platform = platform_of()
     from forex_assets.resources.tracking import tracker_of
 

@@ -171,6 +171,27 @@ def test_the_test_command_says_what_the_other_side_answered(hook: type[Hook]) ->
 
 
 def test_nothing_set_up_is_bad_usage_and_says_what_to_set(workspace: Path) -> None:
-    done = CliRunner().invoke(app, ["mail", "test"])
-    assert done.exit_code == 2
-    assert "FOREX_SMTP_HOST" in done.output
+    for name in ("test", "send"):
+        done = CliRunner().invoke(app, ["mail", name])
+        assert done.exit_code == 2
+        assert "FOREX_SMTP_HOST" in done.output
+
+
+def test_what_is_to_be_told_can_be_sent_at_once_and_is_sent_once(hook: type[Hook], workspace: Path) -> None:
+    (workspace / "configs/policy.yaml").write_text("operations:\n  digest_minutes: 60\n")
+    happened("d1")
+    with dg.DagsterInstance.get() as instance:
+        noted(instance, contracts.TRIGGER_DECISION, fires=True, reasons="age", words="Search 7d: never optimized")
+        first = CliRunner().invoke(app, ["mail", "send", "--json"])
+        assert first.exit_code == 0, first.output
+        assert sum(each["count"] for each in json.loads(first.stdout)) == 2
+        assert "nothing to tell" in CliRunner().invoke(app, ["mail", "send"]).stdout
+        tick(instance, gather_sensor(later))
+    assert json.loads(CliRunner().invoke(app, ["mail", "send", "--json"]).stdout) == []
+    assert sorted(each["kind"] for message in hook.posted for each in message["events"]) == ["deployed", "triggered"]
+    happened("d2")
+    hook.status = 503
+    bad = CliRunner().invoke(app, ["mail", "send"])
+    assert bad.exit_code == 1
+    assert "HTTP 503" in bad.stdout
+    assert "T0KEN" not in bad.output
