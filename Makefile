@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.ready
 
-.PHONY: run test ui check setup clean train-embedded bench-spine bench-accuracy bench-gate bench-search
+.PHONY: run test ui check docs setup clean train-embedded bench-spine bench-accuracy bench-gate bench-search
 run: setup
 	@$(BIN)/forex-assets ingest
 	@$(BIN)/forex-assets backtest --every 1m >/dev/null
@@ -21,6 +21,10 @@ check: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+# Pages that are made from the code; a test holds them against it.
+docs: setup
+	@$(BIN)/python -m forex_assets.cli.reference
 
 # About half an hour on one thread. BENCH_ARGS of the benchmark: --closes CSV, --warehouse, --out docs/accuracy.md …
 train-embedded: setup

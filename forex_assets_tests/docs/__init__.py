@@ -1,0 +1,1 @@
+"""Tests of what is written: pages made from the code, and the commands that they show."""

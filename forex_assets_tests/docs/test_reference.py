@@ -1,0 +1,64 @@
+"""Pages that are made from the code are those of this code: `make docs` after a change of commands or assets."""
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forex_assets.adapters.plots_graph import layers_of, routes_of, rows_of
+from forex_assets.cli.reference import COMMANDS, GRAPH, commands_page, graph
+from forex_assets.resources.settings import PROJECT
+
+
+def test_the_page_of_commands_is_the_command_lines() -> None:
+    assert COMMANDS.read_text(encoding="utf-8") == commands_page(), "make docs"
+
+
+def test_every_command_that_a_page_names_exists() -> None:
+    known = {tuple(each.split()) for each in re.findall(r"^## forex-assets (.+)$", commands_page(), re.MULTILINE)}
+    groups = {name[0] for name in known if len(name) == 2}
+    pages = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+    named = {
+        (page.name, first, second)
+        for page in pages
+        for first, second in re.findall(r"forex-assets ([a-z]+)(?: ([a-z]+))?", page.read_text(encoding="utf-8"))
+    }
+    assert len(named) > len(known)
+    for page, first, second in sorted(named):
+        assert (first,) in known or first in groups, f"{page}: forex-assets {first}"
+        assert first not in groups or not second or (first, second) in known, f"{page}: forex-assets {first} {second}"
+
+
+def test_the_picture_shows_every_asset_and_every_arrow_of_the_definitions() -> None:
+    ids = {each.get("id", "") for each in ElementTree.parse(GRAPH).iter()}
+    parents, _ = graph()
+    assert {each.removeprefix("asset:") for each in ids if each.startswith("asset:")} == set(parents), "make docs"
+    arrows = {f"{above}->{name}" for name, every in parents.items() for above in every}
+    assert {each.removeprefix("edge:") for each in ids if each.startswith("edge:")} == arrows, "make docs"
+
+
+GRAPHS = st.integers(1, 12).flatmap(
+    lambda n: st.tuples(*(st.sets(st.integers(0, max(0, k - 1)).filter(lambda j, k=k: j < k)) for k in range(n)))
+)
+
+
+@given(GRAPHS)
+def test_an_arrow_goes_down_and_has_a_place_in_every_layer_between(above: tuple[set[int], ...]) -> None:
+    parents = {str(name): {str(each) for each in every} for name, every in enumerate(above)}
+    depth = layers_of(parents)
+    routes = routes_of(parents, depth)
+    rows = rows_of(depth, routes)
+    assert sorted(place for row in rows for place in row) == sorted(
+        set(depth) | {place for route in routes.values() for place in route}
+    )
+    for route in routes.values():
+        layers = [next(number for number, row in enumerate(rows) if place in row) for place in route]
+        assert layers == list(range(layers[0], layers[0] + len(route)))
+        assert len(route) >= 2
+
+
+def test_a_circle_is_said() -> None:
+    with pytest.raises(ValueError, match="a circle of a, b"):
+        layers_of({"a": ["b"], "b": ["a"], "c": []})
