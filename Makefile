@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Of the UI.
+PORT ?= 3000
 DONE := $(VENV)/.ready
 
 .PHONY: run test ui check docs setup clean train-embedded bench-spine bench-accuracy bench-gate bench-search
@@ -15,7 +17,7 @@ test: setup
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 ui: setup
-	@export DAGSTER_HOME="$$($(BIN)/python -m forex_assets.resources.instance)" && exec $(BIN)/dagster dev -w workspace.yaml
+	@export DAGSTER_HOME="$$($(BIN)/python -m forex_assets.resources.instance)" && exec $(BIN)/dagster dev -w workspace.yaml -p $(PORT)
 
 check: setup
 	@$(BIN)/ruff check .

@@ -3,6 +3,9 @@
 import importlib
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import yaml
 
 from forex_assets.resources.settings import PROJECT
 
-DEPLOY = PROJECT / "deploy"
+DEPLOY, BIN = PROJECT / "deploy", Path(sys.executable).parent
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
 OWN = [name for name in COMPOSE["services"] if name != "postgres"]
 
@@ -58,7 +61,9 @@ def test_units_bind_to_loopback_and_run_as_nobody_in_particular() -> None:
 
 def test_the_image_does_not_run_as_root_and_holds_no_secret() -> None:
     image = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
-    assert re.findall(r"^USER (\S+)$", image, re.MULTILINE)[-1] == "forex"
+    (user,) = re.findall(r"^USER (\d+)$", image, re.MULTILINE)
+    assert user != "0"
+    assert f"useradd --create-home --uid {user} " in image
     for line in (DEPLOY / ".env.example").read_text(encoding="utf-8").splitlines():
         if re.match(r"\w*(PASSWORD|KEY)=", line):
             assert line.endswith("="), line
@@ -77,6 +82,39 @@ def test_every_page_that_the_docs_point_to_is_there() -> None:
     for page in [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} points to {target}"
+
+
+def said(*command: str) -> str:
+    """What a checker says of our files; nothing where it finds nothing."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def test_hadolint_finds_nothing_in_the_dockerfile(tmp_path: Path) -> None:
+    hadolint = str(BIN / "hadolint")
+    assert said(hadolint, str(DEPLOY / "Dockerfile")) == ""
+    worse = tmp_path / "Dockerfile"
+    worse.write_text((DEPLOY / "Dockerfile").read_text(encoding="utf-8").replace("python:3.11-slim", "python:latest"))
+    assert "DL3007" in said(hadolint, str(worse))
+
+
+def test_the_compose_file_is_of_the_compose_schema(tmp_path: Path) -> None:
+    check = (str(BIN / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec")
+    assert said(*check, str(DEPLOY / "compose.yaml")) == ""
+    worse = tmp_path / "compose.yaml"
+    worse.write_text((DEPLOY / "compose.yaml").read_text(encoding="utf-8").replace("mem_limit:", "memory_limit:"))
+    assert "memory_limit" in said(*check, str(worse))
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not on this machine")
+@pytest.mark.parametrize("unit", sorted(path.name for path in (DEPLOY / "systemd").glob("*.service")))
+def test_systemd_understands_the_units(unit: str, tmp_path: Path) -> None:
+    for path in (DEPLOY / "systemd").glob("*.service"):
+        text = path.read_text(encoding="utf-8").replace("/opt/forex-assets/.venv/bin", str(BIN))
+        (tmp_path / path.name).write_text(text)
+    assert said("systemd-analyze", "verify", "--recursive-errors=one", str(tmp_path / unit)) == ""
+    (tmp_path / unit).write_text((tmp_path / unit).read_text().replace("ExecStart=/", "ExecStart="))
+    assert unit in said("systemd-analyze", "verify", "--recursive-errors=one", str(tmp_path / unit))
 
 
 def test_the_file_of_secrets_is_not_in_git() -> None:

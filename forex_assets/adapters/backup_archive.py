@@ -27,6 +27,7 @@ from forex_assets.adapters.atomic import DRAFT_PREFIX, write_atomically, write_b
 MANIFEST: Final = "manifest.json"
 SUM: Final = ".sha256"
 STAMP: Final = "%Y%m%dT%H%M%SZ"
+RESTORING, REPLACED = ".restoring-", ".replaced-"
 _NAME: Final = re.compile(r"forex-assets_(\d{8}T\d{6}Z)\.tar\.gz")
 _SQLITE: Final = b"SQLite format 3\x00"
 _BESIDE: Final = ("-wal", "-shm", "-journal")
@@ -134,7 +135,10 @@ def _files(root: Path, left_out: Sequence[str]) -> Iterator[Path]:
     """Files below a folder, in order, without drafts, links and what is left out."""
     skipped = {root / each for each in left_out}
     for folder, folders, names in os.walk(root):
-        folders[:] = sorted(each for each in folders if Path(folder, each) not in skipped)
+        aside = (RESTORING, REPLACED)
+        folders[:] = sorted(
+            each for each in folders if Path(folder, each) not in skipped and not each.startswith(aside)
+        )
         for name in sorted(names):
             path = Path(folder, name)
             if path in skipped or name.startswith(DRAFT_PREFIX) or name.endswith(_BESIDE) or path.is_symlink():
@@ -167,8 +171,13 @@ def verify(path: Path) -> Manifest:
 
 def _opened(path: Path) -> tarfile.TarFile:
     """The archive, once its own sum is right."""
+    beside = path.with_name(f"{path.name}{SUM}")
+    if path.is_file() and not beside.exists():
+        raise ArchiveError(
+            f"{beside} is not there: the SHA-256 is kept beside its archive; copy it too, or restore another"
+        )
     try:
-        told = path.with_name(f"{path.name}{SUM}").read_text(encoding="utf-8").partition(" ")[0]
+        told = beside.read_text(encoding="utf-8", errors="replace").partition(" ")[0]
         if told != _sha256(path):
             raise ArchiveError(f"{path} is damaged: its SHA-256 is not the one beside it; restore an older archive")
         return tarfile.open(path, mode="r:gz")  # the caller closes it
@@ -198,9 +207,47 @@ def _member(path: Path, tar: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
     """A plain file's bytes; nothing else belongs in an archive of ours."""
     parts = PurePosixPath(entry.name).parts
     file = tar.extractfile(entry) if entry.isreg() else None
-    if file is None or entry.name.startswith("/") or ".." in parts:
+    is_plain = "/".join(parts) == entry.name and parts[0] != "/" and ".." not in parts
+    if file is None or not is_plain or (len(parts) == 1 and entry.name != MANIFEST):
         raise ArchiveError(f"{path}: {entry.name!r} is no plain file of a backup; the archive is not one of ours")
     return file.read()
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a folder's new content waits, and where its old content goes.
+
+    Beside it, and in its place by a rename of the whole. A folder that cannot be renamed, as the volume of a container,
+    has both within it, and its entries are moved one by one.
+    """
+
+    folder: Path
+    stamp: str
+
+    @property
+    def is_fixed(self) -> bool:
+        return self.folder.is_dir() and (self.folder.is_mount() or not os.access(self.folder.parent, os.W_OK))
+
+    @property
+    def fresh(self) -> Path:
+        return self._named(RESTORING)
+
+    @property
+    def kept(self) -> Path:
+        return self._named(REPLACED)
+
+    def _named(self, what: str) -> Path:
+        own = self.folder / what if self.is_fixed else self.folder.with_name(f"{self.folder.name}{what}")
+        return own.with_name(f"{own.name}{self.stamp}")
+
+    def moves(self) -> list[tuple[Path, Path]]:
+        """Renames that put the new content in its place, in order."""
+        if not self.is_fixed:
+            away = [(self.folder, self.kept)] if self.folder.exists() else []
+            return [*away, (self.fresh, self.folder)]
+        old = [path for path in sorted(self.folder.iterdir()) if not path.name.startswith((RESTORING, REPLACED))]
+        away = [(path, self.kept / path.name) for path in old if path.name != "lost+found"]
+        return [*away, *((path, self.folder / path.name) for path in sorted(self.fresh.iterdir()))]
 
 
 def restore(path: Path, targets: Mapping[str, Path], now: datetime, *, is_forced: bool) -> dict[str, Path]:
@@ -208,7 +255,7 @@ def restore(path: Path, targets: Mapping[str, Path], now: datetime, *, is_forced
 
     Everything is checked and written beside the targets before any of them is touched; then each is put in its place by
     two renames. Ended between those, the old folder lies under `<name>.replaced-<time>`, the new one whole under
-    `<name>.restoring-<time>`.
+    `<name>.restoring-<time>`. Mount points keep both within them, as `.replaced-<time>` and `.restoring-<time>`.
 
     Args:
         path: the archive.
@@ -220,31 +267,36 @@ def restore(path: Path, targets: Mapping[str, Path], now: datetime, *, is_forced
         Where what was replaced is kept, by target name.
 
     Raises:
-        ArchiveError: the archive is damaged, a target holds files and it is not forced, or the disk does not allow it.
+        ArchiveError: the archive is damaged or holds nothing of the targets, a target holds files and it is not forced,
+            or the disk does not allow it, in which case all is as it was.
     """
     with _opened(path) as tar:
         contents = _checked(path, tar)[1]
+    odd = sorted(name for name in contents if name.partition("/")[0] not in targets)
+    if odd or not contents:
+        raise ArchiveError(f"{path} holds {odd[0] if odd else 'nothing'}: not a backup of {', '.join(sorted(targets))}")
     held = [folder for folder in targets.values() if _holds_files(folder)]
     if held and not is_forced:
         raise ArchiveError(f"{held[0]} holds files; --force replaces them and keeps them aside")
     stamp = now.astimezone(UTC).strftime(STAMP)
-    outer = {name: folder for name, folder in targets.items() if not _outer(folder, targets)}
-    fresh = {name: folder.with_name(f"{folder.name}.restoring-{stamp}") for name, folder in outer.items()}
+    places = {name: _Place(folder, stamp) for name, folder in targets.items() if not _outer(folder, targets)}
+    fresh = {name: place.fresh for name, place in places.items()}
     for name, folder in targets.items():
         if around := _outer(folder, targets):  # Dagster's home in the warehouse comes and goes with it
             fresh[name] = fresh[around] / folder.relative_to(targets[around])
     try:
         for name, content in contents.items():
             prefix, _, rest = name.partition("/")
-            if prefix in fresh:
-                file = fresh[prefix] / rest
-                file.parent.mkdir(parents=True, exist_ok=True)
-                write_bytes_atomically(file, content)
+            file = fresh[prefix] / rest
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes_atomically(file, content)
+        return _swap({name: place for name, place in places.items() if fresh[name].exists()})
     except OSError as error:
         for folder in fresh.values():
             shutil.rmtree(folder, ignore_errors=True)
-        raise ArchiveError(f"{path} cannot be restored: {error}; nothing was changed, see to space") from error
-    return _swap(outer, fresh, stamp)
+        raise ArchiveError(
+            f"{path} cannot be restored: {error}; nothing was changed, see to space and permissions"
+        ) from error
 
 
 def _outer(folder: Path, targets: Mapping[str, Path]) -> str | None:
@@ -252,22 +304,28 @@ def _outer(folder: Path, targets: Mapping[str, Path]) -> str | None:
     return next((name for name, other in targets.items() if other != folder and folder.is_relative_to(other)), None)
 
 
-def _swap(targets: Mapping[str, Path], fresh: Mapping[str, Path], stamp: str) -> dict[str, Path]:
-    kept = {}
-    for name, folder in targets.items():
-        if not fresh[name].exists():
-            continue
-        if folder.exists():
-            kept[name] = folder.with_name(f"{folder.name}.replaced-{stamp}")
-            folder.rename(kept[name])
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        fresh[name].rename(folder)
-    return kept
+def _swap(places: Mapping[str, _Place]) -> dict[str, Path]:
+    """Old content away, new content in its place; where one rename fails, those before it are undone."""
+    done = list[tuple[Path, Path]]()
+    try:
+        for place in places.values():
+            for old, new in place.moves():
+                new.parent.mkdir(parents=True, exist_ok=True)
+                old.rename(new)
+                done.append((old, new))
+    except OSError:
+        for old, new in reversed(done):
+            new.rename(old)
+        raise
+    for place in places.values():
+        if place.is_fixed:
+            place.fresh.rmdir()
+    return {name: place.kept for name, place in places.items() if place.kept.exists()}
 
 
 def _holds_files(folder: Path) -> bool:
     """Whether there is anything to lose; the project's own note in an empty warehouse is nothing."""
-    return any(path.is_file() and path.name != "README.md" for path in folder.rglob("*")) if folder.is_dir() else False
+    return any(path.name != "README.md" for path in _files(folder, ())) if folder.is_dir() else False
 
 
 def _sha256(path: Path) -> str:

@@ -4,6 +4,7 @@ By the client and never by an active run: mlflow's own bookkeeping of the run "u
 runs finished at exit, and lets a second run of one process log into the first.
 """
 
+import logging
 import os
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -230,6 +231,7 @@ class Tracker:
     def _client(self) -> "Iterator[Any]":
         """One client, one user of the store at a time on this machine: several that create it at once trip."""
         os.environ.update({name: os.environ.get(name, value) for name, value in LIMITS.items()})
+        logging.getLogger("mlflow").setLevel(logging.WARNING)  # else its tables' making is told on the screen
         from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
         from sqlalchemy.exc import SQLAlchemyError

@@ -61,6 +61,11 @@ def doctor_of(platform: Platform) -> dict[str, Any]:
         "clock": platform.now.isoformat(),
         "market": platform.settings.market,
         "installed": {name: _version(name) for name in PACKAGES},
+        "folders": {
+            "warehouse": str(platform.settings.warehouse),
+            "configs": str(platform.settings.configs),
+            "Dagster's records": str(platform.settings.dagster_home),
+        },
         "sources": [
             {"source": a.source, "answers": a.is_ok, "answer": a.answer, "seconds": a.seconds} for a in answers
         ],

@@ -169,6 +169,8 @@ def _age(record: dict[str, Any]) -> str:
 def doctor(console: Console, report: dict[str, Any]) -> None:
     """What is installed, who answers, which model, what is stale."""
     console.print("Installed: " + ", ".join(f"{k} {v}" for k, v in report["installed"].items()), soft_wrap=True)
+    folders = ", ".join(f"{name} {folder}" for name, folder in report["folders"].items())
+    console.print(f"Folders: {folders}", markup=False, highlight=False, soft_wrap=True)
     if report["sources"]:
         sources = Table("source", "answers", "what it said", "seconds")
         for r in report["sources"]:

@@ -1,10 +1,15 @@
 """An archive gives back what was there, to the byte; a damaged one is refused by name; a restore loses nothing."""
 
+import hashlib
+import io
+import json
 import os
 import signal
 import sqlite3
+import subprocess
 import tarfile
 import threading
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -114,30 +119,95 @@ def test_an_archive_that_was_cut_off_or_has_no_sum_is_refused(source: Path, tmp_
         verify(path)
 
 
-def forged(folder: Path, name: str, kind: bytes = tarfile.REGTYPE) -> Path:
-    """An archive with a right sum and a wrong member."""
-    import hashlib
-
+def forged(folder: Path, names: Sequence[str], kind: bytes = tarfile.REGTYPE) -> Path:
+    """An archive with a right sum and a right manifest, and wrong members."""
     path = folder / "forex-assets_20250101T000000Z.tar.gz"
     folder.mkdir(parents=True)
+    sums = dict.fromkeys(names, hashlib.sha256(b"").hexdigest())
+    manifest = json.dumps({"created_at": NOW.isoformat(), "files": sums}).encode()
     with tarfile.open(path, "w:gz") as tar:
-        entry = tarfile.TarInfo(name)
-        entry.type, entry.linkname = kind, "/etc/passwd"
-        tar.addfile(entry)
+        for name in names:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = kind, "/etc/passwd"
+            tar.addfile(entry)
+        last = tarfile.TarInfo("manifest.json")
+        last.size = len(manifest)
+        tar.addfile(last, io.BytesIO(manifest))
     path.with_name(f"{path.name}.sha256").write_text(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n")
     return path
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"),
-    [("../outside", tarfile.REGTYPE), ("/etc/x", tarfile.REGTYPE), ("warehouse/link", tarfile.SYMTYPE),
-     ("warehouse/a/../../../x", tarfile.REGTYPE), ("warehouse/odd", tarfile.REGTYPE)],
+    ("names", "kind"),
+    [
+        (["../outside"], tarfile.REGTYPE), (["/etc/x"], tarfile.REGTYPE), (["warehouse/link"], tarfile.SYMTYPE),
+        (["warehouse/a/../../../x"], tarfile.REGTYPE), (["warehouse//tmp/x"], tarfile.REGTYPE),
+        (["warehouse"], tarfile.REGTYPE), (["warehouse/./x"], tarfile.REGTYPE),
+        (["warehouse/x", "other/y"], tarfile.REGTYPE), (["x"], tarfile.REGTYPE), ([], tarfile.REGTYPE),
+    ],
 )  # fmt: skip
-def test_an_archive_that_is_not_ours_writes_nowhere(tmp_path: Path, name: str, kind: bytes) -> None:
-    path = forged(tmp_path / "backups", name, kind)
+def test_an_archive_that_is_not_ours_writes_nowhere(tmp_path: Path, names: list[str], kind: bytes) -> None:
+    path = forged(tmp_path / "backups", names, kind)
     with pytest.raises(ArchiveError, match=path.name):
         restore(path, {"warehouse": tmp_path / "w"}, NOW, is_forced=True)
     assert [each.name for each in tmp_path.iterdir()] == ["backups"]
+
+
+def test_a_sum_that_is_no_text_is_a_damaged_archive(source: Path, tmp_path: Path) -> None:
+    path = made(source, tmp_path / "backups").path
+    path.with_name(f"{path.name}.sha256").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ArchiveError, match="damaged"):
+        verify(path)
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Iterator[Path]:
+    """A mount point, as a container's volume is: it cannot be renamed."""
+    folder = tmp_path / "volume"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(folder)], capture_output=True).returncode:
+        pytest.skip("mounting is not permitted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_volume_is_restored_within_itself_and_keeps_what_it_replaces(
+    source: Path, tmp_path: Path, volume: Path
+) -> None:
+    archive, targets = made(source, tmp_path / "backups"), {"warehouse": volume}
+    assert restore(archive.path, targets, NOW, is_forced=False) == {}
+    whole = tree(volume)
+    assert set(whole) == {"market/usdclp.parquet", "empty.json", "records.db"}
+    (volume / "market/usdclp.parquet").write_bytes(b"newer")
+    with pytest.raises(ArchiveError, match="--force"):
+        restore(archive.path, targets, NOW, is_forced=False)
+    kept = restore(archive.path, targets, NOW, is_forced=True)["warehouse"]
+    assert kept.parent == volume
+    assert tree(kept)["market/usdclp.parquet"] == b"newer"
+    assert {name: each for name, each in tree(volume).items() if not name.startswith(kept.name)} == whole
+    again = create(tmp_path / "backups", [("warehouse", volume, [])], NOW + timedelta(days=1))
+    assert set(verify(again.path).files) == {f"warehouse/{name}" for name in whole}, "what is kept aside is no data"
+
+
+def test_where_the_second_folder_cannot_be_put_back_the_first_is_as_it_was(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configs = tmp_path / "configs"
+    configs.mkdir()
+    (configs / "a.json").write_text("{}")
+    archive = create(tmp_path / "backups", [("warehouse", source, []), ("configs", configs, [])], NOW)
+    before, real = (tree(source), tree(configs)), os.rename
+
+    def busy(old: Path, new: Path) -> None:
+        if Path(old) == configs:
+            raise OSError(16, "Device or resource busy", str(old))
+        real(old, new)
+
+    monkeypatch.setattr(os, "rename", busy)
+    with pytest.raises(ArchiveError, match="nothing was changed"):
+        restore(archive.path, {"warehouse": source, "configs": configs}, NOW, is_forced=True)
+    assert (tree(source), tree(configs)) == before
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["backups", "configs", "warehouse"]
 
 
 def test_a_restore_overwrites_nothing_unless_it_is_told_to_and_keeps_what_it_replaces(

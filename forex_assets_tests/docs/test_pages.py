@@ -1,0 +1,65 @@
+"""Every command of the README and the tutorial is run, in order, in a copy of the project, and does what they say."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from forex_assets.resources.settings import PROJECT
+from forex_assets_tests.docs.pages import LIMIT_S, Shell, commands_of, fits
+
+ELSEWHERE = {"make test": "is what runs this test"}
+SERVES = {"make ui"}
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    made = Shell(tmp_path_factory.mktemp("pages"))
+    yield made
+    made.close()
+
+
+@pytest.mark.timeout(LIMIT_S * 2)
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+def test_what_a_page_shows_is_what_happens(shell: Shell, page: str) -> None:
+    found = list(commands_of((PROJECT / page).read_text(encoding="utf-8")))
+    assert found
+    for command in found:
+        typed = command.text.partition(" #")[0].strip()
+        if typed in SERVES:
+            shell.serve(command)
+        elif typed not in ELSEWHERE:
+            shell.run(command)
+
+
+def test_a_block_that_would_not_be_run_is_found() -> None:
+    with pytest.raises(ValueError, match="not run"):
+        list(commands_of("```\n$ ls\n```\n"))
+    (each,) = commands_of("```console\n$ cat <<E # exit code 3\n> a\n> E\na\n```\n")
+    assert (each.text, each.prints, each.code) == ("cat <<E # exit code 3\na\nE", "a", 3)
+
+
+@pytest.mark.parametrize(
+    ("said", "printed", "expected"),
+    [
+        ("a … c", "a b c", True),
+        ("a … c", "a b d", False),
+        ("…b…", "a\nb\nc", True),
+        ("a b", "a\n   b\n", True),
+        ("a.c", "abc", False),
+        ("", "anything", False),
+    ],
+)
+def test_what_is_printed_is_held_against_what_is_said(said: str, printed: str, expected: bool) -> None:
+    assert fits(said, printed) is expected
+
+
+def test_a_command_that_fails_or_prints_something_else_is_found(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    try:
+        for block in ("$ false", "$ echo a\nb", "$ true # exit code 1"):
+            (command,) = commands_of(f"```console\n{block}\n```\n")
+            with pytest.raises(AssertionError, match=r"exit code|the page says"):
+                shell.run(command)
+    finally:
+        shell.close()
