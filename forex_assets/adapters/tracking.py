@@ -4,18 +4,24 @@ By the client and never by an active run: mlflow's own bookkeeping of the run "u
 runs finished at exit, and lets a second run of one process log into the first.
 """
 
+import hashlib
 import logging
 import os
-from collections.abc import Mapping
-from contextlib import contextmanager
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import filelock
 
+from forex_assets.adapters.fetching import redact
 from forex_assets.domain.tracking import RunRecord, older
 
 if TYPE_CHECKING:
@@ -32,6 +38,8 @@ LIMITS: Final = {
 """A tracking server that is gone is found out in seconds, and sent to later; no line a run on the screen."""
 
 PAGE: Final = 1000
+ALL: Final = 3
+"""mlflow's `ViewType.ALL`: runs that were deleted as well."""
 
 
 class TrackingError(Exception):
@@ -73,6 +81,44 @@ class Tracker:
         self.folder = folder
         self.uri = uri or f"sqlite:///{folder / 'mlflow.db'}"
 
+    @property
+    def where(self) -> str:
+        """The store's address, without who logs in and how."""
+        parts = urlsplit(self.uri)
+        return self.uri.replace(f"{parts.netloc.rpartition('@')[0]}@", "") if "@" in parts.netloc else self.uri
+
+    @property
+    def database(self) -> Path | None:
+        """The file of a sqlite store; None where it is a server's."""
+        return Path(self.uri.removeprefix("sqlite:///")) if self.uri.startswith("sqlite:///") else None
+
+    def identity(self) -> str:
+        """Names the store for as long as it lives: another that is in its place has another name.
+
+        Of a file it is when its first experiment was made, read without MLflow; empty where there is none to read.
+        """
+        if self.database is None:
+            return hashlib.sha256(self.where.encode()).hexdigest()[:16]
+        if not self.database.is_file():
+            return ""
+        try:
+            with closing(sqlite3.connect(f"{self.database.resolve().as_uri()}?mode=ro", uri=True, timeout=1)) as db:
+                (found,) = db.execute("select creation_time from experiments where experiment_id = 0").fetchone()
+                return str(found)
+        except (sqlite3.Error, TypeError):
+            return ""
+
+    def recorded(self) -> set[str]:
+        """Ids of every record that was kept, those that were pruned too.
+
+        Raises:
+            TrackingError: the store cannot be used now.
+        """
+        with self._client() as client:
+            every = [each.experiment_id for each in _paged(client.search_experiments)]
+            runs = _paged(partial(client.search_runs, every, run_view_type=ALL)) if every else []
+            return {run.data.tags[RECORD_ID] for run in runs if _is_whole(run) and RECORD_ID in run.data.tags}
+
     def send(self, record: RunRecord) -> str:
         """Keep a record, once, whoever sends it again; its run's id.
 
@@ -81,11 +127,13 @@ class Tracker:
         """
         with self._client() as client:
             experiment = self._experiment(client, record.experiment)
-            known = client.search_runs([experiment], f"tags.`{RECORD_ID}` = '{record.id}'", max_results=1)
-            if known and known[0].info.status != "RUNNING":
-                return str(known[0].info.run_id)
-            if known:  # a sender that was killed half-way: what it began is made anew
-                self._delete(client, experiment, known[0].info.run_id)
+            wanted = f"tags.`{RECORD_ID}` = '{record.id}'"
+            known = client.search_runs([experiment], wanted, run_view_type=ALL, max_results=PAGE)
+            if whole := [run for run in known if _is_whole(run)]:
+                return str(whole[0].info.run_id)
+            for run in known:  # a sender that was killed half-way: what it began is made anew
+                if run.info.lifecycle_stage == "active":
+                    self._delete(client, experiment, run.info.run_id)
             return self._create(client, experiment, record, None)
 
     def _create(self, client: Any, experiment: str, record: RunRecord, parent: str | None) -> str:
@@ -178,12 +226,12 @@ class Tracker:
             TrackingError: the store cannot be used now.
         """
         with self._client() as client:
-            names = {each.experiment_id: each.name for each in client.search_experiments(max_results=PAGE)}
+            names = {each.experiment_id: each.name for each in _paged(client.search_experiments)}
             wanted = [number for number, name in names.items() if name.startswith(prefix)]
             if not wanted:
                 return []
-            found = client.search_runs(wanted, order_by=["attributes.start_time DESC"], max_results=limit * 40)
-            return [_tracked(run, names) for run in found if PARENT not in run.data.tags][:limit]
+            found = _paged(partial(client.search_runs, wanted, order_by=["attributes.start_time DESC"]))
+            return list(islice((_tracked(run, names) for run in found if PARENT not in run.data.tags), limit))
 
     def repair(self) -> int:
         """Close runs that somebody left RUNNING; how many. Those of a sender at work are made anew by it.
@@ -192,8 +240,9 @@ class Tracker:
             TrackingError: the store cannot be used now.
         """
         with self._client() as client:
-            every = [each.experiment_id for each in client.search_experiments(max_results=PAGE)]
-            left = client.search_runs(every, "attributes.status = 'RUNNING'", max_results=PAGE) if every else []
+            every = [each.experiment_id for each in _paged(client.search_experiments)]
+            wanted = "attributes.status = 'RUNNING'"
+            left = list(_paged(partial(client.search_runs, every, wanted))) if every else []
             for run in left:
                 client.set_terminated(run.info.run_id, "FAILED")
             return len(left)
@@ -210,8 +259,8 @@ class Tracker:
                 for number in dict(model.aliases).values():
                     kept.add(client.get_model_version(model.name, number).run_id)
             count = 0
-            for experiment in client.search_experiments(max_results=PAGE):
-                for run in client.search_runs([experiment.experiment_id], max_results=PAGE * 40):
+            for experiment in _paged(client.search_experiments):
+                for run in list(_paged(partial(client.search_runs, [experiment.experiment_id]))):
                     ended = datetime.fromtimestamp((run.info.end_time or run.info.start_time) / 1000, UTC)
                     top = run.data.tags.get(PARENT, run.info.run_id)
                     if older(ended, days, now) and top not in kept:
@@ -223,7 +272,7 @@ class Tracker:
         found = client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
-        own = self.uri.startswith("sqlite:///")  # a server has an artifact store of its own
+        own = self.database is not None  # a server has an artifact store of its own
         where = (self.folder / "artifacts" / name).resolve().as_uri() if own else None
         return str(client.create_experiment(name, artifact_location=where))
 
@@ -231,22 +280,51 @@ class Tracker:
     def _client(self) -> "Iterator[Any]":
         """One client, one user of the store at a time on this machine: several that create it at once trip."""
         os.environ.update({name: os.environ.get(name, value) for name, value in LIMITS.items()})
-        logging.getLogger("mlflow").setLevel(logging.WARNING)  # else its tables' making is told on the screen
+        logging.getLogger("mlflow").setLevel(logging.ERROR)  # else its tables' making and its own retries are told
         from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
         from sqlalchemy.exc import SQLAlchemyError
 
         try:
+            self._see_to_database()
             self.folder.mkdir(parents=True, exist_ok=True)
             with filelock.FileLock(self.folder / ".mlflow.lock", timeout=60):
                 yield MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
         except filelock.Timeout:
             raise TrackingError(f"{self.folder} is in use by another process; what is to be recorded waits") from None
-        except (MlflowException, SQLAlchemyError, OSError) as error:
+        except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
             first = (str(error).splitlines() or [type(error).__name__])[0][:300]
+            words = redact(first.replace(self.uri, self.where), urlsplit(self.uri).password)
+            remedy = f"; move {self.database} away to begin anew" if "not a database" in first else ""
             raise TrackingError(
-                f"MLflow at {self.uri} cannot be used: {first}; what is to be recorded waits"
+                f"MLflow at {self.where} cannot be used: {words}{remedy}; what is to be recorded waits"
             ) from error
+
+    def _see_to_database(self) -> None:
+        """What is no file that can be written, is said at once: MLflow tries for minutes.
+
+        Raises:
+            OSError: it is a folder, or nobody may write to it.
+        """
+        path = self.database
+        if path is not None and path.exists() and not (path.is_file() and os.access(path, os.R_OK | os.W_OK)):
+            raise OSError(f"{path} is no file that can be read and written")
+
+
+def _is_whole(run: Any) -> bool:
+    """Whether it was sent to its end."""
+    return bool(run.info.status != "RUNNING")
+
+
+def _paged(search: Callable[..., Any]) -> "Iterator[Any]":
+    """Everything that a search finds, a page at a time."""
+    token = None
+    while True:
+        found = search(max_results=PAGE, page_token=token)
+        yield from found
+        token = found.token
+        if not token:
+            return
 
 
 def _log_files(client: Any, run_id: str, files: Mapping[str, str | bytes]) -> None:

@@ -169,14 +169,17 @@ def stats(kind: OfKind = "all", horizon: Horizon = "all", as_json: AsJson = Fals
 @tracking_app.command(epilog="Examples:  forex-assets tracking repair")
 @reported
 def repair(as_json: AsJson = False) -> None:
-    """Send what waits, and close runs that somebody left running. Exit code 1 where the store cannot be used."""
+    """Send whatever Dagster has on record and MLflow has not, and close runs that somebody left running.
+
+    Exit code 1 where the store cannot be used.
+    """
     platform = platform_of()
     from forex_assets.cli.overview import instance_of
     from forex_assets.defs.tracking import send_waiting
     from forex_assets.resources.tracking import tracker_of
 
     with err.status("MLflow …"), instance_of(platform) as instance:
-        count, reason = (0, "") if instance is None else send_waiting(platform, instance)
+        count, reason = (0, "") if instance is None else send_waiting(platform, instance, is_repair=True)
         closed = 0 if reason else tracker_of(platform).repair()
     if as_json:
         print_json({"sent": count, "closed": closed, "error": reason or None})

@@ -50,13 +50,19 @@ BEGINNING: Final = 50
 """Events of a kind and horizon that are sent at the first time; older ones stay Dagster's."""
 
 RELAUNCH_S: Final = 600
-FAILED: Final = "failed"
+FAILED, STORE = "failed", "store"
 
 
 def waiting(
-    platform: Platform, instance: dg.DagsterInstance, marks: dict[str, Any]
+    platform: Platform, instance: dg.DagsterInstance, marks: dict[str, Any], beginning: int | None = BEGINNING
 ) -> Iterator[tuple[Kind, str, Record]]:
     """Events that have not been sent, oldest first of each kind and horizon.
+
+    Args:
+        platform: whose deployments.
+        instance: whose records.
+        marks: up to where each kind and horizon was sent.
+        beginning: how many where there is no mark; None for all.
 
     Raises:
         WarehouseError: a deployment's record cannot be read; what comes before it has been given.
@@ -65,7 +71,8 @@ def waiting(
         for horizon in HORIZONS:
             mark = int(marks.get(f"{kind}/{horizon}", 0))
             found = records(instance, key, horizon, after=mark)
-            yield from ((kind, horizon, each) for each in reversed(list(found if mark else islice(found, BEGINNING))))
+            newest = list(found if mark else islice(found, beginning))
+            yield from ((kind, horizon, each) for each in reversed(newest))
     for horizon in HORIZONS:
         mark = int(marks.get(f"deployment/{horizon}", 0))
         for each in reversed(list(deployments(platform.deployments, horizon, after=mark))):
@@ -74,34 +81,52 @@ def waiting(
                 yield "deployment", horizon, replace(each, metadata=each.metadata | market)
 
 
-def send_waiting(platform: Platform, instance: dg.DagsterInstance) -> tuple[int, str]:
+def send_waiting(platform: Platform, instance: dg.DagsterInstance, *, is_repair: bool = False) -> tuple[int, str]:
     """Send what has not been sent, marking each; how many, and why it ended early, if it did.
+
+    Args:
+        platform: whose runs.
+        instance: whose records.
+        is_repair: look at everything that there ever was, whatever the marks say.
 
     Returns:
         A count, and a reason that is empty where all was sent.
     """
-    tracker = tracker_of(platform)
-    path, count = tracker.folder / MARKS, 0
-    marks = marks_of(path)
+    tracker, count = tracker_of(platform), 0
     try:
-        count += _send_failures(platform, tracker, instance, marks, path)
-        for kind, horizon, each in waiting(platform, instance, marks):
-            _send(platform, tracker, instance, kind, horizon, each)
+        marks = {} if is_repair else marks_of(tracker)
+        # Without marks of this very store nobody knows what it holds: none is kept twice, nor again once it was pruned.
+        known = set() if marks else tracker.recorded()
+        marks = {STORE: tracker.identity(), **marks}
+        for name in _send_failures(platform, tracker, instance, marks, known, is_repair=is_repair):
+            count += name not in known
+        for kind, horizon, each in waiting(platform, instance, marks, None if is_repair else BEGINNING):
+            if _name(kind, horizon, each) not in known:
+                _send(platform, tracker, instance, kind, horizon, each)
+                count += 1
             marks[f"{kind}/{horizon}"] = each.place
-            write_bytes_atomically(path, json.dumps(marks).encode())
-            count += 1
+            _mark(tracker, marks)
     except (TrackingError, WarehouseError) as error:
         return count, str(error)
     return count, ""
 
 
-def marks_of(path: Path) -> dict[str, Any]:
-    """What was sent; nothing where the note is lost, which costs time and doubles nothing."""
+def marks_of(tracker: Tracker) -> dict[str, Any]:
+    """What was sent to this store; nothing where the note is lost or is another store's, which costs time only."""
     try:
-        noted = json.loads(path.read_text(encoding="utf-8"))
+        noted = json.loads((tracker.folder / MARKS).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
-    return noted if isinstance(noted, dict) else {}
+    return noted if isinstance(noted, dict) and noted.get(STORE) == tracker.identity() else {}
+
+
+def _mark(tracker: Tracker, marks: dict[str, Any]) -> None:
+    write_bytes_atomically(tracker.folder / MARKS, json.dumps(marks).encode())
+
+
+def _name(kind: Kind, horizon: str, event: Record) -> str:
+    """The record's id."""
+    return f"{kind}/{horizon}/{event.id}"
 
 
 def record_of(platform: Platform, instance: dg.DagsterInstance, kind: Kind, horizon: str, event: Record) -> RunRecord:
@@ -111,7 +136,7 @@ def record_of(platform: Platform, instance: dg.DagsterInstance, kind: Kind, hori
     pictures = pictures_of(event.metadata)
     own = {k: v for k, v in event.metadata.items() if k not in (contracts.WORDS, "data") and f"{k}.png" not in pictures}
     base = RunRecord(
-        id=f"{kind}/{horizon}/{event.id}",
+        id=_name(kind, horizon, event),
         kind=kind,
         horizon=horizon,
         is_sample=_is_sample(event),
@@ -217,35 +242,43 @@ def _send(
 
 
 def _send_failures(
-    platform: Platform, tracker: Tracker, instance: dg.DagsterInstance, marks: dict[str, Any], path: Path
-) -> int:
-    """Runs that failed since the last look: kept as FAILED, whatever they would have made."""
-    since = datetime.fromisoformat(str(marks.get(FAILED) or datetime.now(UTC) - timedelta(days=1)))
-    wanted = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=since)
-    found = sorted(instance.get_run_records(wanted), key=lambda each: each.update_timestamp)
-    count, is_sample = 0, platform.reading_branch == "sample"
-    for each in found:
+    platform: Platform,
+    tracker: Tracker,
+    instance: dg.DagsterInstance,
+    marks: dict[str, Any],
+    known: set[str],
+    *,
+    is_repair: bool,
+) -> Iterator[str]:
+    """Runs that failed since the last look, by their records' ids: kept as FAILED, whatever they would have made."""
+    noted = marks.get(FAILED)
+    since = datetime.fromisoformat(str(noted)) if noted else datetime.now(UTC) - timedelta(days=1)
+    wanted = dg.RunsFilter(
+        statuses=[dg.DagsterRunStatus.FAILURE], updated_after=None if is_repair else since.astimezone(UTC)
+    )
+    is_sample = platform.reading_branch == "sample"
+    for each in sorted(instance.get_run_records(wanted), key=lambda found: found.update_timestamp):
         ended = each.update_timestamp.replace(tzinfo=each.update_timestamp.tzinfo or UTC)
         for kind, horizon in _what_failed(each.dagster_run):
             began = datetime.fromtimestamp(each.start_time, UTC) if each.start_time else ended
             tags = {"dagster_run": each.dagster_run.run_id, "job": each.dagster_run.job_name}
             name = f"{FAILED}/{each.dagster_run.run_id}/{horizon}"
-            tracker.send(
-                RunRecord(
-                    id=name,
-                    kind=kind,
-                    horizon=horizon,
-                    is_sample=is_sample,
-                    status="FAILED",
-                    started_at=began,
-                    ended_at=ended,
-                    tags=tags,
+            if name not in known:
+                tracker.send(
+                    RunRecord(
+                        id=name,
+                        kind=kind,
+                        horizon=horizon,
+                        is_sample=is_sample,
+                        status="FAILED",
+                        started_at=began,
+                        ended_at=ended,
+                        tags=tags,
+                    )
                 )
-            )
-            count += 1
+            yield name
         marks[FAILED] = ended.isoformat()
-        write_bytes_atomically(path, json.dumps(marks).encode())
-    return count
+        _mark(tracker, marks)
 
 
 def _what_failed(run: dg.DagsterRun) -> list[tuple[Kind, str]]:
@@ -289,7 +322,7 @@ def track_runs() -> None:
 def record_runs(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SensorResult:
     """Reads Dagster's records and the note of what was sent."""
     ready, newest = platform.platform(), dict[str, int]()
-    marks = marks_of(tracker_of(ready).folder / MARKS)
+    marks = marks_of(tracker_of(ready))
     try:
         for kind, horizon, each in waiting(ready, context.instance, marks):
             newest[f"{kind}/{horizon}"] = each.place

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -210,5 +211,6 @@ def _webhook(settings: Settings) -> Channel | None:
 def _secrets(settings: Settings) -> tuple[str, ...]:
     """Values of every secret setting; those of under four characters would blot out ordinary words."""
     values = (getattr(settings, name) for name in type(settings).model_fields)
-    found = (value.get_secret_value() for value in values if isinstance(value, SecretStr))
+    found = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+    found.append(urlsplit(settings.mlflow_tracking_uri or "").password or "")
     return tuple(text for text in found if len(text) >= 4)

@@ -121,7 +121,11 @@ def test_old_runs_go_and_those_that_an_alias_rests_on_stay(tracker: Tracker) -> 
 def test_a_database_that_is_held_or_no_database_is_said(tracker: Tracker) -> None:
     tracker.send(record())
     (tracker.folder / "mlflow.db").write_bytes(b"no database" * 500)
-    with pytest.raises(TrackingError, match="what is to be recorded waits"):
+    with pytest.raises(TrackingError, match=r"move .*mlflow.db away to begin anew; what is to be recorded waits"):
+        Tracker(tracker.folder).send(record("2"))
+    (tracker.folder / "mlflow.db").unlink()
+    (tracker.folder / "mlflow.db").mkdir()
+    with pytest.raises(TrackingError, match=r"mlflow.db is no file"):
         Tracker(tracker.folder).send(record("2"))
 
 

@@ -3,11 +3,12 @@
 import json
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
+import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
@@ -83,15 +84,10 @@ def test_what_ran_is_recorded_once_and_can_be_compared(workspace: Path, environm
     assert json.loads(cli("tracking", "repair", "--json").stdout) == {"sent": 0, "closed": 0, "error": None}
     assert json.loads(cli("tracking", "prune", "--json").stdout) == {"deleted": 0}
     assert cli("compare", "nosuchrun", "[/x]").exit_code == 1
-    for wrong in (
-        ["runs", "--horizon", "8d"],
-        ["stats", "--kind", "nope"],
-        ["best", "--metric", "loss", "--kind", "[/x]"],
-    ):
-        done = cli(*wrong)
+    for wrong in ("runs --horizon 8d", "stats --kind nope", "best --metric loss --kind [/x]"):
+        done = cli(*wrong.split())
         assert done.exit_code == 2
         assert wrong.split()[-1] in done.output
-    assert cli("best", "--metric", "nosuch").exit_code == 1
 
 
 def sent(platform: Platform) -> int:
@@ -168,3 +164,39 @@ def test_a_rollback_at_the_command_line_is_recorded_and_moves_the_aliases(worksp
     registered = {name.removeprefix("config-"): each for name, each in kept.items() if name.startswith("config-")}
     read = {name: InferenceConfig.model_validate(each).fingerprint for name, each in registered.items()}
     assert read == {name: name for name in (old.fingerprint, new.fingerprint)}
+
+
+def test_another_store_gets_everything_again_and_none_anything_twice(
+    workspace: Path, environment: Callable[..., None]
+) -> None:
+    platform = Platform(load_settings())
+    materialize_market(platform)
+    materialize_forecasts(platform, ["7d"])
+    (workspace / "configs/chronos_15d.json").write_text("{")
+    with pytest.raises(RunFailed):
+        materialize_forecasts(platform, ["15d"])
+    assert sent(platform) == 2
+    environment(MLFLOW_TRACKING_URI=f"sqlite:///{workspace / 'another.db'}")
+    platform = Platform(load_settings())
+    with dg.DagsterInstance.get() as instance:
+        assert len(tick(instance)) == 1, "the marks are the other store's"
+    assert json.loads(cli("runs", "--json").stdout) == []
+    assert json.loads(cli("tracking", "repair", "--json").stdout) == {"sent": 2, "closed": 0, "error": None}
+    assert json.loads(cli("tracking", "repair", "--json").stdout) == {"sent": 0, "closed": 0, "error": None}
+    assert tracker_of(platform).prune(7, datetime.now(UTC) + timedelta(days=30)) == 2
+    (workspace / "warehouse/mlflow/sent.json").unlink()
+    assert sent(platform) == 0, "what was pruned does not come back"
+    assert json.loads(cli("tracking", "repair", "--json").stdout)["sent"] == 0
+    assert json.loads(cli("runs", "--json").stdout) == []
+
+
+def test_a_password_in_the_address_is_never_said(workspace: Path, environment: Callable[..., None]) -> None:
+    environment(MLFLOW_TRACKING_URI="http://ana:s3cretpw@127.0.0.1:9/x")
+    done = cli("runs")
+    assert done.exit_code == 1
+    assert "127.0.0.1:9" in done.output
+    assert "s3cretpw" not in done.output
+    environment(MLFLOW_TRACKING_URI="nosuchdb+nosuchdriver://ana:s3cretpw@127.0.0.1/x")
+    odd = cli("runs")
+    assert odd.exit_code == 1
+    assert "s3cretpw" not in odd.output
