@@ -12,14 +12,15 @@ import shutil
 import sqlite3
 import tarfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Final
 
+import filelock
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from forex_assets.adapters.atomic import DRAFT_PREFIX, write_atomically, write_bytes_atomically
@@ -28,6 +29,8 @@ MANIFEST: Final = "manifest.json"
 SUM: Final = ".sha256"
 STAMP: Final = "%Y%m%dT%H%M%SZ"
 RESTORING, REPLACED = ".restoring-", ".replaced-"
+LOCK: Final = ".lock"
+LOCK_S: Final = 600
 _NAME: Final = re.compile(r"forex-assets_(\d{8}T\d{6}Z)\.tar\.gz")
 _SQLITE: Final = b"SQLite format 3\x00"
 _BESIDE: Final = ("-wal", "-shm", "-journal")
@@ -92,15 +95,26 @@ def create(folder: Path, sources: Sequence[tuple[str, Path, Sequence[str]]], now
         ArchiveError: a source cannot be read, or the disk does not allow it; nothing is left behind.
     """
     path = folder / f"forex-assets_{now.astimezone(UTC).strftime(STAMP)}.tar.gz"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(folder / LOCK, timeout=LOCK_S):
+            return _create(path, sources, now)
+    except filelock.Timeout:
+        raise ArchiveError(f"{folder} is in use for over {LOCK_S} s: another backup is being made there") from None
+    except (OSError, sqlite3.Error) as error:
+        raise ArchiveError(f"{path} cannot be made: {error}; see to space and permissions, nothing was left") from error
+
+
+def _create(path: Path, sources: Sequence[tuple[str, Path, Sequence[str]]], now: datetime) -> Archive:
     if path.exists():
         raise ArchiveError(f"{path} is there already: one a second; try again")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         write_atomically(path, lambda file: _write(file, sources, now))  # type: ignore[arg-type]
         write_bytes_atomically(path.with_name(f"{path.name}{SUM}"), f"{_sha256(path)}  {path.name}\n".encode())
-    except (OSError, sqlite3.Error) as error:
-        path.unlink(missing_ok=True)
-        raise ArchiveError(f"{path} cannot be made: {error}; see to space and permissions, nothing was left") from error
+    except (OSError, sqlite3.Error):
+        with suppress(OSError):  # the reason why it could not be made may be why it cannot be taken away
+            path.unlink(missing_ok=True)
+        raise
     return Archive(path, now.astimezone(UTC), path.stat().st_size)
 
 
@@ -213,74 +227,40 @@ def _member(path: Path, tar: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
     return file.read()
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where a folder's new content waits, and where its old content goes.
-
-    Beside it, and in its place by a rename of the whole. A folder that cannot be renamed, as the volume of a container,
-    has both within it, and its entries are moved one by one.
-    """
-
-    folder: Path
-    stamp: str
-
-    @property
-    def is_fixed(self) -> bool:
-        return self.folder.is_dir() and (self.folder.is_mount() or not os.access(self.folder.parent, os.W_OK))
-
-    @property
-    def fresh(self) -> Path:
-        return self._named(RESTORING)
-
-    @property
-    def kept(self) -> Path:
-        return self._named(REPLACED)
-
-    def _named(self, what: str) -> Path:
-        own = self.folder / what if self.is_fixed else self.folder.with_name(f"{self.folder.name}{what}")
-        return own.with_name(f"{own.name}{self.stamp}")
-
-    def moves(self) -> list[tuple[Path, Path]]:
-        """Renames that put the new content in its place, in order."""
-        if not self.is_fixed:
-            away = [(self.folder, self.kept)] if self.folder.exists() else []
-            return [*away, (self.fresh, self.folder)]
-        old = [path for path in sorted(self.folder.iterdir()) if not path.name.startswith((RESTORING, REPLACED))]
-        away = [(path, self.kept / path.name) for path in old if path.name != "lost+found"]
-        return [*away, *((path, self.folder / path.name) for path in sorted(self.fresh.iterdir()))]
-
-
-def restore(path: Path, targets: Mapping[str, Path], now: datetime, *, is_forced: bool) -> dict[str, Path]:
+def restore(
+    path: Path, targets: Mapping[str, Path], now: datetime, *, is_forced: bool, left_alone: Collection[Path] = ()
+) -> dict[str, Path]:
     """Put an archive's files in their places; what was there is kept aside.
 
-    Everything is checked and written beside the targets before any of them is touched; then each is put in its place by
-    two renames. Ended between those, the old folder lies under `<name>.replaced-<time>`, the new one whole under
-    `<name>.restoring-<time>`. Mount points keep both within them, as `.replaced-<time>` and `.restoring-<time>`.
+    Everything is checked and written, within the targets as `.restoring-<time>`, before anything is moved; then what
+    was there goes to `.replaced-<time>` and the new in its place, entry by entry: the folders themselves stay, as
+    volumes of containers must. Ended half-way, nothing is lost; restored once more, all is in its place.
 
     Args:
         path: the archive.
         targets: folder by the name in the archive.
         now: names what is kept aside.
         is_forced: whether targets that hold files may be replaced.
+        left_alone: what stays as it is, each directly in a target.
 
     Returns:
         Where what was replaced is kept, by target name.
 
     Raises:
-        ArchiveError: the archive is damaged or holds nothing of the targets, a target holds files and it is not forced,
-            or the disk does not allow it, in which case all is as it was.
+        ArchiveError: the archive is damaged or holds something else, a target holds files and it is not forced, or the
+            disk does not allow it, in which case all is as it was.
     """
     with _opened(path) as tar:
         contents = _checked(path, tar)[1]
     odd = sorted(name for name in contents if name.partition("/")[0] not in targets)
     if odd or not contents:
         raise ArchiveError(f"{path} holds {odd[0] if odd else 'nothing'}: not a backup of {', '.join(sorted(targets))}")
-    held = [folder for folder in targets.values() if _holds_files(folder)]
+    held = [folder for folder in targets.values() if _holds_files(folder, left_alone)]
     if held and not is_forced:
         raise ArchiveError(f"{held[0]} holds files; --force replaces them and keeps them aside")
     stamp = now.astimezone(UTC).strftime(STAMP)
-    places = {name: _Place(folder, stamp) for name, folder in targets.items() if not _outer(folder, targets)}
-    fresh = {name: place.fresh for name, place in places.items()}
+    outer = {name: folder for name, folder in targets.items() if not _outer(folder, targets)}
+    fresh = {name: folder / f"{RESTORING}{stamp}" for name, folder in outer.items()}
     for name, folder in targets.items():
         if around := _outer(folder, targets):  # Dagster's home in the warehouse comes and goes with it
             fresh[name] = fresh[around] / folder.relative_to(targets[around])
@@ -290,13 +270,29 @@ def restore(path: Path, targets: Mapping[str, Path], now: datetime, *, is_forced
             file = fresh[prefix] / rest
             file.parent.mkdir(parents=True, exist_ok=True)
             write_bytes_atomically(file, content)
-        return _swap({name: place for name, place in places.items() if fresh[name].exists()})
+        held_back = {*left_alone, *outer.values()}
+        _swap([move for name in outer if fresh[name].exists() for move in _moves(outer[name], stamp, held_back)])
     except OSError as error:
-        for folder in fresh.values():
-            shutil.rmtree(folder, ignore_errors=True)
         raise ArchiveError(
             f"{path} cannot be restored: {error}; nothing was changed, see to space and permissions"
         ) from error
+    finally:
+        for folder in outer.values():
+            for left in folder.glob(f"{RESTORING}*"):  # those of a restore that was killed, too
+                shutil.rmtree(left, ignore_errors=True)
+    kept = {name: folder / f"{REPLACED}{stamp}" for name, folder in outer.items()}
+    return {name: folder for name, folder in kept.items() if folder.exists()}
+
+
+def _moves(folder: Path, stamp: str, left_alone: Collection[Path]) -> Iterator[tuple[Path, Path]]:
+    """Renames that put a folder's new entries in the place of the old, in order."""
+    fresh, kept = folder / f"{RESTORING}{stamp}", folder / f"{REPLACED}{stamp}"
+    for path in sorted(folder.iterdir()):
+        if path not in left_alone and not path.name.startswith((RESTORING, REPLACED)) and path.name != "lost+found":
+            yield path, kept / path.name
+    for path in sorted(fresh.iterdir()):
+        if folder / path.name not in left_alone:
+            yield path, folder / path.name
 
 
 def _outer(folder: Path, targets: Mapping[str, Path]) -> str | None:
@@ -304,28 +300,27 @@ def _outer(folder: Path, targets: Mapping[str, Path]) -> str | None:
     return next((name for name, other in targets.items() if other != folder and folder.is_relative_to(other)), None)
 
 
-def _swap(places: Mapping[str, _Place]) -> dict[str, Path]:
-    """Old content away, new content in its place; where one rename fails, those before it are undone."""
+def _swap(moves: Sequence[tuple[Path, Path]]) -> None:
+    """Renames, all or none: where one fails those before it are undone."""
     done = list[tuple[Path, Path]]()
     try:
-        for place in places.values():
-            for old, new in place.moves():
-                new.parent.mkdir(parents=True, exist_ok=True)
-                old.rename(new)
-                done.append((old, new))
+        for old, new in moves:
+            new.parent.mkdir(exist_ok=True)
+            old.rename(new)
+            done.append((old, new))
     except OSError:
         for old, new in reversed(done):
             new.rename(old)
+        for folder in {new.parent for _, new in moves if new.parent.name.startswith(REPLACED)}:
+            if folder.is_dir():
+                folder.rmdir()
         raise
-    for place in places.values():
-        if place.is_fixed:
-            place.fresh.rmdir()
-    return {name: place.kept for name, place in places.items() if place.kept.exists()}
 
 
-def _holds_files(folder: Path) -> bool:
+def _holds_files(folder: Path, left_alone: Collection[Path]) -> bool:
     """Whether there is anything to lose; the project's own note in an empty warehouse is nothing."""
-    return any(path.name != "README.md" for path in _files(folder, ())) if folder.is_dir() else False
+    skipped = [str(path.relative_to(folder)) for path in left_alone if path.is_relative_to(folder)]
+    return any(path.name != "README.md" for path in _files(folder, skipped)) if folder.is_dir() else False
 
 
 def _sha256(path: Path) -> str:

@@ -195,7 +195,7 @@ def _freshness(tables: ReportTables, say: Say) -> dict[str, Any]:
     for name, age in tables.ages.items():
         words = "–" if age is None else f"{age} ({say('stale')})" if age > STALE_SESSIONS else str(age)
         rows.append([name, words, tables.sources.get(name, "–")])
-    return {"head": [say(name) for name in ("table", "age", "source")], "rows": rows}
+    return {"head": [say(name) for name in ("table", "age", "source")], "rows": rows, "faults": tables.faults}
 
 
 def _percent(value: float | None) -> float | None:

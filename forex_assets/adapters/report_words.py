@@ -97,6 +97,7 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "never_searched": ("Never searched.", "Nunca se ha buscado."),
     "never_deployed": ("Settings never changed by the loop.", "El ciclo nunca ha cambiado los ajustes."),
     "freshness": ("How fresh the data are", "Qué tan frescos están los datos"),
+    "faults": ("Could not be read, and is left out:", "No se pudo leer y queda fuera:"),
     "table": ("table", "tabla"),
     "last": ("last", "último"),
     "age": ("age, sessions", "antigüedad, sesiones"),

@@ -5,7 +5,6 @@ runs finished at exit, and lets a second run of one process log into the first.
 """
 
 import hashlib
-import logging
 import os
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -33,9 +32,10 @@ PARENT: Final = "mlflow.parentRunId"
 LIMITS: Final = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
-"""A tracking server that is gone is found out in seconds, and sent to later; no line a run on the screen."""
+"""A tracking server that is gone is found out in seconds, and sent to later; the screen is left to the commands."""
 
 PAGE: Final = 1000
 ALL: Final = 3
@@ -280,7 +280,6 @@ class Tracker:
     def _client(self) -> "Iterator[Any]":
         """One client, one user of the store at a time on this machine: several that create it at once trip."""
         os.environ.update({name: os.environ.get(name, value) for name, value in LIMITS.items()})
-        logging.getLogger("mlflow").setLevel(logging.ERROR)  # else its tables' making and its own retries are told
         from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
         from sqlalchemy.exc import SQLAlchemyError

@@ -18,6 +18,7 @@ import filelock
 import polars as pl
 
 from forex_assets.adapters.atomic import write_atomically, write_bytes_atomically
+from forex_assets.domain.schemas import Schema
 
 SUFFIX: Final = ".parquet"
 LOCKS: Final = ".locks"
@@ -67,11 +68,16 @@ class Warehouse:
         names = (file.name.removesuffix(SUFFIX) for file in folder.glob(f"*{SUFFIX}") if file.is_file())
         return sorted(name for name in names if not name.startswith("."))
 
-    def read(self, key: str, partition: str | None = None) -> pl.DataFrame | None:
+    def read(self, key: str, partition: str | None = None, schema: Schema | None = None) -> pl.DataFrame | None:
         """The table as last written, or None where there is none.
 
+        Args:
+            key: such as `market/usdclp`.
+            partition: such as `7d`.
+            schema: columns that its reader needs; None where the reader sees to that.
+
         Raises:
-            WarehouseError: the file cannot be read or is no parquet.
+            WarehouseError: the file cannot be read, is no parquet, or lacks columns.
         """
         path = self.path(key, partition)
         try:
@@ -82,13 +88,20 @@ class Warehouse:
         except OSError as error:
             raise WarehouseError(f"cannot read {path}: {error.strerror}; see to its permissions or disk") from error
         try:
-            return pl.read_parquet(io.BytesIO(content))
+            table = pl.read_parquet(io.BytesIO(content))
         # A damaged page can make polars panic, which is no Exception.
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
             raise WarehouseError(
                 f"{path} is damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__}); "
                 "put a backup in its place, or move it away and the next run makes it anew"
             ) from error
+        lacking = [name for name in schema or () if name not in table.columns]
+        if lacking:
+            raise WarehouseError(
+                f"{path} is another version's: it has other columns, and no {', '.join(lacking[:3])}; the next run "
+                "makes it anew"
+            )
+        return table
 
     def write(self, key: str, frame: pl.DataFrame, partition: str | None = None) -> Path:
         """Replace a table atomically. Equal frames give equal bytes, whatever pieces they were put together from.

@@ -40,9 +40,17 @@ class Webhook:
     deadline_s: float = DEADLINE_S
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or not self.url.isprintable() or " " in self.url:
-            raise ValueError("FOREX_WEBHOOK_URL=… is no address such as https://example.com/hook")
+        is_plain = self.url.isascii() and self.url.isprintable() and " " not in self.url
+        try:
+            parts = urlsplit(self.url)
+            is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+        except ValueError:
+            is_address = False
+        if not (is_plain and is_address):
+            raise ValueError(
+                "FOREX_WEBHOOK_URL=… is no address such as https://example.com/hook; letters beyond ASCII are written "
+                "as %C3%B1, or xn--… in a host's name"
+            )
 
     @property
     def name(self) -> str:

@@ -1,5 +1,7 @@
 """The command line: reads the warehouse, runs the same assets as the UI in the same Dagster instance, prints."""
 
+import signal
+
 from forex_assets.cli import (  # noqa: F401  # each adds its commands
     accuracy,
     alerts,
@@ -16,5 +18,10 @@ from forex_assets.cli.common import app
 
 
 def main() -> None:
-    """Entry point of `forex-assets` and `python -m forex_assets`."""
+    """Entry point of `forex-assets` and `python -m forex_assets`.
+
+    A terminal that is closed ends a run as Ctrl-C does, which Dagster records, unless it was started by `nohup`.
+    """
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     app()

@@ -78,8 +78,9 @@ def scorecard(horizon: Horizon = "all", as_json: AsJson = False) -> None:
     import polars as pl
 
     from forex_assets.cli import render_accuracy
+    from forex_assets.domain.accuracy.scorecard import SCORECARD_SCHEMA
 
-    card = platform.warehouse.read("accuracy/scorecard")
+    card = platform.warehouse.read("accuracy/scorecard", schema=SCORECARD_SCHEMA)
     if card is None:
         fail(
             f"no scorecard in {platform.warehouse.root} yet; make one with `forex-assets backtest` or `forecast`",

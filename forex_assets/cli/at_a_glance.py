@@ -7,6 +7,7 @@ import polars as pl
 
 from forex_assets.cli.explanation import explanations, history
 from forex_assets.cli.overview import status_of
+from forex_assets.domain.accuracy.scorecard import SCORECARD_SCHEMA
 from forex_assets.resources.platform import Platform
 
 EVENTS: Final = 5
@@ -44,7 +45,7 @@ def dashboard_of(platform: Platform, horizons: Sequence[str]) -> dict[str, Any]:
 
 def skill_of(platform: Platform, horizon: str) -> dict[str, Any] | None:
     """How the forecasts turned out, over everything there is; None where nothing has come true."""
-    card = platform.warehouse.read("accuracy/scorecard")
+    card = platform.warehouse.read("accuracy/scorecard", schema=SCORECARD_SCHEMA)
     if card is None:
         return None
     rows = card.filter((pl.col("scope") == "all") & (pl.col("horizon") == horizon) & (pl.col("n") > 0))

@@ -4,7 +4,19 @@ from typing import Annotated
 
 import typer
 
-from forex_assets.cli.common import FAILED, AsJson, AsOf, app, err, horizons_of, out, platform_of, print_json, reported
+from forex_assets.cli.common import (
+    FAILED,
+    AsJson,
+    AsOf,
+    app,
+    err,
+    fail,
+    horizons_of,
+    out,
+    platform_of,
+    print_json,
+    reported,
+)
 
 
 @app.command(
@@ -18,28 +30,40 @@ def forecast(
     full: Annotated[bool, typer.Option("--full", help="Print every session instead of about one a week.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring prices in, forecast, keep it in the ledger, score what has come true, and print each fan."""
+    """Bring prices in, forecast, keep it in the ledger, score what has come true, and print each fan.
+
+    Exit code 1 where a horizon failed; the others are forecast all the same.
+    """
     horizons = horizons_of(horizon)
     platform = platform_of(as_of)
     from forex_assets.cli import render
-    from forex_assets.cli.runner import materialize_forecasts, materialize_market, materialize_scorecard
+    from forex_assets.cli.runner import RunFailed, materialize_forecasts, materialize_market, materialize_scorecard
+    from forex_assets.domain.schemas import FORECAST_SCHEMA
 
     with err.status("prices …") as status:
         if not stored:
             materialize_market(platform)
         status.update(f"forecasting {', '.join(horizons)} …")
-        materialize_forecasts(platform, horizons)
+        failure = None
+        try:
+            materialize_forecasts(platform, horizons)
+        except RunFailed as error:
+            if not error.made:
+                raise
+            horizons, failure = error.made, error
         status.update("scoring …")
         materialize_scorecard(platform)
-    fans = [platform.warehouse.read("forecasts/latest", name) for name in horizons]
+    fans = [platform.warehouse.read("forecasts/latest", name, FORECAST_SCHEMA) for name in horizons]
     if as_json:
         print_json([row for fan in fans if fan is not None for row in fan.to_dicts()])
-        return
-    for fan in fans:
-        if fan is not None:
-            render.fan(out, fan, is_full=full)
-    found = (platform.find_model(platform.configs.read(name).model) for name in horizons)
-    render.closing_words(out, platform, list(dict.fromkeys((each.model, each.why) for each in found)))
+    else:
+        for fan in fans:
+            if fan is not None:
+                render.fan(out, fan, is_full=full)
+        found = (platform.find_model(platform.configs.read(name).model) for name in horizons)
+        render.closing_words(out, platform, list(dict.fromkeys((each.model, each.why) for each in found)))
+    if failure:
+        fail(str(failure), FAILED)
 
 
 @app.command(epilog="Examples:  forex-assets ingest  ·  FOREX_MARKET=live forex-assets ingest --json")

@@ -1,6 +1,7 @@
 """What every command shares. Nothing heavy is imported at the top: `--help` must not wait for Dagster or torch."""
 
 import json
+import sqlite3
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -63,8 +64,27 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
             RunFailed,
         ) as error:
             fail(str(error), FAILED)
+        except Exception as error:
+            if words := _records_fault(error):
+                fail(words, FAILED)
+            raise
 
     return guarded
+
+
+def _records_fault(error: BaseException) -> str:
+    """What is wrong where Dagster's records cannot be read or written, as on a full disk; empty for anything else."""
+    if sqlalchemy := sys.modules.get("sqlalchemy.exc"):  # who has never loaded it has not raised it
+        first: BaseException | None = error
+        while first is not None and not isinstance(first, sqlalchemy.SQLAlchemyError | sqlite3.Error):
+            first = first.__cause__ or first.__context__
+        if first is not None:
+            from forex_assets.resources.settings import load_settings
+
+            said = (str(getattr(first, "orig", None) or first).splitlines() or [type(first).__name__])[0]
+            where = f"Dagster's records in {load_settings().dagster_home}"
+            return f"{where} cannot be used: {said}; see to space and permissions, or restore a backup"
+    return ""
 
 
 def fail(message: str, code: int) -> None:

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from forex_assets.adapters.config_store import ConfigError
 from forex_assets.cli.overview import instance_of
+from forex_assets.domain.monitoring.trigger import DECISION_SCHEMA
+from forex_assets.domain.optimization.tables import CANDIDATES_SCHEMA, VALIDATION_SCHEMA
 from forex_assets.resources.deploying import deployer_of
 from forex_assets.resources.platform import Platform
 from forex_assets.resources.watching import watch_state
@@ -18,12 +21,15 @@ PARTS: Final = {
 }
 """Tables of the loop's parts, in its order; deployments and watches have records of their own."""
 
+SCHEMAS: Final = {"decision": DECISION_SCHEMA, "search": CANDIDATES_SCHEMA, "validation": VALIDATION_SCHEMA}
+
 
 def explanations(platform: Platform, horizons: Sequence[str]) -> list[dict[str, Any]]:
     """By horizon, every figure that decided whether its settings changed.
 
     Returns:
-        `horizon`; `config` (fingerprint and settings that are live; None where there is no file yet); `decision`,
+        `horizon`; `config` (fingerprint and settings that are live; None where there is no file yet, or one that cannot
+        be read, which `config_fault` then says); `decision`,
         `search`, `validation`: words, when by the platform's clock, and the rows of the table, each None where there is
         none yet; `deployment`: the newest record; `watch`: the state of its watch.
     """
@@ -32,12 +38,17 @@ def explanations(platform: Platform, horizons: Sequence[str]) -> list[dict[str, 
 
 
 def _explanation(platform: Platform, instance: "dg.DagsterInstance | None", horizon: str) -> dict[str, Any]:
-    live = platform.configs.read(horizon) if platform.configs.path(horizon).exists() else None
+    live, fault = None, None
+    try:
+        live = platform.configs.read(horizon) if platform.configs.path(horizon).exists() else None
+    except ConfigError as error:  # of one horizon, the others are to be seen
+        fault = str(error)
     newest = deployer_of(platform).latest(horizon)
     watch = watch_state(platform, horizon)
     return {
         "horizon": horizon,
         "config": {"fingerprint": live.fingerprint, **live.model_dump()} if live else None,
+        "config_fault": fault,
         **{part: _part(platform, instance, part, horizon) for part in PARTS},
         "deployment": newest.model_dump(mode="json") if newest else None,
         "watch": watch.model_dump(mode="json") if watch else None,
@@ -49,7 +60,7 @@ def _part(platform: Platform, instance: "dg.DagsterInstance | None", part: str, 
     from forex_assets.defs import contracts
     from forex_assets.defs.records import last_by_clock
 
-    table = platform.warehouse.read(PARTS[part], horizon)
+    table = platform.warehouse.read(PARTS[part], horizon, SCHEMAS[part])
     if table is None or instance is None:
         return None
     import dagster as dg

@@ -46,8 +46,11 @@ def run(
     from forex_assets.cli.rehearsal import rehearsal
 
     with rehearsal(live) if dry_run else nullcontext(live) as platform:
-        failures = _run(platform, horizons, is_forced=force)
-        found = [each | {"failure": failures.get(each["horizon"])} for each in explanations(platform, horizons)]
+        failures, searched = _run(platform, horizons, is_forced=force)
+        found = [
+            each | {"failure": failures.get(each["horizon"]), "is_searched": each["horizon"] in searched}
+            for each in explanations(platform, horizons)
+        ]
     if as_json:
         print_json(found)
     else:
@@ -56,8 +59,8 @@ def run(
         raise typer.Exit(FAILED)
 
 
-def _run(platform: "Platform", horizons: list[str], *, is_forced: bool) -> dict[str, str]:
-    """The loop once; by horizon what failed, in words."""
+def _run(platform: "Platform", horizons: list[str], *, is_forced: bool) -> tuple[dict[str, str], set[str]]:
+    """The loop once; by horizon what failed, in words, and the horizons that were searched."""
     from forex_assets.cli.progress import run_trials_together
     from forex_assets.cli.runner import RunFailed, materialize_decisions
 
@@ -67,7 +70,7 @@ def _run(platform: "Platform", horizons: list[str], *, is_forced: bool) -> dict[
     failures: dict[str, str] = {}
     with err.status("looking at prices and errors …"):
         materialize_decisions(platform, horizons)
-        firing, waiting = _firing(platform, horizons)
+        firing, waiting = _firing(platform, horizons, is_forced=is_forced)
     failures |= dict.fromkeys(waiting, "a search is under way; see `forex-assets status`, or the UI: make ui")
     if len(firing) > 1:
         run_trials_together(err, platform, list(firing))
@@ -77,11 +80,14 @@ def _run(platform: "Platform", horizons: list[str], *, is_forced: bool) -> dict[
                 _recalibrate(platform, name, decision, status.update)
             except RunFailed as error:
                 failures[name] = str(error)
-    return failures
+    return failures, set(firing)
 
 
-def _firing(platform: "Platform", horizons: list[str]) -> "tuple[dict[str, Record], list[str]]":
-    """The decisions that ask for a search; and the horizons of which one is under way already."""
+def _firing(platform: "Platform", horizons: list[str], *, is_forced: bool) -> "tuple[dict[str, Record], list[str]]":
+    """The decisions that ask for a search; and the horizons of which one is under way already.
+
+    Two that are told to search at once may both be answered by the decision of the one: the other waits.
+    """
     from forex_assets.cli.overview import instance_of
     from forex_assets.defs import contracts
     from forex_assets.defs.records import is_searching, records
@@ -91,7 +97,7 @@ def _firing(platform: "Platform", horizons: list[str]) -> "tuple[dict[str, Recor
             return {}, []
         newest = {name: next(records(instance, contracts.TRIGGER_DECISION, name)) for name in horizons}
         firing = {name: decision for name, decision in newest.items() if decision.fires}
-        waiting = [name for name in firing if is_searching(instance, name)]
+        waiting = [name for name in (horizons if is_forced else firing) if is_searching(instance, name)]
     return {name: decision for name, decision in firing.items() if name not in waiting}, waiting
 
 

@@ -9,12 +9,11 @@ import polars as pl
 
 from forex_assets.adapters.chronos_model import check_settings
 from forex_assets.adapters.config_store import ConfigError
-from forex_assets.adapters.warehouse import WarehouseError
 from forex_assets.domain.calendar import SANTIAGO
 from forex_assets.domain.forecast.engine import EngineError
 from forex_assets.domain.horizon import HORIZONS
 from forex_assets.domain.market.prices import COPPER, USDCLP, PriceSeries
-from forex_assets.domain.schemas import SAMPLE_SOURCE
+from forex_assets.domain.schemas import COPPER_SCHEMA, FORECAST_SCHEMA, SAMPLE_SOURCE, USDCLP_SCHEMA
 from forex_assets.resources.platform import Platform
 from forex_assets.resources.settings import unknown_names
 
@@ -85,12 +84,7 @@ def _version(name: str) -> str:
 
 def _price_record(platform: Platform, series: PriceSeries) -> dict[str, Any]:
     table = f"market/{series.name}"
-    frame = platform.warehouse.read(table)
-    if frame is not None and not {series.value, "session", "source", "is_provisional"} <= set(frame.columns):
-        raise WarehouseError(
-            f"{platform.warehouse.path(table)} has other columns ({', '.join(frame.columns)}); `forex-assets ingest` "
-            "makes it anew"
-        )
+    frame = platform.warehouse.read(table, schema=USDCLP_SCHEMA if series is USDCLP else COPPER_SCHEMA)
     unknown = dict.fromkeys(("last_session", "last", "source", "is_provisional", "age_in_sessions"))
     record: dict[str, Any] = {"table": table, "unit": series.unit, "rows": 0, **unknown, "is_stale": True}
     if frame is None or (rows := frame.filter(pl.col(series.value).is_not_null())).is_empty():
@@ -110,10 +104,10 @@ def _price_record(platform: Platform, series: PriceSeries) -> dict[str, Any]:
 
 def _forecast_record(platform: Platform, horizon: str) -> dict[str, Any]:
     table = f"forecasts/latest/{horizon}"
-    frame = platform.warehouse.read("forecasts/latest", horizon)
+    frame = platform.warehouse.read("forecasts/latest", horizon, FORECAST_SCHEMA)
     fields = ("as_of", "target_date", "median", "low_95", "high_95", "model", "engine", "age_in_sessions")
     record: dict[str, Any] = {"table": table, "horizon": horizon, **dict.fromkeys(fields), "is_stale": True}
-    if frame is None:
+    if frame is None or frame.is_empty():
         return record
     last = frame.row(-1, named=True)
     age = platform.calendar(USDCLP).age(last["as_of"], platform.settings.as_of_date)

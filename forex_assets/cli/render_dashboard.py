@@ -52,7 +52,7 @@ def _horizon(each: dict[str, Any]) -> Panel:
     for name, words in (
         ("fan", _fan(each["forecast"])),
         ("record", _record(each["skill"])),
-        ("live", f"{each['config']['fingerprint'] if each['config'] else 'no config yet'}, {_age(each)}"),
+        ("live", f"{_live(each)}, {_age(each)}"),
         ("decision", _part(each["decision"], "never decided: forex-assets optimize decide")),
         ("verdict", _verdict(each["validation"])),
         ("change", _change(each["deployment"])),
@@ -60,6 +60,12 @@ def _horizon(each: dict[str, Any]) -> Panel:
     ):
         lines.add_row(name, words)
     return Panel(lines, title=each["horizon"], title_align="left")
+
+
+def _live(each: dict[str, Any]) -> str:
+    if each["config_fault"]:
+        return f"[red]{escape(each['config_fault'])}[/]"
+    return str(each["config"]["fingerprint"]) if each["config"] else "no config yet"
 
 
 def _fan(forecast: dict[str, Any]) -> str:

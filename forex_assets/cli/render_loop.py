@@ -35,9 +35,9 @@ def _outcome(each: dict[str, Any]) -> str:
     if each.get("failure"):
         return f"failed: {each['failure']}"
     decision, validation, deployment = each["decision"], each["validation"], each["deployment"]
-    if not decision or not decision.get("fires"):
+    if not each.get("is_searched"):
         return "no search; what is live stays"
-    if not validation or _is_older(validation, decision):
+    if not validation or (decision and decision.get("fires") and _is_older(validation, decision)):
         return "searched; not validated"
     if validation.get("verdict") != "approved":
         return f"searched, {validation.get('verdict')}; what is live stays"
@@ -63,7 +63,7 @@ def explanation(console: Console, found: Sequence[dict[str, Any]], *, is_sample:
         banner(console)
     for each in found:
         console.rule(f"[bold]{each['horizon']}", align="left")
-        console.print(_live(each["config"]), highlight=False)
+        console.print(_live(each["config"], each["config_fault"]), highlight=False)
         decision(console, each["decision"])
         search(console, each["search"])
         validation(console, each["horizon"], each["validation"])
@@ -71,7 +71,9 @@ def explanation(console: Console, found: Sequence[dict[str, Any]], *, is_sample:
         watch(console, each["watch"])
 
 
-def _live(config: dict[str, Any] | None) -> str:
+def _live(config: dict[str, Any] | None, fault: str | None) -> str:
+    if fault:
+        return f"Live: [red]{escape(fault)}[/]"
     if config is None:
         return "Live: no config yet; forex-assets run --force searches one"
     fields = ("context_length", "num_samples", "temperature", "representation")

@@ -1,12 +1,15 @@
 """Runs assets in this process, recorded in the instance that the UI shows."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
+from forex_assets.adapters.processes import PROCESS_TAG, process_name
 from forex_assets.defs import contracts
+from forex_assets.defs.records import end_dead_runs, forecasts_of
 from forex_assets.domain.horizon import HORIZONS
 from forex_assets.resources.instance import prepare_instance
 from forex_assets.resources.parquet_io import WarehouseIO, table_key
@@ -19,7 +22,15 @@ BY_COMMAND_LINE = {"source": "command line"}
 
 
 class RunFailed(Exception):
-    """A run did not end well; the message is the first failed step's own, and names the run."""
+    """A run did not end well; the message is the first failed step's own, and names the run.
+
+    Attributes:
+        made: horizons whose fans it made all the same.
+    """
+
+    def __init__(self, message: str, made: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.made = list(made)
 
 
 def materialize_market(platform: Platform) -> list[dict[str, Any]]:
@@ -47,7 +58,12 @@ def materialize_forecasts(platform: Platform, horizons: list[str]) -> None:
     Raises:
         RunFailed: as above.
     """
-    run_assets(platform, [contracts.LATEST, contracts.LEDGER, contracts.REALIZED], horizons)
+    try:
+        run_assets(platform, [contracts.LATEST, contracts.LEDGER, contracts.REALIZED], horizons)
+    except RunFailed as error:  # what one horizon's settings have done to the run is not done to the others' record
+        for name in error.made:
+            run_assets(platform, [contracts.LEDGER, contracts.REALIZED], [name])
+        raise
 
 
 def materialize_backtest(platform: Platform, horizons: list[str], settings: dict[str, Any] | None = None) -> None:
@@ -120,14 +136,16 @@ def run_assets(
     prepare_instance(platform.settings)
     job = _definitions(platform, build).resolve_implicit_global_asset_job_def()
     with dg.DagsterInstance.get() as instance:
+        end_dead_runs(instance, datetime.now(UTC))
         result = job.execute_in_process(
             instance=instance,
             asset_selection=keys,
-            tags=BY_COMMAND_LINE | tags,
+            tags={**BY_COMMAND_LINE, PROCESS_TAG: process_name(), **tags},
             run_config=QUIET | (config or {}),
             raise_on_error=False,
         )
-    _raise_where_failed(result)
+        made = [] if result.success else sorted(forecasts_of(instance, result.run_id), key=HORIZONS.index)
+    _raise_where_failed(result, made)
     return result
 
 
@@ -148,10 +166,11 @@ def run_job(platform: Platform, name: str, horizon: str, tags: Mapping[str, str]
     prepare_instance(platform.settings)
     job = _definitions(platform, build).resolve_job_def(name)
     with dg.DagsterInstance.get() as instance:
+        end_dead_runs(instance, datetime.now(UTC))
         result = job.execute_in_process(
             instance=instance,
             partition_key=horizon,
-            tags={**BY_COMMAND_LINE, **tags},
+            tags={**BY_COMMAND_LINE, PROCESS_TAG: process_name(), **tags},
             run_config=QUIET,
             raise_on_error=False,
         )
@@ -166,8 +185,8 @@ def _definitions(platform: Platform, build: Callable[[Mapping[str, Any]], dg.Def
     return build({"platform": resource, "io_manager": WarehouseIO(platform=resource)})
 
 
-def _raise_where_failed(result: dg.ExecuteInProcessResult) -> None:
-    """The first failure in words: an asset's own, else a blocking check's."""
+def _raise_where_failed(result: dg.ExecuteInProcessResult, made: Sequence[str] = ()) -> None:
+    """The first failure in words: an asset's own, else a blocking check's; `made` are fans that there are anyway."""
     for check in result.get_asset_check_evaluations():
         if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR:
             raise RunFailed(
@@ -179,8 +198,8 @@ def _raise_where_failed(result: dg.ExecuteInProcessResult) -> None:
         for event in result.all_events:
             data = event.event_specific_data
             if getattr(data, "error", None) is not None:  # a step's failure, or that of a resource before any step
-                raise RunFailed(f"{event.step_key or 'run'}: {_reason(data)} {where}")
-        raise RunFailed(f"no step says why {where}")
+                raise RunFailed(f"{event.step_key or 'run'}: {_reason(data)} {where}", made)
+        raise RunFailed(f"no step says why {where}", made)
 
 
 def _reason(data: Any) -> str:

@@ -174,11 +174,16 @@ def repair(as_json: AsJson = False) -> None:
     Exit code 1 where the store cannot be used.
     """
     platform = platform_of()
+    from datetime import UTC, datetime
+
     from forex_assets.cli.overview import instance_of
+    from forex_assets.defs.records import end_dead_runs
     from forex_assets.defs.tracking import send_waiting
     from forex_assets.resources.tracking import tracker_of
 
     with err.status("MLflow …"), instance_of(platform) as instance:
+        if instance is not None:
+            end_dead_runs(instance, datetime.now(UTC))
         count, reason = (0, "") if instance is None else send_waiting(platform, instance, is_repair=True)
         closed = 0 if reason else tracker_of(platform).repair()
     if as_json:

@@ -12,6 +12,7 @@ import dagster as dg
 
 from forex_assets.defs import contracts
 from forex_assets.defs.alert_events import Marks, Reader, gathered
+from forex_assets.defs.records import end_dead_runs
 from forex_assets.resources.mail import ids_of, notifier_of
 from forex_assets.resources.platform import PlatformResource
 
@@ -36,6 +37,8 @@ def gather_sensor(clock: Clock = _real_time) -> dg.SensorDefinition:
     )
     def gather_alerts(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SensorResult:
         ready, now = platform.platform(), clock()
+        for words in end_dead_runs(context.instance, now):  # first, so that they are told of as failures
+            context.log.warning(words)
         reader = Reader(context.instance, ready.deployments, _marks(context), now, ready.reading_branch == "sample")
         new, dropped = notifier_of(ready).add(gathered(reader), now)
         if dropped:

@@ -6,6 +6,7 @@ import dagster as dg
 import polars as pl
 
 from forex_assets.adapters.code_version import code_version
+from forex_assets.adapters.config_store import ConfigError
 from forex_assets.adapters.ledger_store import LedgerStore
 from forex_assets.adapters.plots import fan_plot, markdown_image
 from forex_assets.defs import contracts
@@ -15,12 +16,13 @@ from forex_assets.defs.metadata import column_schema, frame_metadata
 from forex_assets.domain.accuracy.realized import join_realized
 from forex_assets.domain.forecast.calibration import past_errors
 from forex_assets.domain.forecast.config import InferenceConfig
-from forex_assets.domain.forecast.engine import Engine
+from forex_assets.domain.forecast.engine import Engine, EngineError
 from forex_assets.domain.forecast.forecast import make_forecast, usable
 from forex_assets.domain.horizon import HORIZONS, target_of
 from forex_assets.domain.market.prices import USDCLP
 from forex_assets.domain.market.quality import findings, marked_anew
 from forex_assets.domain.schemas import FORECAST_SCHEMA, LEDGER_SCHEMA
+from forex_assets.resources.parquet_io import table_key
 from forex_assets.resources.platform import Platform, PlatformResource
 
 
@@ -34,9 +36,16 @@ from forex_assets.resources.platform import Platform, PlatformResource
     "data version is the fingerprint of the settings: a changed file starts a forecast, a reformatted one does not.",
 )
 def inference(platform: PlatformResource) -> dg.DataVersionsByPartition:
-    """The fingerprint of each horizon's settings."""
+    """The fingerprint of each horizon's settings; one that cannot be read is no reason not to see the others change."""
     configs = platform.platform().configs
-    return dg.DataVersionsByPartition({horizon: configs.read(horizon).fingerprint for horizon in HORIZONS})
+
+    def version(horizon: str) -> str:
+        try:
+            return configs.read(horizon).fingerprint
+        except ConfigError:
+            return "cannot be read"
+
+    return dg.DataVersionsByPartition({horizon: version(horizon) for horizon in HORIZONS})
 
 
 @dg.asset(
@@ -63,10 +72,34 @@ def latest(
     is_known = pl.col("available_at") <= ready.now  # a table written later than the clock holds what must not be seen
     prices, features = marked_anew(usdclp.filter(is_known), USDCLP), copper.filter(is_known)
     _refuse_unfit(ready, prices)
-    tables = [_forecast(ready, horizon, prices, features) for horizon in context.partition_keys]
-    for horizon, (table, why) in zip(context.partition_keys, tables, strict=True):
-        context.add_asset_metadata(_shown(prices, table, why), contracts.LATEST, horizon)
-    return pl.concat([table for table, _ in tables])
+    made, faults = dict[str, tuple[pl.DataFrame, str]](), list[str]()
+    for horizon in context.partition_keys:
+        try:
+            made[horizon] = _forecast(ready, horizon, prices, features)
+        except (ConfigError, EngineError) as error:
+            if len(context.partition_keys) == 1:
+                raise
+            faults.append(f"{horizon}: {error}")
+    shown = {horizon: _shown(prices, table, why) for horizon, (table, why) in made.items()}
+    if faults:
+        _keep(context, ready, made, shown)
+        raise dg.Failure("; ".join(faults) + "; the other horizons were forecast", allow_retries=False)
+    for horizon, metadata in shown.items():
+        context.add_asset_metadata(metadata, contracts.LATEST, horizon)
+    return pl.concat([table for table, _ in made.values()])
+
+
+def _keep(
+    context: dg.AssetExecutionContext,
+    ready: Platform,
+    made: dict[str, tuple[pl.DataFrame, str]],
+    shown: dict[str, dict[str, object]],
+) -> None:
+    """Fans of the horizons that have nothing wrong, kept and recorded although the run will fail for another's sake."""
+    key = table_key(contracts.LATEST)
+    for horizon, (table, _) in made.items():
+        ready.warehouse_for(key, table).write(key, table, horizon)
+        context.log_event(dg.AssetMaterialization(contracts.LATEST, partition=horizon, metadata=shown[horizon]))
 
 
 def _refuse_unfit(ready: Platform, prices: pl.DataFrame) -> None:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
 import dagster as dg
 
 from forex_assets.adapters.deployment_store import DeploymentStore
+from forex_assets.adapters.processes import PROCESS_TAG, is_gone
 from forex_assets.adapters.request_store import Open, RequestStore
 from forex_assets.defs import contracts
 from forex_assets.domain.deployment.record import DeploymentRecord
@@ -26,6 +27,9 @@ FIRST_SOURCE = "yahoo"
 """`source` of prices from the source that is asked first. Another is a fallback; the generated market is none."""
 
 MARKET_KEYS = (contracts.USDCLP, contracts.COPPER)
+
+LONGEST_RUN = timedelta(days=1)
+"""What has been under way for longer is dead, whatever is known of its process."""
 
 ANSWERS = 50
 """Decisions that are read for the requests that they answer."""
@@ -174,6 +178,37 @@ def is_searching(instance: dg.DagsterInstance, horizon: str) -> bool:
     """Whether any search of a horizon is queued or under way, whoever launched it."""
     wanted = dg.RunsFilter(job_name=contracts.OPTIMIZE_JOB, statuses=IN_PROGRESS, tags={PARTITION_TAG: horizon})
     return bool(instance.get_run_records(wanted, limit=1))
+
+
+def end_dead_runs(instance: dg.DagsterInstance, now: datetime) -> list[str]:
+    """Mark runs as failed whose process is gone; which, in words.
+
+    A run that is killed with whoever launched it, as by a power cut, or at the command line, stays under way in
+    Dagster's records for ever, since its launcher cannot tell: its horizon would never be searched again, and two of
+    them would fill the queue for good.
+
+    Args:
+        instance: whose records.
+        now: real time.
+    """
+    said = list[str]()
+    under_way = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+    for found in instance.get_run_records(dg.RunsFilter(statuses=under_way)):
+        run = found.dagster_run
+        began = datetime.fromtimestamp(found.start_time or now.timestamp(), UTC)
+        is_dead = is_gone(run.tags.get(PROCESS_TAG, "")) or now - began > LONGEST_RUN
+        again = instance.get_run_by_id(run.run_id) if is_dead else None  # it may have ended since it was read
+        if again is not None and not again.is_finished:
+            words = f"run {run.run_id[:8]} ({run.job_name}) is over: its process was killed, or the machine went down"
+            instance.report_run_failed(again, words)
+            said.append(words)
+    return said
+
+
+def forecasts_of(instance: dg.DagsterInstance, run_id: str) -> set[str]:
+    """Horizons of which a run has made a forecast, however it ended."""
+    events = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
+    return {str(each.partition_key) for each in events if each.asset_key == contracts.LATEST and each.partition_key}
 
 
 def attempts_for(

@@ -23,7 +23,7 @@ from forex_assets.adapters.ledger_store import LedgerStore
 from forex_assets.adapters.tracking import Tracker, TrackingError
 from forex_assets.adapters.warehouse import WarehouseError
 from forex_assets.defs import contracts
-from forex_assets.defs.records import PARTITION_TAG, Record, deployments, records
+from forex_assets.defs.records import PARTITION_TAG, Record, deployments, forecasts_of, records
 from forex_assets.domain.forecast.config import InferenceConfig
 from forex_assets.domain.forecast.ledger import LedgerError
 from forex_assets.domain.horizon import HORIZONS
@@ -259,7 +259,10 @@ def _send_failures(
     is_sample = platform.reading_branch == "sample"
     for each in sorted(instance.get_run_records(wanted), key=lambda found: found.update_timestamp):
         ended = each.update_timestamp.replace(tzinfo=each.update_timestamp.tzinfo or UTC)
+        made = forecasts_of(instance, each.dagster_run.run_id)
         for kind, horizon in _what_failed(each.dagster_run):
+            if horizon in made:  # it failed for another horizon's sake
+                continue
             began = datetime.fromtimestamp(each.start_time, UTC) if each.start_time else ended
             tags = {"dagster_run": each.dagster_run.run_id, "job": each.dagster_run.job_name}
             name = f"{FAILED}/{each.dagster_run.run_id}/{horizon}"

@@ -28,6 +28,7 @@ class ReportTables:
         deployments: newest record by horizon.
         ages: by table name, sessions between its last row and the clock; None where it has none.
         sources: by table name, where its last row is from.
+        faults: tables that could not be read, in words; they are left out.
     """
 
     as_of: datetime
@@ -44,3 +45,4 @@ class ReportTables:
     deployments: Mapping[str, DeploymentRecord] = field(default_factory=dict)
     ages: Mapping[str, int | None] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()

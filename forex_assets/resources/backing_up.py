@@ -4,12 +4,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from forex_assets.adapters.backup_archive import Archive, archives, create, outlived, remove, restore
+from forex_assets.adapters.backup_archive import Archive, ArchiveError, archives, create, outlived, remove, restore
 from forex_assets.adapters.ledger_store import COMPACTED
 from forex_assets.resources.platform import SAMPLE_FOLDER, Platform
 
 CACHES: Final = (COMPACTED, "optimizer/trials")
 """Tables that are made again when they are missing; a search is slower without them, and no record is lost."""
+
+OWN: Final = (".locks", ".git")
+"""Locks that other processes hold, and a repository that configs may be: neither saved nor replaced."""
 
 LOGS: Final = "storage"
 """What runs printed; Dagster's records of them are in its databases."""
@@ -29,20 +32,20 @@ def create_backup(platform: Platform) -> Archive:
         ArchiveError: it cannot be made.
     """
     settings, home = platform.settings, platform.settings.dagster_home
-    skipped = [".locks", "backups", *CACHES, *(f"{SAMPLE_FOLDER}/{each}" for each in (*CACHES, ".locks"))]
+    skipped = [*OWN, "backups", *CACHES, *(f"{SAMPLE_FOLDER}/{each}" for each in (*CACHES, ".locks"))]
     for folder in (home, backup_folder(platform)):
         if folder.is_relative_to(settings.warehouse):
             skipped.append(str(folder.relative_to(settings.warehouse)))
     sources = [
         ("dagster", home, [LOGS]),
-        ("configs", settings.configs, [".locks"]),
+        ("configs", settings.configs, list(OWN)),
         ("warehouse", settings.warehouse, skipped),
     ]
     return create(backup_folder(platform), sources, datetime.now(UTC))
 
 
 def restore_backup(platform: Platform, archive: Path, *, is_forced: bool) -> dict[str, Path]:
-    """Put an archive back; archives and Dagster's home stay where they are in the warehouse.
+    """Put an archive back; archives, locks and a repository of configs stay as they are.
 
     Args:
         platform: says where to.
@@ -52,15 +55,15 @@ def restore_backup(platform: Platform, archive: Path, *, is_forced: bool) -> dic
     Raises:
         ArchiveError: see `backup_archive.restore`.
     """
-    settings = platform.settings
+    settings, folder = platform.settings, backup_folder(platform)
     targets = {"warehouse": settings.warehouse, "configs": settings.configs, "dagster": settings.dagster_home}
-    kept = restore(archive, targets, datetime.now(UTC), is_forced=is_forced)
-    folder = backup_folder(platform)
-    if "warehouse" in kept and folder.is_relative_to(settings.warehouse):
-        before = kept["warehouse"] / folder.relative_to(settings.warehouse)
-        if before.is_dir() and not folder.exists():
-            before.rename(folder)
-    return kept
+    targets = {name: each.resolve() for name, each in targets.items()}  # what links lead to stays where it is
+    folder = folder.resolve()
+    inside = [each for each in targets.values() if folder.is_relative_to(each)]
+    if any(folder.parent != each for each in inside):
+        raise ArchiveError(f"archives lie in {folder}, deep in what is restored; move them, and set FOREX_BACKUPS")
+    own = [each / name for each in targets.values() for name in OWN]
+    return restore(archive, targets, datetime.now(UTC), is_forced=is_forced, left_alone=[folder, *own])
 
 
 def prune_backups(platform: Platform) -> list[str]:

@@ -1,5 +1,6 @@
 """The composition root: from settings to the plain objects that assets and the command line use. No rule lives here."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,7 @@ from forex_assets.adapters.holidays import market_calendar
 from forex_assets.adapters.model_finder import Found, effective_config, find_model, label_of
 from forex_assets.adapters.policy_store import read_policy
 from forex_assets.adapters.price_store import PriceStore
+from forex_assets.adapters.processes import PROCESS_TAG, process_name
 from forex_assets.adapters.request_store import RequestStore
 from forex_assets.adapters.warehouse import Warehouse
 from forex_assets.adapters.yahoo import YahooSource
@@ -189,6 +191,12 @@ class PlatformResource(dg.ConfigurableResource[Platform]):
     overrides: dict[str, str] = Field(
         default_factory=dict, description="settings by field name, such as as_of or model, over the environment's"
     )
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Notes which process a launched run dies with: its steps' parent. The command line has noted its own."""
+        run, instance = context.run, context.instance
+        if run is not None and instance is not None and PROCESS_TAG not in run.tags:
+            instance.add_run_tags(run.run_id, {PROCESS_TAG: process_name(os.getppid())})
 
     def platform(self) -> Platform:
         """A platform on the settings of this moment."""

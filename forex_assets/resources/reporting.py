@@ -1,5 +1,6 @@
 """The daily report from the tables that stand, for asset and command line."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -8,43 +9,68 @@ import polars as pl
 from forex_assets.adapters.atomic import write_bytes_atomically
 from forex_assets.adapters.report_page import render_report
 from forex_assets.adapters.warehouse import WarehouseError
+from forex_assets.domain.accuracy.scorecard import SCORECARD_SCHEMA
+from forex_assets.domain.deployment.record import DeploymentRecord
+from forex_assets.domain.features.copper import FEATURES_SCHEMA
 from forex_assets.domain.horizon import HORIZONS
 from forex_assets.domain.market.prices import COPPER, USDCLP
+from forex_assets.domain.monitoring.drift import DRIFT_SCHEMA
+from forex_assets.domain.monitoring.trigger import DECISION_SCHEMA
+from forex_assets.domain.optimization.tables import CANDIDATES_SCHEMA, VALIDATION_SCHEMA
 from forex_assets.domain.reporting import ReportTables
+from forex_assets.domain.schemas import COPPER_SCHEMA, FORECAST_SCHEMA, USDCLP_SCHEMA, Schema
 from forex_assets.resources.platform import Platform
 
 FILE: Final = "report/daily.html"
 
 
 def report_tables(platform: Platform) -> ReportTables:
-    """What the report is made from; tables that do not exist yet are left out."""
-    warehouse = platform.warehouse
+    """What the report is made from; tables that do not exist yet are left out, and so are those with a fault."""
+    faults = list[str]()
 
-    def of(key: str) -> dict[str, pl.DataFrame]:
-        found = {horizon: warehouse.read(key, horizon) for horizon in HORIZONS}
-        return {horizon: table for horizon, table in found.items() if table is not None}
+    def of(key: str, schema: Schema, horizon: str | None = None) -> pl.DataFrame | None:
+        try:
+            return platform.warehouse.read(key, horizon, schema)
+        except WarehouseError as error:  # one bad table is no reason to show none
+            faults.append(str(error))
+            return None
 
-    usdclp, copper = (warehouse.read(f"market/{series.name}") for series in (USDCLP, COPPER))
-    records = {horizon: platform.deployments.latest(horizon) for horizon in HORIZONS}
+    def by_horizon(key: str, schema: Schema) -> dict[str, pl.DataFrame]:
+        found = {horizon: of(key, schema, horizon) for horizon in HORIZONS}
+        return {horizon: table for horizon, table in found.items() if table is not None and not table.is_empty()}
+
+    def deployments() -> Iterator[tuple[str, DeploymentRecord]]:
+        for horizon in HORIZONS:
+            try:
+                record = platform.deployments.latest(horizon)
+            except WarehouseError as error:
+                faults.append(str(error))
+                continue
+            if record is not None:
+                yield horizon, record
+
+    usdclp, copper = of(f"market/{USDCLP.name}", USDCLP_SCHEMA), of(f"market/{COPPER.name}", COPPER_SCHEMA)
+    fans = by_horizon("forecasts/latest", FORECAST_SCHEMA)
     return ReportTables(
         as_of=platform.now,
         is_sample=platform.reading_branch == "sample",
         usdclp=usdclp,
         copper=copper,
-        features=warehouse.read("features/copper"),
-        fans=of("forecasts/latest"),
-        scorecard=warehouse.read("accuracy/scorecard"),
-        drift=warehouse.read("monitoring/drift_report"),
-        decisions=of("monitoring/trigger_decision"),
-        candidates=of("optimizer/candidate_config"),
-        validations=of("optimizer/validation_report"),
-        deployments={horizon: record for horizon, record in records.items() if record is not None},
-        ages=_ages(platform, usdclp, copper, of("forecasts/latest")),
+        features=of("features/copper", FEATURES_SCHEMA),
+        fans=fans,
+        scorecard=of("accuracy/scorecard", SCORECARD_SCHEMA),
+        drift=of("monitoring/drift_report", DRIFT_SCHEMA),
+        decisions=by_horizon("monitoring/trigger_decision", DECISION_SCHEMA),
+        candidates=by_horizon("optimizer/candidate_config", CANDIDATES_SCHEMA),
+        validations=by_horizon("optimizer/validation_report", VALIDATION_SCHEMA),
+        deployments=dict(deployments()),
+        ages=_ages(platform, usdclp, copper, fans),
         sources={
             f"market/{series.name}": table["source"][-1]
             for series, table in ((USDCLP, usdclp), (COPPER, copper))
             if table is not None and not table.is_empty()
         },
+        faults=tuple(faults),
     )
 
 

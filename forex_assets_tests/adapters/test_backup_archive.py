@@ -4,12 +4,14 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import tarfile
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -171,9 +173,7 @@ def volume(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_volume_is_restored_within_itself_and_keeps_what_it_replaces(
-    source: Path, tmp_path: Path, volume: Path
-) -> None:
+def test_a_volume_is_restored_and_keeps_what_it_replaces(source: Path, tmp_path: Path, volume: Path) -> None:
     archive, targets = made(source, tmp_path / "backups"), {"warehouse": volume}
     assert restore(archive.path, targets, NOW, is_forced=False) == {}
     whole = tree(volume)
@@ -199,7 +199,7 @@ def test_where_the_second_folder_cannot_be_put_back_the_first_is_as_it_was(
     before, real = (tree(source), tree(configs)), os.rename
 
     def busy(old: Path, new: Path) -> None:
-        if Path(old) == configs:
+        if Path(old) == configs / "a.json":
             raise OSError(16, "Device or resource busy", str(old))
         real(old, new)
 
@@ -207,7 +207,8 @@ def test_where_the_second_folder_cannot_be_put_back_the_first_is_as_it_was(
     with pytest.raises(ArchiveError, match="nothing was changed"):
         restore(archive.path, {"warehouse": source, "configs": configs}, NOW, is_forced=True)
     assert (tree(source), tree(configs)) == before
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["backups", "configs", "warehouse"]
+    assert sorted(each.name for each in configs.iterdir()) == ["a.json"]
+    assert not [each for each in source.iterdir() if each.name.startswith(".re")]
 
 
 def test_a_restore_overwrites_nothing_unless_it_is_told_to_and_keeps_what_it_replaces(
@@ -221,6 +222,7 @@ def test_a_restore_overwrites_nothing_unless_it_is_told_to_and_keeps_what_it_rep
     assert tree(source) == changed
     kept = restore(archive.path, {"warehouse": source}, NOW, is_forced=True)
     assert tree(kept["warehouse"]) == changed
+    assert kept["warehouse"].parent == source
     assert tree(source)["market/usdclp.parquet"] == before["market/usdclp.parquet"]
 
 
@@ -233,12 +235,25 @@ def test_a_home_inside_the_warehouse_comes_back_inside_it(tmp_path: Path) -> Non
     archive = create(tmp_path / "backups", sources, NOW)
     before = tree(warehouse)
     targets = {"warehouse": warehouse, "dagster": warehouse / "dagster"}
-    restore(archive.path, targets, NOW, is_forced=True)
+    kept = restore(archive.path, targets, NOW, is_forced=True)
+    assert tree(kept["warehouse"]) == before
+    shutil.rmtree(kept["warehouse"])
     assert tree(warehouse) == before
 
 
-def killed(action: object) -> int:
-    """Runs an action in a forked process that kills itself at its third rename."""
+def test_archives_locks_and_a_repository_stay_where_they_are(source: Path, tmp_path: Path) -> None:
+    archive = made(source, source / "backups")
+    (source / ".git").mkdir()
+    (source / ".git/HEAD").write_text("ref")
+    alone = [source / "backups", source / ".git"]
+    kept = restore(archive.path, {"warehouse": source}, NOW, is_forced=True, left_alone=alone)["warehouse"]
+    assert archive.path.exists()
+    assert (source / ".git/HEAD").read_text() == "ref"
+    assert {path.name for path in kept.iterdir()} == {"market", "cache", "empty.json", "records.db"}
+
+
+def killed(action: object, at: int) -> int:
+    """Runs an action in a forked process that kills itself before its rename number `at`."""
     child = os.fork()
     if child == 0:
         real, seen = os.rename, 0
@@ -246,7 +261,7 @@ def killed(action: object) -> int:
         def die(*paths: object, **more: object) -> None:
             nonlocal seen
             seen += 1
-            if seen == 2:
+            if seen == at:
                 os.kill(os.getpid(), signal.SIGKILL)
             real(*paths, **more)  # type: ignore[arg-type]
 
@@ -258,14 +273,21 @@ def killed(action: object) -> int:
     return os.waitpid(child, 0)[1]
 
 
-def test_killed_between_its_two_renames_a_restore_leaves_the_old_and_the_new_whole(
-    source: Path, tmp_path: Path
+@pytest.mark.parametrize("at", range(1, 7))
+def test_killed_anywhere_a_restore_loses_nothing_and_done_once_more_it_is_whole(
+    source: Path, tmp_path: Path, at: int
 ) -> None:
     archive, before = made(source, tmp_path / "backups"), tree(source)
-    assert os.WIFSIGNALED(killed(lambda: restore(archive.path, {"warehouse": source}, NOW, is_forced=True)))
-    (old,), (new,) = tmp_path.glob("warehouse.replaced-*"), tmp_path.glob("warehouse.restoring-*")
-    assert tree(old) == before
-    assert (new / "market/usdclp.parquet").read_bytes() == before["market/usdclp.parquet"]
+    (source / "market/usdclp.parquet").write_bytes(b"newer")
+    assert os.WIFSIGNALED(killed(lambda: restore(archive.path, {"warehouse": source}, NOW, is_forced=True), at))
+    left = {content for name, content in tree(source).items() if not name.startswith(".restoring-")}
+    assert left >= {b"newer", before["cache/x"], before["empty.json"]}
+    restore(archive.path, {"warehouse": source}, NOW + timedelta(minutes=1), is_forced=True)
+    after = {
+        name: content for name, content in tree(source).items() if not name.startswith((".replaced-", ".restoring-"))
+    }
+    assert set(after) == {"market/usdclp.parquet", "empty.json", "records.db"}
+    assert after["market/usdclp.parquet"] == before["market/usdclp.parquet"]
 
 
 def test_a_backup_that_is_killed_leaves_no_archive_that_looks_whole(source: Path, tmp_path: Path) -> None:
@@ -296,7 +318,21 @@ def test_a_full_disk_is_said_and_leaves_nothing(source: Path, tmp_path: Path) ->
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert [path for path in (tmp_path / "backups").iterdir() if path.is_file()] == []
+    assert [path.name for path in (tmp_path / "backups").iterdir() if path.is_file()] == [".lock"]
+
+
+def test_two_at_once_make_one_after_the_other(source: Path, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        moments = [NOW + timedelta(seconds=number) for number in range(4)]
+        found = list(pool.map(lambda moment: made(source, tmp_path / "backups", moment), moments))
+    assert {each.path for each in found} == {each.path for each in archives(tmp_path / "backups")}
+    assert all(verify(each.path).files for each in found)
+
+
+def test_a_folder_that_cannot_be_written_to_is_said(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "backups").write_text("a file")
+    with pytest.raises(ArchiveError, match="cannot be made"):
+        made(source, tmp_path / "backups")
 
 
 def test_archives_are_kept_for_so_many_days_and_never_the_newest_removed() -> None:

@@ -195,3 +195,16 @@ def test_what_is_to_be_told_can_be_sent_at_once_and_is_sent_once(hook: type[Hook
     assert bad.exit_code == 1
     assert "HTTP 503" in bad.stdout
     assert "T0KEN" not in bad.output
+
+
+@pytest.mark.parametrize("address", ["https://chat.example/hook/ñ", "http://[::1/x", "ftp://x/y", "https:///x", "no"])
+def test_an_address_that_cannot_be_posted_to_is_a_fault_of_the_setting_and_not_of_a_run(
+    hook: type[Hook], environment: Callable[..., None], address: str
+) -> None:
+    environment(FOREX_WEBHOOK_URL=address)
+    done = CliRunner().invoke(app, ["mail", "test"])
+    assert done.exit_code == 1
+    assert "FOREX_WEBHOOK_URL" in done.stdout
+    assert isinstance(done.exception, SystemExit)
+    with dg.DagsterInstance.get() as instance:
+        assert deliver(instance)

@@ -61,3 +61,18 @@ def test_an_archive_that_is_not_there_is_said(workspace: Path) -> None:
     assert nothing.exit_code == 1
     assert "forex-assets backup create" in nothing.output
     assert cli("backup", "verify", str(workspace / "x.tar.gz")).exit_code == 1
+
+
+def test_a_warehouse_that_is_a_link_is_restored_where_it_leads_to(
+    workspace: Path, environment: Callable[..., None]
+) -> None:
+    environment(FOREX_BACKUPS=str(workspace / "other-disk"))
+    materialize_market(Platform(load_settings()))
+    assert cli("backup", "create").exit_code == 0
+    (workspace / "warehouse").rename(workspace / "big-disk")
+    (workspace / "warehouse").symlink_to(workspace / "big-disk")
+    before = tables(workspace / "big-disk")
+    assert cli("backup", "restore", "--force").exit_code == 0
+    assert (workspace / "warehouse").is_symlink()
+    after = {name: each for name, each in tables(workspace / "big-disk").items() if ".replaced-" not in name}
+    assert set(after) == set(before)

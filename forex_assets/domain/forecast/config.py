@@ -4,9 +4,16 @@ import hashlib
 import json
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Representation = Literal["anchored", "levels", "returns"]
+
+
+def _printable(text: str) -> str:
+    """Text as it is; what a terminal would act on, or read the other way round, is no model's name."""
+    if not text.isprintable():
+        raise ValueError("it should hold printable characters only")
+    return text
 
 
 class InferenceConfig(BaseModel):
@@ -32,7 +39,7 @@ class InferenceConfig(BaseModel):
 
     schema_version: Literal[1] = 1
     horizon: Literal["7d", "15d", "30d", "90d"]
-    model: Annotated[str, Field(min_length=1)]
+    model: Annotated[str, Field(min_length=1), AfterValidator(_printable)]
     context_length: Annotated[int, Field(ge=16, le=8192)]
     num_samples: Annotated[int, Field(ge=20, le=10_000)] | None = None
     temperature: Annotated[float, Field(gt=0, le=5)] | None = None

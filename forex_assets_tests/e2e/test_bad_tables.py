@@ -1,0 +1,70 @@
+"""Tables and records that are damaged, or another version's: each said in a line, and the page shows all the rest."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from forex_assets.cli import app
+from forex_assets.cli.runner import materialize_forecasts, materialize_market
+from forex_assets.resources.platform import Platform
+from forex_assets.resources.reporting import report_tables, write_report
+from forex_assets.resources.settings import load_settings
+
+TABLES = (
+    "market/usdclp", "market/copper_hgf_usd_lb", "features/copper", "forecasts/latest/7d", "accuracy/scorecard",
+    "monitoring/drift_report", "monitoring/trigger_decision/7d", "optimizer/candidate_config/7d",
+    "optimizer/validation_report/7d",
+)  # fmt: skip
+COMMANDS = (["status"], ["dashboard"], ["explain"], ["scorecard"], ["report"], ["ledger", "verify"], ["doctor"])
+
+
+def cli(*args: str) -> Result:
+    return CliRunner().invoke(app, list(args), env={"COLUMNS": "300"})
+
+
+@pytest.fixture
+def made(workspace: Path) -> Path:
+    materialize_market(Platform(load_settings()))
+    materialize_forecasts(Platform(load_settings()), ["7d", "15d", "30d", "90d"])
+    return workspace / "warehouse/sample"
+
+
+@pytest.mark.parametrize("is_damaged", [True, False])
+def test_the_page_is_made_without_a_table_that_cannot_be_read_and_says_so(made: Path, is_damaged: bool) -> None:
+    for name in TABLES:
+        path = made / f"{name}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"PAR1") if is_damaged else pl.DataFrame({"x": [1]}).write_parquet(path)
+    platform = Platform(load_settings())
+    assert len(report_tables(platform).faults) == len(TABLES)
+    page = write_report(platform).read_text()
+    assert all(f"{name}.parquet" in page for name in TABLES)
+    assert "15d" in page
+    for command in COMMANDS:
+        done = cli(*command)
+        assert done.exception is None or isinstance(done.exception, SystemExit), (command, done.exception)
+        assert done.exit_code in (0, 1)
+        assert done.exit_code == 0 or ".parquet" in done.stderr, command
+
+
+def test_a_fan_without_rows_is_no_fan(made: Path) -> None:
+    path = made / "forecasts/latest/7d.parquet"
+    pl.read_parquet(path).clear().write_parquet(path)
+    for command in (["status"], ["dashboard"], ["report"]):
+        assert cli(*command).exit_code == 0, command
+
+
+@pytest.mark.parametrize(
+    "command", [["status"], ["forecast", "--stored"], ["dashboard"], ["history"], ["ledger", "verify"]]
+)
+def test_records_of_dagster_that_cannot_be_used_are_said_in_a_line(made: Path, command: list[str]) -> None:
+    home = made.parents[1] / "dagster"
+    for path in home.rglob("*.db"):
+        path.write_bytes(b"no database" * 1000)
+    done = cli(*command.split())
+    assert done.exit_code == 1
+    assert f"records in {home} cannot be used" in done.stderr.replace("\n", "")
+    assert isinstance(done.exception, SystemExit)

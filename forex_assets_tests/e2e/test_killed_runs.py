@@ -1,0 +1,116 @@
+"""Runs that were killed with whoever launched them: they are over, people are told, and nothing waits for them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from typer.testing import CliRunner
+
+from forex_assets.adapters.processes import PROCESS_TAG, process_name
+from forex_assets.cli import app
+from forex_assets.cli.runner import materialize_market
+from forex_assets.defs import contracts
+from forex_assets.defs.alerts import gather_sensor
+from forex_assets.defs.records import end_dead_runs, is_searching
+from forex_assets.locations.forecasting import build
+from forex_assets.resources.platform import Platform
+from forex_assets.resources.settings import load_settings
+from forex_assets_tests.defs.test_alerts import tick
+
+FORECAST = """
+import {how}
+from forex_assets.defs import forecasts
+from forex_assets.cli import runner, main
+from forex_assets.resources.platform import Platform
+from forex_assets.resources.settings import load_settings
+forecasts._forecast = lambda *_: {act}
+"""
+SEARCH = """
+import os, signal
+from forex_assets.cli import runner
+from forex_assets.defs import contracts, optimization
+from forex_assets.resources.platform import Platform
+from forex_assets.resources.settings import load_settings
+optimization.run_search = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+runner.run_job(Platform(load_settings()), contracts.OPTIMIZE_JOB, "7d", {})
+"""
+KILLED = FORECAST.format(how="os, signal", act="os.kill(os.getpid(), signal.SIGKILL)")
+
+
+def statuses(instance: dg.DagsterInstance, job: str | None = None) -> list[str]:
+    return [run.status.value for run in instance.get_runs(dg.RunsFilter(job_name=job))]
+
+
+@pytest.fixture
+def prices(workspace: Path) -> Path:
+    materialize_market(Platform(load_settings()))
+    return workspace
+
+
+def test_a_killed_search_holds_up_no_further_one(prices: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", SEARCH], env=os.environ.copy())
+    assert done.returncode == -signal.SIGKILL
+    with dg.DagsterInstance.get() as instance:
+        assert is_searching(instance, "7d"), "Dagster itself does not know"
+        (words,) = end_dead_runs(instance, datetime.now(UTC))
+        assert contracts.OPTIMIZE_JOB in words
+        assert not is_searching(instance, "7d")
+        assert end_dead_runs(instance, datetime.now(UTC)) == []
+
+
+def test_a_killed_forecast_is_told_of_as_a_failure_and_frees_its_place(prices: Path) -> None:
+    code = KILLED + 'runner.materialize_forecasts(Platform(load_settings()), ["7d"])'
+    assert subprocess.run([sys.executable, "-c", code], env=os.environ.copy()).returncode == -signal.SIGKILL
+    with dg.DagsterInstance.get() as instance:
+        assert statuses(instance).count("STARTED") == 1
+        told = tick(instance, gather_sensor(lambda: datetime.now(UTC)))
+        assert "1 new events" in str(told.skip_message)
+        assert statuses(instance).count("STARTED") == 0
+        assert statuses(instance).count("FAILURE") == 1
+
+
+def test_a_terminal_that_is_closed_ends_a_run_as_a_failure(prices: Path) -> None:
+    code = FORECAST.format(how="sys, time", act="time.sleep(120)")
+    code += 'sys.argv = ["forex-assets", "forecast", "--horizon", "7d", "--stored"]; main()'
+    run = subprocess.Popen([sys.executable, "-c", code], env=os.environ.copy(), stderr=subprocess.DEVNULL)
+    with dg.DagsterInstance.get() as instance:
+        until = time.monotonic() + 100
+        while "STARTED" not in statuses(instance) and time.monotonic() < until:
+            time.sleep(0.2)
+        run.send_signal(signal.SIGHUP)
+        assert run.wait(60) == 1
+        assert statuses(instance).count("STARTED") == 0
+        assert statuses(instance).count("FAILURE") == 1
+
+
+def test_a_run_that_is_alive_or_elsewhere_is_left_alone(prices: Path) -> None:
+    job, started = build().resolve_job_def(contracts.TRACKING_JOB), dg.DagsterRunStatus.STARTED
+    with dg.DagsterInstance.get() as instance:
+        for name in (process_name(), "elsewhere 1 1.0"):
+            instance.create_run_for_job(job, status=started, tags={PROCESS_TAG: name})
+        instance.create_run_for_job(job, status=started)
+        assert end_dead_runs(instance, datetime.now(UTC)) == []
+        assert statuses(instance, contracts.TRACKING_JOB) == ["STARTED"] * 3
+
+
+def test_one_horizons_bad_config_leaves_the_others_forecast_and_on_record(prices: Path) -> None:
+    (prices / "configs/chronos_7d.json").write_text("{bad")
+    done = CliRunner().invoke(app, ["forecast", "--stored", "--json"])
+    assert done.exit_code == 1
+    assert "chronos_7d.json" in done.stderr
+    assert {row["horizon"] for row in json.loads(done.stdout)} == {"15d", "30d", "90d"}
+    verified = json.loads(CliRunner().invoke(app, ["ledger", "verify", "--json"]).stdout)
+    assert [row["entries"] for row in verified] == [0, 1, 1, 1]
+    shown = json.loads(CliRunner().invoke(app, ["explain", "--json"]).stdout)
+    assert ["chronos_7d.json" in str(each["config_fault"]) for each in shown] == [True, False, False, False]
+    for name in ("explain", "dashboard"):
+        page = CliRunner().invoke(app, [name], env={"COLUMNS": "200"})
+        assert page.exit_code == 0
+        assert "no valid JSON" in page.stdout
