@@ -1,4 +1,4 @@
-# Everything a user types. Python 3.11+ and make are all that must be there before.
+# Everything a user types. Python 3.11.5+ and make are all that must be there before.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -49,7 +49,7 @@ setup: $(DONE)
 
 # CPU torch is preferred: uv can ask for it by name; pip takes what its index offers for the version in constraints.txt.
 $(DONE): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, {sys.version.split()[0]} found: make PYTHON=python3.11")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 5) and f"Python 3.11.5 or newer is needed, {sys.version.split()[0]} found: make PYTHON=python3.12")'
 	@echo "Setting up $(VENV) (once; a few minutes) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@if command -v uv >/dev/null 2>&1 && VIRTUAL_ENV=$(abspath $(VENV)) uv pip install --quiet --torch-backend cpu -c constraints.txt -e '.[dev]'; then :; \

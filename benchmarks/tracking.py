@@ -1,14 +1,22 @@
-"""What records in MLflow cost: `python benchmarks/tracking.py [--runs 1000]`.
+"""What records in MLflow cost: `python benchmarks/tracking.py [--runs 1000] [--repeats 9]`.
 
-Forecasts know nothing of MLflow (a sensor sends what Dagster has recorded), so that a forecast's own run costs nothing
-more; what is measured is the sending, in a store of its own: seconds a forecast and a search of 27 candidates, and the
-growth of the database by forecasts.
+The sending, in a store of its own: seconds a forecast and a search of 27 candidates, and the growth of database and
+artifacts by forecasts. Then a forecast's run itself, `forex-assets forecast --horizon 7d --stored` on the generated
+market, in fresh processes by turns: with no MLflow at all, with a store that somebody else holds locked, and while a
+sender is at work on a full store; seconds and peak memory, and the sender's own.
 """
 
 import argparse
+import os
+import shutil
+import sqlite3
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,34 +37,113 @@ def record(number: int, candidates: int = 0) -> RunRecord:
         "tags": {f"t{i}": "0123456789abcdef" for i in range(15)},
     }
     children = tuple(RunRecord(id=f"{number}/{i}", **fields) for i in range(candidates))  # type: ignore[arg-type]
-    words = {"words.txt": "w" * 300}
+    words = {"words.txt": "w" * 300, "plot.png": os.urandom(40_000), "fan.csv": "1.0," * 2_000}
     return RunRecord(id=str(number), children=children, artifacts=words, **fields)  # type: ignore[arg-type]
+
+
+def sending(folder: Path, runs: int) -> None:
+    """Fills a store, and prints what that took."""
+    tracker = Tracker(folder)
+    tracker.send(record(0))
+    database = folder / "mlflow.db"
+    before, seconds = database.stat().st_size, list[float]()
+    for number in range(1, runs + 1):
+        began = time.perf_counter()
+        tracker.send(record(number))
+        seconds.append(time.perf_counter() - began)
+    grown = (database.stat().st_size - before) / runs
+    files = sum(path.stat().st_size for path in (folder / "artifacts").rglob("*") if path.is_file()) / (runs + 1)
+    began = time.perf_counter()
+    tracker.send(record(runs + 1, candidates=27))
+    search = time.perf_counter() - began
+    print(
+        f"a forecast: median {1000 * statistics.median(seconds):.0f} ms, of the last hundred "
+        f"{1000 * statistics.median(seconds[-100:]):.0f} ms; a search of 27: {search:.1f} s"
+    )
+    for name, size in (("database", grown), ("artifacts", files)):
+        year = size * 1000 / 2**20
+        print(f"{name}: {size / 1024:.1f} KiB a forecast; 4 horizons, 250 evenings a year: {year:.1f} MiB a year")
+
+
+def run(environment: dict[str, str], *words: str) -> tuple[float, float]:
+    """A command in a process of its own: seconds of a clock, and its peak memory in MiB."""
+    began = time.perf_counter()
+    command = subprocess.Popen(
+        [sys.executable, "-m", "forex_assets", *words], env=environment, stdout=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(command.pid, 0)
+    command.returncode = os.waitstatus_to_exitcode(status)
+    if command.returncode:
+        raise RuntimeError(f"{words} ended with {command.returncode}")
+    return time.perf_counter() - began, usage.ru_maxrss / 1024
+
+
+@contextmanager
+def locked(database: Path) -> Iterator[None]:
+    """Somebody else holds the store."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as held:
+        held.execute("begin exclusive")
+        yield
+
+
+@contextmanager
+def sender(folder: Path) -> Iterator[None]:
+    """Somebody sends one record after the other."""
+    code = (
+        "import sys, itertools; from pathlib import Path; sys.path.insert(0, 'benchmarks'); import tracking as t\n"
+        "store = t.Tracker(Path(sys.argv[1]))\n"
+        "for number in itertools.count(10**6): store.send(t.record(number))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(folder)])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def forecasting(root: Path, full: Path, repeats: int) -> None:
+    """Prints what a forecast's run costs where MLflow is not, is held, or is at work."""
+    base = {name: value for name, value in os.environ.items() if not name.startswith(("FOREX_", "DAGSTER_", "MLFLOW_"))}
+    base |= {"FOREX_MARKET": "sample", "FOREX_MODEL": "ewma", "FOREX_AS_OF": "2025-06-13"}
+    homes = {name: root / name.replace(" ", "-") for name in ("none", "locked", "sending")}
+    environments = {name: base | {"FOREX_WAREHOUSE": str(home)} for name, home in homes.items()}
+    for name, home in homes.items():
+        run(environments[name], "forecast", "--horizon", "7d")
+        if name != "none":
+            shutil.copytree(full, home / "mlflow")
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in homes}
+    for _ in range(repeats):
+        for name, home in homes.items():
+            with {"none": nullcontext, "locked": lambda h=home: locked(h / "mlflow/mlflow.db"),
+                  "sending": lambda h=home: sender(h / "mlflow")}[name]():  # fmt: skip
+                taken[name].append(run(environments[name], "forecast", "--horizon", "7d", "--stored"))
+    seconds = {name: statistics.median(each[0] for each in found) for name, found in taken.items()}
+    memory = {name: statistics.median(each[1] for each in found) for name, found in taken.items()}
+    for name in ("locked", "sending"):
+        pairs = [b[0] - a[0] for a, b in zip(taken["none"], taken[name], strict=True)]
+        print(
+            f"a forecast's run, store {name}: {seconds[name]:.2f} s against {seconds['none']:.2f} s with none; "
+            f"pair by pair {statistics.median(pairs):+.2f} s ({min(pairs):+.2f} to {max(pairs):+.2f}); "
+            f"peak memory {memory[name]:.0f} against {memory['none']:.0f} MiB"
+        )
+    sent = run(environments["none"], "tracking", "repair")
+    print(
+        f"`tracking repair` of {repeats + 1} forecasts, a process of its own: {sent[0]:.1f} s, "
+        f"peak memory {sent[1]:.0f} MiB"
+    )
 
 
 def main() -> None:
     """Measures, then prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=1000)
-    runs = parser.parse_args().runs
+    parser.add_argument("--repeats", type=int, default=9)
+    chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        tracker = Tracker(Path(folder))
-        tracker.send(record(0))
-        database = Path(folder) / "mlflow.db"
-        before, seconds = database.stat().st_size, list[float]()
-        for number in range(1, runs + 1):
-            began = time.perf_counter()
-            tracker.send(record(number))
-            seconds.append(time.perf_counter() - began)
-        grown = (database.stat().st_size - before) / runs
-        began = time.perf_counter()
-        tracker.send(record(runs + 1, candidates=27))
-        search = time.perf_counter() - began
-    print(
-        f"a forecast: median {1000 * statistics.median(seconds):.0f} ms, of the last hundred "
-        f"{1000 * statistics.median(seconds[-100:]):.0f} ms; a search of 27: {search:.1f} s"
-    )
-    year = grown * 1000 / 2**20
-    print(f"database: {grown / 1024:.1f} KiB a forecast; 4 horizons, 250 evenings a year: {year:.1f} MiB a year")
+        store = Path(folder) / "mlflow"
+        sending(store, chosen.runs)
+        forecasting(Path(folder), store, chosen.repeats)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from forex_assets.adapters.plots import markdown_image
 from forex_assets.adapters.tracking import RECORD_ID, Tracker, TrackingError
-from forex_assets.domain.tracking import RunRecord, finite
+from forex_assets.domain.tracking import RunRecord, finite, pictures_of, search_details
 
 NOW = datetime(2025, 6, 13, 23, 0, tzinfo=UTC)
 
@@ -157,3 +158,25 @@ def test_the_generated_market_is_kept_apart() -> None:
 
 def test_figures_that_a_tracker_cannot_hold_are_left_out() -> None:
     assert finite({"a": 1, "b": None, "c": float("nan"), "d": float("inf"), "e": -0.5}) == {"a": 1.0, "e": -0.5}
+
+
+@pytest.mark.parametrize("alt", ["a fan", "USD/CLP [7d], issued …", "", "two\nlines"])
+def test_pictures_are_found_in_metadata_and_nothing_else_is_taken_for_one(alt: str) -> None:
+    png = bytes(range(256))
+    metadata = {"plot": markdown_image(png, alt), "words": "![x](y)", "n": 3, "data": "**SAMPLE**"}
+    assert pictures_of(metadata) == {"plot.png": png}
+
+
+def test_a_search_is_one_run_with_one_in_it_for_each_candidate() -> None:
+    rows = [
+        {"candidate": "a", "context_length": 90, "num_samples": 50, "temperature": 1.0, "loss": 2.0, "gain": 0.1},
+        {"candidate": "b", "context_length": 180, "num_samples": None, "temperature": None, "loss": None, "gain": 0.0},
+    ]
+    more = search_details(rows, "a", record())
+    assert more["params"] == {"context_length": "90", "num_samples": "50", "temperature": "1.0"}
+    assert more["metrics"] == {"loss": 2.0, "gain": 0.1}
+    first, second = more["children"]
+    assert (first.id, second.id) == ("search/7d/1/a", "search/7d/1/b")
+    assert (first.tags["is_chosen"], second.tags["is_chosen"]) == ("True", "False")
+    assert second.metrics == {"gain": 0.0}
+    assert more["artifacts"]["candidates.csv"].splitlines()[0].startswith("candidate,context_length")
