@@ -5,7 +5,7 @@ replace → commit to git → record → journal away. A journal that is found l
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -113,7 +113,9 @@ class Deployer:
             wanted = self._record("deploy", config, by=by, reason=reason, now=now, validation_id=validation_id)
             return self._bring(wanted, content, expected)
 
-    def rollback(self, horizon: str, *, reason: str, by: str, now: datetime, to: str | None = None) -> DeploymentRecord:
+    def rollback(
+        self, horizon: str, *, reason: str, by: str, now: datetime, to: str | None = None, failed: str | None = None
+    ) -> DeploymentRecord:
         """Bring a backup live, by the same steps.
 
         Args:
@@ -121,7 +123,9 @@ class Deployer:
             reason: in words.
             by: who; `watch` and `probation` may so often a day.
             now: real time, with a time zone.
-            to: name of a backup; None for what the last deployment replaced that was not taken back yet.
+            to: name of a backup; None for what the last deployment replaced that was not taken back yet, and that is
+                not what is live.
+            failed: fingerprint of the settings that are to go: where others are live by now, they stay.
 
         Returns:
             As `deploy`; `refused` where there is nothing to go back to, the backup is damaged, or the day's automatic
@@ -133,13 +137,15 @@ class Deployer:
         with self._locked():
             self._recover(horizon, now)
             records = self.records(horizon)
-            undone = to_take_back(records) if to is None else None
-            name = to or (undone.backup if undone else None)
             live = self._live(horizon)
+            undone = self._to_take_back(records, live) if to is None else None
+            name = to or (undone.backup if undone else None)
             blank = self._blank(horizon, live, by=by, reason=reason, now=now)
             if by in AUTOMATIC and automatic_today(records, now) >= self.policy.rollbacks_per_day:
                 most = self.policy.rollbacks_per_day
                 return self._refuse(blank, f"{most} automatic rollbacks in a day; forex-assets rollback by hand")
+            if failed is not None and live not in (None, failed):
+                return self._refuse(blank, f"{live} is live, brought by others, and stays")
             if name is None:
                 return self._refuse(blank, "no deployment on record that could be taken back")
             try:
@@ -198,6 +204,19 @@ class Deployer:
             # Live, and its journal is there: the next start commits and records it.
             words = f"{wanted.reason}; live, and not recorded yet: {error}"
             return wanted.model_copy(update={"reason": words, "git": "pending"})
+
+    def _to_take_back(self, records: Sequence[DeploymentRecord], live: str | None) -> DeploymentRecord | None:
+        """The deployment to take back: the newest whose backup is not what a person has brought live meanwhile."""
+        skipped = set[str]()
+        while (found := to_take_back(each for each in records if each.id not in skipped)) is not None:
+            try:
+                content = self.backups.content(found.horizon, str(found.backup))
+                if self._parse(content, found.horizon).fingerprint != live:
+                    return found
+            except (BackupError, ConfigError):
+                return found  # the caller says what is wrong with it
+            skipped.add(found.id)
+        return None
 
     def _replace(self, wanted: DeploymentRecord, content: bytes) -> DeploymentRecord:
         """Journal, backup, replacement, commit, record."""

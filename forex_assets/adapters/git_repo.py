@@ -77,7 +77,8 @@ def _commit(top: Path, name: str, message: str) -> Commit:
     before = _blob_of(top, head, name)
     if blob != before:
         head = _write_commit(top, branch, head, name, blob, message)
-    else:  # committed by a process that was killed before the index was told
+    else:  # committed by a process that was killed before the index was told; others may have committed since
+        head = _git(top, "log", "-1", "--format=%H", "--", name) or head
         before = _blob_of(top, f"{head}^", name)
     _agree(top, name, blob, before)
     return Commit("committed", head[:12])

@@ -43,7 +43,7 @@ def _explanation(platform: Platform, instance: "dg.DagsterInstance | None", hori
         live = platform.configs.read(horizon) if platform.configs.path(horizon).exists() else None
     except ConfigError as error:  # of one horizon, the others are to be seen
         fault = str(error)
-    newest = deployer_of(platform).latest(horizon)
+    newest = next(iter(deployer_of(platform).records(horizon)), None)
     watch = watch_state(platform, horizon)
     return {
         "horizon": horizon,

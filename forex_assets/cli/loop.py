@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from forex_assets.defs.records import Record
     from forex_assets.resources.platform import Platform
 
+UNDER_WAY = "a search is under way; see `forex-assets status`, or the UI: make ui"
 Horizon = Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")]
 
 
@@ -71,11 +72,14 @@ def _run(platform: "Platform", horizons: list[str], *, is_forced: bool) -> tuple
     with err.status("looking at prices and errors …"):
         materialize_decisions(platform, horizons)
         firing, waiting = _firing(platform, horizons, is_forced=is_forced)
-    failures |= dict.fromkeys(waiting, "a search is under way; see `forex-assets status`, or the UI: make ui")
+    failures |= dict.fromkeys(waiting, UNDER_WAY)
     if len(firing) > 1:
         run_trials_together(err, platform, list(firing))
     with err.status("…") as status:
         for name, decision in firing.items():
+            if _is_launched(platform, name, decision):  # by a sensor, while the trials of all were run
+                failures[name] = UNDER_WAY
+                continue
             try:
                 _recalibrate(platform, name, decision, status.update)
             except RunFailed as error:
@@ -99,6 +103,15 @@ def _firing(platform: "Platform", horizons: list[str], *, is_forced: bool) -> "t
         firing = {name: decision for name, decision in newest.items() if decision.fires}
         waiting = [name for name in (horizons if is_forced else firing) if is_searching(instance, name)]
     return {name: decision for name, decision in firing.items() if name not in waiting}, waiting
+
+
+def _is_launched(platform: "Platform", horizon: str, decision: "Record") -> bool:
+    """Whether a search for a decision, or any of its horizon, is on record already."""
+    from forex_assets.cli.overview import instance_of
+    from forex_assets.defs.records import attempts_for, is_searching
+
+    with instance_of(platform) as instance:
+        return instance is not None and (is_searching(instance, horizon) or bool(attempts_for(instance, decision.id)))
 
 
 def _recalibrate(platform: "Platform", horizon: str, decision: "Record", say: Any) -> None:

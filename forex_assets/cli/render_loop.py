@@ -54,7 +54,11 @@ def _reasons(each: dict[str, Any]) -> list[str]:
     parts = [decision]
     if decision.get("fires"):
         parts += [part for part in (each["search"], each["validation"]) if part and not _is_older(part, decision)]
-    return [str(part["words"]) for part in parts if part.get("words")]
+    words = [str(part["words"]) for part in parts if part.get("words")]
+    deployment, report = each["deployment"], each["validation"]
+    if deployment and report and deployment.get("validation_id") == _first(report, "validation_id"):
+        words += [f"not deployed: {deployment['reason']}"] if deployment["state"] != "deployed" else []
+    return words
 
 
 def explanation(console: Console, found: Sequence[dict[str, Any]], *, is_sample: bool) -> None:

@@ -45,6 +45,9 @@ SEARCH_ID: Final = "search_id"
 VALIDATION_ID: Final = "validation_id"
 """Metadata of validation and deployment: which report a deployment rests on."""
 
+IS_BY_HAND: Final = "is_by_hand"
+"""Metadata of `optimizer/validation_report`: made outside the loop's own job, so that nothing is deployed for it."""
+
 DEPLOYMENT_ID: Final = "deployment_id"
 """Metadata of deployment and watch: name of the deployment's record."""
 

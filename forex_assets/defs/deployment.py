@@ -2,19 +2,24 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from itertools import islice
+from typing import Final
 
 import dagster as dg
 import polars as pl
 
 from forex_assets.defs import contracts
 from forex_assets.defs.metadata import clock_metadata, column_schema, frame_metadata, small_table
-from forex_assets.defs.records import Record, attempts_for, deployment_values, records
+from forex_assets.defs.records import Record, attempts_for, deployment_values, is_ours, records
 from forex_assets.domain.deployment.record import DEPLOYMENT_SCHEMA, DeploymentRecord, records_table
 from forex_assets.domain.horizon import HORIZONS
 from forex_assets.domain.monitoring.launches import next_step
 from forex_assets.resources.deploying import deploy_validated, deployer_of, real_now
 from forex_assets.resources.parquet_io import table_key
 from forex_assets.resources.platform import Platform, PlatformResource
+
+REPORTS: Final = 50
+"""Newest reports that are looked through for the loop's last."""
 
 
 @dg.asset(
@@ -86,19 +91,23 @@ def deploy_sensor(clock: Callable[[], datetime] = real_now) -> dg.SensorDefiniti
         description="Launches the deployment of each approved validation once; a failed one again after 10 and 20 "
         "minutes, then no more. One that is asked for again is nothing but a look at what is live.",
     )
-    def deploy_on_approval(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        """One run a report and attempt, under its own name: Dagster launches no name twice."""
+    def deploy_on_approval(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SensorResult:
+        """One run a report and attempt, under its own name: Dagster launches no name twice.
+
+        Only reports of the loop count: one that was made by hand, once more, is one more chance for luck.
+        """
+        ready = platform.platform()
         requests, said = list[dg.RunRequest](), list[str]()
         for horizon in HORIZONS:
-            newest = next(records(context.instance, contracts.VALIDATION_REPORT, horizon, page=1), None)
+            reports = islice(records(context.instance, contracts.VALIDATION_REPORT, horizon, page=10), REPORTS)
+            newest = next((each for each in reports if _is_of_the_loop(each) and is_ours(each, ready)), None)
             verdict = str(newest.metadata.get(contracts.VERDICT)) if newest else "none yet"
             if newest is None or verdict != "approved" or _is_deployed(context.instance, horizon, newest):
                 said.append(f"{horizon}: {verdict}")
                 continue
             name = str(newest.metadata.get(contracts.VALIDATION_ID))
-            step = next_step(
-                attempts_for(context.instance, name, contracts.DEPLOY_JOB, contracts.VALIDATION_TAG), clock()
-            )
+            attempts = attempts_for(context.instance, name, contracts.DEPLOY_JOB, contracts.VALIDATION_TAG)
+            step = next_step(attempts, clock(), "deployment", f"forex-assets run --horizon {horizon} --force")
             said.append(f"{horizon}: {step.words}")
             if step.launch is not None:
                 requests.append(_request(horizon, newest, name, step.launch))
@@ -107,6 +116,10 @@ def deploy_sensor(clock: Callable[[], datetime] = real_now) -> dg.SensorDefiniti
         return dg.SensorResult(skip_reason="; ".join(said))
 
     return deploy_on_approval
+
+
+def _is_of_the_loop(report: Record) -> bool:
+    return report.metadata.get(contracts.IS_BY_HAND) is not True
 
 
 def _request(horizon: str, report: Record, name: str, attempt: int) -> dg.RunRequest:

@@ -138,7 +138,7 @@ def trigger_decision(context: dg.AssetExecutionContext, platform: PlatformResour
     owners=contracts.OWNERS,
     metadata=column_schema(SEARCH_REQUEST_SCHEMA),
     description="The search that was last begun for a horizon: who asked, when, why, by which decision. The head of "
-    "the optimization graph; the age of a horizon's settings is counted from here.",
+    "the optimization graph; the age of a horizon's settings is counted from the search that follows.",
 )
 def search_request(context: dg.AssetExecutionContext, platform: PlatformResource) -> dict[str, pl.DataFrame]:
     """One row a horizon, from the tags of the run."""

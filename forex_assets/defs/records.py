@@ -15,6 +15,7 @@ from forex_assets.defs import contracts
 from forex_assets.domain.deployment.record import DeploymentRecord
 from forex_assets.domain.monitoring.launches import Attempt, State
 from forex_assets.domain.schemas import SAMPLE_SOURCE
+from forex_assets.resources.platform import Platform
 
 IN_PROGRESS = [
     dg.DagsterRunStatus.QUEUED,
@@ -143,6 +144,17 @@ def deployment_values(record: DeploymentRecord) -> dict[str, Any]:
         "backup": record.backup or "none",
         "git": f"{record.git} {record.git_words}".strip(),
     }
+
+
+def is_ours(record: Record, platform: Platform) -> bool:
+    """Whether a record was made on the market and by the clock that the platform goes by.
+
+    The command line may have made one on the generated market, or at a clock in the past: nothing is launched for it.
+    """
+    if record.metadata.get(contracts.MARKET) not in (None, platform.reading_branch):
+        return False
+    made = record.written_at if platform.settings.as_of is None else platform.now
+    return contracts.CLOCK not in record.metadata or abs(record.clock - made) < timedelta(days=1)
 
 
 def last_by_clock(

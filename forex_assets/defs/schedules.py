@@ -5,6 +5,7 @@ before it asks: what this evening's first tick has made, or is making, the secon
 """
 
 from datetime import UTC, datetime, time, timedelta
+from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -84,8 +85,9 @@ def _due(context: dg.ScheduleEvaluationContext, hour: time) -> tuple[datetime, s
 
 def _is_done(instance: dg.DagsterInstance, key: dg.AssetKey, job: str, horizon: str | None, due: datetime) -> bool:
     """Whether an asset was made since `due`, or a run that will make it is on its way."""
-    newest = next(records(instance, key, horizon, page=1), None)
-    if newest is not None and due <= newest.written_at < due + WINDOW:
+    since_due = takewhile(lambda each: each.written_at >= due, records(instance, key, horizon, page=5))
+    # One that was made at a clock set by hand is none of this evening's.
+    if any(each.written_at < due + WINDOW and abs(each.written_at - each.clock) < WINDOW for each in since_due):
         return True
     tags = {PARTITION_TAG: horizon} if horizon else {}
     since = due.astimezone(UTC)  # Dagster drops the zone of a filter's times and takes them for UTC

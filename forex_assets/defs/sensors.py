@@ -14,11 +14,13 @@ from forex_assets.defs.records import (
     Record,
     attempts_for,
     is_fallback,
+    is_ours,
     is_searching,
     records,
 )
 from forex_assets.domain.horizon import HORIZONS
 from forex_assets.domain.monitoring.launches import next_step
+from forex_assets.resources.platform import Platform, PlatformResource
 
 FALLBACKS = 3
 FALLBACK_WINDOW = timedelta(days=7)
@@ -41,11 +43,12 @@ def optimize_sensor(clock: Clock = _real_time) -> dg.SensorDefinition:
         description="Launches the search of a horizon once for each decision that fires; one search a horizon at a "
         "time. A failed search is launched again after 10 and 20 minutes, then given up.",
     )
-    def optimize_on_trigger(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    def optimize_on_trigger(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SensorResult:
+        ready = platform.platform()
         marks = _marks(context)
         requests, said = list[dg.RunRequest](), list[str]()
         for horizon in HORIZONS:
-            request, marks[horizon], words = _of_horizon(context.instance, horizon, marks[horizon], clock())
+            request, marks[horizon], words = _of_horizon(context.instance, ready, horizon, marks[horizon], clock())
             requests += [request] if request else []
             said.append(f"{horizon}: {words}")
         return _result(requests, marks, "; ".join(said))
@@ -54,7 +57,7 @@ def optimize_sensor(clock: Clock = _real_time) -> dg.SensorDefinition:
 
 
 def _of_horizon(
-    instance: dg.DagsterInstance, horizon: str, mark: int, now: datetime
+    instance: dg.DagsterInstance, ready: Platform, horizon: str, mark: int, now: datetime
 ) -> tuple[dg.RunRequest | None, int, str]:
     """What to launch for a horizon; the place up to which its decisions are settled; and why, for people.
 
@@ -63,7 +66,7 @@ def _of_horizon(
     run key of a decision is the same at every tick, so that Dagster does not either.
     """
     unsettled = list(records(instance, contracts.TRIGGER_DECISION, horizon, after=mark))
-    firing = [each for each in unsettled if each.fires]
+    firing = [each for each in unsettled if each.fires and is_ours(each, ready)]
     if not firing:
         return None, unsettled[0].place if unsettled else mark, "no decision to act on"
     if is_searching(instance, horizon):

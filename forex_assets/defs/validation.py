@@ -45,6 +45,7 @@ def validation_report(context: dg.AssetExecutionContext, platform: PlatformResou
         tables[horizon] = found.table
         context.log.info(f"{horizon}: {found.words}")
         shown = {**_shown(ready, found), **clock_metadata(ready)}
+        shown[contracts.IS_BY_HAND] = context.run.job_name != contracts.OPTIMIZE_JOB
         context.add_asset_metadata(frame_metadata(found.table, **shown), contracts.VALIDATION_REPORT, horizon)
     return tables
 

@@ -12,7 +12,7 @@ from forex_assets.defs.metadata import clock_metadata, column_schema, frame_meta
 from forex_assets.defs.records import IN_PROGRESS, PARTITION_TAG, records
 from forex_assets.domain.calendar import SANTIAGO
 from forex_assets.domain.deployment.record import DeploymentRecord
-from forex_assets.domain.deployment.watch import WATCH_SCHEMA, FailedRuns, due_look
+from forex_assets.domain.deployment.watch import WATCH_SCHEMA, FailedRuns, due_look, slot_of
 from forex_assets.domain.horizon import HORIZONS
 from forex_assets.domain.schemas import empty
 from forex_assets.resources.deploying import deployer_of, real_now
@@ -40,7 +40,9 @@ def deployment_watch(context: dg.AssetExecutionContext, platform: PlatformResour
     """One row a look."""
     ready, tables = platform.platform(), {}
     for horizon in context.partition_keys:
-        record, now = deployer_of(ready).latest(horizon), real_now()
+        now = real_now()
+        deployer_of(ready).recover(now)
+        record = deployer_of(ready).latest(horizon)
         failed = failed_runs(context.instance, horizon, record) if record else FailedRuns()
         seen = look(ready, horizon, failed, now)
         tables[horizon] = empty(WATCH_SCHEMA) if seen is None else seen.table
@@ -77,7 +79,11 @@ def failed_runs(instance: dg.DagsterInstance, horizon: str, record: DeploymentRe
     partitions = [
         _partitions_of(found.dagster_run)
         for found in instance.get_run_records(wanted)
-        if _is_forecast(found.dagster_run) and _is_fault_of_settings(instance, found.dagster_run.run_id)
+        if _is_forecast(found.dagster_run)
+        and not _is_typed(found.dagster_run)
+        and _is_fault_of_settings(instance, found.dagster_run.run_id)
+        and not _is_typed(found.dagster_run)
+        and _is_fault_of_settings(instance, found.dagster_run.run_id)
     ]
     own = [names for names in partitions if horizon in names]
     alone = sum(len(names) == 1 for names in own)
@@ -92,6 +98,11 @@ def died_looks(instance: dg.DagsterInstance, record: DeploymentRecord) -> int:
         tags={contracts.DEPLOYMENT_TAG: record.id},
     )
     return len(instance.get_run_records(wanted))
+
+
+def _is_typed(run: dg.DagsterRun) -> bool:
+    """Whether a person typed it, who sees its failure, and whose environment may name another model."""
+    return run.tags.get("source") == "command line"
 
 
 def _is_forecast(run: dg.DagsterRun) -> bool:
@@ -167,6 +178,12 @@ def _of_horizon(
     instance: dg.DagsterInstance, ready: Platform, horizon: str, now: datetime
 ) -> tuple[dg.RunRequest | None, str]:
     """The look to launch at a horizon's deployment, if one is due; and why, for people."""
+    journal = ready.deployments.journal(horizon)
+    if journal is not None:  # under way, or ended half-way: the look closes it
+        key = f"{journal.record.id}/recover/{slot_of(journal.record, now, ready.policy.deployment)}"
+        tags = {contracts.DEPLOYMENT_TAG: journal.record.id, contracts.HORIZON_TAG: horizon}
+        words = f"deployment {journal.record.id} was ended half-way"
+        return dg.RunRequest(run_key=key, partition_key=horizon, tags=tags), words
     record = deployer_of(ready).latest(horizon)
     if record is None:
         return None, NOTHING

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 import dagster as dg
@@ -13,6 +14,7 @@ from forex_assets.domain.forecast.baselines import EwmaEngine
 from forex_assets.domain.forecast.config import InferenceConfig
 from forex_assets.domain.optimization.paired import WALK
 from forex_assets.domain.optimization.space import DIMENSIONS
+from forex_assets.domain.optimization.tables import CANDIDATES_SCHEMA
 from forex_assets.domain.optimization.validation import Subject
 from forex_assets.domain.schemas import SAMPLE_SOURCE
 from forex_assets.resources.platform import Platform
@@ -32,6 +34,7 @@ class Contest:
         found: the model that both run on here.
         search_id: which search the challenger is from.
         notes: what a reader must know of the two.
+        searched: first and last of the dates that it was chosen on; None where it was on none.
     """
 
     horizon: str
@@ -40,6 +43,7 @@ class Contest:
     found: Found
     search_id: str
     notes: tuple[str, ...] = ()
+    searched: tuple[date, date] | None = None
 
     @property
     def champion(self) -> str:
@@ -80,7 +84,7 @@ def contest_of(platform: Platform, horizon: str) -> Contest:
     Raises:
         dg.Failure: the horizon has not been searched.
     """
-    table = platform.warehouse.read(CANDIDATES, horizon)
+    table = platform.warehouse.read(CANDIDATES, horizon, CANDIDATES_SCHEMA)
     if table is None or table.is_empty():
         raise dg.Failure(
             f"{horizon} has not been searched, so there is nothing to validate; `forex-assets run --horizon {horizon} "
@@ -91,10 +95,13 @@ def contest_of(platform: Platform, horizon: str) -> Contest:
     candidate, live = InferenceConfig.model_validate_json(chosen["config"]), live_config(platform, horizon)
     found, effective = platform.model_for(candidate if live is None else live)
     challenger = candidate if live is None else as_live(candidate, live, found)
+    if live is not None and platform.model_for(challenger)[1].fingerprint == effective.fingerprint:
+        challenger = live  # what the stand-in fills in, where the file has nothing, is no change
     notes = remarks(platform, found, challenger)
     if live is not None and effective.fingerprint not in table.filter(pl.col("is_incumbent"))["candidate"]:
         notes.append("the search compared with settings that are no longer live; here what is live now is the champion")
-    return Contest(horizon, live, challenger, found, chosen["search_id"], tuple(notes))
+    searched = (chosen["first_origin"], chosen["last_origin"]) if chosen["last_origin"] else None
+    return Contest(horizon, live, challenger, found, chosen["search_id"], tuple(notes), searched)
 
 
 def live_config(platform: Platform, horizon: str) -> InferenceConfig | None:

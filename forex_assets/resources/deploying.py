@@ -7,6 +7,7 @@ import polars as pl
 from forex_assets.adapters.config_store import ConfigError
 from forex_assets.adapters.deployer import Deployer
 from forex_assets.adapters.deployment_store import new_id
+from forex_assets.adapters.shadow_store import ShadowStore
 from forex_assets.domain.deployment.record import DeploymentRecord
 from forex_assets.domain.forecast.config import InferenceConfig
 from forex_assets.resources.platform import Platform
@@ -43,15 +44,21 @@ def deploy_validated(
     row = validation.row(0, named=True)
     config = InferenceConfig.model_validate_json(row["challenger_config"])
     if why := _forbidden(platform, horizon, config, row["verdict"]):
-        return _refused(deployer, horizon, config, why, row["validation_id"], by, now)
-    return deployer.deploy(
-        config,
-        expected=_expected(platform, horizon, row["champion"]),
-        reason=str(row["words"] or f"approved by {row['validation_id']}"),
-        by=by,
-        now=now,
-        validation_id=row["validation_id"],
-    )
+        made = _refused(deployer, horizon, config, why, row["validation_id"], by, now)
+    else:
+        made = deployer.deploy(
+            config,
+            expected=_expected(platform, horizon, row["champion"]),
+            reason=str(row["words"] or f"approved by {row['validation_id']}"),
+            by=by,
+            now=now,
+            validation_id=row["validation_id"],
+        )
+    trials = ShadowStore(platform.warehouse)
+    trial = trials.read(horizon) if made.state == "refused" else None
+    if trial is not None and trial.config.fingerprint == config.fingerprint:
+        trials.remove(horizon)  # an approved one would be every later validation's verdict
+    return made
 
 
 def roll_back(platform: Platform, horizon: str, *, reason: str, by: str, to: str | None = None) -> DeploymentRecord:
@@ -67,6 +74,11 @@ def _forbidden(platform: Platform, horizon: str, config: InferenceConfig, verdic
         return (
             "validated on the generated market, which says nothing about the peso; "
             "set deployment.allow_sample in configs/policy.yaml to try the loop out"
+        )
+    if platform.reading_branch == "live" and platform.settings.as_of is not None:
+        return (
+            f"validated at FOREX_AS_OF={platform.settings.as_of_date}, a clock set by hand, which says nothing of what "
+            "is best today; unset it, or try the loop out with --dry-run"
         )
     try:
         live = platform.configs.read(horizon)

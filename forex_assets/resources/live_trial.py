@@ -1,6 +1,7 @@
 """A trial forecast by the live settings, beside the one of the settings that they replaced. Nothing is kept of it."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from forex_assets.domain.market.prices import USDCLP
 from forex_assets.resources.backtesting import inputs_of
 from forex_assets.resources.deploying import deployer_of
 from forex_assets.resources.platform import Platform
+
+VERSIONS: Final = 5
+"""Newest versions before that are tried where the live settings cannot forecast at all."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,10 @@ def probe(platform: Platform, record: DeploymentRecord) -> Trial:
     try:
         fan = _fan(platform, config, origin)
     except Exception as error:  # noqa: BLE001 - a model that cannot be loaded raises whatever its library does
-        return Trial(False, f"no forecast: {str(error) or type(error).__name__}")
+        words = f"no forecast: {str(error) or type(error).__name__}"
+        if _all_fail(platform, config, origin):
+            return Trial(None, f"{words}; no fault of these settings: none of those before can forecast either")
+        return Trial(False, words)
     faults = fan_faults(fan, float(origin.prices[-1]), ewma_sd, _champion_fan(platform, record, origin))
     return Trial(not faults, "; ".join(faults) or "a trial forecast came out well")
 
@@ -82,6 +89,26 @@ def _champion_fan(platform: Platform, record: DeploymentRecord, origin: Origin) 
         return _fan(platform, config, origin)
     except Exception:  # noqa: BLE001 - as above; the walk is a yardstick still
         return None
+
+
+def _all_fail(platform: Platform, live: InferenceConfig, origin: Origin) -> bool:
+    """Whether every version before fails too, as when the weights' disk is away: there is nothing to go back to."""
+    backups, tried = deployer_of(platform).backups, {live.fingerprint}
+    for each in backups.all(live.horizon):
+        try:
+            content = backups.content(live.horizon, each.name)
+            config = InferenceConfig.model_validate_json(content, strict=True)
+        except (BackupError, ValueError):
+            continue
+        if config.fingerprint in tried or len(tried) > VERSIONS:
+            continue
+        tried.add(config.fingerprint)
+        try:
+            _fan(platform, config, origin)
+        except Exception:  # noqa: BLE001, S112 - as above; it is counted by not returning
+            continue
+        return False
+    return len(tried) > 1
 
 
 def config_before(platform: Platform, record: DeploymentRecord) -> InferenceConfig | None:

@@ -113,6 +113,7 @@ def _search(platform: Platform, found: Found, space: Space, split: Split, report
         policy.objective,
         search_id=search_id(platform, engine, space, split),
         searched_at=platform.now,
+        origins=split.search,
         seconds=_seconds(platform, engine, space),
         words=words,
         dropped=tried.dropped,

@@ -11,7 +11,7 @@ from forex_assets.adapters.superiority import spa_p_value
 from forex_assets.adapters.validation_pages import Pages, write_pages
 from forex_assets.domain.accuracy.compare import block_of
 from forex_assets.domain.forecast.config import InferenceConfig
-from forex_assets.domain.optimization.origins import Split
+from forex_assets.domain.optimization.origins import Split, apart_from
 from forex_assets.domain.optimization.paired import walk_rows
 from forex_assets.domain.optimization.search import losses_of
 from forex_assets.domain.optimization.validation import Validation, nothing_to_validate, validate
@@ -51,7 +51,8 @@ def run_validation(platform: Platform, horizons: Sequence[str], *, report: Repor
             continue
         if live is not None:
             contest = replace(contest, notes=(*contest.notes, f"the trial that ended: {live.words}"))
-        found[horizon] = _validate(platform, contest, splits[horizon], report)
+        split = apart_from(splits[horizon], contest.searched, horizon)
+        found[horizon] = _validate(platform, contest, split, report)
     return found
 
 
@@ -112,6 +113,8 @@ def _superiority(platform: Platform, contest: Contest, split: Split) -> float | 
     """SPA of the best candidate on the search's origins, from trials that are kept; None where they are gone."""
     table = platform.warehouse.read(CANDIDATES, contest.horizon)
     if table is None or contest.live is None or not split.search:
+        return None
+    if contest.searched != (split.search[0], split.search[-1]):
         return None
     tried = table.filter(pl.col("rank").is_not_null())["config"]
     configs = [InferenceConfig.model_validate_json(text) for text in tried]

@@ -96,6 +96,7 @@ def look(platform: Platform, horizon: str, failed: FailedRuns, now: datetime) ->
     Raises:
         WarehouseError: a record cannot be read, or another deployer holds the lock for too long.
     """
+    deployer_of(platform).recover(now)  # what was ended half-way is what is to be looked at
     record = deployer_of(platform).latest(horizon)
     if record is None or record.state != "deployed":
         return None
@@ -154,8 +155,9 @@ def take_back(platform: Platform, record: DeploymentRecord, reason: str, by: str
     and never come back to these.
     """
     deployer = deployer_of(platform)
-    deployer.quarantine(record.horizon, record.to_fingerprint, reason, now)
-    return deployer.rollback(record.horizon, reason=reason, by=by, now=now)
+    if _live(platform, record.horizon) == record.to_fingerprint:  # a file that somebody has broken says nothing of them
+        deployer.quarantine(record.horizon, record.to_fingerprint, reason, now)
+    return deployer.rollback(record.horizon, reason=reason, by=by, now=now, failed=record.to_fingerprint)
 
 
 def _probation(platform: Platform, record: DeploymentRecord, before: pl.DataFrame, now: datetime) -> Look:

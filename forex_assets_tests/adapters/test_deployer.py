@@ -407,3 +407,30 @@ def test_a_config_written_by_hand_meanwhile_is_left_alone(tmp_path: Path) -> Non
     assert "written by others" in done[0].reason
     assert live(root) == NEWER
     assert deploy(root, NEW, expected=ANY).state == "deployed"
+
+
+def test_what_a_person_has_brought_back_already_is_passed_over(tmp_path: Path) -> None:
+    root = make_world(tmp_path, with_git=False)
+    own = deployer(root)
+    deploy(root, NEW)
+    deploy(root, NEWER, expected=NEW.fingerprint)
+    (root / "configs/chronos_7d.json").write_text(NEW.model_dump_json())
+    back = own.rollback("7d", reason="r", by="ana", now=NOW)
+    assert (back.state, live(root)) == ("deployed", OLD)
+    again = own.rollback("7d", reason="r", by="ana", now=NOW)
+    assert (again.state, live(root)) == ("refused", OLD), "never to and fro"
+
+
+def test_a_recovered_deployment_names_its_own_commit(tmp_path: Path) -> None:
+    root = make_world(tmp_path)
+
+    def die(at: str) -> None:
+        if at == "committed":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    in_a_child(lambda: deploy(root, at_step=die))
+    own = git(root, "rev-parse", "HEAD")
+    (root / "other.txt").write_text("x")
+    git(root, "commit", "-qam", "somebody else's")
+    (done,) = deployer(root).recover(NOW)
+    assert done.git_words == own[:12]

@@ -1,6 +1,7 @@
 """What is approved is deployed once; a deployment that failed is tried again in time, and one by hand counts too."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -8,6 +9,8 @@ import pytest
 
 from forex_assets.defs import contracts
 from forex_assets.defs.deployment import deploy_sensor
+from forex_assets.resources.platform import Platform, PlatformResource
+from forex_assets.resources.settings import load_settings
 
 
 @pytest.fixture
@@ -16,7 +19,7 @@ def instance() -> Any:
         yield made
 
 
-def noted(instance: dg.DagsterInstance, key: dg.AssetKey, horizon: str = "7d", **metadata: str) -> None:
+def noted(instance: dg.DagsterInstance, key: dg.AssetKey, horizon: str = "7d", **metadata: str | bool) -> None:
     instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=horizon, metadata=metadata))
 
 
@@ -26,7 +29,9 @@ def tick(instance: dg.DagsterInstance, minutes: float = 0) -> list[dg.RunRequest
     @dg.job(name=contracts.DEPLOY_JOB, partitions_def=contracts.HORIZON_PARTITIONS)
     def job() -> None: ...
 
-    context = dg.build_sensor_context(instance, definitions=dg.Definitions(jobs=[job], sensors=[sensor]))
+    resources = {"platform": PlatformResource()}
+    definitions = dg.Definitions(jobs=[job], sensors=[sensor], resources=resources)
+    context = dg.build_sensor_context(instance, definitions=definitions, resources=resources)
     return list(sensor.evaluate_tick(context).run_requests or [])
 
 
@@ -81,3 +86,23 @@ def test_while_one_is_under_way_none_is_launched(instance: dg.DagsterInstance) -
     noted(instance, contracts.VALIDATION_REPORT, verdict="approved", validation_id="v1")
     ran(instance, tick(instance)[0], dg.DagsterRunStatus.STARTED)
     assert tick(instance, 600) == []
+
+
+def test_a_report_that_was_made_by_hand_or_on_another_market_deploys_nothing_and_hides_nothing(
+    instance: dg.DagsterInstance, workspace: Path
+) -> None:
+    here = Platform(load_settings()).reading_branch
+    elsewhere = "sample" if here == "live" else "live"
+    noted(instance, contracts.VALIDATION_REPORT, verdict="approved", validation_id="hand", is_by_hand=True)
+    noted(instance, contracts.VALIDATION_REPORT, verdict="approved", validation_id="else", market=elsewhere)
+    noted(
+        instance,
+        contracts.VALIDATION_REPORT,
+        verdict="approved",
+        validation_id="then",
+        clock="2023-12-29T22:00:00+00:00",
+    )
+    assert tick(instance) == []
+    noted(instance, contracts.VALIDATION_REPORT, verdict="approved", validation_id="loop", market=here)
+    noted(instance, contracts.VALIDATION_REPORT, verdict="rejected", validation_id="hand2", is_by_hand=True)
+    assert [each.tags[contracts.VALIDATION_TAG] for each in tick(instance)] == ["loop"]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -13,6 +14,7 @@ from forex_assets.defs import contracts
 from forex_assets.defs.sensors import optimize_on_trigger, optimize_sensor
 from forex_assets.domain.horizon import HORIZONS
 from forex_assets.domain.monitoring.launches import MAX_ATTEMPTS, RETRY_AFTER
+from forex_assets.resources.platform import PlatformResource
 
 RUN_KEY = "dagster/run_key"
 
@@ -31,6 +33,7 @@ DEFS = dg.Definitions(
     assets=[search, dg.AssetSpec(contracts.TRIGGER_DECISION, partitions_def=contracts.HORIZON_PARTITIONS)],
     jobs=[dg.define_asset_job(contracts.OPTIMIZE_JOB, selection=[contracts.SEARCH_REQUEST])],
     sensors=[optimize_on_trigger],
+    resources={"platform": PlatformResource()},
 )
 JOB = DEFS.resolve_job_def(contracts.OPTIMIZE_JOB)
 ORIGIN = RemoteJobOrigin(
@@ -70,7 +73,9 @@ class Daemon:
 
     def evaluate(self) -> list[dg.RunRequest]:
         """What the sensor asks for; the cursor is kept."""
-        context = dg.build_sensor_context(self.instance, cursor=self.cursor, definitions=DEFS)
+        context = dg.build_sensor_context(
+            self.instance, cursor=self.cursor, definitions=DEFS, resources={"platform": PlatformResource()}
+        )
         result = self.sensor.evaluate_tick(context)
         self.cursor, self.words = result.cursor, result.skip_message or ""
         return list(result.run_requests or [])
@@ -242,7 +247,7 @@ def test_a_failed_search_is_launched_again_under_other_keys_and_then_given_up(da
     assert {run.tags[contracts.ATTEMPT_TAG] for run in daemon.runs()} == {"1", "2", "3"}
     daemon.cursor = None
     assert daemon.evaluate() == []
-    assert "given up after 3" in daemon.words
+    assert "given up: search 3 of 3 failed" in daemon.words
     assert decisions(daemon.run()) == []
 
 
@@ -279,3 +284,23 @@ def test_more_decisions_than_a_page_are_all_looked_at(daemon: Daemon) -> None:
     assert decisions(daemon.run()) == [name]
     daemon.evaluate()
     assert json.loads(daemon.cursor or "{}")["30d"] >= int(name.split("-")[0])
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        {"market": "live", "clock": "2025-06-13T23:00:00+00:00"},
+        {"market": "sample", "clock": "2023-12-29T22:00:00+00:00"},
+    ],
+)
+def test_a_decision_of_another_market_or_clock_launches_nothing(
+    workspace: Path, daemon: Daemon, made: dict[str, str]
+) -> None:
+    metadata = {"fires": True, "reasons": "age", "words": "w", **made}
+    event = dg.AssetMaterialization(contracts.TRIGGER_DECISION, metadata=metadata, partition="7d")
+    daemon.instance.report_runless_asset_event(event)
+    assert daemon.evaluate() == []
+    ours = {"market": "sample", "clock": "2025-06-13T23:00:00+00:00"}
+    event = dg.AssetMaterialization(contracts.TRIGGER_DECISION, metadata=metadata | ours, partition="7d")
+    daemon.instance.report_runless_asset_event(event)
+    assert len(daemon.evaluate()) == 1

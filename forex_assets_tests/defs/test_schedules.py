@@ -120,3 +120,12 @@ def test_a_run_is_this_evenings_by_the_hour_in_santiago(instance: dg.DagsterInst
     with freeze_time(tick.astimezone(UTC) + timedelta(hours=hours)):
         made(instance, "15d", job=contracts.DECISION_JOB, status="QUEUED")
     assert ("15d" not in ask(instance, decide_on_weekdays, tick)) is counts
+
+
+def test_a_decision_at_a_clock_set_by_hand_is_not_this_evenings(instance: dg.DagsterInstance) -> None:
+    due = datetime.now(UTC) - timedelta(hours=1)
+    asked = (instance, contracts.TRIGGER_DECISION, contracts.DECISION_JOB, "7d", due)
+    for metadata in ({"clock": "2023-12-29T22:00:00+00:00"}, {"clock": datetime.now(UTC).isoformat()}, {}):
+        event = dg.AssetMaterialization(contracts.TRIGGER_DECISION, partition="7d", metadata=metadata)
+        instance.report_runless_asset_event(event)
+        assert schedules._is_done(*asked) is (metadata.get("clock", "9") > "2024")

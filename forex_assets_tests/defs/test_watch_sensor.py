@@ -245,3 +245,20 @@ def test_a_forecast_that_was_killed_counts_and_one_that_was_canceled_does_not(da
     daemon.instance.report_run_failed(killed)
     daemon.instance.report_run_canceled(canceled)
     assert failed_runs(daemon.instance, "7d", made) == FailedRuns(alone=1)
+
+
+def test_a_forecast_that_a_person_typed_says_nothing_of_the_settings(daemon: Daemon) -> None:
+    made = daemon.deploy()
+    job = DEFS.resolve_job_def(contracts.FORECAST_JOB)
+    tags = {"dagster/partition": "7d", "source": "command line"}
+    run = daemon.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
+    daemon.instance.report_run_failed(run)
+    assert failed_runs(daemon.instance, "7d", made) == FailedRuns()
+
+
+def test_a_deployment_that_was_ended_half_way_is_looked_at(daemon: Daemon) -> None:
+    made = daemon.deploy()
+    daemon.tick(state="replaced")
+    record = made.model_copy(update={"id": f"{made.id}-later", "at": daemon.now})
+    daemon.deployer.store.begin(record)
+    assert daemon.tick(5) == [f"{record.id}/recover/1"]

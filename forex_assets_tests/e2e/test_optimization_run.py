@@ -29,7 +29,7 @@ from forex_assets.domain.monitoring.trigger import DECISION_SCHEMA
 from forex_assets.locations.optimization import build
 from forex_assets.resources.instance import prepare_instance
 from forex_assets.resources.monitoring import degradation_of, realized_of
-from forex_assets.resources.platform import Platform
+from forex_assets.resources.platform import Platform, PlatformResource
 from forex_assets.resources.settings import load_settings
 
 Change = Callable[..., None]
@@ -72,7 +72,7 @@ def search() -> list[str]:
     """One tick of the sensor; what it asks for is run here. The decisions answered."""
     answered = []
     with dg.DagsterInstance.get() as instance:
-        context = dg.build_sensor_context(instance, definitions=DEFS)
+        context = dg.build_sensor_context(instance, definitions=DEFS, resources={"platform": PlatformResource()})
         for request in optimize_on_trigger.evaluate_tick(context).run_requests or []:
             done = DEFS.resolve_job_def(contracts.OPTIMIZE_JOB).execute_in_process(
                 instance=instance, partition_key=request.partition_key, tags=dict(request.tags)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from forex_assets.defs.forecasts import append_shadow
 from forex_assets.domain.optimization.validation import Validation, validate
 from forex_assets.domain.schemas import FORECAST_SCHEMA
 from forex_assets.resources.contest import Contest
+from forex_assets.resources.deploying import deploy_validated, deployer_of
 from forex_assets.resources.settings import load_settings
 from forex_assets.resources.shadow import begin, judge_shadow, shadow_forecast
 from forex_assets.resources.validating import run_validation
@@ -211,3 +212,17 @@ def test_the_record_says_when_it_cannot_be_used(platform: WidthPlatform) -> None
         store.read("7d")
     with pytest.raises(ValueError, match="no horizon"):
         store.read("8d")
+
+
+def test_an_approved_trial_that_is_refused_does_not_stand_in_the_way_of_later_challengers(
+    platform: WidthPlatform,
+) -> None:
+    search(platform)
+    over(platform)
+    outcomes(platform, 0.8)
+    found = run_validation(platform, ["7d"])["7d"]
+    assert found.verdict == "approved"
+    deployer_of(platform).quarantine("7d", found.subject.challenger, "failed before", datetime.now(UTC))
+    made = deploy_validated(platform, "7d", found.table)
+    assert made.state == "refused"
+    assert ShadowStore(platform.warehouse).read("7d") is None

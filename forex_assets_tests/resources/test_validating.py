@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
@@ -14,6 +15,7 @@ from forex_assets.domain.forecast.config import InferenceConfig
 from forex_assets.domain.optimization.tables import CRITERIA, VALIDATION_SCHEMA
 from forex_assets.domain.optimization.validation import NOTHING_NEW
 from forex_assets.resources.parquet_io import WarehouseIO
+from forex_assets.resources.settings import load_settings
 from forex_assets.resources.timing import by_turns
 from forex_assets.resources.trials import splits_of
 from forex_assets.resources.validating import run_validation
@@ -165,3 +167,31 @@ def test_the_asset_tells_the_sensor_what_it_needs_and_its_checks_block_nothing(
 def test_no_report_is_never_green(platform: WidthPlatform) -> None:
     for criterion in CRITERIA:
         assert not criterion_holds(platform, criterion).passed
+
+
+def test_a_config_that_the_stand_in_fills_in_is_not_its_own_challenger(
+    workspace: Path, tmp_path: Path, environment: Callable[..., None]
+) -> None:
+    environment(FOREX_MODEL="embedded")
+    bolt = {"model": "amazon/chronos-bolt-small", "num_samples": None, "temperature": None, "is_calibrated": False}
+    set_live(workspace, **bolt)
+    platform = fill(workspace, tmp_path / "tables")
+    assert search(platform) == platform.model_for(platform.configs.read("7d"))[1].fingerprint
+    assert NOTHING_NEW in run_validation(platform, ["7d"])["7d"].words
+
+
+@pytest.mark.parametrize("change", ["policy", "clock"])
+def test_no_date_of_the_search_is_judged_on_whatever_was_changed_since(
+    too_wide: WidthPlatform, workspace: Path, environment: Callable[..., None], change: str
+) -> None:
+    searched = set(splits_of(too_wide, ["7d"])["7d"].search)
+    if change == "policy":
+        policy = workspace / "configs/policy.yaml"
+        policy.write_text(policy.read_text().replace("  origins: 252", "  origins: 400"))
+    else:
+        environment(FOREX_AS_OF="2021-06-11")
+    found = run_validation(WidthPlatform(load_settings()), ["7d"])["7d"]
+    judged = set() if found.evidence is None else set(found.evidence.as_of.to_list())
+    assert not searched & judged
+    assert "have changed since the search" in found.words
+    assert found.verdict == ("approved" if change == "policy" else "inconclusive")

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
+from forex_assets.adapters.deployer import Deployer
 from forex_assets.adapters.ledger_store import LedgerStore
 from forex_assets.domain.deployment.record import DeploymentRecord
 from forex_assets.domain.deployment.watch import FailedRuns
@@ -324,3 +326,66 @@ def test_settings_that_were_brought_back_are_not_compared_with_what_is_in_quaran
     seen = scene.look(24 * 60)
     assert seen.state == "proven"
     assert "quarantine" in seen.words
+
+
+def test_a_rollback_that_was_killed_half_way_is_closed_by_the_next_look(scene: Scene) -> None:
+    class Killed(BaseException): ...
+
+    def die(at: str) -> None:
+        if at == "replaced":
+            raise Killed
+
+    scene.deploy(90)
+    scene.now += timedelta(hours=2)
+    deployer = deployer_of(scene.platform)
+    deployer._at_step = die
+    with pytest.raises(Killed):
+        deployer.rollback("7d", reason="r", by="ana", now=scene.now)
+    assert scene.platform.deployments.journal("7d") is not None
+    scene.look()
+    assert scene.platform.deployments.journal("7d") is None
+    newest = scene.deployer.records("7d")[0]
+    assert (newest.kind, newest.state, scene.live) == ("rollback", "deployed", 180)
+
+
+def test_a_file_that_a_person_has_broken_is_no_fault_of_the_settings(scene: Scene) -> None:
+    made = scene.deploy(90)
+    path = scene.root / "configs/chronos_7d.json"
+    path.write_text(path.read_text().replace('"context_length": 90', '"context_length": 90,,'))
+    assert scene.looks(3)[-1] == "rolled back"
+    assert not scene.is_quarantined(made)
+
+
+def test_where_a_person_was_faster_the_watch_goes_no_version_further(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.deploy(90)
+    scene.now += timedelta(hours=2)
+    made = scene.deploy(120)
+    scene.engines.spoilt[120] = broken
+    scene.looks(2)
+    real = Deployer.quarantine
+
+    def person_first(self: Deployer, *args: Any) -> None:
+        monkeypatch.setattr(Deployer, "quarantine", real)
+        assert self.rollback("7d", reason="by hand", by="ana", now=scene.now).state == "deployed"
+        real(self, *args)
+
+    monkeypatch.setattr(Deployer, "quarantine", person_first)
+    seen = scene.look()
+    assert (seen.state, scene.live) == ("rollback refused", 90)
+    assert "brought by others" in seen.words
+    assert scene.is_quarantined(made)
+
+
+def test_an_outage_that_no_settings_survive_takes_nothing_back(scene: Scene) -> None:
+    first = scene.deploy(90)
+    scene.now += timedelta(days=20)
+    second = scene.deploy(120)
+    scene.engines.spoilt |= dict.fromkeys((90, 120, 180), broken)
+    assert scene.looks(6) == ["watching"] * 6
+    scene.engines.spoilt.clear()
+    assert scene.look(60).state == "passed"
+    assert scene.live == 120
+    assert not scene.is_quarantined(first)
+    assert not scene.is_quarantined(second)

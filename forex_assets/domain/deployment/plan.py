@@ -48,15 +48,22 @@ def to_take_back(records: Iterable[DeploymentRecord]) -> DeploymentRecord | None
     """The deployment that the next rollback takes back; None where there is none left.
 
     The newest that changed something and was not taken back yet: a second rollback in a row goes one version further
-    back, and never to and fro. A rollback to a named backup is a change like any other.
+    back, and never to and fro. A rollback takes back what it undoes and whatever was deployed since. A rollback to a
+    named backup is a change like any other.
 
     Args:
         records: of a horizon, newest first.
     """
     past = [record for record in records if record.state == "deployed"]
-    undone = {record.undoes for record in past if record.undoes is not None}
-    for record in past:
-        if record.undoes is None and record.id not in undone and record.backup is not None:
+    place = {record.id: number for number, record in enumerate(past)}
+    undone = {
+        number
+        for record in past
+        if record.undoes in place
+        for number in range(place[record.id], place[str(record.undoes)] + 1)
+    }
+    for number, record in enumerate(past):
+        if record.undoes is None and number not in undone and record.backup is not None:
             return record
     return None
 

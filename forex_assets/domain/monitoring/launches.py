@@ -48,12 +48,19 @@ class NextStep:
     words: str
 
 
-def next_step(attempts: Sequence[Attempt], now: datetime) -> NextStep:
-    """What to do about a decision that fired.
+def next_step(
+    attempts: Sequence[Attempt],
+    now: datetime,
+    what: str = "search",
+    afterwards: str = "the next decision starts anew",
+) -> NextStep:
+    """What to do about a decision that fired, or about what else is launched until it succeeds.
 
     Args:
         attempts: its launches so far, in any order.
         now: real time, with a time zone. Should the clock have gone back behind a failure, nothing is waited for.
+        what: is launched, in words.
+        afterwards: what is to be done once it was given up.
     """
     if not attempts:
         return NextStep(1, False, "launched")
@@ -62,20 +69,20 @@ def next_step(attempts: Sequence[Attempt], now: datetime) -> NextStep:
         case "created":
             return NextStep(last.number, False, "handed over again: it was created and not launched")
         case "in progress":
-            return NextStep(None, False, "its search is under way")
+            return NextStep(None, False, f"its {what} is under way")
         case "succeeded":
-            return NextStep(None, True, "searched")
+            return NextStep(None, True, f"its {what} is done")
         case "canceled":
-            return NextStep(None, True, "its search was canceled by hand; not launched again")
+            return NextStep(None, True, f"its {what} was canceled by hand; not launched again")
         case "failed":
-            return _after_failure(last, now)
+            return _after_failure(last, now, what, afterwards)
 
 
-def _after_failure(last: Attempt, now: datetime) -> NextStep:
+def _after_failure(last: Attempt, now: datetime, what: str, afterwards: str) -> NextStep:
     """The next attempt, in time, or none any more."""
     if last.number >= MAX_ATTEMPTS:
-        return NextStep(None, True, f"given up after {last.number} failed searches; the next decision starts anew")
+        return NextStep(None, True, f"given up: {what} {last.number} of {MAX_ATTEMPTS} failed; {afterwards}")
     wait = RETRY_AFTER * last.number
     if last.ended_at is not None and timedelta(0) <= now - last.ended_at < wait:
-        return NextStep(None, False, f"search {last.number} failed; again {wait.seconds // 60} minutes after it")
-    return NextStep(last.number + 1, False, f"launched again: search {last.number} of {MAX_ATTEMPTS} failed")
+        return NextStep(None, False, f"{what} {last.number} failed; again {wait.seconds // 60} minutes after it")
+    return NextStep(last.number + 1, False, f"launched again: {what} {last.number} of {MAX_ATTEMPTS} failed")

@@ -24,6 +24,29 @@ class Split:
     words: str
 
 
+def apart_from(split: Split, searched: tuple[date, date] | None, horizon: str) -> Split:
+    """A split whose validation is later than and apart from the dates that a search was really made on.
+
+    A policy or a clock that was changed since would else have the challenger judged on what chose it.
+
+    Args:
+        split: by the policy and clock of now.
+        searched: first and last day of issue of the search; None where it had none.
+        horizon: such as `7d`.
+    """
+    if searched is None or (split.search and (split.search[0], split.search[-1]) == searched):
+        return split
+    first_apart = searched[1] + timedelta(days=days_of(horizon))
+    kept = tuple(day for day in split.validation if day > first_apart)
+    span = f" from {kept[0]} to {kept[-1]}" if kept else ""
+    lost = len(split.validation) - len(kept)
+    words = (
+        f"policy or clock have changed since the search, which was on origins from {searched[0]} to {searched[1]}; "
+        f"validation on {len(kept)} origins{span}"
+    )
+    return Split(split.search, kept, f"{words}, {lost} left out that are not apart from these" if lost else words)
+
+
 def split_origins(calendar: SessionCalendar, first: date, last: date, horizon: str, policy: Policy) -> Split:
     """The newest origins whose target has come true for validation, those before for the search, a gap between.
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final, Literal
 
 import numpy as np
@@ -117,6 +117,7 @@ def candidates_table(
     searched_at: datetime,
     seconds: Mapping[str, float],
     words: str,
+    origins: Sequence[date] = (),
     dropped: Mapping[str, Losses] | None = None,
 ) -> Choice:
     """The choice, with every candidate's loss and its paired gain on the incumbent.
@@ -129,6 +130,7 @@ def candidates_table(
         searched_at: the platform's clock.
         seconds: of one fan, by fingerprint, as measured; for people.
         words: of origins and method, for people.
+        origins: that candidates were compared on, ascending.
         dropped: losses of those that the method gave up, on the first origins only.
     """
     incumbent = space.incumbent.fingerprint
@@ -137,10 +139,11 @@ def candidates_table(
     order = sorted((name for name in losses if len(losses[name].values)), key=lambda n: float(losses[n].values.mean()))
     rank = {name: place for place, name in enumerate(order, start=1)}
     rows, given_up = [], dropped or {}
+    span = {"first_origin": origins[0] if origins else None, "last_origin": origins[-1] if origins else None}
     for each in space.candidates:
         name = each.config.fingerprint
         row = _row(each, losses.get(name) or given_up.get(name), gains.get(name), objective)
-        fixed = {"search_id": search_id, "searched_at": searched_at, "rank": rank.get(name)}
+        fixed = {"search_id": search_id, "searched_at": searched_at, "rank": rank.get(name), **span}
         marks = {"is_incumbent": name == incumbent, "is_chosen": name == chosen, "seconds": seconds.get(name)}
         note = "" if name in losses else "not tried" if name not in given_up else GIVEN_UP
         rows.append({**row, **fixed, **marks, "words": note})

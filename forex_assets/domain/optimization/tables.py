@@ -13,6 +13,8 @@ CANDIDATES_SCHEMA: Final[Schema] = {
     "horizon": pl.String,
     "search_id": pl.String,
     "searched_at": UTC,  # the platform's clock
+    "first_origin": pl.Date,  # of the dates that candidates were compared on; null where there were none
+    "last_origin": pl.Date,
     "rank": pl.Int64,  # 1 is the lowest loss; null where the search dropped it before the last origin
     "candidate": pl.String,  # fingerprint of its settings
     "config": pl.String,  # its settings as JSON, as they would go live

@@ -42,7 +42,7 @@ def test_a_failure_is_waited_after_and_then_launched_again(number: int, ago: tim
 def test_the_last_failure_is_the_end() -> None:
     attempts = [Attempt(number, "failed", NOW - timedelta(days=1)) for number in range(1, MAX_ATTEMPTS + 1)]
     assert next_step(attempts, NOW) == NextStep(
-        None, True, "given up after 3 failed searches; the next decision starts anew"
+        None, True, "given up: search 3 of 3 failed; the next decision starts anew"
     )
 
 

@@ -1,0 +1,70 @@
+"""`run` and `explain`: what a daemon launched meanwhile is not done again, and a refusal is seen."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from forex_assets.cli import explanation, loop, progress, render_loop, runner
+from forex_assets.defs import contracts
+from forex_assets.domain.horizon import HORIZONS
+from forex_assets.resources.deploying import deployer_of
+from forex_assets.resources.instance import prepare_instance
+from forex_assets.resources.platform import Platform
+from forex_assets.resources.settings import load_settings
+from forex_assets_tests.defs.test_optimize_sensor import Daemon
+
+
+def test_what_the_sensor_launched_while_all_were_tried_is_not_searched_again(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform = Platform(load_settings())
+    prepare_instance(platform.settings)
+    searched = list[str]()
+    with dg.DagsterInstance.get() as instance:
+        daemon = Daemon(instance)
+
+        def decided(_: Platform, horizons: list[str]) -> None:
+            for horizon in horizons:
+                daemon.decide(horizon, fires=True)
+
+        def launched(*_: Any) -> None:
+            for request in [each for each in daemon.evaluate() if each.partition_key in ("7d", "30d")]:
+                tags = {**request.tags, "dagster/partition": str(request.partition_key)}
+                daemon.made(dg.DagsterRunStatus.STARTED, tags)
+
+        def job(_: Platform, name: str, horizon: str, tags: dict[str, str]) -> None:
+            assert (name, tags[contracts.HORIZON_TAG]) == (contracts.OPTIMIZE_JOB, horizon)
+            searched.append(horizon)
+            metadata = {"verdict": "inconclusive"}
+            event = dg.AssetMaterialization(contracts.VALIDATION_REPORT, partition=horizon, metadata=metadata)
+            instance.report_runless_asset_event(event)
+
+        monkeypatch.setattr(runner, "materialize_decisions", decided)
+        monkeypatch.setattr(progress, "run_trials_together", launched)
+        monkeypatch.setattr(runner, "run_job", job)
+        failures, _ = loop._run(platform, list(HORIZONS), is_forced=False)
+    assert searched == ["15d", "90d"]
+    assert set(failures) == {"7d", "30d"}
+    assert all("under way" in words for words in failures.values())
+
+
+def test_a_refusal_is_told_with_its_reason_although_something_was_deployed_before(workspace: Path) -> None:
+    platform, now = Platform(load_settings()), datetime.now(UTC)
+    live, deployer = platform.configs.read("7d"), deployer_of(platform)
+    good, bad = (live.model_copy(update={"context_length": length}) for length in (90, 270))
+    deployer.deploy(good, expected=live.fingerprint, reason="better", by="loop", now=now, validation_id="v1")
+    deployer.quarantine("7d", bad.fingerprint, "failed before", now)
+    deployer.deploy(bad, expected=good.fingerprint, reason="better", by="loop", now=now, validation_id="v2")
+    (found,) = explanation.explanations(platform, ["7d"])
+    assert found["deployment"]["state"] == "refused"
+    run = found | {
+        "is_searched": True,
+        "failure": None,
+        "decision": {"fires": True, "at": "2026-01-01", "words": "asked for"},
+        "validation": {"verdict": "approved", "at": "2026-01-02", "words": "", "rows": [{"validation_id": "v2"}]},
+    }
+    assert render_loop._outcome(run) == "approved, refused"
+    assert "failed before" in render_loop._reasons(run)[-1]
