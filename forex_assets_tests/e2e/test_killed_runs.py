@@ -79,7 +79,12 @@ def test_a_killed_forecast_is_told_of_as_a_failure_and_frees_its_place(prices: P
 def test_a_terminal_that_is_closed_ends_a_run_as_a_failure(prices: Path) -> None:
     code = FORECAST.format(how="sys, time", act="time.sleep(120)")
     code += 'sys.argv = ["forex-assets", "forecast", "--horizon", "7d", "--stored"]; main()'
-    run = subprocess.Popen([sys.executable, "-c", code], env=os.environ.copy(), stderr=subprocess.DEVNULL)
+    run = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=os.environ.copy(),
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # whoever runs this may have ignored it
+    )
     with dg.DagsterInstance.get() as instance:
         until = time.monotonic() + 100
         while "STARTED" not in statuses(instance) and time.monotonic() < until:
