@@ -25,6 +25,7 @@ def test_a_service_is_confined_and_published_on_loopback_alone(name: str) -> Non
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["mem_limit"]
+    assert service["healthcheck"]["test"][0] == "CMD"
     assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", []))
 
 

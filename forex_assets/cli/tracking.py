@@ -159,9 +159,7 @@ def stats(kind: OfKind = "all", horizon: Horizon = "all", as_json: AsJson = Fals
         return
     for row in found:
         means = ", ".join(f"{key} {value:.4g}" for key, value in row["means"].items())
-        out.print(
-            f"{row['experiment']}: {row['runs']} runs, {row['failed']} failed; means: {means or '–'}", soft_wrap=True
-        )
+        out.print(f"{row['experiment']}: {row['runs']} runs, {row['failed']} failed; means: {means or '–'}")
     if not found:
         out.print("none yet: forex-assets tracking repair")
 

@@ -27,6 +27,7 @@ from forex_assets.defs.records import PARTITION_TAG, Record, deployments, foreca
 from forex_assets.domain.forecast.config import InferenceConfig
 from forex_assets.domain.forecast.ledger import LedgerError
 from forex_assets.domain.horizon import HORIZONS
+from forex_assets.domain.schemas import FORECAST_SCHEMA
 from forex_assets.domain.tracking import (
     Kind,
     RunRecord,
@@ -187,11 +188,12 @@ def _fan(platform: Platform, base: RunRecord, event: Record) -> pl.DataFrame | N
         pl.col(name).cast(pl.String) == str(event.metadata.get(name))
         for name in ("data_fingerprint", "config_fingerprint", "target_date")
     ]
-    for read in (partial(warehouse.read, table_key(contracts.LATEST)), LedgerStore(warehouse).read):
+    latest = partial(warehouse.read, table_key(contracts.LATEST), schema=FORECAST_SCHEMA)
+    for read in (latest, LedgerStore(warehouse).read):
         try:
             table = read(base.horizon)
         except (LedgerError, WarehouseError):
-            continue  # a damaged table is named by whoever needs it; the run is recorded without its fan
+            continue  # a table that cannot be used is named by whoever needs it; the run is recorded without its fan
         fan = None if table is None else table.filter(wanted)
         if fan is not None and not fan.is_empty():
             return fan.filter(pl.col("sequence") == pl.col("sequence").max()) if "sequence" in fan.columns else fan
