@@ -7,7 +7,6 @@ from forex_assets.adapters.config_store import ConfigError
 from forex_assets.cli.overview import instance_of
 from forex_assets.domain.monitoring.trigger import DECISION_SCHEMA
 from forex_assets.domain.optimization.tables import CANDIDATES_SCHEMA, VALIDATION_SCHEMA
-from forex_assets.resources.deploying import deployer_of
 from forex_assets.resources.platform import Platform
 from forex_assets.resources.watching import watch_state
 
@@ -43,7 +42,7 @@ def _explanation(platform: Platform, instance: "dg.DagsterInstance | None", hori
         live = platform.configs.read(horizon) if platform.configs.path(horizon).exists() else None
     except ConfigError as error:  # of one horizon, the others are to be seen
         fault = str(error)
-    newest = next(iter(deployer_of(platform).records(horizon)), None)
+    newest = next(iter(platform.deployments.records(horizon)), None)
     watch = watch_state(platform, horizon)
     return {
         "horizon": horizon,
@@ -117,7 +116,7 @@ def _deployed(platform: Platform, horizon: str) -> list[dict[str, Any]]:
     """Deployments and rollbacks, from their own records: those typed by hand are there too."""
     return [
         _entry(horizon, each.at.isoformat(), each.kind, each.state, {"words": f"{each.by}: {each.reason}"})
-        for each in deployer_of(platform).records(horizon)
+        for each in platform.deployments.records(horizon)
     ]
 
 

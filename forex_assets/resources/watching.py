@@ -58,7 +58,7 @@ class WatchState(BaseModel):
 
 def watch_state(platform: Platform, horizon: str) -> WatchState | None:
     """The watch of a horizon's newest deployment; None where nothing was deployed."""
-    record = deployer_of(platform).latest(horizon)
+    record = platform.deployments.latest(horizon)
     if record is None or record.state != "deployed" or record.watch_until is None:
         return None
     table = _looks(platform, record)

@@ -66,3 +66,11 @@ def test_records_of_dagster_that_cannot_be_used_are_said_in_a_line(made: Path, c
     assert done.exit_code == 1
     assert f"records in {home} cannot be used" in done.stderr.replace("\n", "")
     assert isinstance(done.exception, SystemExit)
+
+
+def test_a_policy_that_cannot_be_read_hides_nothing_that_does_not_depend_on_it(made: Path) -> None:
+    (made.parents[1] / "configs/policy.yaml").write_text("decide_by: luck\n")
+    for name in ("status", "dashboard", "explain", "history", "report"):
+        done = cli(name)
+        assert done.exit_code == 0, (name, done.output)
+    assert cli("run", "--horizon", "7d").exit_code == 1
