@@ -1,5 +1,6 @@
 """Tables and records that are damaged, or another version's: each said in a line, and the page shows all the rest."""
 
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -25,10 +26,23 @@ def cli(*args: str) -> Result:
     return CliRunner().invoke(app, list(args), env={"COLUMNS": "300"})
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the tables and records are kept once the first test has made them."""
+    return tmp_path_factory.mktemp("made")
+
+
 @pytest.fixture
-def made(workspace: Path) -> Path:
-    materialize_market(Platform(load_settings()))
-    materialize_forecasts(Platform(load_settings()), ["7d", "15d", "30d", "90d"])
+def made(workspace: Path, kept: Path) -> Path:
+    parts = ("warehouse", "dagster")
+    if (kept / "warehouse").exists():
+        for part in parts:
+            shutil.copytree(kept / part, workspace / part)
+    else:
+        materialize_market(Platform(load_settings()))
+        materialize_forecasts(Platform(load_settings()), ["7d", "15d", "30d", "90d"])
+        for part in parts:
+            shutil.copytree(workspace / part, kept / part)
     return workspace / "warehouse/sample"
 
 
