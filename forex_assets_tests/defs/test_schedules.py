@@ -44,9 +44,10 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 
 
 def evening(hour: time) -> datetime:
-    """That hour in Santiago of the last evening: what is written now falls in the day after it, and counts as its."""
+    """That hour in Santiago of the last evening: what is written now falls in the day after its work was first due."""
     now = datetime.now(SANTIAGO)
-    day = now.date() if now.timetz().replace(tzinfo=None) >= time(19, 50) else now.date() - timedelta(days=1)
+    due = time(20) if hour in (time(20), time(22, 30)) else time(19, 50)
+    day = now.date() if now.time() >= due else now.date() - timedelta(days=1)
     return datetime.combine(day, hour, SANTIAGO)
 
 
