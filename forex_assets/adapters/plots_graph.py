@@ -7,6 +7,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS: Final = ("#cfe2f3", "#d9ead3", "#fff2cc", "#f4cccc", "#d9d2e9", "#fce5cd", "#d0e0e3", "#ead1dc")
+NO_METADATA: Final = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+"""Who drew it and when is no part of it."""
+
 WIDTH, HEIGHT, LANE, ROW = 3.1, 0.52, 0.45, 1.1
 SWEEPS: Final = 12
 
@@ -136,5 +139,5 @@ def svg_of(figure: "Figure") -> str:
 
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "forex-assets"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None}, facecolor="white")
+        figure.savefig(buffer, format="svg", metadata=NO_METADATA, facecolor="white")
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"

@@ -83,7 +83,8 @@ def latest(
     shown = {horizon: _shown(prices, table, why) for horizon, (table, why) in made.items()}
     if faults:
         _keep(context, ready, made, shown)
-        raise dg.Failure("; ".join(faults) + "; the other horizons were forecast", allow_retries=False)
+        others = "; the other horizons were forecast" if made else ""
+        raise dg.Failure("; ".join(faults) + others, allow_retries=False)
     for horizon, metadata in shown.items():
         context.add_asset_metadata(metadata, contracts.LATEST, horizon)
     return pl.concat([table for table, _ in made.values()])

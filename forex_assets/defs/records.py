@@ -30,7 +30,7 @@ FIRST_SOURCE = "yahoo"
 MARKET_KEYS = (contracts.USDCLP, contracts.COPPER)
 
 LONGEST_RUN = timedelta(days=1)
-"""What has been under way for longer is dead, whatever is known of its process."""
+"""What has been under way for longer and does not say in which process, is dead."""
 
 ANSWERS = 50
 """Decisions that are read for the requests that they answer."""
@@ -208,7 +208,8 @@ def end_dead_runs(instance: dg.DagsterInstance, now: datetime) -> list[str]:
     for found in instance.get_run_records(dg.RunsFilter(statuses=under_way)):
         run = found.dagster_run
         began = datetime.fromtimestamp(found.start_time or now.timestamp(), UTC)
-        is_dead = is_gone(run.tags.get(PROCESS_TAG, "")) or now - began > LONGEST_RUN
+        process = run.tags.get(PROCESS_TAG)
+        is_dead = is_gone(process) if process else now - began > LONGEST_RUN
         again = instance.get_run_by_id(run.run_id) if is_dead else None  # it may have ended since it was read
         if again is not None and not again.is_finished:
             words = f"run {run.run_id[:8]} ({run.job_name}) is over: its process was killed, or the machine went down"

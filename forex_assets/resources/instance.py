@@ -24,7 +24,7 @@ concurrency:
 run_monitoring:
   enabled: true
   start_timeout_seconds: 300
-  max_runtime_seconds: 21600
+  max_runtime_seconds: 86400
 retention:
   schedule:
     purge_after_days: 90

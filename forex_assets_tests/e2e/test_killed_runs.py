@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -65,6 +65,14 @@ def test_a_killed_search_holds_up_no_further_one(prices: Path) -> None:
         assert end_dead_runs(instance, datetime.now(UTC)) == []
 
 
+def test_a_killed_run_that_does_not_say_in_which_process_it_was_is_over_after_a_day(prices: Path) -> None:
+    unnamed = SEARCH.replace("optimization.run_search", 'runner.process_name = lambda: ""\noptimization.run_search')
+    assert subprocess.run([sys.executable, "-c", unnamed], env=os.environ.copy()).returncode == -signal.SIGKILL
+    with dg.DagsterInstance.get() as instance:
+        assert end_dead_runs(instance, datetime.now(UTC) + timedelta(hours=23)) == []
+        assert len(end_dead_runs(instance, datetime.now(UTC) + timedelta(hours=25))) == 1
+
+
 def test_a_killed_forecast_is_told_of_as_a_failure_and_frees_its_place(prices: Path) -> None:
     code = KILLED + 'runner.materialize_forecasts(Platform(load_settings()), ["7d"])'
     assert subprocess.run([sys.executable, "-c", code], env=os.environ.copy()).returncode == -signal.SIGKILL
@@ -103,6 +111,15 @@ def test_a_run_that_is_alive_or_elsewhere_is_left_alone(prices: Path) -> None:
         instance.create_run_for_job(job, status=started)
         assert end_dead_runs(instance, datetime.now(UTC)) == []
         assert statuses(instance, contracts.TRACKING_JOB) == ["STARTED"] * 3
+
+
+def test_where_no_horizon_can_be_forecast_none_is_said_to_be(prices: Path) -> None:
+    for path in (prices / "configs").glob("chronos_*.json"):
+        path.write_text("{bad")
+    done = CliRunner().invoke(app, ["forecast", "--stored"])
+    assert done.exit_code == 1
+    assert "chronos_90d.json" in done.stderr.replace("\n", "")
+    assert "were forecast" not in done.stderr
 
 
 def test_one_horizons_bad_config_leaves_the_others_forecast_and_on_record(prices: Path) -> None:
