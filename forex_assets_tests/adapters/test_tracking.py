@@ -1,8 +1,11 @@
 """Runs in MLflow: each once, with the right status, whoever is killed; the registry knows what is live and was."""
 
 import multiprocessing
+import resource
+import signal
 import socket
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -119,7 +122,35 @@ def test_old_runs_go_and_those_that_an_alias_rests_on_stay(tracker: Tracker) -> 
     assert {run.tags[RECORD_ID] for run in tracker.runs()} == {"live", "new"}
 
 
-def test_a_database_that_is_held_or_no_database_is_said(tracker: Tracker) -> None:
+def test_what_could_not_be_sent_to_a_store_that_is_held_or_full_is_sent_once_it_can_be(tracker: Tracker) -> None:
+    tracker.send(record("first"))
+    with closing(sqlite3.connect(tracker.folder / "mlflow.db", isolation_level=None)) as held:
+        held.execute("begin exclusive")
+        with pytest.raises(TrackingError, match=r"locked.*what is to be recorded waits"):
+            tracker.send(record("second"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(TrackingError, match="what is to be recorded waits"):
+            tracker.send(record("second"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    tracker.send(record("second"))
+    assert sorted(run.tags[RECORD_ID] for run in tracker.runs()) == ["first", "second"]
+    assert {run.status for run in tracker.runs()} == {"FINISHED"}
+
+
+def test_a_server_that_is_silent_is_given_up(tmp_path: Path, environment: Callable[..., None]) -> None:
+    environment(MLFLOW_HTTP_REQUEST_TIMEOUT="1", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(TrackingError, match="what is to be recorded waits"):
+            Tracker(tmp_path, address).send(record())
+
+
+def test_what_is_no_database_is_said_with_a_remedy(tracker: Tracker) -> None:
     tracker.send(record())
     (tracker.folder / "mlflow.db").write_bytes(b"no database" * 500)
     with pytest.raises(TrackingError, match=r"move .*mlflow.db away to begin anew; what is to be recorded waits"):
