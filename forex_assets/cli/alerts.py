@@ -77,7 +77,7 @@ def send_now(as_json: AsJson = False) -> None:
     """Look for what people are to be told of, and send it now instead of when its digest is due.
 
     The sensors do it by themselves while the UI or the daemon runs. Nothing is sent twice. Exit code 1 where a message
-    was not sent, 2 where nothing is set up.
+    was not sent or something is set up wrongly, 2 where nothing is set up.
     """
     from dataclasses import replace
     from datetime import UTC, datetime
@@ -104,9 +104,11 @@ def send_now(as_json: AsJson = False) -> None:
             out.print(line, markup=False, highlight=False, soft_wrap=True)
         if not attempts and notifier.channels:
             out.print("nothing to tell")
-    if not notifier.channels:
-        fail("; ".join(notifier.faults.values()) or NOT_SET_UP, BAD_USAGE)
-    if not all(each.is_sent for each in attempts):
+    for name, fault in notifier.faults.items():
+        err.print(f"{name}: {fault}", markup=False, highlight=False, soft_wrap=True)
+    if not notifier.channels and not notifier.faults:
+        fail(NOT_SET_UP, BAD_USAGE)
+    if notifier.faults or not all(each.is_sent for each in attempts):
         raise typer.Exit(FAILED)
 
 

@@ -206,5 +206,8 @@ def test_an_address_that_cannot_be_posted_to_is_a_fault_of_the_setting_and_not_o
     assert done.exit_code == 1
     assert "FOREX_WEBHOOK_URL" in done.stdout
     assert isinstance(done.exception, SystemExit)
+    sent = CliRunner().invoke(app, ["mail", "send"])
+    assert sent.exit_code == 1
+    assert "FOREX_WEBHOOK_URL" in sent.stderr
     with dg.DagsterInstance.get() as instance:
         assert deliver(instance)
