@@ -17,7 +17,7 @@ test: setup
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 ui: setup
-	@export DAGSTER_HOME="$$($(BIN)/python -m forex_assets.resources.instance)" && exec $(BIN)/dagster dev -w workspace.yaml -p $(PORT)
+	@export DAGSTER_HOME="$$($(BIN)/python -m forex_assets.core.dagster.instance)" && exec $(BIN)/dagster dev -w workspace.yaml -p $(PORT)
 
 check: setup
 	@$(BIN)/ruff check .

@@ -26,19 +26,19 @@ from accuracy_table import markdown, parts_of, replace_part
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from forex_assets.adapters.backtest_store import BacktestStore, engine_key
-from forex_assets.adapters.holidays import market_calendar
-from forex_assets.adapters.peers import PEERS
-from forex_assets.adapters.warehouse import Warehouse, WarehouseError
-from forex_assets.domain.accuracy.backtest import Every, Past, backtest, origin_dates, parse_every
-from forex_assets.domain.accuracy.realized import as_issued, join_realized
-from forex_assets.domain.forecast.baselines import EwmaEngine, RandomWalkEngine
-from forex_assets.domain.forecast.calibration import calibrated_history
-from forex_assets.domain.forecast.config import InferenceConfig
-from forex_assets.domain.forecast.engine import Engine, EngineError, Origin
-from forex_assets.domain.market.prices import USDCLP
-from forex_assets.domain.schemas import QUANTILE_COLUMNS, SAMPLE_SOURCE
-from forex_assets.resources.settings import PROJECT, SettingsError
+from forex_assets.accuracy.backtest import Every, Past, backtest, origin_dates, parse_every
+from forex_assets.accuracy.backtest_store import BacktestStore, engine_key
+from forex_assets.accuracy.peers import PEERS
+from forex_assets.core.holidays import market_calendar
+from forex_assets.core.inference_config import InferenceConfig
+from forex_assets.core.schemas import QUANTILE_COLUMNS, SAMPLE_SOURCE
+from forex_assets.core.settings import PROJECT, SettingsError
+from forex_assets.core.store.warehouse import Warehouse, WarehouseError
+from forex_assets.forecasts.baselines import EwmaEngine, RandomWalkEngine
+from forex_assets.forecasts.calibration import calibrated_history
+from forex_assets.forecasts.engine import Engine, EngineError, Origin
+from forex_assets.forecasts.realized import as_issued, join_realized
+from forex_assets.market.prices import USDCLP
 
 PACKAGE = PROJECT / "forex_assets"
 MODELS = PACKAGE / "models"
@@ -70,7 +70,7 @@ def entrant(label: str, samples: int, seed: int) -> Entrant:
     folder = MODELS / label if (MODELS / label / "config.json").is_file() else Path(label).expanduser()
     if not (folder / "config.json").is_file():
         raise SystemExit(f"no engine {label!r}; there are {', '.join(simple)}, embedded, or a folder with a model")
-    from forex_assets.adapters.chronos_model import ChronosEngine
+    from forex_assets.forecasts.chronos.model import ChronosEngine
 
     engine: Engine = ChronosEngine(str(folder), label=folder.resolve().name)
     ours = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("forex_assets", {})

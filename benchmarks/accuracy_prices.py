@@ -5,15 +5,15 @@ from pathlib import Path
 
 import polars as pl
 
-from forex_assets.adapters.holidays import market_calendar
-from forex_assets.domain.calendar import SANTIAGO, issue_instant
-from forex_assets.domain.horizon import HORIZON_DAYS
-from forex_assets.domain.market.prices import COPPER, USDCLP
-from forex_assets.domain.market.quality import marked_anew
-from forex_assets.domain.market.sample import sample_market
-from forex_assets.domain.schemas import USDCLP_SCHEMA, conform
-from forex_assets.resources.platform import Platform
-from forex_assets.resources.settings import load_settings
+from forex_assets.core.calendar import SANTIAGO, issue_instant
+from forex_assets.core.holidays import market_calendar
+from forex_assets.core.horizon import HORIZON_DAYS
+from forex_assets.core.schemas import USDCLP_SCHEMA, conform
+from forex_assets.core.settings import load_settings
+from forex_assets.market.prices import COPPER, USDCLP
+from forex_assets.market.quality import marked_anew
+from forex_assets.market.sample import sample_market
+from forex_assets.platform import Platform
 
 CLOSE_KNOWN = time(18)
 

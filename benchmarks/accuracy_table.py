@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from forex_assets.adapters.holidays import market_calendar
-from forex_assets.domain.accuracy.compare import Skill, coverage_interval, effective_size, skill
-from forex_assets.domain.accuracy.realized import truth_of
-from forex_assets.domain.accuracy.scores import covered, crps
-from forex_assets.domain.horizon import HORIZON_DAYS as DAYS
-from forex_assets.domain.market.prices import USDCLP
-from forex_assets.domain.schemas import QUANTILE_COLUMNS, WALK_QUANTILE_COLUMNS, quantile_column
+from forex_assets.accuracy.compare import Skill, coverage_interval, effective_size, skill
+from forex_assets.core.holidays import market_calendar
+from forex_assets.core.horizon import HORIZON_DAYS as DAYS
+from forex_assets.core.schemas import QUANTILE_COLUMNS, WALK_QUANTILE_COLUMNS, quantile_column
+from forex_assets.core.scores import covered, crps
+from forex_assets.forecasts.realized import truth_of
+from forex_assets.market.prices import USDCLP
 
 HEAD = (
     "| engine | n | independent | RMSE skill, % | CRPS skill, % | covered at 80, % | covered at 95, % "

@@ -21,23 +21,23 @@ from pathlib import Path
 
 import polars as pl
 
-from forex_assets.adapters.central_bank import observed_rows
-from forex_assets.adapters.fetching import Row, fetched_frame
-from forex_assets.adapters.holidays import market_calendar
-from forex_assets.adapters.superiority import spa_p_value
-from forex_assets.adapters.yahoo_dating import Bar, dated_rows, dating_of, is_price
-from forex_assets.domain.accuracy.backtest import backtest, origin_dates, parse_every
-from forex_assets.domain.accuracy.copper_effect import copper_effect, lead_lag_by_year
-from forex_assets.domain.accuracy.realized import as_issued, realize
-from forex_assets.domain.accuracy.verdict import POWER_NOTE
-from forex_assets.domain.calendar import SANTIAGO
-from forex_assets.domain.features.copper import FEATURE_NAMES, copper_features
-from forex_assets.domain.forecast.baselines import EwmaEngine
-from forex_assets.domain.forecast.config import InferenceConfig
-from forex_assets.domain.horizon import HORIZONS
-from forex_assets.domain.market.prices import COPPER, USDCLP, PriceSeries
-from forex_assets.domain.market.quality import marked_anew
-from forex_assets.domain.schemas import COPPER_SCHEMA
+from forex_assets.accuracy.backtest import backtest, origin_dates, parse_every
+from forex_assets.accuracy.copper_effect import copper_effect, lead_lag_by_year
+from forex_assets.accuracy.superiority import spa_p_value
+from forex_assets.accuracy.verdict import POWER_NOTE
+from forex_assets.core.calendar import SANTIAGO
+from forex_assets.core.holidays import market_calendar
+from forex_assets.core.horizon import HORIZONS
+from forex_assets.core.inference_config import InferenceConfig
+from forex_assets.core.schemas import COPPER_SCHEMA
+from forex_assets.features.copper import FEATURE_NAMES, copper_features
+from forex_assets.forecasts.baselines import EwmaEngine
+from forex_assets.forecasts.realized import as_issued, realize
+from forex_assets.market.prices import COPPER, USDCLP, PriceSeries
+from forex_assets.market.quality import marked_anew
+from forex_assets.market.sources.central_bank import observed_rows
+from forex_assets.market.sources.fetching import Row, fetched_frame
+from forex_assets.market.sources.yahoo_dating import Bar, dated_rows, dating_of, is_price
 
 FAR = datetime(2100, 1, 1, tzinfo=UTC)
 NEXT = "next"

@@ -14,14 +14,14 @@ import numpy as np
 import polars as pl
 from accuracy_prices import closes_from
 
-from forex_assets.adapters.chronos_model import ChronosEngine
-from forex_assets.domain.accuracy.compare import skill
-from forex_assets.domain.accuracy.scores import covered, crps, rmse
-from forex_assets.domain.forecast.baselines import EwmaEngine
-from forex_assets.domain.forecast.config import InferenceConfig
-from forex_assets.domain.forecast.engine import Engine, Origin
-from forex_assets.domain.forecast.fan import Array
-from forex_assets.resources.settings import PROJECT
+from forex_assets.accuracy.compare import skill
+from forex_assets.core.fan import Array
+from forex_assets.core.inference_config import InferenceConfig
+from forex_assets.core.scores import covered, crps, rmse
+from forex_assets.core.settings import PROJECT
+from forex_assets.forecasts.baselines import EwmaEngine
+from forex_assets.forecasts.chronos.model import ChronosEngine
+from forex_assets.forecasts.engine import Engine, Origin
 
 STEPS = (5, 11, 21, 64)
 SHIPPED = PROJECT / "forex_assets/models/embedded"

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from forex_assets.adapters.chronos_model import ChronosEngine
-from forex_assets.adapters.config_store import ConfigStore
-from forex_assets.domain.forecast.engine import Origin
-from forex_assets.resources.settings import PROJECT
+from forex_assets.core.config_store import ConfigStore
+from forex_assets.core.settings import PROJECT
+from forex_assets.forecasts.chronos.model import ChronosEngine
+from forex_assets.forecasts.engine import Origin
 
 STEPS = {"7d": 5, "15d": 11, "30d": 22, "90d to 64 steps": 64, "90d to 65 steps": 65}
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from forex_assets.resources.platform import Platform
-from forex_assets.resources.settings import load_settings
+from forex_assets.core.settings import load_settings
+from forex_assets.platform import Platform
 
 DECAY = 0.97
 SEED = 20

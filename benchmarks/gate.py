@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from forex_assets.adapters.policy_store import read_policy
-from forex_assets.adapters.superiority import spa_p_value
-from forex_assets.domain.accuracy.compare import block_of
-from forex_assets.domain.horizon import HORIZONS
-from forex_assets.domain.optimization.gate_simulation import PUBLISHED_ORIGINS, gate, share_rejected
-from forex_assets.domain.optimization.generated_worlds import NARROW, WIDE
-from forex_assets.domain.optimization.sign_flips import p_values
-from forex_assets.domain.policy import Policy
+from forex_assets.accuracy.compare import block_of
+from forex_assets.accuracy.superiority import spa_p_value
+from forex_assets.core.horizon import HORIZONS
+from forex_assets.core.policy import Policy
+from forex_assets.core.policy_store import read_policy
+from forex_assets.optimizer.block_permutation import p_values
+from forex_assets.optimizer.gate_simulation import PUBLISHED_ORIGINS, gate, share_rejected
+from forex_assets.optimizer.simulated_markets import NARROW, WIDE
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 OVERLAPS = (1, 3, 13, 22)

@@ -14,15 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from forex_assets.adapters.atomic import write_bytes_atomically
-from forex_assets.domain.forecast.config import InferenceConfig
-from forex_assets.domain.forecast.fan import Array
-from forex_assets.domain.horizon import HORIZONS
-from forex_assets.domain.optimization.generated_worlds import CANDIDATES, STEPS, many_worlds
-from forex_assets.domain.optimization.methods import HALVING_ERROR, run_method
-from forex_assets.domain.optimization.search import Losses, choose
-from forex_assets.domain.optimization.space import Candidate, Space
-from forex_assets.domain.policy import SearchPolicy
+from forex_assets.core.fan import Array
+from forex_assets.core.horizon import HORIZONS
+from forex_assets.core.inference_config import InferenceConfig
+from forex_assets.core.policy import SearchPolicy
+from forex_assets.core.store.atomic import write_bytes_atomically
+from forex_assets.optimizer.methods import HALVING_ERROR, run_method
+from forex_assets.optimizer.search import Losses, choose
+from forex_assets.optimizer.simulated_markets import CANDIDATES, STEPS, many_worlds
+from forex_assets.optimizer.space import Candidate, Space
 
 BEGIN, END = "<!-- halving: begin -->", "<!-- halving: end -->"
 ORIGINS = 126

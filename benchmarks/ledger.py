@@ -22,9 +22,9 @@ import numpy as np
 import polars as pl
 import psutil
 
-from forex_assets.adapters.ledger_store import COMPACTED, LedgerStore
-from forex_assets.adapters.warehouse import Warehouse
-from forex_assets.domain.schemas import FORECAST_SCHEMA
+from forex_assets.core.schemas import FORECAST_SCHEMA
+from forex_assets.core.store.warehouse import Warehouse
+from forex_assets.forecasts.ledger_store import COMPACTED, LedgerStore
 
 HORIZON = "90d"
 STEPS = (5, 11, 21, 62)

@@ -23,13 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from forex_assets.adapters.chronos_model import ChronosEngine
-from forex_assets.domain.forecast.config import InferenceConfig
-from forex_assets.domain.forecast.engine import Ask, Origin
-from forex_assets.domain.forecast.fan import Array, fan_of_paths
-from forex_assets.domain.forecast.representation import decode_paths, encode
-from forex_assets.domain.optimization.space import space_of
-from forex_assets.domain.policy import SearchPolicy
+from forex_assets.core.fan import Array, fan_of_paths
+from forex_assets.core.inference_config import InferenceConfig
+from forex_assets.core.policy import SearchPolicy
+from forex_assets.forecasts.chronos.model import ChronosEngine
+from forex_assets.forecasts.engine import Ask, Origin
+from forex_assets.forecasts.representation import decode_paths, encode
+from forex_assets.optimizer.space import space_of
 
 STEPS = {"7d": 5, "15d": 11, "30d": 21, "90d": 64}
 CHRONOS = {
@@ -148,7 +148,7 @@ def logits_apart(pipeline: Any, engine: ChronosEngine) -> tuple[float, int]:
     """Largest difference of our logits from the library's on a sampled path, as a share of the largest; its tokens."""
     import torch
 
-    from forex_assets.adapters.t5_sampler import Decoder, T5Sampler, _start_token
+    from forex_assets.forecasts.chronos.sampler import Decoder, T5Sampler, _start_token
 
     encoded = encode(prices_of(7), "anchored", 180)
     context = torch.tensor(encoded.values, dtype=torch.float32)
@@ -174,7 +174,7 @@ def laws_apart(pipeline: Any, engine: ChronosEngine, count: int = 1000) -> tuple
     import torch
     from scipy.stats import ks_2samp
 
-    from forex_assets.adapters.t5_sampler import T5Sampler, sample_paths
+    from forex_assets.forecasts.chronos.sampler import T5Sampler, sample_paths
 
     encoded = encode(prices_of(7), "anchored", 180)
     context = torch.tensor(encoded.values, dtype=torch.float32)[None]
@@ -250,9 +250,9 @@ def day(folder: Path) -> dict[str, float]:
     import os
 
     from forex_assets.cli.runner import materialize_market
-    from forex_assets.resources.platform import Platform
-    from forex_assets.resources.searching import run_search
-    from forex_assets.resources.settings import PROJECT, load_settings
+    from forex_assets.core.settings import PROJECT, load_settings
+    from forex_assets.optimizer.search_run import run_search
+    from forex_assets.platform import Platform
 
     minutes = {}
     for name, horizons in {"7d": ["7d"], "all four": list(STEPS)}.items():
@@ -272,8 +272,8 @@ def embedded_ratio(cells: int) -> list[float]:
     """Processor time of plain calls over the grid's, embedded model, 27 settings at 7 days."""
     import torch
 
-    from forex_assets.adapters.model_finder import EMBEDDED_FOLDER
-    from forex_assets.adapters.t5_sampler import with_fixed_scale
+    from forex_assets.forecasts.chronos.finder import EMBEDDED_FOLDER
+    from forex_assets.forecasts.chronos.sampler import with_fixed_scale
 
     engine = ChronosEngine(str(EMBEDDED_FOLDER))
     pipeline, longest = engine._pipeline(), int(engine.traits.longest_context or 0)

@@ -32,14 +32,14 @@ def timed(call: Callable[[], object]) -> float:
 def bare() -> dict[str, float]:
     """The domain's own work, no Dagster: prices, features, four fans, nothing written."""
     started = time.perf_counter()
-    from forex_assets.domain.features.copper import copper_features
-    from forex_assets.domain.forecast.baselines import EwmaEngine
-    from forex_assets.domain.forecast.forecast import make_forecast, usable
-    from forex_assets.domain.horizon import HORIZONS, target_of
-    from forex_assets.domain.market.prices import USDCLP
-    from forex_assets.resources.market import ingest_copper, ingest_usdclp
-    from forex_assets.resources.platform import Platform
-    from forex_assets.resources.settings import load_settings
+    from forex_assets.core.horizon import HORIZONS, target_of
+    from forex_assets.core.settings import load_settings
+    from forex_assets.features.copper import copper_features
+    from forex_assets.forecasts.baselines import EwmaEngine
+    from forex_assets.forecasts.forecast import make_forecast, usable
+    from forex_assets.market.ingestion import ingest_copper, ingest_usdclp
+    from forex_assets.market.prices import USDCLP
+    from forex_assets.platform import Platform
 
     imports = time.perf_counter() - started
     ready = Platform(load_settings())
@@ -67,18 +67,18 @@ def dagster() -> dict[str, float]:
     import dagster as dg
 
     from forex_assets.cli.runner import run_assets
-    from forex_assets.defs import contracts
-    from forex_assets.domain.horizon import HORIZONS
+    from forex_assets.core import names as contracts
+    from forex_assets.core.horizon import HORIZONS
+    from forex_assets.core.settings import load_settings
     from forex_assets.locations.forecasting import build
-    from forex_assets.resources.platform import Platform
-    from forex_assets.resources.settings import load_settings
+    from forex_assets.platform import Platform
 
     build()
     imports = time.perf_counter() - started
     ready = Platform(load_settings())
 
     def instance() -> None:
-        from forex_assets.resources.instance import prepare_instance
+        from forex_assets.core.dagster.instance import prepare_instance
 
         prepare_instance(ready.settings)
         with dg.DagsterInstance.get() as made:

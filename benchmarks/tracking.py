@@ -20,8 +20,8 @@ from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from forex_assets.adapters.tracking import Tracker
-from forex_assets.domain.tracking import RunRecord
+from forex_assets.operations.tracking.mlflow_store import Tracker
+from forex_assets.operations.tracking.run_record import RunRecord
 
 
 def record(number: int, candidates: int = 0) -> RunRecord:

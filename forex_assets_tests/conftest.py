@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from forex_assets.resources.settings import PROJECT
+from forex_assets.core.settings import PROJECT
 
 OWN = ("FOREX_", "FRED_", "BCCH_", "DAGSTER_HOME", "HF_", "MLFLOW_")
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from forex_assets.resources.settings import PROJECT
+from forex_assets.core.settings import PROJECT
 
 DEPLOY, BIN = PROJECT / "deploy", Path(sys.executable).parent
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
@@ -72,7 +72,7 @@ def test_the_image_does_not_run_as_root_and_holds_no_secret() -> None:
 
 
 def test_every_setting_of_the_example_is_one_that_is_read() -> None:
-    from forex_assets.resources.settings import Settings
+    from forex_assets.core.settings import Settings
 
     known = {field.alias or f"FOREX_{name.upper()}" for name, field in Settings.model_fields.items()}
     names = re.findall(r"^(\w+)=", (DEPLOY / ".env.example").read_text(encoding="utf-8"), re.MULTILINE)

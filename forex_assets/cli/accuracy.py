@@ -47,11 +47,11 @@ def backtest(
     """
     horizons = horizons_of(horizon)
     platform = platform_of(as_of)
+    from forex_assets.accuracy.backtest_run import Origins
+    from forex_assets.accuracy.scorecard import scorecard as card_of
     from forex_assets.cli import render_accuracy
     from forex_assets.cli.progress import run_backtests
     from forex_assets.cli.runner import materialize_backtest, materialize_scorecard
-    from forex_assets.domain.accuracy.scorecard import scorecard as card_of
-    from forex_assets.resources.backtesting import Origins
 
     origins = Origins(_date("--from", first), _date("--to", last), every)
     try:
@@ -77,8 +77,8 @@ def scorecard(horizon: Horizon = "all", as_json: AsJson = False) -> None:
     platform = platform_of()
     import polars as pl
 
+    from forex_assets.accuracy.scorecard import SCORECARD_SCHEMA
     from forex_assets.cli import render_accuracy
-    from forex_assets.domain.accuracy.scorecard import SCORECARD_SCHEMA
 
     card = platform.warehouse.read("accuracy/scorecard", schema=SCORECARD_SCHEMA)
     if card is None:
@@ -103,8 +103,8 @@ def verify(horizon: Horizon = "all", as_json: AsJson = False) -> None:
     """
     horizons = horizons_of(horizon)
     platform = platform_of()
-    from forex_assets.adapters.ledger_store import LedgerStore
     from forex_assets.cli.overview import noted_heads
+    from forex_assets.forecasts.ledger_store import LedgerStore
 
     store, heads = LedgerStore(platform.warehouse), noted_heads(platform)
     report: list[dict[str, Any]] = []

@@ -8,7 +8,7 @@ import typer
 from forex_assets.cli.common import BAD_USAGE, FAILED, AsJson, app, err, fail, out, platform_of, print_json, reported
 
 if TYPE_CHECKING:
-    from forex_assets.resources.mail import Notifier
+    from forex_assets.operations.alerts.send import Notifier
 
 NOT_SET_UP = "set FOREX_SMTP_HOST and FOREX_MAIL_TO for mail, or FOREX_WEBHOOK_URL; see docs/mail.md"
 mail_app = typer.Typer(no_args_is_help=True, help="Whether mail and webhook work, and what waits to be sent.")
@@ -24,8 +24,8 @@ def send_test(as_json: AsJson = False) -> None:
     """
     from datetime import UTC, datetime
 
-    from forex_assets.domain.alerts import DeliveryError, trial_message
-    from forex_assets.resources.mail import notifier_of
+    from forex_assets.operations.alerts.events import DeliveryError, trial_message
+    from forex_assets.operations.alerts.send import notifier_of
 
     notifier = notifier_of(platform_of())
     answers: list[dict[str, Any]] = [
@@ -55,7 +55,7 @@ def send_test(as_json: AsJson = False) -> None:
 @reported
 def status(as_json: AsJson = False) -> None:
     """Show what waits to be sent, what was sent, the last error, and the latest events."""
-    from forex_assets.resources.mail import notifier_of
+    from forex_assets.operations.alerts.send import notifier_of
 
     report = _status_of(notifier_of(platform_of()))
     if as_json:
@@ -83,8 +83,8 @@ def send_now(as_json: AsJson = False) -> None:
     from datetime import UTC, datetime
 
     from forex_assets.cli.overview import instance_of
-    from forex_assets.defs.alert_events import Reader, gathered
-    from forex_assets.resources.mail import notifier_of
+    from forex_assets.operations.alerts.gather import Reader, gathered
+    from forex_assets.operations.alerts.send import notifier_of
 
     platform, now = platform_of(), datetime.now(UTC)
     notifier = notifier_of(platform)

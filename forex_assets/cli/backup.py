@@ -20,8 +20,8 @@ ArchiveFile = Annotated[
 def create(as_json: AsJson = False) -> None:
     """Make an archive of configs, tables, ledger, records and MLflow; runs may go on meanwhile."""
     platform = platform_of()
-    from forex_assets.adapters.backup_archive import verify
-    from forex_assets.resources.backing_up import create_backup
+    from forex_assets.operations.backup.archive import verify
+    from forex_assets.operations.backup.backup import create_backup
 
     with err.status("archiving and reading back …"):
         archive = create_backup(platform)
@@ -37,8 +37,8 @@ def create(as_json: AsJson = False) -> None:
 def list_archives(as_json: AsJson = False) -> None:
     """Show the archives there are, newest first."""
     platform = platform_of()
-    from forex_assets.adapters.backup_archive import archives
-    from forex_assets.resources.backing_up import backup_folder
+    from forex_assets.operations.backup.archive import archives
+    from forex_assets.operations.backup.backup import backup_folder
 
     found = archives(backup_folder(platform))
     if as_json:
@@ -55,7 +55,7 @@ def list_archives(as_json: AsJson = False) -> None:
 def verify(archive: ArchiveFile = None, as_json: AsJson = False) -> None:
     """Read an archive whole and hold every file against its checksum. Exit code 1 where one is wrong."""
     platform = platform_of()
-    from forex_assets.adapters.backup_archive import verify as verified
+    from forex_assets.operations.backup.archive import verify as verified
 
     path = archive or _newest(platform)
     with err.status("reading …"):
@@ -78,7 +78,7 @@ def restore(
     Stop the UI and its services first: they hold the databases open.
     """
     platform = platform_of()
-    from forex_assets.resources.backing_up import restore_backup
+    from forex_assets.operations.backup.backup import restore_backup
 
     path = archive or _newest(platform)
     with err.status("restoring …"):
@@ -97,7 +97,7 @@ def restore(
 def prune(as_json: AsJson = False) -> None:
     """Remove archives older than the policy keeps them; never the newest."""
     platform = platform_of()
-    from forex_assets.resources.backing_up import prune_backups
+    from forex_assets.operations.backup.backup import prune_backups
 
     gone = prune_backups(platform)
     if as_json:
@@ -112,8 +112,8 @@ def _newest(platform: object) -> Path:
     Raises:
         ArchiveError: there is none.
     """
-    from forex_assets.adapters.backup_archive import ArchiveError, archives
-    from forex_assets.resources.backing_up import backup_folder
+    from forex_assets.operations.backup.archive import ArchiveError, archives
+    from forex_assets.operations.backup.backup import backup_folder
 
     folder = backup_folder(platform)  # type: ignore[arg-type]
     found = archives(folder)

@@ -38,7 +38,7 @@ def forecast(
     platform = platform_of(as_of)
     from forex_assets.cli import render
     from forex_assets.cli.runner import RunFailed, materialize_forecasts, materialize_market, materialize_scorecard
-    from forex_assets.domain.schemas import FORECAST_SCHEMA
+    from forex_assets.core.schemas import FORECAST_SCHEMA
 
     with err.status("prices …") as status:
         if not stored:

@@ -11,10 +11,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from forex_assets.domain.horizon import HORIZONS, days_of
+from forex_assets.core.horizon import HORIZONS, days_of
 
 if TYPE_CHECKING:
-    from forex_assets.resources.platform import Platform
+    from forex_assets.platform import Platform
 
 P = ParamSpec("P")
 FAILED, BAD_USAGE = 1, 2
@@ -39,15 +39,15 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
-        from forex_assets.adapters.backup_archive import ArchiveError
-        from forex_assets.adapters.config_store import ConfigError
-        from forex_assets.adapters.policy_store import PolicyError
-        from forex_assets.adapters.tracking import TrackingError
-        from forex_assets.adapters.warehouse import WarehouseError
         from forex_assets.cli.runner import RunFailed
-        from forex_assets.domain.forecast.engine import EngineError
-        from forex_assets.domain.forecast.ledger import LedgerError
-        from forex_assets.resources.settings import SettingsError
+        from forex_assets.core.config_store import ConfigError
+        from forex_assets.core.policy_store import PolicyError
+        from forex_assets.core.settings import SettingsError
+        from forex_assets.core.store.warehouse import WarehouseError
+        from forex_assets.forecasts.engine import EngineError
+        from forex_assets.forecasts.ledger import LedgerError
+        from forex_assets.operations.backup.archive import ArchiveError
+        from forex_assets.operations.tracking.mlflow_store import TrackingError
 
         try:
             command(*args, **kwargs)
@@ -79,7 +79,7 @@ def _records_fault(error: BaseException) -> str:
         while first is not None and not isinstance(first, sqlalchemy.SQLAlchemyError | sqlite3.Error):
             first = first.__cause__ or first.__context__
         if first is not None:
-            from forex_assets.resources.settings import load_settings
+            from forex_assets.core.settings import load_settings
 
             said = (str(getattr(first, "orig", None) or first).splitlines() or [type(first).__name__])[0]
             where = f"Dagster's records in {load_settings().dagster_home}"
@@ -95,8 +95,8 @@ def fail(message: str, code: int) -> None:
 
 def platform_of(as_of: str | None = None) -> "Platform":
     """The platform on the environment's settings, at another clock where one is given."""
-    from forex_assets.resources.platform import Platform
-    from forex_assets.resources.settings import load_settings
+    from forex_assets.core.settings import load_settings
+    from forex_assets.platform import Platform
 
     return Platform(load_settings(as_of=as_of))
 

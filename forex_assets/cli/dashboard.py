@@ -21,7 +21,7 @@ def dashboard(
     platform = platform_of()
     from rich.live import Live
 
-    from forex_assets.cli.at_a_glance import dashboard_of
+    from forex_assets.cli.dashboard_data import dashboard_of
     from forex_assets.cli.render_dashboard import drawn
 
     if as_json:

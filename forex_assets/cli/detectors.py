@@ -32,8 +32,8 @@ def detectors(
     errors; docs/monitoring.md has the figures of a longer run.
     """
     platform = platform_of()
-    from forex_assets.domain.monitoring.detectors import measure
-    from forex_assets.domain.monitoring.feed_faults import feed_table
+    from forex_assets.monitoring.detectors import measure
+    from forex_assets.monitoring.feed_faults import feed_table
 
     policy = platform.policy
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

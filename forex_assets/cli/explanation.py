@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from forex_assets.adapters.config_store import ConfigError
 from forex_assets.cli.overview import instance_of
-from forex_assets.domain.monitoring.trigger import DECISION_SCHEMA
-from forex_assets.domain.optimization.tables import CANDIDATES_SCHEMA, VALIDATION_SCHEMA
-from forex_assets.resources.platform import Platform
-from forex_assets.resources.watching import watch_state
+from forex_assets.core.config_store import ConfigError
+from forex_assets.deployment.watch_run import watch_state
+from forex_assets.monitoring.trigger import DECISION_SCHEMA
+from forex_assets.optimizer.tables import CANDIDATES_SCHEMA, VALIDATION_SCHEMA
+from forex_assets.platform import Platform
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -56,8 +56,8 @@ def _explanation(platform: Platform, instance: "dg.DagsterInstance | None", hori
 
 def _part(platform: Platform, instance: "dg.DagsterInstance | None", part: str, horizon: str) -> dict[str, Any] | None:
     """The last table of one part, with what its record said of it."""
-    from forex_assets.defs import contracts
-    from forex_assets.defs.records import last_by_clock
+    from forex_assets.core import names as contracts
+    from forex_assets.core.dagster.run_records import last_by_clock
 
     table = platform.warehouse.read(PARTS[part], horizon, SCHEMAS[part])
     if table is None or instance is None:
@@ -98,8 +98,8 @@ def _recorded(
     """Searches and verdicts on the market that is read, from Dagster's records."""
     from itertools import islice
 
-    from forex_assets.defs import contracts
-    from forex_assets.defs.records import records
+    from forex_assets.core import names as contracts
+    from forex_assets.core.dagster.run_records import records
 
     if instance is None:
         return []

@@ -21,8 +21,8 @@ from forex_assets.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from forex_assets.defs.records import Record
-    from forex_assets.resources.platform import Platform
+    from forex_assets.core.dagster.run_records import Record
+    from forex_assets.platform import Platform
 
 UNDER_WAY = "a search is under way; see `forex-assets status`, or the UI: make ui"
 Horizon = Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")]
@@ -93,8 +93,8 @@ def _firing(platform: "Platform", horizons: list[str], *, is_forced: bool) -> "t
     Two that are told to search at once may both be answered by the decision of the one: the other waits.
     """
     from forex_assets.cli.overview import instance_of
-    from forex_assets.defs import contracts
-    from forex_assets.defs.records import is_searching, records
+    from forex_assets.core import names as contracts
+    from forex_assets.core.dagster.run_records import is_searching, records
 
     with instance_of(platform) as instance:
         if instance is None:
@@ -108,7 +108,7 @@ def _firing(platform: "Platform", horizons: list[str], *, is_forced: bool) -> "t
 def _is_launched(platform: "Platform", horizon: str, decision: "Record") -> bool:
     """Whether a search for a decision, or any of its horizon, is on record already."""
     from forex_assets.cli.overview import instance_of
-    from forex_assets.defs.records import attempts_for, is_searching
+    from forex_assets.core.dagster.run_records import attempts_for, is_searching
 
     with instance_of(platform) as instance:
         return instance is not None and (is_searching(instance, horizon) or bool(attempts_for(instance, decision.id)))
@@ -121,8 +121,8 @@ def _recalibrate(platform: "Platform", horizon: str, decision: "Record", say: An
     """
     from forex_assets.cli.overview import instance_of
     from forex_assets.cli.runner import run_job
-    from forex_assets.defs import contracts
-    from forex_assets.defs.records import records
+    from forex_assets.core import names as contracts
+    from forex_assets.core.dagster.run_records import records
 
     say(f"searching and validating {horizon} …")
     tags = {
@@ -149,7 +149,7 @@ def validate(horizon: Horizon = "all", as_json: AsJson = False) -> None:
     from forex_assets.cli import render_loop
     from forex_assets.cli.explanation import explanations
     from forex_assets.cli.runner import run_assets
-    from forex_assets.defs import contracts
+    from forex_assets.core import names as contracts
     from forex_assets.locations.optimization import build
 
     with err.status("both forecast from the same past dates …"):
@@ -215,7 +215,7 @@ def rollback(
     (name,) = horizons_of(horizon)
     platform = platform_of()
     from forex_assets.cli import render_loop
-    from forex_assets.resources.deploying import roll_back
+    from forex_assets.deployment.deploy import roll_back
 
     record = roll_back(platform, name, to=to, reason=reason or "asked for at the command line", by=user_name())
     if as_json:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from forex_assets.adapters.chronos_model import check_settings
-from forex_assets.adapters.config_store import ConfigError
-from forex_assets.domain.calendar import SANTIAGO
-from forex_assets.domain.forecast.engine import EngineError
-from forex_assets.domain.horizon import HORIZONS
-from forex_assets.domain.market.prices import COPPER, USDCLP, PriceSeries
-from forex_assets.domain.schemas import COPPER_SCHEMA, FORECAST_SCHEMA, SAMPLE_SOURCE, USDCLP_SCHEMA
-from forex_assets.resources.platform import Platform
-from forex_assets.resources.settings import unknown_names
+from forex_assets.core.calendar import SANTIAGO
+from forex_assets.core.config_store import ConfigError
+from forex_assets.core.horizon import HORIZONS
+from forex_assets.core.schemas import COPPER_SCHEMA, FORECAST_SCHEMA, SAMPLE_SOURCE, USDCLP_SCHEMA
+from forex_assets.core.settings import unknown_names
+from forex_assets.forecasts.chronos.model import check_settings
+from forex_assets.forecasts.engine import EngineError
+from forex_assets.market.prices import COPPER, USDCLP, PriceSeries
+from forex_assets.platform import Platform
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -150,8 +150,8 @@ def optimization_of(platform: Platform) -> list[dict[str, Any]]:
 
 def _optimization_record(platform: Platform, instance: "dg.DagsterInstance | None", horizon: str) -> dict[str, Any]:
     """As Dagster noted it, by the platform's clock; nothing but requests where there is no instance yet."""
-    from forex_assets.defs import contracts
-    from forex_assets.defs.records import is_searching, last_by_clock, open_requests
+    from forex_assets.core import names as contracts
+    from forex_assets.core.dagster.run_records import is_searching, last_by_clock, open_requests
 
     fields = ("last_optimized", "age_days", "decided_at", "fires", "reasons", "words")
     record: dict[str, Any] = {"horizon": horizon, **dict.fromkeys(fields), "is_searching": False}
@@ -178,7 +178,7 @@ def noted_heads(platform: Platform) -> dict[str, list[str]]:
     """
     import dagster as dg
 
-    from forex_assets.defs import contracts
+    from forex_assets.core import names as contracts
 
     heads: dict[str, list[str]] = {}
     with instance_of(platform) as instance:

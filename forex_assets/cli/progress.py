@@ -4,13 +4,13 @@ import polars as pl
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from forex_assets.adapters.config_store import ConfigError
-from forex_assets.adapters.policy_store import PolicyError
-from forex_assets.adapters.warehouse import WarehouseError
-from forex_assets.domain.forecast.engine import EngineError
-from forex_assets.resources.backtesting import Origins, run_backtest
-from forex_assets.resources.platform import Platform
-from forex_assets.resources.searching import run_search
+from forex_assets.accuracy.backtest_run import Origins, run_backtest
+from forex_assets.core.config_store import ConfigError
+from forex_assets.core.policy_store import PolicyError
+from forex_assets.core.store.warehouse import WarehouseError
+from forex_assets.forecasts.engine import EngineError
+from forex_assets.optimizer.search_run import run_search
+from forex_assets.platform import Platform
 
 NAMED = 3
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

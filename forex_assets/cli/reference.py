@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from forex_assets.cli import app
-from forex_assets.resources.settings import PROJECT
+from forex_assets.core.settings import PROJECT
 
 COMMANDS, GRAPH = PROJECT / "docs/commands.md", PROJECT / "docs/graph.svg"
 HEAD = """# Commands
@@ -83,7 +83,7 @@ def graph() -> tuple[dict[str, set[str]], dict[str, str]]:
 
 def graph_picture() -> str:
     """SVG of the asset graph."""
-    from forex_assets.adapters.plots_graph import graph_figure, svg_of
+    from forex_assets.cli.graph_picture import graph_figure, svg_of
 
     return svg_of(graph_figure(*graph()))
 

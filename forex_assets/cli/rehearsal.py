@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from forex_assets.resources.platform import Platform
-from forex_assets.resources.settings import load_settings
+from forex_assets.core.settings import load_settings
+from forex_assets.platform import Platform
 
 LEFT_OUT: Final = ("backups", "mlflow", "outbox", ".locks")
 """Folders of the warehouse that a loop writes to and does not read from."""

@@ -8,8 +8,8 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from forex_assets.domain.schemas import SAMPLE_SOURCE
-from forex_assets.resources.platform import Platform
+from forex_assets.core.schemas import SAMPLE_SOURCE
+from forex_assets.platform import Platform
 
 WEEK = 5
 

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from forex_assets.cli.render import banner
-from forex_assets.domain.horizon import HORIZONS
+from forex_assets.core.horizon import HORIZONS
 
 SCOPES = {"all": "all", "last year": "1 year", "last 60 days": "60 days"}
 RECORDS = {

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from forex_assets.cli.render import band, price
 from forex_assets.cli.render_loop import COLOURS, share
-from forex_assets.domain.schemas import SAMPLE_SOURCE
+from forex_assets.core.schemas import SAMPLE_SOURCE
 
 SHOWN_WORDS: Final = 200
 """Letters of a verdict or reason: two lines and a half; `explain` has them all."""

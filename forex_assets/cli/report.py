@@ -16,7 +16,7 @@ def report(
 ) -> None:
     """Write the daily report as one HTML page: fans in words, record, copper, drift, what the loop did and why."""
     platform = platform_of(as_of)
-    from forex_assets.resources.reporting import write_report
+    from forex_assets.report.daily import write_report
 
     with err.status("drawing …"):
         path = write_report(platform)

@@ -7,13 +7,13 @@ from typing import Any
 
 import dagster as dg
 
-from forex_assets.adapters.processes import PROCESS_TAG, process_name
-from forex_assets.defs import contracts
-from forex_assets.defs.records import end_dead_runs, forecasts_of
-from forex_assets.domain.horizon import HORIZONS
-from forex_assets.resources.instance import prepare_instance
-from forex_assets.resources.parquet_io import WarehouseIO, table_key
-from forex_assets.resources.platform import Platform, PlatformResource
+from forex_assets.core import names as contracts
+from forex_assets.core.dagster.instance import prepare_instance
+from forex_assets.core.dagster.io_manager import WarehouseIO, table_key
+from forex_assets.core.dagster.run_records import end_dead_runs, forecasts_of
+from forex_assets.core.horizon import HORIZONS
+from forex_assets.core.processes import PROCESS_TAG, process_name
+from forex_assets.platform import Platform, PlatformResource
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The command line says itself what went wrong; Dagster keeps the log for its UI."""

@@ -19,7 +19,7 @@ from forex_assets.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from forex_assets.adapters.tracking import Tracked
+    from forex_assets.operations.tracking.mlflow_store import Tracked
 
 tracking_app = typer.Typer(no_args_is_help=True, help="The records of runs in MLflow.")
 app.add_typer(tracking_app, name="tracking")
@@ -35,7 +35,7 @@ def _runs(kind: str, horizon: str, limit: int = 1000) -> "list[Tracked]":
     if kind not in KINDS:
         fail(f"--kind {kind}: no such kind; there are {', '.join(KINDS)}", BAD_USAGE)
     platform = platform_of()
-    from forex_assets.resources.tracking import tracker_of
+    from forex_assets.operations.tracking.resources import tracker_of
 
     prefix = "usdclp-sample/" if platform.reading_branch == "sample" else "usdclp/"
     with err.status("MLflow …"):
@@ -175,9 +175,9 @@ def repair(as_json: AsJson = False) -> None:
     from datetime import UTC, datetime
 
     from forex_assets.cli.overview import instance_of
-    from forex_assets.defs.records import end_dead_runs
-    from forex_assets.defs.tracking import send_waiting
-    from forex_assets.resources.tracking import tracker_of
+    from forex_assets.core.dagster.run_records import end_dead_runs
+    from forex_assets.operations.tracking.resources import tracker_of
+    from forex_assets.operations.tracking.sensors import send_waiting
 
     with err.status("MLflow …"), instance_of(platform) as instance:
         if instance is not None:
@@ -199,7 +199,7 @@ def prune(as_json: AsJson = False) -> None:
     platform = platform_of()
     from datetime import UTC, datetime
 
-    from forex_assets.resources.tracking import tracker_of
+    from forex_assets.operations.tracking.resources import tracker_of
 
     with err.status("MLflow …"):
         count = tracker_of(platform).prune(platform.policy.operations.tracking_days, datetime.now(UTC))

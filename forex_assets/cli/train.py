@@ -20,8 +20,8 @@ def train(
     steps: Annotated[int | None, typer.Option(min=1, help="Of the optimizer; the recipe's own by default.")] = None,
 ) -> None:
     """Train a small Chronos-T5 on generated returns. One thread: the same seed then gives the same weights."""
-    from forex_assets.adapters.embedded_training import Recipe
-    from forex_assets.adapters.embedded_training import train as run
+    from forex_assets.forecasts.chronos.embedded_training import Recipe
+    from forex_assets.forecasts.chronos.embedded_training import train as run
 
     recipe = Recipe(seed=seed) if steps is None else Recipe(seed=seed, steps=steps)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

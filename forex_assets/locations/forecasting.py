@@ -5,21 +5,19 @@ from typing import Any
 
 import dagster as dg
 
-from forex_assets.defs import (
-    accuracy,
-    alerts,
-    backup,
-    checks,
-    checks_accuracy,
-    features,
-    forecasts,
-    jobs,
-    market,
-    report,
-    tracking,
-)
-from forex_assets.resources.parquet_io import WarehouseIO
-from forex_assets.resources.platform import PlatformResource
+from forex_assets.accuracy import assets as accuracy
+from forex_assets.accuracy import checks as checks_accuracy
+from forex_assets.core.dagster.io_manager import WarehouseIO
+from forex_assets.features import assets as features
+from forex_assets.forecasts import assets as forecasts
+from forex_assets.locations import forecasting_jobs as jobs
+from forex_assets.market import assets as market
+from forex_assets.market import checks
+from forex_assets.operations.alerts import sensors as alerts
+from forex_assets.operations.backup import jobs as backup
+from forex_assets.operations.tracking import sensors as tracking
+from forex_assets.platform import PlatformResource
+from forex_assets.report import assets as report
 
 
 def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:

@@ -5,18 +5,16 @@ from typing import Any
 
 import dagster as dg
 
-from forex_assets.defs import (
-    contracts,
-    deployment,
-    monitoring,
-    optimization,
-    schedules,
-    sensors,
-    validation,
-    watch,
-)
-from forex_assets.resources.parquet_io import WarehouseIO
-from forex_assets.resources.platform import PlatformResource
+from forex_assets.core import names as contracts
+from forex_assets.core.dagster.io_manager import WarehouseIO
+from forex_assets.deployment import assets as deployment
+from forex_assets.deployment import watch_assets as watch
+from forex_assets.locations import optimization_jobs as schedules
+from forex_assets.monitoring import assets as monitoring
+from forex_assets.optimizer import assets as optimization
+from forex_assets.optimizer import sensors
+from forex_assets.optimizer import validation_assets as validation
+from forex_assets.platform import PlatformResource
 
 ELSEWHERE = (contracts.USDCLP, contracts.COPPER)
 ELSEWHERE_BY_HORIZON = (contracts.REALIZED, contracts.BACKTEST)

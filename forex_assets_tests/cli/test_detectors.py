@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from forex_assets.cli import app
 from forex_assets.cli.detectors import feeds_table, rules_table
-from forex_assets.domain.monitoring.detectors import DETECTORS, DETECTORS_SCHEMA, RULES
-from forex_assets.domain.monitoring.feed_faults import FEED_SCHEMA
+from forex_assets.monitoring.detectors import DETECTORS, DETECTORS_SCHEMA, RULES
+from forex_assets.monitoring.feed_faults import FEED_SCHEMA
 
 
 def drawn(table: object) -> str:

@@ -8,13 +8,13 @@ import dagster as dg
 import pytest
 
 from forex_assets.cli import explanation, loop, progress, render_loop, runner
-from forex_assets.defs import contracts
-from forex_assets.domain.horizon import HORIZONS
-from forex_assets.resources.deploying import deployer_of
-from forex_assets.resources.instance import prepare_instance
-from forex_assets.resources.platform import Platform
-from forex_assets.resources.settings import load_settings
-from forex_assets_tests.defs.test_optimize_sensor import Daemon
+from forex_assets.core import names as contracts
+from forex_assets.core.dagster.instance import prepare_instance
+from forex_assets.core.horizon import HORIZONS
+from forex_assets.core.settings import load_settings
+from forex_assets.deployment.deploy import deployer_of
+from forex_assets.platform import Platform
+from forex_assets_tests.optimizer.test_optimize_sensor import Daemon
 
 
 def test_what_the_sensor_launched_while_all_were_tried_is_not_searched_again(

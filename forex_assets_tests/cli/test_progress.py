@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from forex_assets.accuracy.backtest_run import Origins, run_backtest
 from forex_assets.cli.progress import run_backtests
-from forex_assets.domain.forecast.engine import EngineError
-from forex_assets.domain.schemas import REALIZED_SCHEMA
-from forex_assets.resources.backtesting import Origins, run_backtest
-from forex_assets.resources.platform import Platform
-from forex_assets_tests.resources.test_backtesting import ORIGINS, WEEKS, with_prices
+from forex_assets.core.schemas import REALIZED_SCHEMA
+from forex_assets.forecasts.engine import EngineError
+from forex_assets.platform import Platform
+from forex_assets_tests.accuracy.test_backtest_run import ORIGINS, WEEKS, with_prices
 
 
 @pytest.fixture

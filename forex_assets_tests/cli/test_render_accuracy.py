@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 from rich.console import Console
 
+from forex_assets.accuracy.scorecard import SCORECARD_SCHEMA, scorecard
 from forex_assets.cli.render_accuracy import scorecard as draw
-from forex_assets.domain.accuracy.scorecard import SCORECARD_SCHEMA, scorecard
-from forex_assets.domain.horizon import HORIZONS
-from forex_assets.domain.schemas import SAMPLE_SOURCE, empty
-from forex_assets_tests.domain.accuracy.test_scorecard import TODAY, realized
+from forex_assets.core.horizon import HORIZONS
+from forex_assets.core.schemas import SAMPLE_SOURCE, empty
+from forex_assets_tests.accuracy.test_scorecard import TODAY, realized
 
 DAYS = {"7d": 7, "15d": 15, "30d": 30, "90d": 90}
 

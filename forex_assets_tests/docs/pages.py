@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from forex_assets.resources.settings import PROJECT
+from forex_assets.core.settings import PROJECT
 from forex_assets_tests.conftest import OWN
 
 LIMIT_S = 600

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from forex_assets.resources.settings import PROJECT
+from forex_assets.core.settings import PROJECT
 from forex_assets_tests.docs.pages import LIMIT_S, Shell, commands_of, fits
 
 ELSEWHERE = {

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forex_assets.adapters.plots_graph import layers_of, routes_of, rows_of
+from forex_assets.cli.graph_picture import layers_of, routes_of, rows_of
 from forex_assets.cli.reference import COMMANDS, GRAPH, commands_page, graph
-from forex_assets.resources.settings import PROJECT
+from forex_assets.core.settings import PROJECT
 
 
 def test_the_page_of_commands_is_the_command_lines() -> None:

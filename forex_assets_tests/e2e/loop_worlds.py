@@ -11,13 +11,13 @@ from typing import Any
 import dagster as dg
 import numpy as np
 
-from forex_assets.domain.forecast.baselines import origin_volatility, random_walk
-from forex_assets.domain.forecast.config import InferenceConfig
-from forex_assets.domain.forecast.engine import EngineError, EngineTraits, Origin
-from forex_assets.domain.forecast.fan import Fan
-from forex_assets.resources.parquet_io import WarehouseIO
-from forex_assets.resources.platform import Platform, PlatformResource
-from forex_assets.resources.settings import load_settings
+from forex_assets.core.dagster.io_manager import WarehouseIO
+from forex_assets.core.fan import Fan
+from forex_assets.core.inference_config import InferenceConfig
+from forex_assets.core.settings import load_settings
+from forex_assets.forecasts.baselines import origin_volatility, random_walk
+from forex_assets.forecasts.engine import EngineError, EngineTraits, Origin
+from forex_assets.platform import Platform, PlatformResource
 
 BROKEN: set[int] = set()
 """Context lengths with which the engine fails from now on."""

@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 
 from forex_assets.cli import app
 from forex_assets.cli.runner import materialize_backtest, materialize_forecasts, materialize_market
-from forex_assets.domain.schemas import MODEL_QUANTILE_COLUMNS, QUANTILE_COLUMNS, REALIZED_SCHEMA, SAMPLE_SOURCE
-from forex_assets.resources.platform import Platform
-from forex_assets.resources.settings import load_settings
-from forex_assets_tests.adapters.tiny_models import build_chronos2
+from forex_assets.core.schemas import MODEL_QUANTILE_COLUMNS, QUANTILE_COLUMNS, REALIZED_SCHEMA, SAMPLE_SOURCE
+from forex_assets.core.settings import load_settings
+from forex_assets.platform import Platform
+from forex_assets_tests.forecasts.chronos.tiny_models import build_chronos2
 
 Change = Callable[..., None]
 

@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from forex_assets.cli import app
 from forex_assets.cli.runner import materialize_forecasts, materialize_market
-from forex_assets.defs import contracts
+from forex_assets.core import names as contracts
+from forex_assets.core.settings import load_settings
 from forex_assets.locations.forecasting import build
-from forex_assets.resources.platform import Platform
-from forex_assets.resources.settings import load_settings
+from forex_assets.platform import Platform
 
 
 def cli(*args: str) -> Result:

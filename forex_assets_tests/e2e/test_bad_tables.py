@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from forex_assets.cli import app
 from forex_assets.cli.runner import materialize_forecasts, materialize_market
-from forex_assets.resources.platform import Platform
-from forex_assets.resources.reporting import report_tables, write_report
-from forex_assets.resources.settings import load_settings
+from forex_assets.core.settings import load_settings
+from forex_assets.platform import Platform
+from forex_assets.report.daily import report_tables, write_report
 
 TABLES = (
     "market/usdclp", "market/copper_hgf_usd_lb", "features/copper", "forecasts/latest/7d", "accuracy/scorecard",

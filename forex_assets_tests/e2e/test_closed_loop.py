@@ -12,17 +12,17 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from forex_assets.adapters.config_store import ConfigStore
 from forex_assets.cli import app
 from forex_assets.cli.runner import materialize_market
-from forex_assets.defs import contracts
-from forex_assets.defs.deployment import deploy_on_approval
-from forex_assets.defs.sensors import optimize_on_trigger
-from forex_assets.defs.watch import watch_sensor
-from forex_assets.domain.deployment.record import DeploymentRecord
+from forex_assets.core import names as contracts
+from forex_assets.core.config_store import ConfigStore
+from forex_assets.core.dagster.instance import prepare_instance
+from forex_assets.core.settings import load_settings
+from forex_assets.deployment.assets import deploy_on_approval
+from forex_assets.deployment.record import DeploymentRecord
+from forex_assets.deployment.watch_assets import watch_sensor
 from forex_assets.locations import forecasting, optimization
-from forex_assets.resources.instance import prepare_instance
-from forex_assets.resources.settings import load_settings
+from forex_assets.optimizer.sensors import optimize_on_trigger
 from forex_assets_tests.e2e.loop_worlds import BROKEN, KnowingPlatform, resources, run
 
 Change = Callable[..., None]
@@ -152,7 +152,7 @@ def test_from_a_request_to_a_deployment_and_when_it_fails_back_again(world: Path
 def test_worse_outcomes_bring_the_settings_before_back(world: Path, environment: Change) -> None:
     loop = Loop(world)
     config = loop.platform.configs.read("7d").model_copy(update={"context_length": 270})
-    from forex_assets.resources.deploying import deployer_of
+    from forex_assets.deployment.deploy import deployer_of
 
     live = loop.platform.configs.fingerprint("7d")
     then = datetime(2025, 1, 3, 22, 0, tzinfo=UTC)

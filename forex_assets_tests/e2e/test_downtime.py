@@ -13,8 +13,8 @@ from dagster._core.workspace.load_target import ModuleTarget
 from dagster._daemon.sensor import execute_sensor_iteration
 from dagster._scheduler.scheduler import launch_scheduled_runs
 
-from forex_assets.defs import contracts
-from forex_assets.domain.horizon import HORIZONS
+from forex_assets.core import names as contracts
+from forex_assets.core.horizon import HORIZONS
 
 LOG = logging.getLogger("test")
 MONDAY = datetime(2025, 6, 9, 15, tzinfo=UTC)

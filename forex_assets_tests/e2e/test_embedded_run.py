@@ -13,23 +13,23 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from forex_assets.adapters import chronos_model
-from forex_assets.adapters.model_finder import EMBEDDED_FOLDER, find_model
 from forex_assets.cli import app
 from forex_assets.cli.runner import RunFailed, materialize_forecasts
-from forex_assets.domain.features.copper import FEATURES_SCHEMA
-from forex_assets.domain.forecast.engine import EngineError
-from forex_assets.domain.horizon import HORIZONS
-from forex_assets.domain.schemas import (
+from forex_assets.core.horizon import HORIZONS
+from forex_assets.core.schemas import (
     FORECAST_SCHEMA,
     MODEL_QUANTILE_COLUMNS,
     QUANTILE_COLUMNS,
     REALIZED_SCHEMA,
     empty,
 )
-from forex_assets.resources.platform import Platform
-from forex_assets.resources.settings import PROJECT, load_settings
-from forex_assets_tests.resources.test_backtesting import with_prices
+from forex_assets.core.settings import PROJECT, load_settings
+from forex_assets.features.copper import FEATURES_SCHEMA
+from forex_assets.forecasts.chronos import model as chronos_model
+from forex_assets.forecasts.chronos.finder import EMBEDDED_FOLDER, find_model
+from forex_assets.forecasts.engine import EngineError
+from forex_assets.platform import Platform
+from forex_assets_tests.accuracy.test_backtest_run import with_prices
 
 SHIPPED = PROJECT / "forex_assets/models/embedded"
 LABEL = f"embedded@{hashlib.sha256((SHIPPED / 'SHA256SUMS').read_bytes()).hexdigest()[:8]}"

@@ -13,31 +13,31 @@ import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
-from forex_assets.adapters.processes import PROCESS_TAG, process_name
 from forex_assets.cli import app
 from forex_assets.cli.runner import materialize_market
-from forex_assets.defs import contracts
-from forex_assets.defs.alerts import gather_sensor
-from forex_assets.defs.records import end_dead_runs, is_searching
+from forex_assets.core import names as contracts
+from forex_assets.core.dagster.run_records import end_dead_runs, is_searching
+from forex_assets.core.processes import PROCESS_TAG, process_name
+from forex_assets.core.settings import load_settings
 from forex_assets.locations.forecasting import build
-from forex_assets.resources.platform import Platform
-from forex_assets.resources.settings import load_settings
-from forex_assets_tests.defs.test_alerts import tick
+from forex_assets.operations.alerts.sensors import gather_sensor
+from forex_assets.platform import Platform
+from forex_assets_tests.operations.alerts.test_sensors import tick
 
 FORECAST = """
 import {how}
 from forex_assets.defs import forecasts
 from forex_assets.cli import runner, main
-from forex_assets.resources.platform import Platform
-from forex_assets.resources.settings import load_settings
+from forex_assets.platform import Platform
+from forex_assets.core.settings import load_settings
 forecasts._forecast = lambda *_: {act}
 """
 SEARCH = """
 import os, signal
 from forex_assets.cli import runner
 from forex_assets.defs import contracts, optimization
-from forex_assets.resources.platform import Platform
-from forex_assets.resources.settings import load_settings
+from forex_assets.platform import Platform
+from forex_assets.core.settings import load_settings
 optimization.run_search = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 runner.run_job(Platform(load_settings()), contracts.OPTIMIZE_JOB, "7d", {})
 """

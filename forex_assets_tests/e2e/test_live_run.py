@@ -14,13 +14,13 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from forex_assets.adapters.holidays import market_calendar
 from forex_assets.cli.runner import RunFailed, materialize_forecasts, materialize_market
-from forex_assets.domain.horizon import HORIZONS
-from forex_assets.domain.schemas import SAMPLE_SOURCE
-from forex_assets.resources.platform import Platform
-from forex_assets.resources.settings import load_settings
-from forex_assets_tests.adapters.market_server import PASSWORD, SECRETS, USER, MarketServer, serving, weekdays
+from forex_assets.core.holidays import market_calendar
+from forex_assets.core.horizon import HORIZONS
+from forex_assets.core.schemas import SAMPLE_SOURCE
+from forex_assets.core.settings import load_settings
+from forex_assets.platform import Platform
+from forex_assets_tests.market.market_server import PASSWORD, SECRETS, USER, MarketServer, serving, weekdays
 
 KEY = "0123456789abcdef0123456789abcdef"
 TODAY = date(2024, 6, 12)  # a Wednesday; 19:00 in Santiago is 23:00 UTC, midnight in London
@@ -180,7 +180,7 @@ def test_a_bad_fetch_changes_nothing_and_a_revision_is_kept(market: MarketServer
 
 
 def _usdclp():  # type: ignore[no-untyped-def]
-    from forex_assets.domain.market.prices import USDCLP
+    from forex_assets.market.prices import USDCLP
 
     return USDCLP, "yahoo"
 

@@ -20,17 +20,17 @@ from forex_assets.cli.runner import (
     materialize_forecasts,
     materialize_market,
 )
-from forex_assets.defs import contracts
-from forex_assets.defs.monitoring import SEARCH_REQUEST_SCHEMA
-from forex_assets.defs.sensors import optimize_on_trigger
-from forex_assets.domain.horizon import HORIZONS
-from forex_assets.domain.monitoring.degradation import DEGRADATION_SCHEMA
-from forex_assets.domain.monitoring.trigger import DECISION_SCHEMA
+from forex_assets.core import names as contracts
+from forex_assets.core.dagster.instance import prepare_instance
+from forex_assets.core.horizon import HORIZONS
+from forex_assets.core.settings import load_settings
 from forex_assets.locations.optimization import build
-from forex_assets.resources.instance import prepare_instance
-from forex_assets.resources.monitoring import degradation_of, realized_of
-from forex_assets.resources.platform import Platform, PlatformResource
-from forex_assets.resources.settings import load_settings
+from forex_assets.monitoring.assets import SEARCH_REQUEST_SCHEMA
+from forex_assets.monitoring.degradation import DEGRADATION_SCHEMA
+from forex_assets.monitoring.reports import degradation_of, realized_of
+from forex_assets.monitoring.trigger import DECISION_SCHEMA
+from forex_assets.optimizer.sensors import optimize_on_trigger
+from forex_assets.platform import Platform, PlatformResource
 
 Change = Callable[..., None]
 DEFS = build()

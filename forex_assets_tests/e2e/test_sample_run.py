@@ -16,14 +16,14 @@ from click.testing import Result
 from polars.testing import assert_frame_equal
 from typer.testing import CliRunner
 
-from forex_assets.adapters import chronos_model
 from forex_assets.cli import app
 from forex_assets.cli.runner import RunFailed, materialize_forecasts, materialize_market
-from forex_assets.domain.horizon import HORIZONS
-from forex_assets.domain.schemas import FORECAST_SCHEMA, QUANTILE_COLUMNS, SAMPLE_SOURCE
-from forex_assets.resources.platform import Platform
-from forex_assets.resources.settings import load_settings
-from forex_assets_tests.adapters.tiny_models import build_bolt
+from forex_assets.core.horizon import HORIZONS
+from forex_assets.core.schemas import FORECAST_SCHEMA, QUANTILE_COLUMNS, SAMPLE_SOURCE
+from forex_assets.core.settings import load_settings
+from forex_assets.forecasts.chronos import model as chronos_model
+from forex_assets.platform import Platform
+from forex_assets_tests.forecasts.chronos.tiny_models import build_bolt
 
 AS_OF = date(2025, 6, 13)  # a Friday
 TARGETS = {"7d": date(2025, 6, 19), "15d": date(2025, 6, 27), "30d": date(2025, 7, 11), "90d": date(2025, 9, 11)}

@@ -14,15 +14,15 @@ from typer.testing import CliRunner
 
 from forex_assets.cli import app
 from forex_assets.cli.runner import RunFailed, materialize_forecasts, materialize_market, run_assets
-from forex_assets.defs import contracts
-from forex_assets.defs.tracking import record_runs, send_waiting
-from forex_assets.domain.forecast.config import InferenceConfig
+from forex_assets.core import names as contracts
+from forex_assets.core.dagster.instance import prepare_instance
+from forex_assets.core.inference_config import InferenceConfig
+from forex_assets.core.settings import load_settings
+from forex_assets.deployment.deploy import deployer_of
 from forex_assets.locations import forecasting, optimization
-from forex_assets.resources.deploying import deployer_of
-from forex_assets.resources.instance import prepare_instance
-from forex_assets.resources.platform import Platform, PlatformResource
-from forex_assets.resources.settings import load_settings
-from forex_assets.resources.tracking import tracker_of
+from forex_assets.operations.tracking.resources import tracker_of
+from forex_assets.operations.tracking.sensors import record_runs, send_waiting
+from forex_assets.platform import Platform, PlatformResource
 
 
 def cli(*args: str) -> Result:

@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from forex_assets.defs import contracts
+from forex_assets.core import names as contracts
 from forex_assets.locations.forecasting import build
 
 DEFS = build()

@@ -15,20 +15,20 @@ import pytest
 import yaml
 
 from forex_assets.cli.runner import materialize_forecasts, materialize_market
-from forex_assets.defs import contracts
-from forex_assets.domain.horizon import HORIZONS
+from forex_assets.core import names as contracts
+from forex_assets.core.dagster.instance import prepare_instance
+from forex_assets.core.horizon import HORIZONS
+from forex_assets.core.settings import load_settings
 from forex_assets.locations.forecasting import build
-from forex_assets.resources.instance import prepare_instance
-from forex_assets.resources.platform import Platform
-from forex_assets.resources.settings import load_settings
+from forex_assets.platform import Platform
 
 SEARCH = (
     "import sys\n"
     "from forex_assets.cli.runner import run_assets\n"
     "from forex_assets.defs import contracts\n"
     "from forex_assets.locations.optimization import build\n"
-    "from forex_assets.resources.platform import Platform\n"
-    "from forex_assets.resources.settings import load_settings\n"
+    "from forex_assets.platform import Platform\n"
+    "from forex_assets.core.settings import load_settings\n"
     "print('begun', flush=True)\n"
     "run_assets(Platform(load_settings()), [contracts.CANDIDATE_CONFIG], ['7d'], build=build)\n"
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from forex_assets.defs import contracts
+from forex_assets.core import names as contracts
 from forex_assets.locations import forecasting
 from forex_assets.locations.optimization import build
 
@@ -109,7 +109,7 @@ def test_loading_the_location_loads_no_heavy_library() -> None:
 
 def test_the_sensors_load_neither_statistics_nor_a_way_to_the_network() -> None:
     shown = in_a_fresh_interpreter(
-        "import sys, forex_assets.defs.sensors\n"
+        "import sys, forex_assets.optimizer.sensors\n"
         "print('LOADED', sorted({'scipy', 'torch', 'requests', 'yfinance', 'matplotlib'} & set(sys.modules)))"
     )
     assert shown.splitlines()[-1] == "LOADED []"

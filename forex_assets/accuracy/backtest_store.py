@@ -1,0 +1,107 @@
+"""Backtests on the warehouse: one file a batch of origins, so that a run that is ended keeps what it has done."""
+
+from typing import Final
+from urllib.parse import quote
+
+import polars as pl
+
+from forex_assets.accuracy.backtest import RUN
+from forex_assets.core.horizon import days_of
+from forex_assets.core.schemas import FORECAST_SCHEMA, conform, empty
+from forex_assets.core.store.warehouse import SUFFIX, Warehouse, WarehouseError
+
+ROOT: Final = "accuracy/backtest_fans"
+TRIALS: Final = "optimizer/trials"
+"""Where searches keep what they ran, in the same way."""
+
+
+def engine_key(engine: str, model: str, config_fingerprint: str) -> str:
+    """Folder name of an engine's fans: its name, and where it has a model of its own that and the config.
+
+    A walk reads no config and is kept as `ewma`; a model as `chronos-t5--embedded--<config fingerprint>`.
+    """
+    return engine if model == engine else f"{engine}--{quote(model, safe=',=+')}--{config_fingerprint}"
+
+
+class BacktestStore:
+    """Fans of past origins under `<root>/<horizon>/<engine key>`, numbered in order of arrival.
+
+    Args:
+        warehouse: where the files are.
+        lock_timeout_s: how long to wait for another run's reading or writing.
+        root: `ROOT`, or `TRIALS`.
+    """
+
+    def __init__(self, warehouse: Warehouse, lock_timeout_s: float = 60.0, root: str = ROOT) -> None:
+        self._warehouse = warehouse
+        self._root = root
+        self._lock_timeout_s = lock_timeout_s
+
+    def engines(self, horizon: str) -> list[str]:
+        """Engine keys that have fans of a horizon, ascending."""
+        folder = self._warehouse.root / self._root / _known(horizon)
+        return sorted({file.parent.name for file in folder.glob(f"*/*{SUFFIX}")})
+
+    def read(self, horizon: str, engine_key: str) -> pl.DataFrame:
+        """All fans (`FORECAST_SCHEMA`), in the order in which they were added; no rows where there are none.
+
+        Raises:
+            WarehouseError: a file is damaged, or the lock is held for too long.
+            ValueError: there is no such horizon, or a file has other columns.
+        """
+        with self._warehouse.lock(self._key(horizon, engine_key), self._lock_timeout_s):
+            return self._read(self._key(horizon, engine_key))
+
+    def add(self, horizon: str, engine_key: str, frame: pl.DataFrame) -> None:
+        """Keep the fans of one batch, all of them or none.
+
+        Raises:
+            WarehouseError: the lock or the disk does not allow it; nothing has changed.
+            ValueError: other columns, or fans of another horizon.
+        """
+        rows = conform(frame, FORECAST_SCHEMA, f"fans of {engine_key}")
+        if others := set(rows["horizon"]) - {_known(horizon)}:
+            raise ValueError(f"fans of {sorted(others)} added to those of {horizon}")
+        key = self._key(horizon, engine_key)
+        with self._warehouse.lock(key, self._lock_timeout_s):
+            parts = self._warehouse.partitions(key)
+            number = 1 + max((int(part) for part in parts), default=0)
+            self._warehouse.write(key, rows, f"{number:06d}")
+
+    def compact(self, horizon: str, engine_key: str) -> None:
+        """Put all files into one; what `read` gives stays the same, also where this is ended half-way.
+
+        Raises:
+            WarehouseError: a file is damaged, or the lock or the disk does not allow it.
+        """
+        key = self._key(horizon, engine_key)
+        with self._warehouse.lock(key, self._lock_timeout_s):
+            parts = self._warehouse.partitions(key)
+            if len(parts) < 2:
+                return
+            # First the whole under the first name, then away with the rest: what stands twice until then is read once.
+            self._warehouse.write(key, self._read(key), parts[0])
+            for part in parts[1:]:
+                path = self._warehouse.path(key, part)
+                try:
+                    path.unlink()
+                except OSError as error:
+                    raise WarehouseError(f"cannot remove {path}: {error.strerror}; see to its permissions") from error
+
+    def _key(self, horizon: str, engine_key: str) -> str:
+        return f"{self._root}/{_known(horizon)}/{engine_key}"
+
+    def _read(self, key: str) -> pl.DataFrame:
+        """All files of a key, each fan and step once: one that was made again stands where it came last."""
+        frames = [empty(FORECAST_SCHEMA)]
+        for part in self._warehouse.partitions(key):
+            stored = self._warehouse.read(key, part)
+            if stored is not None:
+                frames.append(conform(stored, FORECAST_SCHEMA, str(self._warehouse.path(key, part))))
+        return pl.concat(frames).unique([*RUN, "step"], keep="last", maintain_order=True)
+
+
+def _known(horizon: str) -> str:
+    """The horizon's name, once it is known to be one."""
+    days_of(horizon)
+    return horizon

@@ -1,0 +1,138 @@
+"""Peers from Nixtla's `statsforecast`: AutoARIMA, AutoETS, AutoTheta, on log price, without a season.
+
+All three are fitted to 100 · (log price - its mean over the 500 sessions). On bare log prices AutoTheta's optimizer
+stops where it starts (smoothing .525 on eleven random walks of twelve, an interval 40 % too narrow at 65 sessions).
+Each library's law of the log price is normal, whatever the market's is. What is approximate: none of them knows of
+volatility that changes, or of the uncertainty of its own parameters. Medians and quantiles are exp() of those of the
+log price, which is exact; means are the log-normal's, exp(m + s² / 2).
+
+statsforecast 2.1 is compiled C++, no numba: the first fit of a process costs its import (2 s) and no compilation.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any, Final
+
+import numpy as np
+
+from forex_assets.accuracy.peers.history import PERCENT, in_percent, one_by_one, recent_logs
+from forex_assets.core.fan import Array, Fan
+from forex_assets.core.inference_config import InferenceConfig
+from forex_assets.core.schemas import QUANTILE_LEVELS
+from forex_assets.forecasts.engine import Origin
+
+_SCORES: Final = np.array([NormalDist().inv_cdf(level) for level in QUANTILE_LEVELS])
+_WIDTHS: Final = (95, 90, 80, 50)
+"""Central intervals, in percent, whose ends and the median are `QUANTILE_LEVELS`."""
+
+THETA_PATHS: Final = 10_000
+"""Paths for the sd of a theta forecast, known to .7 % then. The library's own intervals come from 200: ± 10 %."""
+
+
+@dataclass(frozen=True)
+class AutoArimaEngine:
+    """Engine: Hyndman and Khandakar's (2008) stepwise search by AICc. Reads no setting of the config, no covariate."""
+
+    name: str = "autoarima"
+    model: str = "autoarima"
+
+    def forecast(self, origins: Sequence[Origin], config: InferenceConfig) -> list[Fan]:
+        """One ARIMA an origin.
+
+        Raises:
+            EngineError: an origin cannot be fitted, or its optimizer ran out of iterations.
+        """
+        return one_by_one(self.name, origins, _arima_fan)
+
+
+@dataclass(frozen=True)
+class AutoEtsEngine:
+    """Engine: exponential smoothing (Hyndman et al., 2008), trend or none by AICc. Reads no setting, no covariate.
+
+    Errors are additive: a multiplicative one needs a natural zero, which a log price has not.
+    """
+
+    name: str = "autoets"
+    model: str = "autoets"
+
+    def forecast(self, origins: Sequence[Origin], config: InferenceConfig) -> list[Fan]:
+        """One ETS an origin.
+
+        Raises:
+            EngineError: an origin cannot be fitted.
+        """
+        return one_by_one(self.name, origins, _ets_fan)
+
+
+@dataclass(frozen=True)
+class AutoThetaEngine:
+    """Engine: the best by squared error of four theta models (Fiorucci et al., 2016). Reads no setting, no covariate.
+
+    Given its parameters a theta forecast is linear in normal errors, so that its law is normal around the point
+    forecast; the sd is measured on 10,000 simulated paths, always the same ones.
+    """
+
+    name: str = "autotheta"
+    model: str = "autotheta"
+
+    def forecast(self, origins: Sequence[Origin], config: InferenceConfig) -> list[Fan]:
+        """One theta model an origin.
+
+        Raises:
+            EngineError: an origin cannot be fitted.
+        """
+        return one_by_one(self.name, origins, _theta_fan)
+
+
+def _arima_fan(origin: Origin) -> Fan:
+    from statsforecast.models import AutoARIMA
+
+    values, centre = _percent(origin.prices)
+    fitted = AutoARIMA(season_length=1).fit(values)
+    # scipy's 1 is "out of iterations". 2, "precision loss", comes at an optimum too: a drift alone gives it.
+    if fitted.model_["code"] == 1:
+        raise ValueError(f"ARIMA{fitted.model_['arma']} did not converge")
+    return _fan_of_intervals(fitted.predict(h=origin.steps, level=list(_WIDTHS)), centre)
+
+
+def _ets_fan(origin: Origin) -> Fan:
+    from statsforecast.models import AutoETS
+
+    values, centre = _percent(origin.prices)
+    fitted = AutoETS(season_length=1, model="AZN").fit(values)
+    return _fan_of_intervals(fitted.predict(h=origin.steps, level=list(_WIDTHS)), centre)
+
+
+def _theta_fan(origin: Origin) -> Fan:
+    from statsforecast.models import AutoTheta
+
+    values, centre = _percent(origin.prices)
+    fitted = AutoTheta(season_length=1).fit(values)
+    # With a seed it would also reseed numpy's global generator; without one it starts from seed 0.
+    paths = np.asarray(fitted.simulate(h=origin.steps, n_paths=THETA_PATHS), dtype=np.float64)
+    point = np.asarray(fitted.predict(h=origin.steps)["mean"], dtype=np.float64)
+    return _normal_fan(centre + point / PERCENT, paths.std(axis=0) / PERCENT)
+
+
+def _percent(prices: Array) -> tuple[Array, float]:
+    """What is fitted, in percent, and the mean log price that it is counted from."""
+    logs = recent_logs(prices)
+    centre = float(logs.mean())
+    return in_percent(logs - centre), centre
+
+
+def _fan_of_intervals(answer: dict[str, Any], centre: float) -> Fan:
+    """Fan of central intervals in percent around `centre`; the point forecast is the median.
+
+    The mean is the log-normal's, exp(m + s² / 2), with s from the 95 % interval: these intervals are normal ones.
+    """
+    columns = [f"lo-{w}" for w in _WIDTHS] + ["mean"] + [f"hi-{w}" for w in reversed(_WIDTHS)]
+    logs = centre + np.stack([np.asarray(answer[name], dtype=np.float64) for name in columns], axis=1) / PERCENT
+    spread = (logs[:, -1] - logs[:, 0]) / (_SCORES[-1] - _SCORES[0])
+    return Fan(np.exp(logs[:, len(_WIDTHS)] + spread**2 / 2), np.exp(logs))
+
+
+def _normal_fan(median: Array, spread: Array) -> Fan:
+    """Fan of a normal law of the log price, median and sd by step."""
+    return Fan(np.exp(median + spread**2 / 2), np.exp(median[:, None] + np.outer(spread, _SCORES)))

@@ -1,0 +1,57 @@
+"""What the dashboard shows, as plain records; `render_dashboard` draws them."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import polars as pl
+
+from forex_assets.accuracy.scorecard import SCORECARD_SCHEMA
+from forex_assets.cli.explanation import explanations, history
+from forex_assets.cli.overview import status_of
+from forex_assets.platform import Platform
+
+EVENTS: Final = 5
+SKILLS: Final = (
+    *("n", "n_effective", "rmse", "walk_rmse", "coverage_80", "coverage_95", "coverage_95_low", "coverage_95_high"),
+    *("rmse_skill", "rmse_skill_low", "rmse_skill_high", "crps_skill", "crps_skill_low", "crps_skill_high"),
+)
+RECORDS: Final = ("ledger", "replay", "backtest")
+"""Of a horizon's records, that of forecasts issued at the time is shown, where it has come true; else the next."""
+
+
+def dashboard_of(platform: Platform, horizons: Sequence[str]) -> dict[str, Any]:
+    """Everything at a glance.
+
+    Returns:
+        `clock`, `is_sample`, `prices` (freshness); `horizons`: by horizon `forecast`, `skill`, and the parts of
+        `explanation.explanations`; `history`: the last events.
+    """
+    status = status_of(platform)
+    fans = {record["horizon"]: record for record in status["forecasts"]}
+    ages = {record["horizon"]: record for record in status["optimization"]}
+    parts = []
+    for each in explanations(platform, horizons):
+        name = each["horizon"]
+        searched = {key: ages[name][key] for key in ("last_optimized", "age_days", "is_searching", "requests")}
+        parts.append({**each, "forecast": fans[name], "skill": skill_of(platform, name), **searched})
+    return {
+        "clock": status["clock"],
+        "is_sample": status["is_sample"],
+        "prices": status["prices"],
+        "horizons": parts,
+        "history": history(platform, horizons, EVENTS)[: 2 * EVENTS],
+    }
+
+
+def skill_of(platform: Platform, horizon: str) -> dict[str, Any] | None:
+    """How the forecasts turned out, over everything there is; None where nothing has come true."""
+    card = platform.warehouse.read("accuracy/scorecard", schema=SCORECARD_SCHEMA)
+    if card is None:
+        return None
+    rows = card.filter((pl.col("scope") == "all") & (pl.col("horizon") == horizon) & (pl.col("n") > 0))
+    for record in RECORDS:
+        found = rows.filter(pl.col("record") == record).sort("n", descending=True)
+        if not found.is_empty():
+            row = found.row(0, named=True)
+            return {name: row[name] for name in ("record", "engine", "model", *SKILLS)}
+    return None

@@ -1,0 +1,69 @@
+"""Dagster's door to the warehouse: which table an asset's frame is, and which partition of it."""
+
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+import polars as pl
+
+from forex_assets.platform import PlatformResource
+
+PARTITION_COLUMN = "horizon"
+
+
+def table_key(key: dg.AssetKey) -> str:
+    """The warehouse's key of an asset: `market/usdclp`."""
+    return "/".join(key.path)
+
+
+class WarehouseIO(dg.ConfigurableIOManager):
+    """Writes polars frames to the warehouse and reads them back.
+
+    A run over several partitions hands over one frame, which is split by its `horizon` column, or a frame a partition
+    by name, which may be empty; a reader of several partitions gets them in one frame, in the partitions' order. A
+    table that is not there reads as an error that says what to materialize.
+    """
+
+    platform: dg.ResourceDependency[PlatformResource]
+
+    def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame | Mapping[str, pl.DataFrame] | None) -> None:
+        """Writes one table, or one a partition."""
+        if obj is None:  # an observation, a check, or an asset that keeps its own files
+            return
+        key = table_key(context.asset_key)
+        if isinstance(obj, Mapping):
+            wanted = set(context.asset_partition_keys)
+            if set(obj) != wanted:
+                raise ValueError(f"{key}: frames for partitions {sorted(obj)}, to be made were {sorted(wanted)}")
+            for partition, frame in obj.items():
+                self.platform.platform().warehouse_for(key, frame).write(key, frame, partition)
+            return
+        warehouse = self.platform.platform().warehouse_for(key, obj)
+        if not context.has_asset_partitions:
+            path = warehouse.write(key, obj)
+            context.add_output_metadata({"path": dg.MetadataValue.path(str(path))})
+            return
+        for partition in context.asset_partition_keys:
+            rows = obj.filter(pl.col(PARTITION_COLUMN) == partition)
+            if rows.is_empty():
+                raise ValueError(f"{key}: the frame has no rows for partition {partition}")
+            warehouse.write(key, rows, partition)
+
+    def load_input(self, context: dg.InputContext) -> pl.DataFrame:
+        """Reads one table, or the partitions asked for."""
+        warehouse = self.platform.platform().warehouse
+        key = table_key(context.asset_key)
+        frames = [warehouse.read(key, partition) for partition in _partitions(context)]
+        found = [frame for frame in frames if frame is not None]
+        if len(found) < len(frames):
+            raise FileNotFoundError(
+                f"{key} is not in {warehouse.root}; materialize it first, e.g. `forex-assets forecast` or `make run`"
+            )
+        return pl.concat(found)
+
+
+def _partitions(context: dg.InputContext) -> Sequence[str | None]:
+    """The partitions asked for in their definition's order, since Dagster hands them over as a set; else one None."""
+    if not context.has_asset_partitions:
+        return [None]
+    wanted = set(context.asset_partition_keys)
+    return [key for key in context.asset_partitions_def.get_partition_keys() if key in wanted]

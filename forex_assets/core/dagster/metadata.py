@@ -1,0 +1,76 @@
+"""What every asset shows in the UI beside its rows: counts, columns with units, plots, and where the rows are from."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from forex_assets.core import names as contracts
+from forex_assets.core.schemas import SAMPLE_SOURCE, Schema
+from forex_assets.platform import Platform
+
+
+def column_schema(schema: Schema) -> dict[str, Any]:
+    """Definition metadata: the columns of a table as Dagster shows them."""
+    columns = [dg.TableColumn(name, str(dtype)) for name, dtype in schema.items()]
+    return {"dagster/column_schema": dg.TableSchema(columns=columns)}
+
+
+def is_sample(frame: pl.DataFrame) -> bool:
+    """Whether any row comes from the generated market."""
+    return "source" in frame.columns and bool((frame["source"] == SAMPLE_SOURCE).any())
+
+
+def frame_metadata(frame: pl.DataFrame, plot: str | None = None, **more: Any) -> dict[str, Any]:
+    """Row count, first and last session, plot, and a warning where the rows are not market prices."""
+    shown: dict[str, Any] = {"dagster/row_count": frame.height}
+    if is_sample(frame):
+        shown["data"] = dg.MetadataValue.md(f"**{SAMPLE_SOURCE}**")
+    if "session" in frame.columns and not frame.is_empty():
+        shown |= {"first_session": str(frame["session"].min()), "last_session": str(frame["session"].max())}
+    if plot is not None:
+        shown["plot"] = dg.MetadataValue.md(plot)
+    return shown | more
+
+
+def attempts_table(attempts: Any) -> dg.MetadataValue[Any]:
+    """The sources tried and what each answered, as a table in the UI."""
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord({"source": a.source, "used": a.is_ok, "answer": a.answer, "seconds": round(a.seconds, 2)})
+            for a in attempts
+        ]
+    )
+
+
+def check_metadata(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A finding's values in types that Dagster takes."""
+    plain = (bool, int, float, str, list, dict)
+    return {k: v if isinstance(v, plain) else str(v) for k, v in values.items()}
+
+
+def clock_metadata(ready: Platform) -> dict[str, str]:
+    """When by the platform's clock, and on which market."""
+    return {contracts.CLOCK: ready.now.isoformat(), contracts.MARKET: ready.reading_branch}
+
+
+def small_table(table: pl.DataFrame) -> dg.TableMetadataValue:
+    """A small table as the UI shows it."""
+    plain = [{name: _plain(value) for name, value in row.items()} for row in table.iter_rows(named=True)]
+    columns = [dg.TableColumn(name, _kind(dtype)) for name, dtype in table.schema.items()]
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in plain], dg.TableSchema(columns))
+
+
+def _kind(dtype: pl.DataType) -> str:
+    return "float" if dtype.is_float() else "int" if dtype.is_integer() else "bool" if dtype == pl.Boolean else "string"
+
+
+def _plain(value: object) -> str | float | int | bool | None:
+    """A cell in a type that Dagster takes; figures to four digits."""
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    if value is None or isinstance(value, str | int | bool):
+        return value
+    return value.isoformat(timespec="minutes") if isinstance(value, datetime) else str(value)

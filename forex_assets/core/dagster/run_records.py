@@ -1,0 +1,254 @@
+"""What the records say of decisions, searches, deployments and runs. Metadata only: no table is read here."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+import dagster as dg
+
+from forex_assets.core import names as contracts
+from forex_assets.core.processes import PROCESS_TAG, is_gone
+from forex_assets.core.schemas import SAMPLE_SOURCE
+from forex_assets.deployment.deployment_store import DeploymentStore
+from forex_assets.deployment.record import DeploymentRecord
+from forex_assets.monitoring.request_store import Open, RequestStore
+from forex_assets.monitoring.retry_policy import Attempt, State
+from forex_assets.platform import Platform
+
+IN_PROGRESS = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+PARTITION_TAG = "dagster/partition"
+FIRST_SOURCE = "yahoo"
+"""`source` of prices from the source that is asked first. Another is a fallback; the generated market is none."""
+
+MARKET_KEYS = (contracts.USDCLP, contracts.COPPER)
+
+LONGEST_RUN = timedelta(days=1)
+"""What has been under way for longer and does not say in which process, is dead."""
+
+ANSWERS = 50
+"""Decisions that are read for the requests that they answer."""
+
+_STATES: dict[dg.DagsterRunStatus, State] = {
+    dg.DagsterRunStatus.NOT_STARTED: "created",
+    dg.DagsterRunStatus.SUCCESS: "succeeded",
+    dg.DagsterRunStatus.FAILURE: "failed",
+    dg.DagsterRunStatus.CANCELED: "canceled",
+}
+
+
+@dataclass(frozen=True)
+class Record:
+    """One materialization of one partition.
+
+    Attributes:
+        place: in Dagster's event log; later events have greater ones, whatever the clock says.
+        id: names the event for ever: a place can be given anew after runs were deleted, a run's id cannot.
+        written_at: real time, UTC.
+        metadata: plain values by name.
+        run_id: of Dagster's run; empty where it was written by none.
+    """
+
+    place: int
+    id: str
+    written_at: datetime
+    metadata: dict[str, Any]
+    run_id: str = ""
+
+    @property
+    def fires(self) -> bool:
+        """Whether a decision asks for a search."""
+        return self.metadata.get(contracts.FIRES) is True
+
+    @property
+    def clock(self) -> datetime:
+        """The platform's clock when it was made; where none is noted, when it was written."""
+        noted = self.metadata.get(contracts.CLOCK)
+        return datetime.fromisoformat(noted) if isinstance(noted, str) else self.written_at
+
+    def names(self, name: str) -> list[str]:
+        """Metadata that is a list in one text: `age, manual`."""
+        return [part for part in str(self.metadata.get(name) or "").split(", ") if part]
+
+
+def records(
+    instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None = None, *, after: int = 0, page: int = 50
+) -> Iterator[Record]:
+    """Materializations of an asset, or of one partition, newest first, read a page at a time.
+
+    Args:
+        instance: whose records.
+        key: the asset.
+        partition: None for all.
+        after: only those later than this place.
+        page: how many to read at once.
+    """
+    wanted = dg.AssetRecordsFilter(
+        asset_key=key, asset_partitions=[partition] if partition else None, after_storage_id=after or None
+    )
+    cursor = None
+    while True:
+        found = instance.fetch_materializations(wanted, limit=page, cursor=cursor)
+        yield from (_record(each) for each in found.records)
+        if not found.has_more:
+            return
+        cursor = found.cursor
+
+
+def _record(found: dg.EventLogRecord) -> Record:
+    event = found.asset_materialization
+    metadata = {} if event is None else {name: value.value for name, value in event.metadata.items()}
+    written = datetime.fromtimestamp(found.timestamp, UTC)
+    return Record(found.storage_id, f"{found.storage_id}-{found.run_id[:8]}", written, metadata, found.run_id)
+
+
+def deployments(store: DeploymentStore, horizon: str, *, after: int = 0) -> Iterator[Record]:
+    """Deployments and rollbacks of a horizon, newest first, from their own records.
+
+    Dagster has those of `optimizer/deployment` alone: a rollback by the watch or at the command line is none of its
+    materializations.
+
+    Args:
+        store: where they are kept.
+        horizon: such as `7d`.
+        after: only those later than this place.
+
+    Raises:
+        WarehouseError: a record cannot be read; it is named.
+    """
+    for each in store.records(horizon):
+        place = int("".join(filter(str.isdigit, each.id.partition("-")[0])))
+        if place <= after:
+            return
+        yield Record(place, each.id, each.at, deployment_values(each))
+
+
+def deployment_values(record: DeploymentRecord) -> dict[str, Any]:
+    """The plain values of a deployment or rollback, under the names of metadata."""
+    return {
+        contracts.STATE: record.state,
+        contracts.WORDS: f"{record.kind} of {record.horizon} {record.state}: {record.reason}",
+        contracts.DEPLOYMENT_ID: record.id,
+        contracts.VALIDATION_ID: record.validation_id or "none",
+        contracts.CHAMPION: record.from_fingerprint or "none",
+        contracts.CHALLENGER: record.to_fingerprint,
+        contracts.WATCH_UNTIL: record.watch_until.isoformat() if record.watch_until else "",
+        contracts.KIND: record.kind,
+        "by": record.by,
+        "backup": record.backup or "none",
+        "git": f"{record.git} {record.git_words}".strip(),
+    }
+
+
+def is_ours(record: Record, platform: Platform) -> bool:
+    """Whether a record was made on the market and by the clock that the platform goes by.
+
+    The command line may have made one on the generated market, or at a clock in the past: nothing is launched for it.
+    """
+    if record.metadata.get(contracts.MARKET) not in (None, platform.reading_branch):
+        return False
+    made = record.written_at if platform.settings.as_of is None else platform.now
+    return contracts.CLOCK not in record.metadata or abs(record.clock - made) < timedelta(days=1)
+
+
+def last_by_clock(
+    instance: dg.DagsterInstance, key: dg.AssetKey, horizon: str, market: str, now: datetime, *, fires: bool = False
+) -> Record | None:
+    """The latest record of one market that is not later than the platform's clock; None where there is none.
+
+    Args:
+        instance: whose records.
+        key: decision or search.
+        horizon: such as `7d`.
+        market: `live` or `sample`.
+        now: the platform's clock. A clock set to the past knows of no later decision.
+        fires: only decisions that ask for a search.
+    """
+    for each in records(instance, key, horizon):
+        if each.metadata.get(contracts.MARKET) == market and each.clock <= now and (each.fires or not fires):
+            return each
+    return None
+
+
+def open_requests(instance: dg.DagsterInstance, store: RequestStore, horizon: str) -> Open:
+    """Manual requests that no decision on record has answered; the next decision answers them.
+
+    The record counts, and not what an asset did before it was written: a decision that is killed answers nothing. A
+    request is answered by the first decision after it, so that the last few tell all.
+    """
+    past = islice(records(instance, contracts.TRIGGER_DECISION, horizon), ANSWERS)
+    return store.open(horizon, {name for each in past for name in each.names(contracts.REQUESTS)})
+
+
+def is_searching(instance: dg.DagsterInstance, horizon: str) -> bool:
+    """Whether any search of a horizon is queued or under way, whoever launched it."""
+    wanted = dg.RunsFilter(job_name=contracts.OPTIMIZE_JOB, statuses=IN_PROGRESS, tags={PARTITION_TAG: horizon})
+    return bool(instance.get_run_records(wanted, limit=1))
+
+
+def end_dead_runs(instance: dg.DagsterInstance, now: datetime) -> list[str]:
+    """Mark runs as failed whose process is gone; which, in words.
+
+    A run that is killed with whoever launched it, as by a power cut, or at the command line, stays under way in
+    Dagster's records for ever, since its launcher cannot tell: its horizon would never be searched again, and two of
+    them would fill the queue for good.
+
+    Args:
+        instance: whose records.
+        now: real time.
+    """
+    said = list[str]()
+    under_way = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+    for found in instance.get_run_records(dg.RunsFilter(statuses=under_way)):
+        run = found.dagster_run
+        began = datetime.fromtimestamp(found.start_time or now.timestamp(), UTC)
+        process = run.tags.get(PROCESS_TAG)
+        is_dead = is_gone(process) if process else now - began > LONGEST_RUN
+        again = instance.get_run_by_id(run.run_id) if is_dead else None  # it may have ended since it was read
+        if again is not None and not again.is_finished:
+            words = f"run {run.run_id[:8]} ({run.job_name}) is over: its process was killed, or the machine went down"
+            instance.report_run_failed(again, words)
+            said.append(words)
+    return said
+
+
+def forecasts_of(instance: dg.DagsterInstance, run_id: str) -> set[str]:
+    """Horizons of which a run has made a forecast, however it ended."""
+    events = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
+    return {str(each.partition_key) for each in events if each.asset_key == contracts.LATEST and each.partition_key}
+
+
+def attempts_for(
+    instance: dg.DagsterInstance,
+    answered: str,
+    job: str = contracts.OPTIMIZE_JOB,
+    tag: str = contracts.DECISION_TAG,
+) -> list[Attempt]:
+    """Every launch for a decision, or for what else a job's runs name by a tag."""
+    wanted = dg.RunsFilter(job_name=job, tags={tag: answered})
+    return [_attempt(found) for found in instance.get_run_records(wanted)]
+
+
+def _attempt(found: dg.RunRecord) -> Attempt:
+    run = found.dagster_run
+    ended = found.update_timestamp.replace(tzinfo=found.update_timestamp.tzinfo or UTC)
+    number = int(run.tags.get(contracts.ATTEMPT_TAG, "1"))
+    state = _STATES.get(run.status, "in progress")
+    return Attempt(number, state, ended if state == "failed" else None)
+
+
+def is_fallback(record: Record) -> bool:
+    """Whether a materialization took its prices from elsewhere than the first source, such as the stored history."""
+    source = record.metadata.get("source")
+    if source in (None, SAMPLE_SOURCE):
+        return False
+    tried = record.metadata.get("sources_tried")
+    rows = tried.records if isinstance(tried, dg.TableMetadataValue) else []
+    is_stored = any(row.data.get("source") == "stored" and row.data.get("used") for row in rows)
+    return is_stored or source != FIRST_SOURCE

@@ -1,0 +1,148 @@
+"""Every environment name of the platform, once, with its default and what it means. `.env` in the project is honoured.
+
+The README's configuration table is checked against this file by a test.
+"""
+
+import os
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from forex_assets.core.calendar import SANTIAGO, issue_instant
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+class SettingsError(Exception):
+    """An environment value cannot be used; the message names it and says what can."""
+
+
+class Settings(BaseSettings):
+    """The platform's settings; each field is the environment name `FOREX_<FIELD>` unless its alias says otherwise."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FOREX_", env_file=PROJECT / ".env", extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    warehouse: Path = Field(PROJECT / "warehouse", description="folder of every table, and of Dagster's own records")
+    configs: Path = Field(PROJECT / "configs", description="folder of chronos_7d.json … chronos_90d.json")
+    market: Literal["live", "sample", "auto"] = Field(
+        "auto",
+        description="live: real sources only; sample: the generated market only; auto: the generated market only "
+        "where no source answers and nothing is stored",
+    )
+    as_of: str | None = Field(
+        None, description="the clock: a date means 19:00 in Santiago of that day; nothing later is seen or fetched"
+    )
+    model: str = Field(
+        "auto",
+        min_length=1,
+        description="auto: the configured Chronos model where it can be had, else the embedded one; embedded; ewma; or "
+        "a hub id or a folder",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where Chronos runs")
+    dtype: Literal["float32", "bfloat16"] = Field("float32", description="number type of Chronos's weights")
+    yahoo_url: str | None = Field(None, description="another server with Yahoo's chart service, e.g. a proxy")
+    fred_url: str | None = Field(None, description="another root of FRED's service")
+    bcch_url: str | None = Field(None, description="another server with the Banco Central's service")
+    source_deadline_s: float = Field(30.0, gt=0, description="seconds after which a silent source is given up")
+    fred_api_key: SecretStr | None = Field(None, alias="FRED_API_KEY", description="FRED's key; without it no FRED")
+    bcch_user: SecretStr | None = Field(None, alias="BCCH_USER", description="Banco Central user; without it no BCCh")
+    bcch_password: SecretStr | None = Field(None, alias="BCCH_PASSWORD", description="Banco Central password")
+    mlflow_tracking_uri: str | None = Field(
+        None, alias="MLFLOW_TRACKING_URI", description="MLflow's store; none: sqlite in <warehouse>/mlflow"
+    )
+    backups: Path | None = Field(None, description="folder of archives; none: <warehouse>/backups")
+    lang: Literal["en", "es"] = Field("en", description="language of the daily report")
+    smtp_host: str | None = Field(None, description="mail server; without it no mail")
+    smtp_port: int = Field(587, ge=1, le=65535, description="its port")
+    smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", description="how the connection is secured")
+    smtp_user: SecretStr | None = Field(None, description="mail server's user; without it no login")
+    smtp_password: SecretStr | None = Field(None, description="mail server's password")
+    smtp_ca_file: Path | None = Field(None, description="certificates (PEM) to trust instead of the system's")
+    mail_from: str = Field("forex-assets@localhost", description="sender")
+    mail_to: str | None = Field(None, description="recipients, commas between; without them no mail")
+    webhook_url: SecretStr | None = Field(None, description="address that gets every event as JSON")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _blank_is_unset(cls, value: Any, info: Any) -> Any:
+        """`FOREX_MODEL=` in a `.env` means the default, as people expect."""
+        return cls.model_fields[info.field_name].default if value == "" else value
+
+    @field_validator("warehouse", "configs")
+    @classmethod
+    def _anchor(cls, value: Path) -> Path:
+        """A relative path is the project's, wherever the command is typed."""
+        return PROJECT / value
+
+    @field_validator("as_of")
+    @classmethod
+    def _check_as_of(cls, value: str | None) -> str | None:
+        if value is not None and _instant(value) > datetime.now(UTC):
+            today = datetime.now(SANTIAGO).date()
+            if value != today.isoformat():
+                raise ValueError(f"{value} is in the future; leave it empty for now, or give a past date")
+        return value
+
+    @property
+    def now(self) -> datetime:
+        """The clock's instant, UTC: `FOREX_AS_OF`, else the real time; today's date before 19:00 is the real time."""
+        real = datetime.now(UTC)
+        return real if self.as_of is None else min(_instant(self.as_of), real)
+
+    @property
+    def as_of_date(self) -> date:
+        """The clock's day in Santiago."""
+        return self.now.astimezone(SANTIAGO).date()
+
+    @property
+    def dagster_home(self) -> Path:
+        """Folder of the Dagster instance that the UI and the command line share."""
+        return PROJECT / (os.environ.get("DAGSTER_HOME") or self.warehouse / "dagster")
+
+
+def _instant(text: str) -> datetime:
+    """A date as 19:00 in Santiago, a full ISO time as itself (Santiago's where it names no zone)."""
+    try:
+        if ":" not in text:
+            return issue_instant(date.fromisoformat(text))
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is neither a date such as 2023-12-29 nor an ISO time") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=SANTIAGO)).astimezone(UTC)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from the environment and `.env`, with `overrides` by field name.
+
+    Raises:
+        SettingsError: one line a wrong value, naming the environment variable.
+    """
+    try:
+        return Settings(**{k: v for k, v in overrides.items() if v is not None})
+    except (UnicodeDecodeError, OSError) as error:
+        raise SettingsError(f"{PROJECT / '.env'} cannot be read ({error}); save it as UTF-8 text") from None
+    except ValidationError as error:
+        lines = []
+        for item in error.errors(include_input=False, include_url=False):
+            field = str(item["loc"][0])
+            name = field if field.isupper() else f"FOREX_{field.upper()}"
+            lines.append(f"{name}={_shown(name, overrides.get(field))}: {item['msg'].removeprefix('Value error, ')}")
+        raise SettingsError("; ".join(lines)) from None
+
+
+def unknown_names() -> list[str]:
+    """`FOREX_*` names in the environment that mean nothing here, most likely misspelt."""
+    known = {f"FOREX_{name.upper()}" for name in Settings.model_fields}
+    return sorted(name for name in os.environ if name.startswith("FOREX_") and name not in known)
+
+
+def _shown(name: str, override: Any) -> str:
+    """The offending value, unless its name says that it is secret."""
+    if any(word in name for word in ("KEY", "PASSWORD", "USER")):
+        return "…"
+    return str(override if override is not None else os.environ.get(name, "(from .env)"))

@@ -1,0 +1,175 @@
+"""Tables on disk. Every table that the platform keeps is read and written here, and nowhere else.
+
+A key is an asset's path (`market/usdclp`); with a partition each part is a file of its own. An object store can take
+this class's place by offering the same methods. What the tables mean is said in `domain.schemas`.
+"""
+
+import io
+import os
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import filelock
+import polars as pl
+
+from forex_assets.core.schemas import Schema
+from forex_assets.core.store.atomic import write_atomically, write_bytes_atomically
+
+SUFFIX: Final = ".parquet"
+LOCKS: Final = ".locks"
+# No separator, no leading dot (so no `..`, no draft, no lock folder), nothing that a file system takes amiss.
+_SEGMENT: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=+%-]{0,199}")
+
+
+class WarehouseError(Exception):
+    """A table cannot be read, written or locked; the message names it and says what to do."""
+
+
+class Warehouse:
+    """Parquet files under one folder.
+
+    Args:
+        root: the folder; made at the first write.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+
+    def __repr__(self) -> str:
+        return f"Warehouse({str(self.root)!r})"
+
+    def branch(self, name: str) -> "Warehouse":
+        """A warehouse of its own under this one, for what must not mix with it, such as `sample`."""
+        return Warehouse(self.root / _segment(name, name))
+
+    def path(self, key: str, partition: str | None = None) -> Path:
+        """Where a table's file is or would be.
+
+        Raises:
+            WarehouseError: the key or partition would leave the warehouse or is no file name.
+        """
+        segments = [_segment(part, key) for part in key.split("/")]
+        if partition is not None:
+            segments.append(_segment(partition, f"{key}, partition {partition}"))
+        return self.root.joinpath(*segments[:-1], segments[-1] + SUFFIX)
+
+    def exists(self, key: str, partition: str | None = None) -> bool:
+        """Whether the table has been written."""
+        return self.path(key, partition).is_file()
+
+    def partitions(self, key: str) -> list[str]:
+        """Partitions of `key` that have been written, ascending by name; empty where there are none."""
+        folder = self.path(key).with_name(key.rpartition("/")[2])
+        names = (file.name.removesuffix(SUFFIX) for file in folder.glob(f"*{SUFFIX}") if file.is_file())
+        return sorted(name for name in names if not name.startswith("."))
+
+    def read(self, key: str, partition: str | None = None, schema: Schema | None = None) -> pl.DataFrame | None:
+        """The table as last written, or None where there is none.
+
+        Args:
+            key: such as `market/usdclp`.
+            partition: such as `7d`.
+            schema: columns that its reader needs; None where the reader sees to that.
+
+        Raises:
+            WarehouseError: the file cannot be read, is no parquet, or lacks columns.
+        """
+        path = self.path(key, partition)
+        try:
+            # Read whole, not mapped: a mapped file that another run replaces is a frame that changes under its reader.
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise WarehouseError(f"cannot read {path}: {error.strerror}; see to its permissions or disk") from error
+        try:
+            table = pl.read_parquet(io.BytesIO(content))
+        # A damaged page can make polars panic, which is no Exception.
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
+            raise WarehouseError(
+                f"{path} is damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__}); "
+                "put a backup in its place, or move it away and the next run makes it anew"
+            ) from error
+        lacking = [name for name in schema or () if name not in table.columns]
+        if lacking:
+            raise WarehouseError(
+                f"{path} is another version's: it has other columns, and no {', '.join(lacking[:3])}; the next run "
+                "makes it anew"
+            )
+        return table
+
+    def write(self, key: str, frame: pl.DataFrame, partition: str | None = None) -> Path:
+        """Replace a table atomically. Equal frames give equal bytes, whatever pieces they were put together from.
+
+        Raises:
+            WarehouseError: the disk or a permission does not allow it; the table is as it was before.
+        """
+        path = self.path(key, partition)
+        whole = frame.rechunk()
+
+        def write(file: BinaryIO) -> None:
+            whole.write_parquet(file, compression="zstd", compression_level=3, statistics=True)
+
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, write)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise WarehouseError(
+                f"cannot write {path}: {error}; the table is unchanged: see to space and permissions under {self.root}"
+            ) from error
+        return path
+
+    @contextmanager
+    def lock(self, name: str, timeout_s: float = 60.0) -> Iterator[None]:
+        """Hold `name` alone, among all threads and processes of this machine, for a read, a change and a write.
+
+        It goes with the process that holds it, however that ends. It cannot be entered twice by one holder.
+
+        Raises:
+            WarehouseError: someone else holds it for longer than `timeout_s`.
+        """
+        stem = ".".join(_segment(part, name) for part in name.split("/"))
+        folder = self.root / LOCKS
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WarehouseError(f"cannot make {folder}: {error.strerror}; see to its permissions or disk") from error
+        holder = folder / f"{stem}.holder"
+        lock = filelock.FileLock(folder / f"{stem}.lock", timeout=timeout_s)
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise WarehouseError(
+                f"{name} in {self.root} has been locked for over {timeout_s:g} s by {_holder(holder)}; "
+                "wait for that run or end it: the lock goes with its process, no file need be removed"
+            ) from error
+        try:
+            note = f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+            write_bytes_atomically(holder, note.encode())
+            yield
+        finally:
+            holder.unlink(missing_ok=True)
+            lock.release()
+
+
+def _segment(text: str, whole: str) -> str:
+    """`text` where it is a safe file name."""
+    if not _SEGMENT.fullmatch(text):
+        raise WarehouseError(
+            f"{whole!r} cannot name a table: {text!r} is no plain name (letters, digits and _ . , = + % -, "
+            "no leading dot, at most 200 characters)"
+        )
+    return text
+
+
+def _holder(path: Path) -> str:
+    """Who holds a lock, as far as is known."""
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return "another process"

@@ -1,0 +1,165 @@
+"""Committing one file to the repository that it lies in, and nothing else: no hook, no staged change, no other file.
+
+By git's own plumbing on an index of its own, so that what somebody has staged stays staged and uncommitted. Whatever is
+in the way (no git, no repository, a detached head, a merge under way, a locked index) is told and never forced.
+"""
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from forex_assets.deployment.record import GitState
+
+TIMEOUT_S: Final = 20.0
+"""For one call of git; a network file system that hangs must not hold a deployment."""
+
+NAME, EMAIL = "forex-assets", "forex-assets@localhost"
+
+BUSY: Final = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "BISECT_LOG", "rebase-merge", "rebase-apply")
+"""Files of a git folder that say that somebody is in the middle of something."""
+
+
+class GitError(Exception):
+    """A call of git failed; the message is git's own last line."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What became of a commit.
+
+    Attributes:
+        state: `committed`, `pending` (worth another try), `no repository`, or `off`.
+        words: its hash, or why there is none.
+    """
+
+    state: GitState
+    words: str
+
+
+def commit_file(path: Path, message: str) -> Commit:
+    """Commit a file as it lies there on the branch that is checked out, that path alone.
+
+    A file that the branch holds already is as good as committed.
+
+    Args:
+        path: of the file.
+        message: of the commit.
+    """
+    try:
+        top = Path(_git(path.parent, "rev-parse", "--show-toplevel"))
+    except FileNotFoundError:
+        return Commit("off", "git is not installed")
+    except GitError as error:
+        is_none = "not a git repository" in str(error)
+        return Commit("no repository" if is_none else "pending", str(error))
+    try:
+        return _commit(top, path.resolve().relative_to(top.resolve()).as_posix(), message)
+    except (GitError, OSError, ValueError) as error:
+        return Commit("pending", str(error))
+
+
+def _commit(top: Path, name: str, message: str) -> Commit:
+    """The commit itself.
+
+    Raises:
+        GitError: git could not.
+    """
+    if _answers(top, "check-ignore", "-q", "--", name):
+        return Commit("off", f"{name} is ignored by git")
+    if reason := _in_the_way(top):
+        return Commit("pending", reason)
+    branch = _git(top, "symbolic-ref", "-q", "HEAD")
+    head = _git(top, "rev-parse", "HEAD") if _answers(top, "rev-parse", "-q", "--verify", "HEAD") else ""
+    blob = _git(top, "hash-object", "-w", "--", name)
+    before = _blob_of(top, head, name)
+    if blob != before:
+        head = _write_commit(top, branch, head, name, blob, message)
+    else:  # committed by a process that was killed before the index was told; others may have committed since
+        head = _git(top, "log", "-1", "--format=%H", "--", name) or head
+        before = _blob_of(top, f"{head}^", name)
+    _agree(top, name, blob, before)
+    return Commit("committed", head[:12])
+
+
+def _in_the_way(top: Path) -> str:
+    """Why a commit has to wait; empty where nothing is in the way."""
+    folder = Path(_git(top, "rev-parse", "--absolute-git-dir"))
+    for name in BUSY:
+        if (folder / name).exists():
+            return f"{name} in {folder}: somebody is in the middle of something; the commit waits for its end"
+    if (folder / "index.lock").exists():
+        return f"{folder / 'index.lock'}: another git process is at work, or was killed; the commit waits"
+    if not _answers(top, "symbolic-ref", "-q", "HEAD"):
+        return "HEAD is detached; check a branch out, and the commit follows"
+    return ""
+
+
+def _write_commit(top: Path, branch: str, head: str, name: str, blob: str, message: str) -> str:
+    """Put a commit with one file changed on top of the branch, if that is still where it was; its hash."""
+    with TemporaryDirectory(prefix="forex-assets-index-") as folder:
+        own = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+        if head:
+            _git(top, "read-tree", head, env=own)
+        _git(top, "update-index", "--add", "--cacheinfo", f"100644,{blob},{name}", env=own)
+        tree = _git(top, "write-tree", env=own)
+    parents = ["-p", head] if head else []
+    commit = _git(top, "commit-tree", tree, *parents, "-m", message)
+    _git(top, "update-ref", "-m", f"commit: {message}", branch, commit, head or "0" * 40)
+    return commit
+
+
+def _agree(top: Path, name: str, blob: str, before: str) -> None:
+    """Let the index hold what was committed, unless somebody has staged something else of this very file."""
+    entry = _git(top, "ls-files", "-s", "--", name).split()
+    staged = entry[1] if len(entry) > 1 else ""
+    if staged in ("", before) and staged != blob:
+        _git(top, "update-index", "--add", "--cacheinfo", f"100644,{blob},{name}")
+
+
+def _blob_of(top: Path, commit: str, name: str) -> str:
+    """Hash of a file's content in a commit; empty where it has none."""
+    if not commit or not _answers(top, "rev-parse", "-q", "--verify", f"{commit}:{name}"):
+        return ""
+    return _git(top, "rev-parse", f"{commit}:{name}")
+
+
+def _answers(folder: Path, *words: str) -> bool:
+    """Whether a question to git is answered with yes."""
+    return _run(folder, *words).returncode == 0
+
+
+def _git(folder: Path, *words: str, env: dict[str, str] | None = None) -> str:
+    """What git says.
+
+    Raises:
+        GitError: it failed or took too long.
+        FileNotFoundError: it is not installed.
+    """
+    done = _run(folder, *words, env=env)
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines() or [f"git {words[0]} ended with {done.returncode}"]
+        raise GitError(said[-1].removeprefix("fatal: "))
+    return done.stdout.strip()
+
+
+def _run(folder: Path, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """One call: no hooks, no prompts, no names of ours or of a surrounding git."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    who = {f"GIT_{role}_{part}": value for role in ("AUTHOR", "COMMITTER") for part, value in
+           (("NAME", NAME), ("EMAIL", EMAIL))}  # fmt: skip
+    told = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        return subprocess.run(
+            ["git", "-c", "core.hooksPath=/dev/null", "-C", str(folder), *words],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            env=clean | who | told | (env or {}),
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired:
+        raise GitError(f"git {words[0]} did not answer within {TIMEOUT_S:g} s") from None

@@ -1,1 +1,0 @@
-"""How good the forecasts were: scores, comparison with the walks, realized outcomes."""

@@ -1,1 +1,0 @@
-"""From a price history to a fan: configuration, representation, engines, calibration, ledger."""

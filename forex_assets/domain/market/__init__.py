@@ -1,1 +1,0 @@
-"""Prices: what a source must give, how histories merge, what is a bad tick, what stands in when all is dark."""

@@ -1,0 +1,34 @@
+"""The ten copper features as an asset."""
+
+import dagster as dg
+import polars as pl
+
+from forex_assets.core import names as contracts
+from forex_assets.core.dagster.conditions import on_new_inputs
+from forex_assets.core.dagster.metadata import column_schema, frame_metadata
+from forex_assets.features.copper import COPPER_FEATURES, FEATURES_SCHEMA, copper_features
+from forex_assets.forecasts.plots import features_plot, markdown_image
+
+
+@dg.asset(
+    key=contracts.FEATURES,
+    ins={"copper": dg.AssetIn(key=contracts.COPPER), "usdclp": dg.AssetIn(key=contracts.USDCLP)},
+    group_name="features",
+    kinds={"polars", "parquet"},
+    owners=contracts.OWNERS,
+    metadata=column_schema(FEATURES_SCHEMA)
+    | {
+        "features": dg.MetadataValue.md("\n".join(f"- `{f.name}` ({f.unit}): {f.description}" for f in COPPER_FEATURES))
+    },
+    automation_condition=on_new_inputs(),
+    description="Ten features of the copper price on copper's own sessions: returns, volatility, averages, trend, RSI "
+    "and the correlation with the peso. Empty, with a warning, where copper is.",
+)
+def copper(context: dg.AssetExecutionContext, copper: pl.DataFrame, usdclp: pl.DataFrame) -> pl.DataFrame:
+    """The features on every copper session; null until a feature's window is full."""
+    features = copper_features(copper, usdclp)
+    if features.is_empty():
+        context.log.warning("no copper price: no features; forecasts go on without them")
+    plot = markdown_image(features_plot(features), "the ten copper features")
+    context.add_output_metadata(frame_metadata(features, plot))
+    return features

@@ -1,0 +1,356 @@
+"""Trains the embedded model: a small Chronos-T5 of our own, on generated returns only. Imports torch when it trains.
+
+What makes it work (each point was measured in `docs/accuracy.md`):
+- Fixed scale. Chronos divides by the context's mean absolute value. One calibration value in front of the context,
+  C = M·(L+1) - Σ|x|, makes that mean exactly M, so that tokens stand in fixed units of EWMA volatility.
+- Returns over the EWMA(.97) volatility at the origin, not levels.
+- Smooth token tables: both are fixed smooth features of a bin's value times a learned matrix, plus a small free part,
+  folded into plain T5 tables on saving. Neighbouring bins are nearly the same move; a free table has to learn that.
+- An average of the weights over the last steps (exponential), which is what is saved.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forex_assets.core.fan import Array
+from forex_assets.core.store.atomic import write_bytes_atomically
+from forex_assets.forecasts.baselines import DECAY, LOOKBACK, SEED_RETURNS
+from forex_assets.forecasts.generated_returns import garch, generated_returns
+
+if TYPE_CHECKING:
+    import torch
+
+WEIGHTS: Final = "model.safetensors"
+SUMS: Final = "SHA256SUMS"
+
+TOKENS: Final = 256
+SPECIAL: Final = 2
+BINS: Final = TOKENS - SPECIAL - 1
+SCALE: Final = 10.0
+"""Volatilities that the outermost bins stand for: limits of ±1 after division by the scale."""
+MAX_CONTEXT: Final = 730
+STEPS: Final = 70
+"""Sessions ahead: 90 calendar days are 62 to 65, and one or two more from a late price. No second pass is needed."""
+BATCH: Final = 64
+BATCH_TOKENS: Final = 16_384
+"""Series in a batch, fewer where contexts are long."""
+CONTEXTS: Final = (64, 90, 128, 180, 256, 365, 540, 730)
+CONTEXT_SHARES: Final = (0.28, 0.24, 0.20, 0.12, 0.10, 0.03, 0.015, 0.015)
+"""Short ones are most, since they cost least and hold nearly all that is to be known of the volatility."""
+HISTORY: Final = max(MAX_CONTEXT, LOOKBACK)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a training run is made of; with the seed it fixes the weights on one machine and number of threads.
+
+    Attributes:
+        seed: of data, weights and order.
+        steps: of the optimizer.
+        peak_rate: learning rate after the warm-up, falling to nothing along a cosine.
+        warm_up: steps.
+        average: decay of the weights' exponential average.
+        free_decay: weight decay of the free part of the token tables, which keeps them smooth.
+    """
+
+    seed: int = 0
+    steps: int = 4000
+    peak_rate: float = 2e-3
+    warm_up: int = 200
+    average: float = 0.998
+    free_decay: float = 0.1
+
+
+@dataclass(frozen=True)
+class Floor:
+    """Nats per return on generated GARCH, teacher-forced, against the densities that know more or less.
+
+    Attributes:
+        model: of the model.
+        oracle: of the true conditional density, which knows parameters and variance.
+        ewma: of a normal with EWMA(.97) variance.
+    """
+
+    model: float
+    oracle: float
+    ewma: float
+
+
+def train(recipe: Recipe, folder: Path, report: Callable[[int, float], None] = lambda step, loss: None) -> Floor:
+    """Train one model and save it to `folder`, loadable by the stock `BaseChronosPipeline.from_pretrained`.
+
+    Args:
+        recipe: all there is to set.
+        folder: made if need be; weights, their SHA256SUMS, `config.json`, `generation_config.json`, `recipe.json`.
+        report: called now and then with the step and the loss, nats per token.
+
+    Returns:
+        How far the averaged model is from what can be known.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # sums over several threads round in an order of their own
+    try:
+        network = _trained(recipe, report)
+    finally:
+        torch.set_num_threads(threads)
+    floor = _floor(network, np.random.default_rng([recipe.seed, 1]))
+    _save(network, folder, recipe, floor)
+    return floor
+
+
+def _trained(recipe: Recipe, report: Callable[[int, float], None]) -> Any:
+    """The network with its averaged weights."""
+    import torch
+
+    torch.manual_seed(recipe.seed)
+    network = _network()
+    optimizer = torch.optim.AdamW(network.groups(recipe.free_decay), lr=recipe.peak_rate, betas=(0.9, 0.98))
+    averaged = [p.detach().clone() for p in network.parameters()]
+    batches, loss_sum = _batches(np.random.default_rng(recipe.seed)), 0.0
+    for step in range(recipe.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = _rate(step, recipe)
+        loss = network.loss(*next(batches))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        decay = min(recipe.average, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for mean, p in zip(averaged, network.parameters(), strict=True):
+                mean.lerp_(p, 1 - decay)
+        loss_sum += float(loss.detach())
+        if (step + 1) % 100 == 0:
+            report(step + 1, loss_sum / 100)
+            loss_sum = 0.0
+    with torch.no_grad():
+        for mean, p in zip(averaged, network.parameters(), strict=True):
+            p.copy_(mean)
+    return network.eval()
+
+
+def tokens_of(values: Array) -> NDArray[np.int64]:
+    """Token of each return in volatilities: what the stock tokenizer gives when the scale is `SCALE`."""
+    width = 2 * SCALE / (BINS - 1)
+    index = np.clip(np.floor((values + SCALE) / width + 0.5), 0, BINS - 1)
+    return np.asarray(index, dtype=np.int64) + SPECIAL + 1
+
+
+def _rate(step: int, recipe: Recipe) -> float:
+    """Linear warm-up, then a cosine down to nothing."""
+    if step < recipe.warm_up:
+        return recipe.peak_rate * (step + 1) / recipe.warm_up
+    done = (step - recipe.warm_up) / max(1, recipe.steps - recipe.warm_up)
+    return recipe.peak_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _origin_sd(past: Array) -> Array:
+    """EWMA(.97) sd of each row's returns at its end, as `baselines.ewma_volatility` has it; shape (rows,)."""
+    squares = past[:, -(LOOKBACK - 1) :] ** 2
+    variance = squares[:, :SEED_RETURNS].mean(axis=1)
+    for t in range(SEED_RETURNS, squares.shape[1]):
+        variance = DECAY * variance + (1 - DECAY) * squares[:, t]
+    return np.asarray(np.sqrt(variance))
+
+
+def _windows(returns: Array) -> Array:
+    """Returns in volatilities at the origin, which stands after the first `HISTORY`; flat series are left out."""
+    sd = _origin_sd(returns[:, :HISTORY])
+    is_alive = sd > 1e-3
+    return np.asarray(returns[is_alive] / sd[is_alive, None])
+
+
+def _batches(rng: np.random.Generator) -> Iterator[tuple["torch.Tensor", "torch.Tensor"]]:
+    """Context and target tokens without end; a batch has one context length and about the same number of tokens."""
+    import torch
+
+    while True:
+        windows = _windows(generated_returns(2048, HISTORY + STEPS, rng))
+        first = 0
+        while True:
+            length = int(rng.choice(CONTEXTS, p=CONTEXT_SHARES))
+            size = min(BATCH, BATCH_TOKENS // (length + STEPS))
+            rows = windows[first : first + size]
+            if len(rows) < size:
+                break
+            first += size
+            context = torch.from_numpy(_context_tokens(rows[:, HISTORY - length : HISTORY]))
+            yield context, torch.from_numpy(tokens_of(rows[:, HISTORY:]))
+
+
+def _context_tokens(context: Array) -> NDArray[np.int64]:
+    """The calibration token, which is far beyond the last bin, the returns, and the end token."""
+    front = np.full((len(context), 1), TOKENS - 1)
+    return np.concatenate([front, tokens_of(context), np.ones_like(front)], axis=1)
+
+
+def _features() -> Array:
+    """Smooth features of a bin's value, shape (TOKENS, n): enough for normal and t densities of any width and skew."""
+    v = np.linspace(-SCALE, SCALE, BINS)
+    columns = [np.ones(BINS), v / 3, v**2 / 10, (v / 5) ** 3, np.abs(v) / 3]
+    columns += [np.log1p((v / s) ** 2) for s in (0.25, 0.5, 1.0, 2.0, 4.0)]
+    columns += [np.tanh(v / s) for s in (0.3, 1.0, 3.0)]
+    columns += [np.exp(-0.5 * ((v - c) / 0.6) ** 2) for c in np.arange(-4.0, 4.1, 0.5)]
+    columns += [np.exp(-0.5 * (v / 0.1) ** 2), (np.abs(v) > SCALE * 0.995).astype(float)]
+    features = np.zeros((TOKENS, len(columns) + SPECIAL + 1))
+    features[SPECIAL + 1 :, : len(columns)] = np.stack(columns, axis=1)
+    features[np.arange(SPECIAL + 1), len(columns) + np.arange(SPECIAL + 1)] = 1.0
+    return features
+
+
+def _t5_config() -> Any:
+    """The model's own config and, within it, the stock Chronos one; `forex_assets` says how it wants to be fed."""
+    from transformers import T5Config
+
+    return T5Config(
+        vocab_size=TOKENS,
+        d_model=64,
+        d_kv=16,
+        d_ff=256,
+        num_layers=2,
+        num_decoder_layers=2,
+        num_heads=4,
+        relative_attention_num_buckets=32,
+        relative_attention_max_distance=256,
+        dropout_rate=0.0,
+        initializer_factor=0.5,
+        feed_forward_proj="relu",
+        tie_word_embeddings=False,
+        pad_token_id=0,
+        eos_token_id=1,
+        decoder_start_token_id=0,
+        architectures=["T5ForConditionalGeneration"],
+        chronos_pipeline_class="ChronosPipeline",
+        chronos_config={
+            "tokenizer_class": "MeanScaleUniformBins",
+            "tokenizer_kwargs": {"low_limit": -1.0, "high_limit": 1.0},
+            "context_length": MAX_CONTEXT + 1,
+            "prediction_length": STEPS,
+            "n_tokens": TOKENS,
+            "n_special_tokens": SPECIAL,
+            "pad_token_id": 0,
+            "eos_token_id": 1,
+            "use_eos_token": True,
+            "model_type": "seq2seq",
+            "num_samples": 200,
+            "temperature": 1.0,
+            "top_k": 0,
+            "top_p": 1.0,
+        },
+        forex_assets={
+            "representation": "returns",
+            "context_scale": SCALE,
+            "trained_context": MAX_CONTEXT,
+            "is_sign_symmetric": True,
+        },
+    )
+
+
+def _network() -> Any:
+    """The T5 with its token tables made from features; a class made here, since torch must not be imported above."""
+    import torch
+    from torch import nn
+    from transformers import T5ForConditionalGeneration
+
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.t5 = T5ForConditionalGeneration(_t5_config())
+            features = torch.tensor(_features(), dtype=torch.float32)
+            self.features: torch.Tensor
+            self.register_buffer("features", features)
+            width = self.t5.config.d_model
+            self.read = nn.Parameter(torch.randn(features.shape[1], width) * 0.2)
+            self.write = nn.Parameter(torch.randn(features.shape[1], width) * 0.02)
+            self.free = nn.Parameter(torch.zeros(2, TOKENS, width))
+            for name in ("shared", "lm_head"):
+                getattr(self.t5, name).weight.requires_grad_(False)
+
+        def tables(self) -> "tuple[torch.Tensor, torch.Tensor]":
+            return self.features @ self.read + self.free[0], self.features @ self.write + self.free[1]
+
+        def groups(self, free_decay: float) -> list[dict[str, Any]]:
+            free, tables = [self.free], [self.read, self.write]
+            known = {id(p) for p in (*free, *tables)}
+            others = [p for p in self.parameters() if p.requires_grad and id(p) not in known]
+            return [
+                {"params": [p for p in others if p.ndim > 1], "weight_decay": 0.01},
+                {"params": [*tables, *(p for p in others if p.ndim < 2)], "weight_decay": 0.0},
+                {"params": free, "weight_decay": free_decay},
+            ]
+
+        def logits(self, context: "torch.Tensor", target: "torch.Tensor") -> "torch.Tensor":
+            read, write = self.tables()
+            told = torch.cat([torch.zeros_like(target[:, :1]), target[:, :-1]], dim=1)
+            memory = self.t5.encoder(inputs_embeds=read[context]).last_hidden_state
+            hidden = self.t5.decoder(inputs_embeds=read[told], encoder_hidden_states=memory, use_cache=False)
+            logits: torch.Tensor = hidden.last_hidden_state @ write.T
+            return logits
+
+        def loss(self, context: "torch.Tensor", target: "torch.Tensor") -> "torch.Tensor":
+            return nn.functional.cross_entropy(self.logits(context, target).flatten(0, 1), target.flatten())
+
+    return Network()
+
+
+def _floor(network: Any, rng: np.random.Generator, count: int = 512, length: int = 256) -> Floor:
+    """Nats per return of model, truth and EWMA on GARCH with t(6) shocks; all of the same bins."""
+    import torch
+    from scipy.stats import norm, t
+
+    known = garch(count, HISTORY + STEPS, rng)
+    sd = _origin_sd(known.returns[:, :HISTORY])[:, None]
+    future, truth = known.returns[:, HISTORY:], np.sqrt(known.variances[:, HISTORY:])
+    token = tokens_of(future / sd)
+    width = 2 * SCALE / (BINS - 1)
+    low = (token - SPECIAL - 1 - 0.5) * width - SCALE
+    low, high = np.where(token == SPECIAL + 1, -np.inf, low), np.where(token == TOKENS - 1, np.inf, low + width)
+
+    def nats(cdf: Callable[[Array], Array], scale: Array) -> float:
+        return float(-np.log(np.maximum(cdf(high * sd / scale) - cdf(low * sd / scale), 1e-12)).mean())
+
+    unit = math.sqrt((known.freedom - 2) / known.freedom)
+    variance, ewma = sd[:, 0] ** 2, np.empty_like(future)
+    for step in range(STEPS):
+        ewma[:, step] = np.sqrt(variance)
+        variance = DECAY * variance + (1 - DECAY) * future[:, step] ** 2
+    context = torch.from_numpy(_context_tokens(known.returns[:, HISTORY - length : HISTORY] / sd))
+    with torch.no_grad():
+        model = float(network.loss(context, torch.from_numpy(token)))
+    return Floor(model, nats(lambda x: t.cdf(x, known.freedom), truth * unit), nats(norm.cdf, ewma))
+
+
+def _save(network: Any, folder: Path, recipe: Recipe, floor: Floor) -> None:
+    """Fold the tables into a plain T5 and write it, weights first: without its config a folder is no model."""
+    from safetensors.torch import save
+    from transformers import GenerationConfig
+
+    read, write = (table.detach() for table in network.tables())
+    state = {name: value for name, value in network.t5.state_dict().items() if not name.endswith("embed_tokens.weight")}
+    state |= {"shared.weight": read.contiguous(), "lm_head.weight": write.contiguous()}
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = save(state, metadata={"format": "pt"})
+    write_bytes_atomically(folder / WEIGHTS, weights)
+    generation = GenerationConfig(pad_token_id=0, eos_token_id=1, decoder_start_token_id=0)
+    # transformers 5 writes that the tables are tied, whatever they are; version 4 would believe it.
+    config_values = json.loads(network.t5.config.to_json_string()) | {"tie_word_embeddings": False}
+    config = json.dumps(config_values, indent=2, sort_keys=True).encode() + b"\n"
+    made = {"recipe": asdict(recipe), "floor_nats": asdict(floor)}
+    sums = {WEIGHTS: weights, "config.json": config}
+    for name, content in (
+        (SUMS, "".join(f"{hashlib.sha256(held).hexdigest()}  {of}\n" for of, held in sums.items()).encode()),
+        ("generation_config.json", generation.to_json_string().encode()),
+        ("recipe.json", json.dumps(made, indent=2).encode() + b"\n"),
+        ("config.json", config),
+    ):
+        write_bytes_atomically(folder / name, content)

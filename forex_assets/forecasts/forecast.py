@@ -1,0 +1,224 @@
+"""From prices, settings and an engine to the rows of a forecast. Pure: the engine and the clock are handed in."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from forex_assets.core.fan import Array, Fan
+from forex_assets.core.horizon import Target
+from forex_assets.core.inference_config import InferenceConfig
+from forex_assets.core.schemas import (
+    FORECAST_SCHEMA,
+    MODEL_QUANTILE_COLUMNS,
+    QUANTILE_COLUMNS,
+    WALK_QUANTILE_COLUMNS,
+    conform,
+)
+from forex_assets.forecasts.baselines import constant_volatility, origin_volatility, random_walk
+from forex_assets.forecasts.calibration import Calibration, calibrated
+from forex_assets.forecasts.engine import Engine, EngineError, Origin
+
+COVARIATE_ENGINES: Final = frozenset({"chronos-2"})
+"""Engines that read covariates; no other is given any, so that its data fingerprint does not depend on them."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One fan to make: the settings of its horizon, what it is about, and how its bands are corrected."""
+
+    config: InferenceConfig
+    target: Target
+    calibration: Calibration | None = None  # of the published quantiles; None leaves them the model's
+
+
+def usable(prices: pl.DataFrame) -> pl.DataFrame:
+    """The rows of `market/usdclp` that an engine may see: those that are not quarantined."""
+    return prices.filter(~pl.col("is_quarantined"))
+
+
+def data_fingerprint(prices: pl.DataFrame, features: pl.DataFrame | None = None) -> str:
+    """SHA-256 (hex) of exactly what an engine was given, so that two forecasts can be told to rest on the same data.
+
+    Of the prices: session, value, source, is_provisional of the rows that are not quarantined. When a row was fetched
+    does not count: fetching the same history again is the same data. Of the features: session, source, numbers.
+
+    Args:
+        prices: `USDCLP_SCHEMA`.
+        features: what went in as covariates; None where none did.
+    """
+    digest = hashlib.sha256()
+    columns = ["session", "clp_per_usd", "source", "is_provisional"]
+    for row in usable(prices).select(columns).iter_rows():
+        digest.update(repr((row[0].isoformat(), float(row[1]).hex(), row[2], bool(row[3]))).encode())
+    if features is not None:
+        given = features.select(
+            [name for name in ("session", "source") if name in features.columns], *_numeric(features)
+        )
+        digest.update(repr(given.columns).encode())
+        for row in given.iter_rows():
+            digest.update(repr(tuple(_canonical(value) for value in row)).encode())
+    return digest.hexdigest()
+
+
+def align_covariates(sessions: Sequence[object], features: pl.DataFrame) -> dict[str, Array]:
+    """Features on the price's own sessions, by exact session.
+
+    Args:
+        sessions: dates of the prices, ascending.
+        features: `session` and numeric columns, one row a session; other columns are left out.
+
+    Returns:
+        One array a numeric column, shape (sessions,), NaN where the features have no such session or no value.
+    """
+    names = _numeric(features)
+    frame = pl.DataFrame({"session": sessions}, schema={"session": pl.Date})
+    joined = frame.join(features.select("session", *names), on="session", how="left", maintain_order="left")
+    return {name: joined[name].cast(pl.Float64).fill_null(float("nan")).to_numpy() for name in names}
+
+
+def covariates_for(engine: Engine, config: InferenceConfig, features: pl.DataFrame | None) -> pl.DataFrame | None:
+    """The features that an engine is to be given; None where it is to have none, or there are none.
+
+    Raises:
+        EngineError: the config asks for copper, and the engine cannot read it.
+    """
+    reads = engine.name in COVARIATE_ENGINES  # the name loads the model: before any clock starts
+    if config.uses_copper and not reads:
+        raise EngineError(
+            f"uses_copper is true in configs/chronos_{config.horizon}.json, but {engine.model} ({engine.name}) reads "
+            "no covariates; set it to false, or choose a Chronos-2 model"
+        )
+    return features if config.uses_copper and features is not None and features.height > 0 else None
+
+
+def make_forecasts(
+    engine: Engine,
+    requests: Sequence[Request],
+    prices: pl.DataFrame,
+    features: pl.DataFrame | None = None,
+    *,
+    clock: Callable[[], float],
+) -> list[pl.DataFrame]:
+    """Forecasts of several horizons from one history, through one engine that is loaded once.
+
+    Args:
+        engine: what makes the fans.
+        requests: one a horizon.
+        prices: `USDCLP_SCHEMA`; quarantined rows are not used.
+        features: copper features by session, for engines that read covariates; None or empty where there are none.
+        clock: seconds from any start, such as `time.perf_counter`; domain code reads no clock of its own.
+
+    Returns:
+        One table (`FORECAST_SCHEMA`) a request, in order, one row a step.
+
+    Raises:
+        ValueError: no usable price, or the prices end after `as_of` or at or after the first step.
+        EngineError: the settings ask for what the engine does not have.
+    """
+    rows = usable(prices).sort("session")
+    for request in requests:
+        _check_dates(rows, request.target)
+    values = rows["clp_per_usd"].to_numpy().astype(np.float64)
+    volatility = {"ewma_sd": origin_volatility(values), "constant_sd": constant_volatility(values)}
+    tables = []
+    for request in requests:
+        given = covariates_for(engine, request.config, features)
+        covariates = align_covariates(rows["session"].to_list(), given) if given is not None else {}
+        started = clock()
+        fan = _only(engine.forecast([Origin(values, request.target.steps, covariates)], request.config), engine)
+        made = {"engine_seconds": clock() - started, "data_fingerprint": data_fingerprint(rows, given)}
+        tables.append(forecast_table(request, fan, {**labels_of(engine, request, rows), **made, **volatility}))
+    return tables
+
+
+def make_forecast(
+    engine: Engine,
+    config: InferenceConfig,
+    target: Target,
+    prices: pl.DataFrame,
+    features: pl.DataFrame | None = None,
+    *,
+    clock: Callable[[], float],
+    calibration: Calibration | None = None,
+) -> pl.DataFrame:
+    """The forecast of one horizon; see `make_forecasts`."""
+    return make_forecasts(engine, [Request(config, target, calibration)], prices, features, clock=clock)[0]
+
+
+def _check_dates(rows: pl.DataFrame, target: Target) -> None:
+    """Refuse a history that is empty or reaches into what is to be forecast."""
+    if rows.height == 0:
+        raise ValueError(f"forecast of {target.as_of}: no usable price, all rows are quarantined or there are none")
+    last = rows["session"][-1]
+    if last > target.as_of or last >= target.sessions[0]:
+        first = target.sessions[0]
+        raise ValueError(f"prices reach {last}: as_of is {target.as_of} and the first step to forecast is {first}")
+
+
+def _only(fans: Sequence[Fan], engine: Engine) -> Fan:
+    """The fan of a call with one origin."""
+    if len(fans) != 1:
+        raise EngineError(f"{engine.name} gave {len(fans)} fans for one origin")
+    return fans[0]
+
+
+def labels_of(engine: Engine, request: Request, rows: pl.DataFrame) -> dict[str, object]:
+    """What is the same in every row: where the forecast starts and what it was made with."""
+    return {
+        "as_of": request.target.as_of,
+        "horizon": request.config.horizon,
+        "target_date": request.target.target_date,
+        "origin_session": rows["session"][-1],
+        "origin_clp_per_usd": rows["clp_per_usd"][-1],
+        "is_origin_provisional": rows["is_provisional"][-1],
+        "model": engine.model,
+        "engine": engine.name,
+        # Walks and peers have one law, whatever the config says of a model that is not there.
+        "representation": request.config.representation if engine.name.startswith("chronos") else "none",
+        "source": " + ".join(sorted(rows["source"].unique())),
+        "config_fingerprint": request.config.fingerprint,
+    }
+
+
+def forecast_table(request: Request, fan: Fan, labels: Mapping[str, object]) -> pl.DataFrame:
+    """The rows of one forecast, typed and in the schema's order.
+
+    Args:
+        request: settings, target and calibration.
+        fan: the model's own, of as many steps as the target has.
+        labels: the columns that are the same in every row: origin, engine, volatilities, fingerprints, seconds.
+
+    Returns:
+        `FORECAST_SCHEMA`; published quantiles are the model's where there is no calibration.
+    """
+    target, calibration = request.target, request.calibration
+    walk = random_walk(float(labels["origin_clp_per_usd"]), float(labels["ewma_sd"]), target.steps)  # type: ignore[arg-type]
+    published = fan if calibration is None else calibrated(fan, calibration)
+    errors = np.zeros(target.steps, dtype=np.int64) if calibration is None else calibration.errors
+    frame = pl.DataFrame(
+        {
+            "step": np.arange(1, target.steps + 1, dtype=np.int64),
+            "session": list(target.sessions),
+            "mean": published.mean,
+            "calibration_errors": errors,
+            "is_calibrated": errors > 0,
+            **{name: published.quantiles[:, i] for i, name in enumerate(QUANTILE_COLUMNS)},
+            **{name: fan.quantiles[:, i] for i, name in enumerate(MODEL_QUANTILE_COLUMNS)},
+            **{name: walk.quantiles[:, i] for i, name in enumerate(WALK_QUANTILE_COLUMNS)},
+        }
+    ).with_columns(pl.lit(value, dtype=FORECAST_SCHEMA[name]).alias(name) for name, value in labels.items())
+    return conform(frame.select(list(FORECAST_SCHEMA)), FORECAST_SCHEMA, f"forecast of {target.as_of}")
+
+
+def _numeric(features: pl.DataFrame) -> list[str]:
+    """Names of the numeric columns, in order."""
+    return [name for name, dtype in features.schema.items() if dtype.is_numeric()]
+
+
+def _canonical(value: object) -> object:
+    """A value in a form whose repr is the same everywhere."""
+    return value.hex() if isinstance(value, float) else str(value)

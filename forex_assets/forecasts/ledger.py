@@ -1,0 +1,183 @@
+"""The ledger's chain of hashes: what makes a track record one that cannot be edited afterwards.
+
+An entry is one forecast as it was issued. Its hash covers its rows and its header, and the header holds the hash of the
+entry before: whoever changes an entry must change every later one, and the last hash is noted elsewhere too. Pure: how
+entries are kept, and that they are written once, is `adapters.ledger_store`'s concern.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import polars as pl
+
+from forex_assets.core.schemas import FORECAST_SCHEMA, LEDGER_SCHEMA, conform
+
+FAN_COLUMNS: Final = tuple(name for name in FORECAST_SCHEMA if name in LEDGER_SCHEMA)
+"""What a forecast said; how long its engine took is not part of that."""
+
+INPUTS: Final = ("data_fingerprint", "config_fingerprint", "code_version", "engine", "model", "is_shadow", "is_replay")
+"""With these and the fan equal, issuing again says nothing new."""
+
+HEADER: Final = ("horizon", "as_of", "sequence", "version", "issued_at", "previous_hash", *INPUTS)
+"""The same in every row of an entry; with the fan's hash, what the entry's hash is made from."""
+
+
+class LedgerError(Exception):
+    """An entry cannot be made, kept or trusted; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """The first place at which a chain is not what was once written.
+
+    Attributes:
+        place: in the chain, from 1.
+        reason: in words.
+        file: name of the file at that place; empty where there is none.
+    """
+
+    place: int
+    reason: str
+    file: str = ""
+
+    def __str__(self) -> str:
+        return f"entry {self.place}{f' ({self.file})' if self.file else ''}: {self.reason}"
+
+
+def fan_hash(rows: pl.DataFrame) -> str:
+    """SHA-256 (hex) of what a forecast says: every column of `FORECAST_SCHEMA` but `engine_seconds`, in their order.
+
+    Floats go in as `float.hex`, so that the last bit counts and no library's printing does; null is not "null".
+
+    Args:
+        rows: has those columns, one row a step; their order counts.
+    """
+    return _sha256({name: [_plain(value) for value in rows[name].to_list()] for name in FAN_COLUMNS})
+
+
+def entry_hash(entry: pl.DataFrame) -> str:
+    """SHA-256 (hex) of an entry's header and fan hash, as canonical JSON.
+
+    Raises:
+        LedgerError: the header is not the same in every row.
+    """
+    fields = header(entry)
+    return _sha256({"fan_hash": fan_hash(entry), **{name: _plain(value) for name, value in fields.items()}})
+
+
+def header(rows: pl.DataFrame, names: Sequence[str] = HEADER) -> dict[str, object]:
+    """The values of `names`, each of which must be one for all rows.
+
+    Raises:
+        LedgerError: no rows, a null, or several values; the message names the columns.
+    """
+    if rows.height == 0:
+        raise LedgerError("the entry has no rows")
+    values = {name: set(rows[name].to_list()) for name in names}
+    if wrong := [name for name, held in values.items() if len(held) != 1 or None in held]:
+        raise LedgerError(f"the entry should have one {', one '.join(wrong)} for all its rows, and no null there")
+    return {name: held.pop() for name, held in values.items()}
+
+
+def entry_of(
+    forecast: pl.DataFrame,
+    *,
+    issued_at: datetime,
+    code_version: str,
+    sequence: int,
+    version: int,
+    previous_hash: str,
+    is_shadow: bool = False,
+    is_replay: bool = False,
+) -> pl.DataFrame:
+    """One forecast as an entry of its horizon's chain.
+
+    Args:
+        forecast: `FORECAST_SCHEMA` of one horizon and date, in any order, no nulls.
+        issued_at: with a time zone.
+        code_version: of what made the numbers.
+        sequence: place in the chain, from 1.
+        version: of this (horizon, as_of, config fingerprint), from 1.
+        previous_hash: hash of the entry before; empty for the first.
+        is_shadow: a challenger's, not acted on.
+        is_replay: issued at a clock that was set by hand.
+
+    Returns:
+        `LEDGER_SCHEMA`, by step.
+
+    Raises:
+        LedgerError: no rows, a null, two forecasts in one frame, or a time without a zone.
+        ValueError: the columns are not those of a forecast.
+    """
+    rows = conform(forecast, FORECAST_SCHEMA, "forecast for the ledger").select(FAN_COLUMNS).sort("step")
+    if nulls := [column.name for column in rows if column.null_count()]:
+        raise LedgerError(f"forecast for the ledger: null in {', '.join(nulls)}")
+    if rows["step"].is_duplicated().any():
+        raise LedgerError("forecast for the ledger: a step stands twice; hand in one forecast at a time")
+    if issued_at.tzinfo is None:
+        raise LedgerError(f"forecast for the ledger: issued at {issued_at}, which has no time zone; use UTC")
+    added = {
+        "issued_at": issued_at.astimezone(UTC),
+        "sequence": sequence,
+        "version": version,
+        "is_shadow": is_shadow,
+        "is_replay": is_replay,
+        "code_version": code_version,
+        "previous_hash": previous_hash,
+    }
+    entry = rows.with_columns(pl.lit(value, dtype=LEDGER_SCHEMA[name]).alias(name) for name, value in added.items())
+    entry = entry.with_columns(pl.lit(entry_hash(entry)).alias("entry_hash"))
+    return conform(entry, LEDGER_SCHEMA, "entry of the ledger")
+
+
+def says_the_same(entry: pl.DataFrame, other: pl.DataFrame) -> bool:
+    """Whether two entries were made from the same inputs and say the same, whenever each was issued."""
+    return header(entry, INPUTS) == header(other, INPUTS) and fan_hash(entry) == fan_hash(other)
+
+
+def first_misfit(entries: Iterable[pl.DataFrame]) -> Misfit | None:
+    """Walk one horizon's chain and name the first entry that does not fit; None where all do.
+
+    A chain cannot show that its end was cut off: hold its last hash against one that was noted elsewhere.
+
+    Args:
+        entries: `LEDGER_SCHEMA`, one frame an entry, oldest first. An iterator that cannot go on raises `LedgerError`
+            with the reason, which is then that of the misfit.
+    """
+    place, previous_hash = 1, ""
+    try:
+        for entry in entries:
+            _hold_link(entry, place, previous_hash)
+            place, previous_hash = place + 1, entry["entry_hash"][0]
+    except LedgerError as error:
+        return Misfit(place, str(error))
+    return None
+
+
+def _hold_link(entry: pl.DataFrame, place: int, previous_hash: str) -> None:
+    """Raise LedgerError where an entry is not what was hashed or does not follow the one before."""
+    fields = header(entry, [*HEADER, "entry_hash"])
+    made = entry_hash(entry)
+    if made != fields["entry_hash"]:
+        raise LedgerError(f"its content gives the hash {made[:12]}…, it carries {str(fields['entry_hash'])[:12]}…")
+    if fields["sequence"] != place:
+        raise LedgerError(f"its sequence is {fields['sequence']}, should be {place}: an entry is missing or extra")
+    if fields["previous_hash"] != previous_hash:
+        names = [f"{str(digest)[:12]}…" if digest else "nothing" for digest in (fields["previous_hash"], previous_hash)]
+        raise LedgerError(f"it was chained to {names[0]}, but before it stands {names[1]}")
+
+
+def _sha256(values: dict[str, object]) -> str:
+    """Hash of the canonical JSON of plain values."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _plain(value: object) -> object:
+    """A value as JSON can hold it, exactly."""
+    if isinstance(value, float):
+        return value.hex()
+    return value if value is None or isinstance(value, (int, str)) else value.isoformat()  # type: ignore[attr-defined]

@@ -1,0 +1,215 @@
+"""What a model is fed, and how its answer becomes prices again. Knows nothing of any model.
+
+T5's bins are .73 % of a raw USD/CLP price wide, about a whole day's move: in units of volatility around the last price
+the resolution comes back. All interpolation of quantiles is done in log-price, on the normal score z of the level.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Final
+
+import numpy as np
+
+from forex_assets.core.fan import Array, Fan
+from forex_assets.core.inference_config import Representation
+from forex_assets.core.schemas import QUANTILE_LEVELS
+from forex_assets.forecasts.baselines import origin_volatility
+from forex_assets.forecasts.engine import EngineError
+
+MIN_SCALE: Final = 1e-6
+"""Scale of a history that never moved: its values are all zero whatever the scale, and its fan has to stay finite."""
+
+LOWEST_LEVEL: Final = 0.01
+"""A model of levels can answer zero or less, which no price can be: they are lifted to this part of the last."""
+
+MAX_LOG_MOVE: Final = 20.0
+"""A price 485 million times the last one is no forecast but a broken model, and soon no finite number."""
+
+_MEAN_LEVELS: Final = tuple((i + 0.5) / 1000 for i in range(1000))
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A context in model space, with what the way back needs.
+
+    Attributes:
+        values: shape (context,), oldest first; unit by representation: volatilities from the last price
+            (`anchored`, the last is 0), volatilities a session (`returns`), CLP per USD (`levels`).
+        representation: which of them.
+        last: last known price, CLP per USD.
+        scale: EWMA(.97) sd of the log return per session.
+    """
+
+    values: Array
+    representation: Representation
+    last: float
+    scale: float
+
+
+def encode(prices: Array, representation: Representation, context_length: int) -> Encoded:
+    """The last `context_length` values of a history in model space; all there are where it is shorter.
+
+    The scale is taken from the history's last 500 sessions, whatever the context: configs that differ in context alone
+    are fed the same units.
+
+    Args:
+        prices: CLP per USD, oldest first, shape (n,), n ≥ 2.
+        representation: model space.
+        context_length: values to give; `returns` needs one price more than that.
+
+    Raises:
+        EngineError: fewer than two prices, or one that is not positive and finite.
+    """
+    prices = np.asarray(prices, dtype=np.float64)
+    scale = max(origin_volatility(prices), MIN_SCALE)
+    last = float(prices[-1])
+    if representation == "anchored":
+        values = np.log(prices[-context_length:] / last) / scale
+    elif representation == "returns":
+        values = np.diff(np.log(prices[-context_length - 1 :])) / scale
+    else:
+        values = prices[-context_length:].copy()
+    return Encoded(values, representation, last, scale)
+
+
+def decode_paths(samples: Array, encoded: Encoded) -> Array:
+    """Sampled paths in model space as price paths; sampled returns are cumulated along each path.
+
+    Args:
+        samples: shape (samples, steps).
+        encoded: what the model was fed.
+
+    Returns:
+        CLP per USD, shape (samples, steps), all positive.
+
+    Raises:
+        EngineError: an answer that is not finite or beyond e^20 times the last price.
+    """
+    samples = np.asarray(samples, dtype=np.float64)
+    if encoded.representation == "levels":
+        _check_finite(samples)
+        return np.maximum(samples, LOWEST_LEVEL * encoded.last)
+    moves = np.cumsum(samples, axis=1) if encoded.representation == "returns" else samples
+    return _price(encoded, moves)
+
+
+def decode_quantiles(quantiles: Array, levels: Sequence[float], encoded: Encoded) -> Array:
+    """Quantiles of a model in model space as quantiles of the price at the same levels.
+
+    `anchored` and `levels` are monotone maps: exact. `returns` are marginal quantiles of each session's return, from
+    which the law of their sum does not follow: they are added up as **independent** increments, medians by sum,
+    deviations from the median by root of the sum of squares, each side by itself. Exact for independent normal returns;
+    too narrow where the model's returns would trend, too wide where they would revert. A model that
+    samples has no need of it.
+    Where a model's quantiles cross they are put in order, which never makes them worse (Chernozhukov et al., 2010).
+
+    Args:
+        quantiles: shape (steps, levels).
+        levels: ascending; `returns` needs .5 among them.
+        encoded: what the model was fed.
+
+    Returns:
+        CLP per USD, shape (steps, levels), ascending along the levels.
+
+    Raises:
+        EngineError: `returns` and no median, or an answer that is not finite or beyond e^20 times the last price.
+    """
+    ordered = np.sort(np.asarray(quantiles, dtype=np.float64), axis=1)
+    if encoded.representation == "levels":
+        _check_finite(ordered)
+        return np.maximum(ordered, LOWEST_LEVEL * encoded.last)
+    if encoded.representation == "returns":
+        if 0.5 not in levels:
+            raise EngineError(f"representation is returns, which needs a median; the model has levels {list(levels)}")
+        median = ordered[:, [list(levels).index(0.5)]]
+        deviation = ordered - median
+        spread = np.sqrt(np.cumsum(deviation**2, axis=0))
+        ordered = np.cumsum(median, axis=0) + np.sign(np.array(levels) - 0.5) * spread
+    return _price(encoded, ordered)
+
+
+def complete_quantiles(prices: Array, levels: Sequence[float], wanted: Sequence[float] = QUANTILE_LEVELS) -> Array:
+    """Quantiles at the levels wanted from those that a model has.
+
+    Between two levels of the model log-price is linear in the normal score of the level: exact for a log-normal, where
+    linear in the level itself would be 6 % too wide at .025 between .01 and .05. Outside them it goes on as a normal
+    tail does: median + (outermost - median) · z_wanted / z_outermost, a stand-in until the tails have been measured.
+
+    Args:
+        prices: CLP per USD at `levels`, shape (steps, levels), ascending along the levels.
+        levels: of the model, ascending, with .5 among them and something on both sides.
+        wanted: levels to give, ascending.
+
+    Returns:
+        CLP per USD, shape (steps, wanted), ascending.
+
+    Raises:
+        EngineError: the model has no median, or nothing on one side of it.
+    """
+    # Rounding alone can put two equal neighbours a last bit out of order.
+    completed = np.exp(np.log(prices) @ completion(_scores(wanted), levels).T)
+    return np.asarray(np.maximum.accumulate(completed, axis=1))
+
+
+def completion(scores: Array, levels: Sequence[float] = QUANTILE_LEVELS) -> Array:
+    """Weights that give log-prices at normal scores from those at levels; the rule is `complete_quantiles`'.
+
+    Args:
+        scores: where to read, shape (m,).
+        levels: ascending, with .5 among them and something on both sides.
+
+    Returns:
+        Shape (m, levels); each row adds up to one.
+
+    Raises:
+        EngineError: no median, or nothing on one side of it.
+    """
+    levels = list(levels)
+    if 0.5 not in levels or levels[0] >= 0.5 or levels[-1] <= 0.5:
+        raise EngineError(f"a fan needs a median and levels on both sides of it; the model has {levels}")
+    scores, z, median = np.asarray(scores, dtype=np.float64), _scores(levels), levels.index(0.5)
+    weights = np.stack([np.interp(scores, z, unit) for unit in np.eye(len(levels))], axis=1)
+    for is_beyond, end in ((scores < z[0], 0), (scores > z[-1], len(levels) - 1)):
+        weights[is_beyond] = 0.0
+        weights[is_beyond, end] = scores[is_beyond] / z[end]
+        weights[is_beyond, median] += 1.0 - scores[is_beyond] / z[end]
+    return weights
+
+
+def fan_of_quantiles(prices: Array, levels: Sequence[float]) -> Fan:
+    """Fan of a model that gives quantiles: the platform's levels, and the mean of the law they draw.
+
+    The mean is that of the completed quantile function at 1,000 equally likely levels: such models give a median only.
+
+    Args:
+        prices: CLP per USD at `levels`, shape (steps, levels).
+        levels: of the model, ascending.
+    """
+    return Fan(complete_quantiles(prices, levels, _MEAN_LEVELS).mean(axis=1), complete_quantiles(prices, levels))
+
+
+def _check_finite(answer: Array) -> None:
+    """Refuse an answer with NaN or infinity in it."""
+    if not np.isfinite(answer).all():
+        raise EngineError("the model answered a level that is not finite; its weights are unfit")
+
+
+def _price(encoded: Encoded, moves: Array) -> Array:
+    """Prices at a distance from the last one, in volatilities.
+
+    Raises:
+        EngineError: a distance that no model in its senses gives, or none at all.
+    """
+    logs = encoded.scale * moves
+    if not (np.abs(logs) < MAX_LOG_MOVE).all():
+        worst = float(logs.flat[np.argmax(np.where(np.isnan(logs), np.inf, np.abs(logs)))])
+        raise EngineError(
+            f"the model answered a log-move of {worst:g} ({encoded.representation}); its weights are unfit"
+        )
+    return np.asarray(encoded.last * np.exp(logs))
+
+
+def _scores(levels: Sequence[float]) -> Array:
+    """Normal scores of levels."""
+    return np.array([NormalDist().inv_cdf(level) for level in levels])

@@ -1,0 +1,95 @@
+"""Jobs of the optimization location, and the hours at which it looks.
+
+A schedule whose ticks were missed while the daemon was down makes the last of them only. Each looks at the record
+before it asks: what this evening's first tick has made, or is making, the second does not make again.
+"""
+
+from datetime import UTC, datetime, time, timedelta
+from itertools import takewhile
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from forex_assets.core import names as contracts
+from forex_assets.core.dagster.conditions import DECISION_CRONS, DRIFT_CRONS
+from forex_assets.core.dagster.run_records import PARTITION_TAG, records
+from forex_assets.core.horizon import HORIZONS
+
+WINDOW = timedelta(days=1)
+"""A record later than this after a tick is of another evening, or of a clock that was ahead: neither counts."""
+
+LOST = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.NOT_STARTED}
+
+report_drift = dg.define_asset_job(
+    contracts.DRIFT_JOB,
+    selection=dg.AssetSelection.assets(contracts.DRIFT_REPORT),
+    description="Whether the inputs drifted.",
+)
+
+decide_all_horizons = dg.define_asset_job(
+    contracts.DECISION_JOB,
+    selection=dg.AssetSelection.assets(contracts.DEGRADATION_REPORT, contracts.TRIGGER_DECISION),
+    description="Whether forecasts of the horizons chosen got worse, and whether to search for better settings.",
+)
+
+optimize = dg.define_asset_job(
+    contracts.OPTIMIZE_JOB,
+    selection=dg.AssetSelection.assets(
+        contracts.SEARCH_REQUEST, contracts.CANDIDATE_CONFIG, contracts.VALIDATION_REPORT
+    ),
+    description="The search for better settings of one horizon, from its request to the verdict on what it found.",
+)
+
+
+@dg.schedule(
+    job=report_drift,
+    cron_schedule=DRIFT_CRONS,
+    execution_timezone=contracts.SANTIAGO,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Weekdays at 19:50 in Santiago, before the decisions; at 22:20 once more where that was lost.",
+)
+def report_drift_on_weekdays(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """One report an evening."""
+    due, tick = _due(context, time(19, 50))
+    if _is_done(context.instance, contracts.DRIFT_REPORT, contracts.DRIFT_JOB, None, due):
+        return dg.SkipReason(f"reported, or under way, since {due:%Y-%m-%d %H:%M}")
+    return dg.RunRequest(run_key=tick)
+
+
+@dg.schedule(
+    job=decide_all_horizons,
+    cron_schedule=DECISION_CRONS,
+    execution_timezone=contracts.SANTIAGO,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Weekdays at 20:00 in Santiago, after the forecasts; at 22:30 once more for horizons whose decision "
+    "was lost. One decision a horizon, however long the daemon was down.",
+)
+def decide_on_weekdays(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+    """A run a horizon, so that what is wrong with one leaves the others alone."""
+    due, tick = _due(context, time(20))
+    missing = [
+        horizon
+        for horizon in HORIZONS
+        if not _is_done(context.instance, contracts.TRIGGER_DECISION, contracts.DECISION_JOB, horizon, due)
+    ]
+    if not missing:
+        return dg.SkipReason(f"every horizon was decided, or is being, since {due:%Y-%m-%d %H:%M}")
+    return [dg.RunRequest(run_key=f"{horizon}/{tick}", partition_key=horizon) for horizon in missing]
+
+
+def _due(context: dg.ScheduleEvaluationContext, hour: time) -> tuple[datetime, str]:
+    """When this evening's work was first due, Santiago; and the name of this tick."""
+    tick = context.scheduled_execution_time.astimezone(ZoneInfo(contracts.SANTIAGO))
+    return datetime.combine(tick.date(), hour, tick.tzinfo), tick.isoformat()
+
+
+def _is_done(instance: dg.DagsterInstance, key: dg.AssetKey, job: str, horizon: str | None, due: datetime) -> bool:
+    """Whether an asset was made since `due`, or a run that will make it is on its way."""
+    since_due = takewhile(lambda each: each.written_at >= due, records(instance, key, horizon, page=5))
+    # One that was made at a clock set by hand is none of this evening's.
+    if any(each.written_at < due + WINDOW and abs(each.written_at - each.clock) < WINDOW for each in since_due):
+        return True
+    tags = {PARTITION_TAG: horizon} if horizon else {}
+    since = due.astimezone(UTC)  # Dagster drops the zone of a filter's times and takes them for UTC
+    wanted = dg.RunsFilter(job_name=job, tags=tags, created_after=since, created_before=since + WINDOW)
+    return any(found.dagster_run.status not in LOST for found in instance.get_run_records(wanted))

@@ -1,0 +1,70 @@
+"""The price history's port, on the warehouse: one table a series and source, changed under a lock.
+
+How rows are merged is the domain's affair (`domain.market.history`).
+"""
+
+from datetime import datetime
+from urllib.parse import quote, unquote
+
+import polars as pl
+
+from forex_assets.core.schemas import conform, history_schema
+from forex_assets.core.store.warehouse import Warehouse
+from forex_assets.market.history import Merge, merge_history
+from forex_assets.market.prices import PriceSeries
+
+
+class PriceStore:
+    """`PriceStorePort` over tables `market/history/<series>/<source>`.
+
+    Args:
+        warehouse: where the tables are.
+        lock_timeout_s: how long a merge waits for another run's.
+    """
+
+    def __init__(self, warehouse: Warehouse, lock_timeout_s: float = 60.0) -> None:
+        self._warehouse = warehouse
+        self._lock_timeout_s = lock_timeout_s
+
+    def sources(self, series: PriceSeries) -> list[str]:
+        """Sources with stored history of `series`, ascending."""
+        return sorted(unquote(name) for name in self._warehouse.partitions(_key(series)))
+
+    def history(self, series: PriceSeries, source: str) -> pl.DataFrame | None:
+        """Every version stored (`history_schema`), or None where nothing is.
+
+        Raises:
+            WarehouseError: the file is damaged.
+            ValueError: it was written with other columns.
+        """
+        stored = self._warehouse.read(_key(series), _partition(source))
+        if stored is None:
+            return None
+        return conform(
+            stored, history_schema(series.value), str(self._warehouse.path(_key(series), _partition(source)))
+        )
+
+    def merge(self, series: PriceSeries, fetched: pl.DataFrame, now: datetime, as_of: datetime | None = None) -> Merge:
+        """Merge a fetch into its source's history and store it; two runs at once lose nothing.
+
+        Raises:
+            BadFetch: the fetch is not to be trusted; nothing stored has changed.
+            WarehouseError: the lock or the disk does not allow it; nothing stored has changed.
+        """
+        if fetched.is_empty():
+            return merge_history(None, fetched, series, now)  # always refused; an empty fetch names no source to lock
+        source = str(fetched["source"][0])
+        with self._warehouse.lock(f"{_key(series)}/{_partition(source)}", self._lock_timeout_s):
+            merge = merge_history(self.history(series, source), fetched, series, now, as_of)
+            if merge.added or merge.revised:
+                self._warehouse.write(_key(series), merge.history, _partition(source))
+        return merge
+
+
+def _key(series: PriceSeries) -> str:
+    return f"market/history/{series.name}"
+
+
+def _partition(source: str) -> str:
+    """A source's name as a file name, reversibly: names are for people and may hold spaces."""
+    return quote(source, safe=",=+")

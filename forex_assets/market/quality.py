@@ -1,0 +1,272 @@
+"""What must hold of a price table, and which of its rows are bad ticks.
+
+Only what makes a forecast wrong blocks: the peso's prices out of order, missing, in another unit or weeks old. What
+makes one merely worse, or needs a person's look, warns. Copper never blocks: forecasts go on without it. How two series
+stand to each other is `alignment`'s affair.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from statistics import median
+from typing import Any, Final, Literal
+
+import numpy as np
+import polars as pl
+
+from forex_assets.core.calendar import SessionCalendar
+from forex_assets.market.prices import COPPER, POUNDS_PER_TONNE, USDCLP, PriceSeries
+
+Severity = Literal["block", "warn"]
+
+FRED_SOURCE: Final = "fred"
+"""Source of copper's monthly level. Its rows have no daily close, and that is no fault."""
+
+BIG_MOVE: Final = 0.08
+"""A daily move that is looked at. Taken in logs, so that up and down count alike: from +8 % or -7.4 % on."""
+_BIG_LOG_MOVE: Final = math.log1p(BIG_MOVE)
+USUAL_MOVES: Final = 20
+USUAL_MULTIPLE: Final = 4.0
+"""A move within four times the median of the last twenty is the market of those days, however large."""
+LEFT_OVER: Final = 1 / 3
+"""Part of a bad tick's move that the next session may leave: it has a move of its own."""
+
+RECENT: Final = 250
+"""Rows, about a year, that a check of manners looks at; an old oddity must not warn for ever."""
+LATE_AFTER: Final = 2
+"""Sessions without a price before a warning: Yahoo's bar of a session comes one session late."""
+STALE_AFTER: Final = 10
+"""Sessions without a price before a block: two weeks, wider than most of what the 7-day fan is meant to span."""
+STILL: Final = 5
+"""Identical closes in a row that are no market's doing; holidays in Yahoo's feed repeat three or four times."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        name: the statement that should hold.
+        passed: whether it does. With nothing to judge it does not: no data is never green.
+        severity: `block` where a forecast from these prices would be wrong, else `warn`.
+        message: for people, with the figures.
+        values: the figures, JSON-able.
+    """
+
+    name: str
+    passed: bool
+    severity: Severity
+    message: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def severity_of(series: PriceSeries, wanted: Severity = "block") -> Severity:
+    """`wanted` for the peso; for copper always `warn`, because forecasts can go on without it."""
+    return wanted if series.name == USDCLP.name else "warn"
+
+
+def daily_rows(prices: pl.DataFrame, series: PriceSeries) -> pl.DataFrame:
+    """`prices` less the rows that only carry copper's monthly level. A null close of any other source stays."""
+    is_level = (pl.col("source") == FRED_SOURCE).fill_null(False) & pl.col(series.value).is_null()
+    return prices.filter(~is_level)
+
+
+def usable(prices: pl.DataFrame, series: PriceSeries) -> pl.DataFrame:
+    """Rows to calculate with: daily, with a price, no bad tick."""
+    return prices.filter(pl.col(series.value).is_not_null() & ~pl.col("is_quarantined"))
+
+
+def mark_bad_ticks(prices: pl.DataFrame, series: PriceSeries) -> pl.DataFrame:
+    """`prices` with `is_quarantined` set where a value is no market price.
+
+    A bad tick is a value outside `series.plausible`, or a log move from the last good value of more than log 1.08, and
+    of more than four times the median move of the last twenty, which the next session takes back but for a third of it
+    at most (and for 8 %). Why not the 8 % and half of it alone: that marks four real days of copper between 2006 and
+    2009, when it moved 4 % a day and turned on its heel. Two bad ticks in a row are one where both are twice 8 % off,
+    since a shock of 9 % that fades after two days is still a market. A move that stays is a price.
+
+    The first row has nothing before it and the last nothing after it: only their range is judged, so a last row can
+    become a bad tick tomorrow.
+
+    Args:
+        prices: one series, oldest first, at least the price column; nulls are left unmarked.
+        series: what the prices are of.
+    """
+    values = prices[series.value].cast(pl.Float64).fill_null(math.nan).to_numpy()
+    low, high = series.plausible
+    is_bad = np.isfinite(values) & ((values < low) | (values > high))
+    candidates = np.flatnonzero(np.isfinite(values) & ~is_bad)
+    is_bad[candidates[_reverted(np.log(values[candidates]).tolist())]] = True
+    return prices.with_columns(pl.Series("is_quarantined", is_bad, dtype=pl.Boolean))
+
+
+def marked_anew(prices: pl.DataFrame, series: PriceSeries) -> pl.DataFrame:
+    """`prices` with `is_quarantined` judged from these rows alone: suspect ones and bad ticks.
+
+    A table that was cut at an earlier instant must not know that its last row is taken back later.
+    """
+    # Suspect values are nobody's neighbours: a good price must not look like a spike beside one.
+    marked = mark_bad_ticks(prices.filter(~pl.col("is_suspect")), series)
+    suspect = prices.filter("is_suspect").with_columns(is_quarantined=pl.lit(True))
+    return pl.concat([marked, suspect]).sort("session", maintain_order=True)
+
+
+def _reverted(logs: list[float]) -> list[int]:
+    """Indices of log prices that leave the last good level and are taken back one or two rows on."""
+    bad: list[int] = []
+    good, moves, row = logs[:1], [0.0], 1
+    while row < len(logs):
+        usual = USUAL_MULTIPLE * median(moves[-USUAL_MOVES:])
+        run = next((n for n in (1, 2) if _is_excursion(good[-1], logs[row : row + n + 1], n, usual)), 0)
+        bad.extend(range(row, row + run))
+        row += run  # the row that took it back, or the one that was judged a price, stands
+        moves.append(abs(logs[row] - good[-1]))
+        good.append(logs[row])
+        row += 1
+    return bad
+
+
+def _is_excursion(level: float, logs: list[float], length: int, usual: float) -> bool:
+    """Whether the first `length` of `length` + 1 log prices are off `level` and the last one is back at it."""
+    if len(logs) <= length:
+        return False
+    off = min(abs(log - level) for log in logs[:length])
+    back = abs(logs[length] - level)
+    return off > max(length * _BIG_LOG_MOVE, usual) and back <= min(_BIG_LOG_MOVE, off * LEFT_OVER)
+
+
+def sessions_strictly_increase(prices: pl.DataFrame, series: PriceSeries) -> Finding:
+    """Blocks: with a session twice or out of order, every return and every step after it is about another day."""
+    steps = daily_rows(prices, series)["session"].diff().dt.total_days()
+    wrong = int((steps <= 0).sum())
+    message = (
+        f"{wrong} of {prices.height} rows are not later than the row before" if wrong else "each later than the last"
+    )
+    return Finding("sessions_strictly_increase", wrong == 0, severity_of(series), message, {"rows_out_of_order": wrong})
+
+
+def sessions_are_business_days(prices: pl.DataFrame, series: PriceSeries, calendar: SessionCalendar) -> Finding:
+    """Warns: a row on a holiday is one step too many in a year, and feeds do quote on some."""
+    days = [day for day in daily_rows(prices, series)["session"].drop_nulls() if not calendar.is_session(day)]
+    weekends = sum(day.weekday() >= 5 for day in days)
+    shown = ", ".join(str(day) for day in days[-3:])
+    message = (
+        f"{len(days)} rows on days that {calendar.name} rests, {weekends} on weekends; last {shown}" if days else "all"
+    )
+    values = {"rows_off_calendar": len(days), "rows_on_weekends": weekends}
+    return Finding("sessions_are_business_days", not days, "warn", message, values)
+
+
+def has_no_nulls(prices: pl.DataFrame, series: PriceSeries) -> Finding:
+    """Blocks: a price, a day or an instant that is missing reaches the model as something else."""
+    rows = daily_rows(prices, series)
+    names = ["session", series.value, "source", "is_provisional", "available_at", "fetched_at", "is_quarantined"]
+    counts = {name: rows[name].null_count() for name in names if rows[name].null_count()}
+    message = "; ".join(f"{name}: {count} nulls" for name, count in counts.items()) or "none"
+    return Finding("has_no_nulls", not counts, severity_of(series), message, counts)
+
+
+def prices_are_in_range(prices: pl.DataFrame, series: PriceSeries) -> Finding:
+    """Blocks: a value that cannot be a price and is not marked reaches the model. Marked ones do not, and pass."""
+    low, high = series.plausible
+    outside = prices.filter(~pl.col(series.value).is_between(low, high))
+    unmarked = outside.filter(~pl.col("is_quarantined"))
+    message = f"{outside.height} outside {low:g} to {high:g} {series.unit}, {unmarked.height} of them not marked"
+    if unmarked.height:
+        message += f", last {unmarked[series.value][-1]:g} of {unmarked['session'][-1]}"
+    values = {"rows_outside": outside.height, "rows_outside_unmarked": unmarked.height}
+    return Finding("prices_are_in_range", unmarked.is_empty(), severity_of(series), message, values)
+
+
+def moves_are_ordinary(prices: pl.DataFrame, series: PriceSeries) -> Finding:
+    """Warns of moves over 8 % and of bad ticks among the last 250 rows. It cannot block: real shocks move that far.
+
+    A last row that moved this far may be either. It stays, since a forecast is wanted most on such a day, and is named.
+    """
+    prices = prices.filter(pl.col("session").is_not_null())  # `has_no_nulls` says so
+    good = usable(prices, series)
+    moves = good.select("session", move=pl.col(series.value).log().diff()).filter(pl.col("move").abs() > _BIG_LOG_MOVE)
+    bad = prices.filter(pl.col("is_quarantined"))
+    lately = prices["session"].tail(RECENT).to_list()
+    recent = [(day, math.expm1(move)) for day, move in moves.iter_rows() if day >= lately[0]]
+    recent_bad = [day for day in bad["session"] if day >= lately[0]]
+    is_last = bool(recent) and recent[-1][0] == good["session"][-1]
+    parts = [f"{day} {move:+.1%}" for day, move in recent[-3:]] + [f"{day} quarantined" for day in recent_bad[-3:]]
+    message = "; ".join(parts) or f"none over {BIG_MOVE:.0%} in the last {min(RECENT, prices.height)} rows"
+    if is_last:
+        message += "; the last one is the newest price: a bad tick or a shock, tomorrow tells"
+    values = {"big_moves": moves.height, "bad_ticks": bad.height, "recent_big_moves": len(recent),
+              "recent_bad_ticks": len(recent_bad), "is_newest_price_a_big_move": is_last}  # fmt: skip
+    return Finding("moves_are_ordinary", not recent and not recent_bad, "warn", message, values)
+
+
+def is_current(prices: pl.DataFrame, series: PriceSeries, calendar: SessionCalendar, as_of: date) -> Finding:
+    """Warns when the last usable price is more than two sessions old: the fan starts wider than it need be."""
+    return _age("is_current", LATE_AFTER, "warn", prices, series, calendar, as_of)
+
+
+def is_not_stale(prices: pl.DataFrame, series: PriceSeries, calendar: SessionCalendar, as_of: date) -> Finding:
+    """Blocks when it is more than ten sessions old: the feed is dead, and the fan would be about another market."""
+    return _age("is_not_stale", STALE_AFTER, severity_of(series), prices, series, calendar, as_of)
+
+
+def _age(
+    name: str,
+    limit: int,
+    severity: Severity,
+    prices: pl.DataFrame,
+    series: PriceSeries,
+    calendar: SessionCalendar,
+    as_of: date,
+) -> Finding:
+    """A finding on how many sessions have gone by after the last usable price."""
+    last = usable(prices, series)["session"].max()
+    if not isinstance(last, date):
+        return Finding(name, False, severity, f"{series.name} has no usable price", {"age_sessions": None})
+    age = calendar.age(last, as_of)
+    values = {"age_sessions": age, "last_session": str(last), "limit_sessions": limit}
+    return Finding(name, age <= limit, severity, f"last price {last}, {age} sessions before {as_of}", values)
+
+
+def prices_keep_moving(prices: pl.DataFrame, series: PriceSeries) -> Finding:
+    """Warns of five identical closes in a row among the last 250: a feed that repeats itself narrows the fan."""
+    tail = usable(prices, series).tail(RECENT)
+    if tail.is_empty():
+        return Finding("prices_keep_moving", False, "warn", f"{series.name} has no usable price", {"longest_run": 0})
+    runs = tail.group_by(pl.col(series.value).rle_id().alias("run"), maintain_order=True).agg(
+        pl.len().alias("rows"), pl.col("session").first(), pl.col(series.value).first()
+    )
+    rows, start, value = runs.sort("rows", maintain_order=True).select("rows", "session", series.value).row(-1)
+    message = f"longest run of identical closes: {rows} ({value:g} from {start} on)"
+    return Finding("prices_keep_moving", rows < STILL, "warn", message, {"longest_run": rows, "since": str(start)})
+
+
+def copper_is_in_usd_per_pound(prices: pl.DataFrame) -> Finding:
+    """Warns: a table in USD/t or cents. A merge refuses one, so this is the second lock. All rows, marked or not."""
+    values = daily_rows(prices, COPPER)[COPPER.value].drop_nulls().tail(RECENT)
+    if values.is_empty():
+        return Finding("copper_is_in_usd_per_pound", False, "warn", "no daily copper price", {"median": None})
+    level = float(np.median(values.to_numpy()))
+    low, high = COPPER.plausible
+    message = f"median of the last {values.len()} closes is {level:g}, plausible {low:g} to {high:g} {COPPER.unit}"
+    if level > high and low <= level / POUNDS_PER_TONNE <= high:
+        message += "; looks like USD/t"
+    elif level > high and low <= level / 100 <= high:
+        message += "; looks like US cents/lb"
+    return Finding("copper_is_in_usd_per_pound", low <= level <= high, "warn", message, {"median": level})
+
+
+def findings(prices: pl.DataFrame, series: PriceSeries, calendar: SessionCalendar, as_of: date) -> tuple[Finding, ...]:
+    """Every check of one series, for readers that want them all; `lead_lag` needs both and is `alignment`'s."""
+    common = (
+        sessions_strictly_increase(prices, series),
+        sessions_are_business_days(prices, series, calendar),
+        has_no_nulls(prices, series),
+        prices_are_in_range(prices, series),
+        moves_are_ordinary(prices, series),
+        is_current(prices, series, calendar, as_of),
+        is_not_stale(prices, series, calendar, as_of),
+        prices_keep_moving(prices, series),
+    )
+    return (*common, copper_is_in_usd_per_pound(prices)) if series.name == COPPER.name else common

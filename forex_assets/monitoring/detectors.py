@@ -1,0 +1,234 @@
+"""How good the watching rules are: how often they fire with nothing wrong, and how soon they find what is.
+
+The rules are the platform's own: the statistics, the ranking and the limits that `drift` and `degradation` use. Only
+the way to their arguments is shorter, since a report a day of a thousand markets would take hours: statistics of a
+market's past are made once, and of a fault only its ten sessions anew.
+
+One long market serves many looks, 40 sessions apart; standard errors are between markets, so that they allow for it.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from forex_assets.core.fan import Array
+from forex_assets.core.policy import DECISION_DAYS, Policy
+from forex_assets.core.schemas import Schema
+from forex_assets.monitoring.drift_batch import (
+    Columns,
+    is_calibrated_drift,
+    is_literal_drift,
+    windowed,
+)
+from forex_assets.monitoring.faults import (
+    FAULTS,
+    NOTHING,
+    STEPS,
+    Fault,
+    Market,
+    ewma_variances,
+    inject,
+    next_errors,
+    simulated_market,
+    week_sums,
+)
+from forex_assets.monitoring.ratio_calibration import Days
+from forex_assets.monitoring.realized_sums import SUMS, measure_ratios, rank_of, window_pair
+from forex_assets.monitoring.series import COPPER_RETURN, FORECAST_ERROR, PESO_RETURN
+from forex_assets.monitoring.statistic_series import EWMA, WARM_UP
+from forex_assets.monitoring.statistics import ewma_log_variance_ratio
+
+WITHIN: Final = {7: 5, 14: 10}
+"""Calendar days, and the sessions that they are."""
+FORTNIGHT: Final = WITHIN[14]
+APART: Final = 40
+"""Sessions from one look of a market to the next: the windows of 30 and of 14 days share nothing then."""
+LOOKS: Final = 20
+"""Fortnights that one market is looked at."""
+
+DETECTORS: Final = ("drift", "degradation")
+RULES: Final = ("literal", "calibrated")
+
+DETECTORS_SCHEMA: Final[Schema] = {
+    "fault": pl.String,  # `nothing`: what is found are false alarms
+    "detector": pl.String,  # drift, degradation (of 7-day forecasts)
+    "rule": pl.String,  # literal, calibrated
+    "n": pl.Int64,  # fortnights
+    "found_7_days": pl.Float64,  # share, 0 to 1, of fortnights in which it fired within 5 sessions
+    "se_7_days": pl.Float64,  # standard error, between markets; null with one market
+    "found_14_days": pl.Float64,  # within 10 sessions
+    "se_14_days": pl.Float64,
+    "per_year": pl.Float64,  # false alarms: fortnights with an alarm a year; null for a fault
+}
+
+Hits = dict[tuple[str, str, str], list[list[tuple[bool, bool]]]]
+
+
+def measure(
+    policy: Policy,
+    *,
+    worlds: int,
+    seed: int = 0,
+    looks: int = LOOKS,
+    faults: Sequence[Fault] = FAULTS,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> pl.DataFrame:
+    """Every fault against both rules of drift and degradation, `DETECTORS_SCHEMA`.
+
+    Found is a fault when a rule fires on a day since it began, and, for calibrated drift, over a look since then: one
+    that was already unusual before is not found by it. The calibrated drift is decided on the 5th and the 10th session,
+    each decision covering the ten looks before; the other rules every session.
+
+    Args:
+        policy: thresholds and budget.
+        worlds: generated markets; each is looked at `looks` times.
+        seed: the same gives the same table.
+        looks: fortnights a market.
+        faults: which.
+        report: is told how many markets are done, and of how many.
+
+    Raises:
+        ValueError: no market or no look.
+    """
+    if worlds < 1 or looks < 1:
+        raise ValueError(f"{worlds} markets of {looks} looks measure nothing; it takes one of each at least")
+    first = policy.drift.history_sessions + WARM_UP + STEPS
+    market = simulated_market(worlds, first + APART * (looks - 1) + FORTNIGHT, seed)
+    variances = ewma_variances(market.peso)
+    onsets = [first + APART * k for k in range(looks)]
+    hits: Hits = {}
+    for w in range(worlds):
+        world = _World.of(market.rows(lambda a, w=w: a[w]), variances[w], policy)  # type: ignore[misc]
+        for key, found in _look(world, onsets, faults, policy).items():
+            hits.setdefault(key, []).append(found)
+        report(w + 1, worlds)
+    return table_of(hits)
+
+
+def table_of(hits: Hits) -> pl.DataFrame:
+    """Shares with standard errors, `DETECTORS_SCHEMA`, from (fault, detector, rule) to markets to looks to found."""
+    rows = []
+    for (fault, detector, rule), found in hits.items():
+        shares = np.array(found, dtype=np.float64).mean(axis=1)
+        errors = shares.std(axis=0, ddof=1) / math.sqrt(len(shares)) if len(shares) > 1 else (None, None)
+        row = [fault, detector, rule, sum(len(each) for each in found)]
+        row += [shares[:, 0].mean(), errors[0], shares[:, 1].mean(), errors[1]]
+        rows.append([*row, shares[:, 1].mean() * 365 / DECISION_DAYS if fault == NOTHING.name else None])
+    return pl.DataFrame(rows, schema=DETECTORS_SCHEMA, orient="row")
+
+
+@dataclass(frozen=True, eq=False)
+class _World:
+    """One market with nothing wrong, and what both detectors make of it; the last axis is sessions."""
+
+    market: Market
+    variances: Array
+    errors: Array
+    columns: Columns
+    sums: Array
+    days: Days
+
+    @classmethod
+    def of(cls, market: Market, variances: Array, policy: Policy) -> "_World":
+        """Measured once, for all looks."""
+        errors = next_errors(market, variances)
+        errors[0] = 0.0
+        series = {COPPER_RETURN: market.copper, PESO_RETURN: market.peso, FORECAST_ERROR: errors}
+        width = max(WARM_UP, policy.drift.recent_sessions + policy.drift.reference_sessions)
+        columns = {
+            name: np.concatenate([np.full(len(errors) - len(found), np.nan), found])
+            for name, found in windowed(series, policy.drift, len(errors) - width + 1).items()
+        } | {(name, EWMA): ewma_log_variance_ratio(values) for name, values in series.items()}
+        sums = week_sums(market, variances)
+        unknown = np.zeros((len(SUMS), STEPS))
+        return cls(market, variances, errors, columns, np.hstack([unknown, sums]), weekdays(len(errors)))
+
+
+def weekdays(count: int) -> Days:
+    """Proleptic ordinals of so many Mondays to Fridays: a calendar without holidays."""
+    monday = date(2010, 1, 4).toordinal()
+    return np.array([monday + 7 * (i // 5) + i % 5 for i in range(count)], dtype=np.int64)
+
+
+def _look(
+    world: _World, onsets: Sequence[int], faults: Sequence[Fault], policy: Policy
+) -> dict[tuple[str, str, str], list[tuple[bool, bool]]]:
+    """Every fault at every onset of one market: (fault, detector, rule) to a pair for each onset."""
+    limits = [_limits(world, onset, policy) for onset in onsets]
+    found: dict[tuple[str, str, str], list[tuple[bool, bool]]] = {}
+    for fault in faults:
+        columns, sums = _with_fault(world, onsets, fault, policy)
+        literal = is_literal_drift({name: values for name, values in columns.items() if name[1] != EWMA}, policy.drift)
+        found[fault.name, "drift", "literal"] = [_within(fires) for fires in literal]
+        found[fault.name, "drift", "calibrated"] = [
+            _calibrated(world, onset, {name: values[i] for name, values in columns.items()}, policy)
+            for i, onset in enumerate(onsets)
+        ]
+        both = [_degraded(world, onset, sums[i], limits[i], policy) for i, onset in enumerate(onsets)]
+        for rule, fires in zip(RULES, zip(*both, strict=True), strict=True):
+            found[fault.name, "degradation", rule] = [_within(each) for each in fires]
+    return found
+
+
+def _within(fires: Array) -> tuple[bool, bool]:
+    """Whether any of the first 5, and of the first 10 sessions fires."""
+    return bool(fires[: WITHIN[7]].any()), bool(fires[: WITHIN[14]].any())
+
+
+def _with_fault(world: _World, onsets: Sequence[int], fault: Fault, policy: Policy) -> tuple[Columns, Array]:
+    """The faulty fortnight of each onset: effects (onsets, 10) by name, sums (onsets, SUMS, 10)."""
+    width = max(WARM_UP, policy.drift.recent_sessions + policy.drift.reference_sessions) + FORTNIGHT
+    places = np.array(onsets)[:, None] + FORTNIGHT - width + np.arange(width)
+    market = inject(world.market.rows(lambda a: a[places]), fault, FORTNIGHT)
+    variances = ewma_variances(market.peso, world.variances[places[:, 0] - 1])
+    errors = next_errors(market, variances)
+    errors[:, 0] = world.errors[places[:, 0]]
+    series = {COPPER_RETURN: market.copper, PESO_RETURN: market.peso, FORECAST_ERROR: errors}
+    columns = windowed(series, policy.drift, FORTNIGHT)
+    whole = {COPPER_RETURN: world.market.copper, PESO_RETURN: world.market.peso, FORECAST_ERROR: world.errors}
+    for name, tails in series.items():
+        columns[name, EWMA] = np.array([
+            ewma_log_variance_ratio(np.concatenate([whole[name][:onset], tail[-FORTNIGHT:]]))[-FORTNIGHT:]
+            for onset, tail in zip(onsets, tails, strict=True)
+        ])  # fmt: skip
+    return columns, week_sums(market, variances)[..., -FORTNIGHT:]
+
+
+def _calibrated(world: _World, onset: int, fault: Columns, policy: Policy) -> tuple[bool, bool]:
+    """The calibrated drift's decisions on the 5th and the 10th session of a fault."""
+    needed = policy.drift.history_sessions + policy.drift.looks
+    verdicts = []
+    for sessions in WITHIN.values():
+        columns = {
+            name: np.concatenate([values[onset + sessions - needed : onset], fault[name][:sessions]])
+            for name, values in world.columns.items()
+        }
+        verdicts.append(is_calibrated_drift(columns, policy, min(sessions, policy.drift.looks)))
+    return verdicts[0], any(verdicts)
+
+
+def _limits(world: _World, onset: int, policy: Policy) -> Array:
+    """Limits of the calibrated degradation on each day of the fortnight, shape (measures, 10).
+
+    They rest on looks of 14 days ago and more, before any fault.
+    """
+    end = onset + FORTNIGHT
+    days, sums = world.days[STEPS:end], world.sums[:, STEPS:end]
+    dates = (date.fromordinal(int(day)) for day in world.days[onset:end])
+    return np.stack([rank_of(days, sums, today, policy).limits for today in dates], axis=1)
+
+
+def _degraded(world: _World, onset: int, fault: Array, limits: Array, policy: Policy) -> tuple[Array, Array]:
+    """Whether the literal and the calibrated degradation fire, on each day of the fortnight."""
+    days = world.days[STEPS : onset + FORTNIGHT]
+    sums = np.hstack([world.sums[:, STEPS:onset], fault])
+    windows = window_pair(days, sums, days[-FORTNIGHT:], policy)
+    square, errors = SUMS.index("square"), SUMS.index("errors")
+    recent, baseline = (np.sqrt(each[square] / each[errors]) for each in windows)
+    literal = np.asarray(recent >= (1 + policy.degradation.rmse_increase) * baseline)
+    return literal, np.asarray((measure_ratios(windows) > limits).any(axis=0))

@@ -1,0 +1,339 @@
+"""Runs into MLflow, after the fact and from a process of its own: no forecast waits for it, whatever state it is in.
+
+Dagster's records are the spool: what was sent is marked, what was not is found again. A run that is sent twice, because
+a sender was killed between the two, is kept once.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import dagster as dg
+import polars as pl
+
+from forex_assets.core import names as contracts
+from forex_assets.core.code_version import code_version
+from forex_assets.core.dagster.io_manager import table_key
+from forex_assets.core.dagster.run_records import PARTITION_TAG, Record, deployments, forecasts_of, records
+from forex_assets.core.horizon import HORIZONS
+from forex_assets.core.inference_config import InferenceConfig
+from forex_assets.core.schemas import FORECAST_SCHEMA
+from forex_assets.core.store.atomic import write_bytes_atomically
+from forex_assets.core.store.warehouse import WarehouseError
+from forex_assets.deployment.config_backups import BackupError, ConfigBackups
+from forex_assets.forecasts.ledger import LedgerError
+from forex_assets.forecasts.ledger_store import LedgerStore
+from forex_assets.operations.tracking.mlflow_store import Tracker, TrackingError
+from forex_assets.operations.tracking.resources import tracker_of
+from forex_assets.operations.tracking.run_record import (
+    Kind,
+    RunRecord,
+    finite,
+    forecast_details,
+    pictures_of,
+    search_details,
+    validation_details,
+)
+from forex_assets.platform import Platform, PlatformResource
+
+KINDS: Final[dict[Kind, dg.AssetKey]] = {
+    "forecast": contracts.LATEST, "search": contracts.CANDIDATE_CONFIG, "validation": contracts.VALIDATION_REPORT
+}  # fmt: skip
+"""Deployments are not among them: they are read from their own records, which rollbacks are in as well."""
+
+MARKS: Final = "sent.json"
+BEGINNING: Final = 50
+"""Events of a kind and horizon that are sent at the first time; older ones stay Dagster's."""
+
+RELAUNCH_S: Final = 600
+FAILED, STORE = "failed", "store"
+
+
+def waiting(
+    platform: Platform, instance: dg.DagsterInstance, marks: dict[str, Any], beginning: int | None = BEGINNING
+) -> Iterator[tuple[Kind, str, Record]]:
+    """Events that have not been sent, oldest first of each kind and horizon.
+
+    Args:
+        platform: whose deployments.
+        instance: whose records.
+        marks: up to where each kind and horizon was sent.
+        beginning: how many where there is no mark; None for all.
+
+    Raises:
+        WarehouseError: a deployment's record cannot be read; what comes before it has been given.
+    """
+    for kind, key in KINDS.items():
+        for horizon in HORIZONS:
+            mark = int(marks.get(f"{kind}/{horizon}", 0))
+            found = records(instance, key, horizon, after=mark)
+            newest = list(found if mark else islice(found, beginning))
+            yield from ((kind, horizon, each) for each in reversed(newest))
+    for horizon in HORIZONS:
+        mark = int(marks.get(f"deployment/{horizon}", 0))
+        for each in reversed(list(deployments(platform.deployments, horizon, after=mark))):
+            if (each.metadata[contracts.STATE], each.metadata["by"]) != ("failed", "loop"):  # that failed its run
+                market = {contracts.MARKET: platform.reading_branch}
+                yield "deployment", horizon, replace(each, metadata=each.metadata | market)
+
+
+def send_waiting(platform: Platform, instance: dg.DagsterInstance, *, is_repair: bool = False) -> tuple[int, str]:
+    """Send what has not been sent, marking each; how many, and why it ended early, if it did.
+
+    Args:
+        platform: whose runs.
+        instance: whose records.
+        is_repair: look at everything that there ever was, whatever the marks say.
+
+    Returns:
+        A count, and a reason that is empty where all was sent.
+    """
+    tracker, count = tracker_of(platform), 0
+    try:
+        marks = {} if is_repair else marks_of(tracker)
+        # Without marks of this very store nobody knows what it holds: none is kept twice, nor again once it was pruned.
+        known = set() if marks else tracker.recorded()
+        marks = {STORE: tracker.identity(), **marks}
+        for name in _send_failures(platform, tracker, instance, marks, known, is_repair=is_repair):
+            count += name not in known
+        for kind, horizon, each in waiting(platform, instance, marks, None if is_repair else BEGINNING):
+            if _name(kind, horizon, each) not in known:
+                _send(platform, tracker, instance, kind, horizon, each)
+                count += 1
+            marks[f"{kind}/{horizon}"] = each.place
+            _mark(tracker, marks)
+    except (TrackingError, WarehouseError) as error:
+        return count, str(error)
+    return count, ""
+
+
+def marks_of(tracker: Tracker) -> dict[str, Any]:
+    """What was sent to this store; nothing where the note is lost or is another store's, which costs time only."""
+    try:
+        noted = json.loads((tracker.folder / MARKS).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return noted if isinstance(noted, dict) and noted.get(STORE) == tracker.identity() else {}
+
+
+def _mark(tracker: Tracker, marks: dict[str, Any]) -> None:
+    write_bytes_atomically(tracker.folder / MARKS, json.dumps(marks).encode())
+
+
+def _name(kind: Kind, horizon: str, event: Record) -> str:
+    """The record's id."""
+    return f"{kind}/{horizon}/{event.id}"
+
+
+def record_of(platform: Platform, instance: dg.DagsterInstance, kind: Kind, horizon: str, event: Record) -> RunRecord:
+    """What is kept of one event: what it says of itself, with its pictures, its pages and its fan."""
+    run = instance.get_run_record_by_id(event.run_id) if event.run_id else None
+    began = datetime.fromtimestamp(run.start_time, UTC) if run and run.start_time else event.written_at
+    pictures = pictures_of(event.metadata)
+    own = {k: v for k, v in event.metadata.items() if k not in (contracts.WORDS, "data") and f"{k}.png" not in pictures}
+    base = RunRecord(
+        id=_name(kind, horizon, event),
+        kind=kind,
+        horizon=horizon,
+        is_sample=_is_sample(event),
+        status="FAILED" if event.metadata.get(contracts.STATE) == FAILED else "FINISHED",
+        started_at=min(began, event.written_at),
+        ended_at=event.written_at,
+        metrics=finite({name: value for name, value in own.items() if "/" not in name}),
+        tags={name: str(value)[:500] for name, value in own.items() if isinstance(value, str | bool)}
+        | {"dagster_run": event.run_id, "code_version": code_version()},
+        artifacts={"words.txt": str(event.metadata.get(contracts.WORDS) or ""), **pictures},
+    )
+    more = _details(platform, base, event)
+    merged = {name: getattr(base, name) | more.get(name, {}) for name in ("params", "metrics", "tags", "artifacts")}
+    return base.model_copy(update={**merged, "children": more.get("children", ())})
+
+
+def _is_sample(event: Record) -> bool:
+    return event.metadata.get(contracts.MARKET) == "sample" or "SAMPLE" in str(event.metadata.get("data", ""))
+
+
+def _details(platform: Platform, base: RunRecord, event: Record) -> dict[str, Any]:
+    """What a kind of event has beside its plain values; what is not there any more is left out."""
+    if base.kind == "forecast":
+        fan = _fan(platform, base, event)
+        return {} if fan is None else forecast_details(fan)
+    if base.kind == "search":
+        rows = _rows(event, "candidates")
+        plain = base.model_copy(update={"tags": {}, "artifacts": {}, "metrics": {}})
+        return search_details(rows, str(event.metadata.get(contracts.CHALLENGER)), plain) if rows else {}
+    if base.kind == "validation":
+        rows, pages = _rows(event, "criteria"), _pages(event)
+        more = validation_details(rows) if rows else {"artifacts": {}}
+        return {**more, "artifacts": more["artifacts"] | pages}
+    config = _config(platform, base.horizon, str(event.metadata[contracts.CHALLENGER]))
+    return {"artifacts": {"config.json": config}} if config else {}
+
+
+def _rows(event: Record, name: str) -> list[dict[str, Any]]:
+    """A small table of an event's metadata."""
+    table = event.metadata.get(name)
+    return [dict(row.data) for row in table.records] if isinstance(table, dg.TableMetadataValue) else []
+
+
+def _fan(platform: Platform, base: RunRecord, event: Record) -> pl.DataFrame | None:
+    """The fan that an event made: the latest where it still is, else the ledger's."""
+    warehouse = platform.sample_warehouse if base.is_sample else platform.live_warehouse
+    wanted = [
+        pl.col(name).cast(pl.String) == str(event.metadata.get(name))
+        for name in ("data_fingerprint", "config_fingerprint", "target_date")
+    ]
+    latest = partial(warehouse.read, table_key(contracts.LATEST), schema=FORECAST_SCHEMA)
+    for read in (latest, LedgerStore(warehouse).read):
+        try:
+            table = read(base.horizon)
+        except (LedgerError, WarehouseError):
+            continue  # a table that cannot be used is named by whoever needs it; the run is recorded without its fan
+        fan = None if table is None else table.filter(wanted)
+        if fan is not None and not fan.is_empty():
+            return fan.filter(pl.col("sequence") == pl.col("sequence").max()) if "sequence" in fan.columns else fan
+    return None
+
+
+def _pages(event: Record) -> dict[str, str | bytes]:
+    """A validation's page for people, and its report for programs."""
+    page = Path(str(event.metadata.get("page") or ""))
+    found = {f"report{path.suffix}": path for path in (page, page.with_suffix(".json")) if path.is_file()}
+    return {name: path.read_bytes() for name, path in found.items()} if page.suffix == ".html" else {}
+
+
+def _config(platform: Platform, horizon: str, fingerprint: str) -> str | None:
+    """Settings by their fingerprint: live, or in a backup; None where no backup holds them any more."""
+    backups = ConfigBackups(platform.settings.configs)
+    readings = [platform.configs.path(horizon).read_text]
+    readings += [partial(_backup, backups, horizon, each.name) for each in backups.all(horizon)]
+    for reading in readings:
+        try:
+            text = reading()
+            if InferenceConfig.model_validate_json(text).fingerprint == fingerprint:
+                return text
+        except (OSError, ValueError, BackupError):
+            continue  # a damaged one is not the one that is looked for
+    return None
+
+
+def _backup(backups: ConfigBackups, horizon: str, name: str) -> str:
+    return backups.content(horizon, name).decode()
+
+
+def _send(
+    platform: Platform, tracker: Tracker, instance: dg.DagsterInstance, kind: Kind, horizon: str, event: Record
+) -> None:
+    """One event, and what it means for the registry: which settings are live, which were found."""
+    record = record_of(platform, instance, kind, horizon, event)
+    run_id = tracker.send(record)
+    champion, challenger = (str(event.metadata.get(name) or "") for name in (contracts.CHAMPION, contracts.CHALLENGER))
+    model = f"usdclp{'-sample' if record.is_sample else ''}-{horizon}"
+    if kind == "validation" and "report.json" in record.artifacts and champion != challenger:
+        found = json.loads(record.artifacts["report.json"])["challenger_config"]
+        tracker.challenged(model, challenger, json.dumps(found, indent=2), run_id)
+    if kind == "deployment" and event.metadata.get(contracts.STATE) == "deployed":
+        if not tracker.aliases(model) and (before := _config(platform, horizon, champion)):
+            tracker.deployed(model, champion, before, run_id)
+        tracker.deployed(model, challenger, _config(platform, horizon, challenger) or "{}", run_id)
+
+
+def _send_failures(
+    platform: Platform,
+    tracker: Tracker,
+    instance: dg.DagsterInstance,
+    marks: dict[str, Any],
+    known: set[str],
+    *,
+    is_repair: bool,
+) -> Iterator[str]:
+    """Runs that failed since the last look, by their records' ids: kept as FAILED, whatever they would have made."""
+    noted = marks.get(FAILED)
+    since = datetime.fromisoformat(str(noted)) if noted else datetime.now(UTC) - timedelta(days=1)
+    wanted = dg.RunsFilter(
+        statuses=[dg.DagsterRunStatus.FAILURE], updated_after=None if is_repair else since.astimezone(UTC)
+    )
+    is_sample = platform.reading_branch == "sample"
+    for each in sorted(instance.get_run_records(wanted), key=lambda found: found.update_timestamp):
+        ended = each.update_timestamp.replace(tzinfo=each.update_timestamp.tzinfo or UTC)
+        made = forecasts_of(instance, each.dagster_run.run_id)
+        for kind, horizon in _what_failed(each.dagster_run):
+            if horizon in made:  # it failed for another horizon's sake
+                continue
+            began = datetime.fromtimestamp(each.start_time, UTC) if each.start_time else ended
+            tags = {"dagster_run": each.dagster_run.run_id, "job": each.dagster_run.job_name}
+            name = f"{FAILED}/{each.dagster_run.run_id}/{horizon}"
+            if name not in known:
+                tracker.send(
+                    RunRecord(
+                        id=name,
+                        kind=kind,
+                        horizon=horizon,
+                        is_sample=is_sample,
+                        status="FAILED",
+                        started_at=began,
+                        ended_at=ended,
+                        tags=tags,
+                    )
+                )
+            yield name
+        marks[FAILED] = ended.isoformat()
+        _mark(tracker, marks)
+
+
+def _what_failed(run: dg.DagsterRun) -> list[tuple[Kind, str]]:
+    """Kind and horizons of a failed run; none where it is of another kind."""
+    chosen = run.asset_selection or frozenset[dg.AssetKey]()
+    jobs: dict[str, Kind] = {
+        contracts.FORECAST_JOB: "forecast", contracts.OPTIMIZE_JOB: "search", contracts.DEPLOY_JOB: "deployment"
+    }  # fmt: skip
+    kind = jobs.get(run.job_name) or next((name for name, key in KINDS.items() if key in chosen), None)
+    first = run.tags.get("dagster/asset_partition_range_start", run.tags.get(PARTITION_TAG))
+    last = run.tags.get("dagster/asset_partition_range_end", first)
+    names = list(HORIZONS)
+    if kind is None or first not in names or last not in names:
+        return []
+    return [(kind, horizon) for horizon in names[names.index(str(first)) : names.index(str(last)) + 1]]
+
+
+@dg.op(description="Sends to MLflow what Dagster has recorded since the last time; what cannot be sent waits.")
+def send_to_mlflow(context: dg.OpExecutionContext, platform: PlatformResource) -> None:
+    """One sending; a store that is gone is a green run that says so."""
+    count, reason = send_waiting(platform.platform(), context.instance)
+    if reason:
+        context.log.warning(reason)
+    context.add_output_metadata({"sent": count, "waits_for": reason or "nothing"})
+
+
+@dg.job(
+    name=contracts.TRACKING_JOB, executor_def=dg.in_process_executor, description="Runs into MLflow, after the fact."
+)
+def track_runs() -> None:
+    """One op."""
+    send_to_mlflow()
+
+
+@dg.sensor(
+    job_name=contracts.TRACKING_JOB,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Launches a sending to MLflow when something is new; forecasts know nothing of it.",
+)
+def record_runs(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SensorResult:
+    """Reads Dagster's records and the note of what was sent."""
+    ready, newest = platform.platform(), dict[str, int]()
+    marks = marks_of(tracker_of(ready))
+    try:
+        for kind, horizon, each in waiting(ready, context.instance, marks):
+            newest[f"{kind}/{horizon}"] = each.place
+    except WarehouseError as error:
+        context.log.warning(str(error))
+    if not newest:
+        return dg.SensorResult(skip_reason="nothing new")
+    bucket = int(datetime.now(UTC).timestamp()) // RELAUNCH_S
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"{max(newest.values())}/{len(newest)}/{bucket}")])

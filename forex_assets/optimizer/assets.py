@@ -1,0 +1,66 @@
+"""The search for better settings as an asset. Watching decides when, validation whether what it finds may go live."""
+
+import dagster as dg
+import polars as pl
+
+from forex_assets.core import names as contracts
+from forex_assets.core.dagster.metadata import clock_metadata, column_schema, frame_metadata, small_table
+from forex_assets.forecasts.plots import markdown_image
+from forex_assets.optimizer.plots import candidates_plot
+from forex_assets.optimizer.search import Choice
+from forex_assets.optimizer.search_run import run_search
+from forex_assets.optimizer.tables import CANDIDATES_SCHEMA
+from forex_assets.platform import Platform, PlatformResource
+
+SHOWN = (
+    "rank", "context_length", "num_samples", "temperature", "loss", "gain", "gain_low", "gain_high", "n", "candidate",
+    "words",
+)  # fmt: skip
+
+
+@dg.asset(
+    key=contracts.CANDIDATE_CONFIG,
+    deps=[contracts.SEARCH_REQUEST, contracts.USDCLP],
+    partitions_def=contracts.HORIZON_PARTITIONS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    group_name="optimizer",
+    kinds={"polars", "parquet"},
+    owners=contracts.OWNERS,
+    metadata=column_schema(CANDIDATES_SCHEMA),
+    description="Every candidate for a horizon's settings on the same past dates, with its loss and its paired gain on "
+    "what is live. The best is the challenger, unless what is live is its equal. Model weights are not touched.",
+)
+def candidate_config(context: dg.AssetExecutionContext, platform: PlatformResource) -> dict[str, pl.DataFrame]:
+    """One row a candidate, best first; several horizons in one run share their work."""
+    ready, tables = platform.platform(), {}
+
+    def say(done: int, total: int) -> None:
+        if total and done * 10 // total != (done - 1) * 10 // total:
+            context.log.info(f"{done} of {total} origins")
+
+    for horizon, choice in run_search(ready, context.partition_keys, report=say).items():
+        tables[horizon] = choice.table
+        context.log.info(f"{horizon}: {choice.words}")
+        shown = {**_shown(choice), **clock_metadata(ready)}
+        context.add_asset_metadata(
+            frame_metadata(choice.table, _plot(horizon, choice.table, ready), **shown),
+            contracts.CANDIDATE_CONFIG,
+            horizon,
+        )
+    return tables
+
+
+def _shown(choice: Choice) -> dict[str, object]:
+    incumbent = choice.table.filter(pl.col("is_incumbent"))["candidate"][0]
+    return {
+        contracts.WORDS: choice.words,
+        contracts.SEARCH_ID: choice.table["search_id"][0],
+        contracts.CHAMPION: incumbent,
+        contracts.CHALLENGER: choice.chosen,
+        "candidates": small_table(choice.table.select(SHOWN)),
+    }
+
+
+def _plot(horizon: str, table: pl.DataFrame, ready: Platform) -> str:
+    title = f"Candidates of {horizon}: gain on what is live"
+    return markdown_image(candidates_plot(table, title, ready.reading_branch == "sample"), title)

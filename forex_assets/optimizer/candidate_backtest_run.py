@@ -1,0 +1,127 @@
+"""Trials on the warehouse: what was run before is not run again, and a search that was ended goes on where it was."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+
+import polars as pl
+
+from forex_assets.accuracy.backtest import MIN_SESSIONS
+from forex_assets.accuracy.backtest_run import inputs_of
+from forex_assets.accuracy.backtest_store import TRIALS, BacktestStore, engine_key
+from forex_assets.core.inference_config import InferenceConfig
+from forex_assets.core.schemas import REALIZED_SCHEMA, empty
+from forex_assets.forecasts.calibration import calibrated_targets
+from forex_assets.forecasts.engine import Engine
+from forex_assets.forecasts.forecast import usable
+from forex_assets.forecasts.realized import as_issued, join_realized, score_rows
+from forex_assets.market.prices import USDCLP
+from forex_assets.optimizer.candidate_backtests import Configs, run_trials
+from forex_assets.optimizer.origins import Split, split_origins
+from forex_assets.platform import Platform
+
+Report = Callable[[int, int], None]
+Origins = Mapping[str, Sequence[date]]
+
+
+def silent(done: int, total: int) -> None:
+    """Report nothing."""
+
+
+def splits_of(platform: Platform, horizons: Sequence[str]) -> dict[str, Split]:
+    """The origins of search and validation, by horizon, on the history that is known at the clock.
+
+    Raises:
+        EngineError: no prices are stored.
+    """
+    sessions = usable(inputs_of(platform)[0]).filter(~pl.col("is_provisional"))["session"]
+    calendar, policy = platform.calendar(USDCLP), platform.policy
+    if sessions.len() <= MIN_SESSIONS:
+        words = f"{sessions.len()} usable sessions, more than {MIN_SESSIONS} are needed"
+        return {horizon: Split((), (), words) for horizon in horizons}
+    first, last = sessions[MIN_SESSIONS], sessions[-1]
+    return {horizon: split_origins(calendar, first, last, horizon, policy) for horizon in horizons}
+
+
+def trial_rows(
+    platform: Platform,
+    engine: Engine,
+    configs: Configs,
+    origins: Origins,
+    *,
+    report: Report = silent,
+    deadline: float | None = None,
+) -> dict[str, pl.DataFrame]:
+    """How settings would have done at past origins: bands as they would have been published, scored.
+
+    Args:
+        platform: prices, clock, warehouse.
+        engine: makes the fans.
+        configs: settings, by horizon, as forecasts are really made with them.
+        origins: days of issue, by horizon.
+        report: told how many origins are done, of how many.
+        deadline: on `time.perf_counter`; no block of origins is begun after it.
+
+    Returns:
+        By horizon, `REALIZED_SCHEMA`, one row a config and origin whose target has come true, oldest first. Bands are
+        calibrated, where a config says so, by the same config's errors at the origins asked for, as far as they were
+        known.
+
+    Raises:
+        EngineError: the engine cannot do what a config asks, or no prices are stored.
+        WarehouseError: the trials cannot be kept.
+    """
+    prices, features = inputs_of(platform)
+    store, key = BacktestStore(platform.warehouse, root=TRIALS), engine_key(engine.name, engine.model, "all")
+    done = {horizon: _newest(store.read(horizon, key)) for horizon in configs}
+    total = len({day for days in origins.values() for day in days})
+    report(0, total)
+    seen = set[date]()
+    for block in run_trials(
+        engine,
+        configs,
+        prices,
+        features,
+        origins,
+        platform.calendar(USDCLP),
+        clock=time.perf_counter,
+        done=pl.concat(list(done.values())) if done else None,
+        deadline=deadline,
+    ):
+        for (horizon,), rows in block.partition_by("horizon", as_dict=True, maintain_order=True).items():
+            store.add(str(horizon), key, rows)
+        seen |= set(block["as_of"])
+        report(len(seen), total)
+    report(total, total)
+    return {
+        horizon: _scored(
+            _wanted(store, horizon, key, configs[horizon], origins[horizon]), configs[horizon], prices, platform
+        )
+        for horizon in configs
+    }
+
+
+def _newest(trials: pl.DataFrame) -> pl.DataFrame:
+    """Of each trial the one that was run last: prices that a source revised make it run again."""
+    return trials.unique(["as_of", "config_fingerprint"], keep="last", maintain_order=True)
+
+
+def _wanted(
+    store: BacktestStore, horizon: str, key: str, configs: Sequence[InferenceConfig], days: Sequence[date]
+) -> pl.DataFrame:
+    store.compact(horizon, key)
+    names = [each.fingerprint for each in configs]
+    is_wanted = pl.col("config_fingerprint").is_in(names) & pl.col("as_of").is_in(list(days))
+    return _newest(store.read(horizon, key)).filter(is_wanted)
+
+
+def _scored(
+    fans: pl.DataFrame, configs: Sequence[InferenceConfig], prices: pl.DataFrame, platform: Platform
+) -> pl.DataFrame:
+    """Beside what came true, each config calibrated by its own past."""
+    joined = join_realized(as_issued(fans), prices, platform.now)
+    parts = [empty(REALIZED_SCHEMA)]
+    for config in configs:
+        own = joined.filter(pl.col("config_fingerprint") == config.fingerprint).sort("as_of")
+        parts.append(score_rows(calibrated_targets(own) if config.is_calibrated else own))
+    return pl.concat(parts)

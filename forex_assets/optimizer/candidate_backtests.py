@@ -1,0 +1,174 @@
+"""Many settings on the same past dates: each date sees only what was available at it, and all settings see the same.
+
+A trial is one setting's fan at one origin, of which the last step is kept: the target, which a horizon is judged by.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from forex_assets.accuracy.backtest import RUN, Past, unfit
+from forex_assets.core.calendar import SessionCalendar, issue_instant
+from forex_assets.core.fan import Array, Fan
+from forex_assets.core.horizon import target_of
+from forex_assets.core.inference_config import InferenceConfig
+from forex_assets.core.schemas import (
+    FORECAST_SCHEMA,
+    MODEL_QUANTILE_COLUMNS,
+    QUANTILE_COLUMNS,
+    WALK_QUANTILE_COLUMNS,
+    conform,
+)
+from forex_assets.forecasts.baselines import constant_volatility, origin_volatility, random_walk
+from forex_assets.forecasts.engine import Ask, Engine, Origin, forecast_grid
+from forex_assets.forecasts.forecast import (
+    Request,
+    align_covariates,
+    covariates_for,
+    data_fingerprint,
+    labels_of,
+)
+from forex_assets.market.prices import USDCLP
+
+Configs = Mapping[str, Sequence[InferenceConfig]]
+"""Settings to try, by horizon."""
+
+BLOCK: Final = 8
+"""Origins between two tables: what a kill loses at most."""
+
+
+def run_trials(
+    engine: Engine,
+    configs: Configs,
+    prices: pl.DataFrame,
+    features: pl.DataFrame | None,
+    origins: Mapping[str, Sequence[date]],
+    calendar: SessionCalendar,
+    *,
+    clock: Callable[[], float],
+    done: pl.DataFrame | None = None,
+    block: int = BLOCK,
+    deadline: float | None = None,
+) -> Iterator[pl.DataFrame]:
+    """Target rows of every config at every origin, a block of origins at a time; go on later with `done`.
+
+    A block is one call of the engine, of all horizons that want its origins: one path serves them all, and a model
+    that reads many contexts at once is given them.
+
+    Args:
+        engine: makes the fans.
+        configs: settings, by horizon; all of a horizon alike in `uses_copper`.
+        prices: `USDCLP_SCHEMA`, oldest first.
+        features: `FEATURES_SCHEMA` for engines that read covariates; rows that were not yet available are left out.
+        origins: days of issue, by horizon.
+        calendar: the peso's sessions.
+        clock: seconds from any start.
+        done: `FORECAST_SCHEMA`, trials run before.
+        block: origins a table.
+        deadline: on the clock; no block is begun after it. None for none.
+
+    Yields:
+        `FORECAST_SCHEMA`, one row a trial: its last step, with the model's own quantiles. `engine_seconds` is the
+        trial's even share of its block's call.
+
+    Raises:
+        EngineError: the engine cannot do what a config asks.
+    """
+    finished = set() if done is None else set(done.select(*RUN, "horizon").iter_rows())
+    past, days = Past(prices), sorted({day for wanted in origins.values() for day in wanted})
+    for start in range(0, len(days), block):
+        if deadline is not None and clock() >= deadline:
+            return
+        jobs = list[_Job]()
+        for day in days[start : start + block]:
+            here = {horizon: configs[horizon] for horizon, wanted in origins.items() if day in wanted}
+            jobs += _at(engine, here, past, features, day, calendar, finished)
+        if jobs:
+            rows = _run(engine, jobs, clock)
+            yield conform(pl.DataFrame(rows, schema=FORECAST_SCHEMA), FORECAST_SCHEMA, "trials")
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """One trial, ready for the engine; `labels` are those of its row less `engine_seconds`."""
+
+    request: Request
+    prices: Array
+    covariates: dict[str, Array]
+    labels: dict[str, object]
+
+
+def _at(
+    engine: Engine,
+    configs: Configs,
+    past: Past,
+    features: pl.DataFrame | None,
+    day: date,
+    calendar: SessionCalendar,
+    finished: set[tuple[object, ...]],
+) -> list[_Job]:
+    """What is still to be run at one origin; all of it shares the arrays."""
+    known, fingerprint = past.at(day)
+    if unfit(known, day, calendar):
+        return []
+    values = known[USDCLP.value].to_numpy().astype(np.float64)
+    volatility = {"ewma_sd": origin_volatility(values), "constant_sd": constant_volatility(values)}
+    jobs = list[_Job]()
+    for horizon, tried in configs.items():
+        target = target_of(horizon, day, known["session"][-1], calendar)
+        given = covariates_for(engine, tried[0], _available(features, day))
+        data = fingerprint if given is None else data_fingerprint(known, given)
+        covariates = {} if given is None else align_covariates(known["session"].to_list(), given)
+        for config in tried:
+            if (day, data, config.fingerprint, engine.name, engine.model, horizon) in finished:
+                continue
+            request = Request(config, target)
+            labels = {**labels_of(engine, request, known), "data_fingerprint": data, **volatility}
+            jobs.append(_Job(request, values, covariates, labels))
+    return jobs
+
+
+def _run(engine: Engine, jobs: Sequence[_Job], clock: Callable[[], float]) -> list[dict[str, object]]:
+    """One call of the engine, its origins told apart by date and by whether covariates are read; a row a trial."""
+    groups: dict[tuple[date, bool], list[_Job]] = {}
+    for job in jobs:
+        groups.setdefault((job.request.target.as_of, bool(job.covariates)), []).append(job)
+    origins = [
+        Origin(some[0].prices, max(job.request.target.steps for job in some), some[0].covariates)
+        for some in groups.values()
+    ]
+    asks = [[Ask(job.request.config, job.request.target.steps) for job in some] for some in groups.values()]
+    began = clock()
+    fans = forecast_grid(engine, origins, asks)
+    seconds = (clock() - began) / len(jobs)
+    return [
+        _row(job.request, fan, job.labels | {"engine_seconds": seconds})
+        for some, made in zip(groups.values(), fans, strict=True)
+        for job, fan in zip(some, made, strict=True)
+    ]
+
+
+def _available(features: pl.DataFrame | None, day: date) -> pl.DataFrame | None:
+    return None if features is None else features.filter(pl.col("available_at") <= issue_instant(day))
+
+
+def _row(request: Request, fan: Fan, labels: dict[str, Any]) -> dict[str, object]:
+    """The last step of a fan, as a forecast's row."""
+    quantiles = [float(value) for value in fan.quantiles[-1]]
+    steps = request.target.steps
+    walk = random_walk(labels["origin_clp_per_usd"], labels["ewma_sd"], steps).quantiles[-1]
+    return {
+        **labels,
+        "step": steps,
+        "session": request.target.sessions[-1],
+        "mean": float(fan.mean[-1]),
+        **dict(zip(QUANTILE_COLUMNS, quantiles, strict=True)),
+        **dict(zip(MODEL_QUANTILE_COLUMNS, quantiles, strict=True)),
+        **dict(zip(WALK_QUANTILE_COLUMNS, walk.tolist(), strict=True)),
+        "is_calibrated": False,
+        "calibration_errors": 0,
+    }

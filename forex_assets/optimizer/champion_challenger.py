@@ -1,0 +1,138 @@
+"""Who is held against whom: what is live, and what the last search or a trial beside it would put in its place."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import dagster as dg
+import polars as pl
+
+from forex_assets.core.inference_config import InferenceConfig
+from forex_assets.core.schemas import SAMPLE_SOURCE
+from forex_assets.forecasts.baselines import EwmaEngine
+from forex_assets.forecasts.chronos.finder import Found
+from forex_assets.optimizer.paired_losses import WALK
+from forex_assets.optimizer.space import DIMENSIONS
+from forex_assets.optimizer.tables import CANDIDATES_SCHEMA
+from forex_assets.optimizer.timing import Side
+from forex_assets.optimizer.validation import Subject
+from forex_assets.platform import Platform
+
+CANDIDATES: Final = "optimizer/candidate_config"
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Champion and challenger of a horizon.
+
+    Attributes:
+        horizon: such as `7d`.
+        live: the settings that are live, as the file has them; None where there is no file yet.
+        challenger: the settings that may replace them, as the file would have them.
+        found: the model that both run on here.
+        search_id: which search the challenger is from.
+        notes: what a reader must know of the two.
+        searched: first and last of the dates that it was chosen on; None where it was on none.
+    """
+
+    horizon: str
+    live: InferenceConfig | None
+    challenger: InferenceConfig
+    found: Found
+    search_id: str
+    notes: tuple[str, ...] = ()
+    searched: tuple[date, date] | None = None
+
+    @property
+    def champion(self) -> str:
+        """Fingerprint of what is live, or `ewma`."""
+        return WALK if self.live is None else self.live.fingerprint
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the challenger is what is live already."""
+        return self.live is not None and self.live.fingerprint == self.challenger.fingerprint
+
+    def sides(self, platform: Platform) -> tuple[Side, Side]:
+        """Champion and challenger, each with the engine and settings that its forecasts are really made with."""
+        engine = platform.engine(self.found)
+        challenger = Side(engine, platform.model_for(self.challenger)[1])
+        if self.live is None:
+            return Side(EwmaEngine(), challenger.config.model_copy(update={"uses_copper": False})), challenger
+        return Side(engine, platform.model_for(self.live)[1]), challenger
+
+    def subject(self, platform: Platform, measured: str = "") -> Subject:
+        """What is validated, under a name that sorts by the clock and tells two measurements apart."""
+        parts = (self.horizon, self.search_id, self.champion, self.challenger.fingerprint, measured)
+        digest = hashlib.sha256("/".join(parts).encode()).hexdigest()[:6]
+        return Subject(
+            horizon=self.horizon,
+            validation_id=f"{platform.now:%Y%m%dT%H%M%SZ}-{digest}",
+            search_id=self.search_id,
+            validated_at=platform.now,
+            champion=self.champion,
+            challenger=self.challenger.fingerprint,
+            challenger_config=json.dumps(self.challenger.model_dump(), sort_keys=True),
+        )
+
+
+def contest_of(platform: Platform, horizon: str) -> Contest:
+    """The last search's choice against what is live now.
+
+    Raises:
+        dg.Failure: the horizon has not been searched.
+    """
+    table = platform.warehouse.read(CANDIDATES, horizon, CANDIDATES_SCHEMA)
+    if table is None or table.is_empty():
+        raise dg.Failure(
+            f"{horizon} has not been searched, so there is nothing to validate; `forex-assets run --horizon {horizon} "
+            "--force` searches and validates",
+            allow_retries=False,
+        )
+    chosen = table.filter(pl.col("is_chosen")).row(0, named=True)
+    candidate, live = InferenceConfig.model_validate_json(chosen["config"]), live_config(platform, horizon)
+    found, effective = platform.model_for(candidate if live is None else live)
+    challenger = candidate if live is None else as_live(candidate, live, found)
+    if live is not None and platform.model_for(challenger)[1].fingerprint == effective.fingerprint:
+        challenger = live  # what the stand-in fills in, where the file has nothing, is no change
+    notes = remarks(platform, found, challenger)
+    if live is not None and effective.fingerprint not in table.filter(pl.col("is_incumbent"))["candidate"]:
+        notes.append("the search compared with settings that are no longer live; here what is live now is the champion")
+    searched = (chosen["first_origin"], chosen["last_origin"]) if chosen["last_origin"] else None
+    return Contest(horizon, live, challenger, found, chosen["search_id"], tuple(notes), searched)
+
+
+def live_config(platform: Platform, horizon: str) -> InferenceConfig | None:
+    """What is live; None where there is no file yet.
+
+    Raises:
+        ConfigError: there is one, and it cannot be used.
+    """
+    return platform.configs.read(horizon) if platform.configs.path(horizon).exists() else None
+
+
+def as_live(candidate: InferenceConfig, live: InferenceConfig, found: Found) -> InferenceConfig:
+    """A candidate as the file would have it: what is live, with what was searched.
+
+    Where the embedded model stands in, candidates carry its name and its representation: the file keeps its own, and
+    the stand-in makes of it the very candidate again.
+    """
+    kept = {"representation"} if found.stands_in else set[str]()
+    return live.model_copy(update={name: getattr(candidate, name) for name in DIMENSIONS if name not in kept})
+
+
+def remarks(platform: Platform, found: Found, config: InferenceConfig) -> list[str]:
+    """What a reader must know of where figures come from."""
+    notes = []
+    if found.stands_in:
+        notes.append(
+            f"measured on the embedded model, which stands in for {config.model}: settings that suit the one need not "
+            "suit the other"
+        )
+    elif found.kind == WALK and config.model != WALK:
+        notes.append(f"measured on the EWMA walk, which stands in for {config.model} and reads none of its settings")
+    if platform.reading_branch == "sample":
+        notes.append(SAMPLE_SOURCE)
+    return notes

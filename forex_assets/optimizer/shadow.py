@@ -1,0 +1,131 @@
+"""A challenger that past dates could not judge runs beside the champion for a while, and is judged on what comes true.
+
+Its forecasts are in the ledger, marked shadow: nobody acts on them, no score of the champion's counts them.
+"""
+
+import time
+from datetime import timedelta
+from typing import Final
+
+import polars as pl
+
+from forex_assets.accuracy.backtest_run import inputs_of
+from forex_assets.core.horizon import target_of
+from forex_assets.core.inference_config import InferenceConfig
+from forex_assets.core.schemas import REALIZED_SCHEMA, empty
+from forex_assets.forecasts.calibration import Calibration, past_errors
+from forex_assets.forecasts.engine import Engine
+from forex_assets.forecasts.forecast import make_forecast, usable
+from forex_assets.market.prices import USDCLP
+from forex_assets.optimizer.candidate_backtest_run import splits_of, trial_rows
+from forex_assets.optimizer.champion_challenger import Contest, live_config, remarks
+from forex_assets.optimizer.shadow_store import Shadow, ShadowStore
+from forex_assets.optimizer.timing import seconds_by_turns
+from forex_assets.optimizer.validation import Validation, validate
+from forex_assets.platform import Platform
+
+SEARCHED: Final = "trial beside the champion"
+
+
+def begin(platform: Platform, contest: Contest, found: Validation) -> Shadow | None:
+    """Put the challenger of an inconclusive verdict on trial, where the policy wants that; a trial under way goes on.
+
+    Returns:
+        What is on trial now because of this; None where nothing is.
+
+    Raises:
+        WarehouseError: the record cannot be read or written.
+    """
+    days = platform.policy.validation.shadow_days
+    is_open = found.verdict == "inconclusive" and found.evidence is not None and contest.live is not None
+    if not days or not is_open:
+        return None
+    store, today = ShadowStore(platform.warehouse), platform.settings.as_of_date
+    known = store.read(contest.horizon)
+    if known is not None and known.config == contest.challenger and known.champion == contest.champion:
+        return known
+    shadow = Shadow(
+        config=contest.challenger,
+        champion=contest.champion,
+        since=today,
+        until=today + timedelta(days=days),
+        validation_id=found.subject.validation_id,
+    )
+    store.write(shadow)
+    return shadow
+
+
+def shadow_forecast(platform: Platform, horizon: str) -> pl.DataFrame | None:
+    """What the challenger on trial says today; None where none is, or its days are over, or the champion has changed.
+
+    Raises:
+        WarehouseError, EngineError, ConfigError, ValueError: it cannot be said.
+    """
+    shadow, today = ShadowStore(platform.warehouse).read(horizon), platform.settings.as_of_date
+    live = live_config(platform, horizon)
+    if shadow is None or not shadow.runs_on(today) or live is None or live.fingerprint != shadow.champion:
+        return None
+    found, config = platform.model_for(shadow.config)
+    engine = platform.engine(found)
+    prices, features = inputs_of(platform)
+    target = target_of(horizon, today, usable(prices)["session"][-1], platform.calendar(USDCLP))
+    calibration = _calibration(platform, engine, config, target.steps) if config.is_calibrated else None
+    return make_forecast(engine, config, target, prices, features, clock=time.perf_counter, calibration=calibration)
+
+
+def _calibration(platform: Platform, engine: Engine, config: InferenceConfig, steps: int) -> Calibration:
+    """From the trials that search and validation have kept: errors at the target, for every step."""
+    split = splits_of(platform, [config.horizon])[config.horizon]
+    asked = {config.horizon: [config]}, {config.horizon: [*split.search, *split.validation]}
+    rows = trial_rows(platform, engine, *asked, deadline=time.perf_counter())[config.horizon]
+    # As normal scores the errors of targets a session nearer or farther are alike, and so are those on the way.
+    at_each = [rows.with_columns(step=pl.lit(step, pl.Int64)) for step in range(1, steps + 1)]
+    return past_errors(pl.concat(at_each)).calibration(platform.now, steps)
+
+
+def judge_shadow(platform: Platform, horizon: str) -> Validation | None:
+    """The verdict on a trial whose days are over, from live outcomes of both on the same dates; else None.
+
+    A trial against a champion that is live no more ends without a verdict.
+
+    Raises:
+        WarehouseError: the record cannot be read or removed.
+    """
+    store = ShadowStore(platform.warehouse)
+    shadow, live = store.read(horizon), live_config(platform, horizon)
+    if shadow is None:
+        return None
+    if live is None or live.fingerprint != shadow.champion:
+        store.remove(horizon)
+        return None
+    if not shadow.is_over(platform.settings.as_of_date):
+        return None
+    found, effective = platform.model_for(live)
+    contest = Contest(horizon, live, shadow.config, found, SEARCHED, tuple(remarks(platform, found, live)))
+    champion, challenger = contest.sides(platform)
+    issued = _outcomes(platform, shadow)
+    own = issued.filter(~pl.col("is_shadow") & (pl.col("config_fingerprint") == effective.fingerprint))
+    beside = issued.filter(pl.col("is_shadow") & (pl.col("config_fingerprint") == challenger.config.fingerprint))
+    days = beside["as_of"].to_list()[-platform.policy.validation.timing_pairs :]
+    seconds = seconds_by_turns(platform, champion, challenger, days)
+    told = (
+        f"judged on live outcomes: the challenger of report {shadow.validation_id} ran beside the champion from "
+        f"{shadow.since} to {shadow.until}"
+    )
+    subject = contest.subject(platform, repr(seconds.tolist()))
+    verdict = validate(subject, own, beside, seconds, platform.policy, notes=(told, *contest.notes))
+    if verdict.verdict != "approved":  # an approved one stays, until what is live has changed
+        store.remove(horizon)
+    return verdict
+
+
+def _outcomes(platform: Platform, shadow: Shadow) -> pl.DataFrame:
+    """What came true of the forecasts of those days for their targets, each by its last version."""
+    table = platform.warehouse.read("accuracy/realized", shadow.config.horizon)
+    rows = empty(REALIZED_SCHEMA) if table is None else table
+    # At a clock that was set by hand all there is are replays, and they are no track record otherwise.
+    record = "ledger" if platform.settings.as_of is None else "replay"
+    is_of_trial = pl.col("as_of").is_between(shadow.since, shadow.until) & pl.col("is_target")
+    kept = rows.filter(is_of_trial & (pl.col("record") == record)).sort("as_of", "version")
+    one = ["as_of", "is_shadow", "config_fingerprint"]
+    return kept.unique(one, keep="last", maintain_order=True)

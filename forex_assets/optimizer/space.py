@@ -1,0 +1,125 @@
+"""Which settings are tried: the policy's grid of a horizon, less what the model lacks, like with like merged."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Final
+
+from forex_assets.core.inference_config import InferenceConfig
+from forex_assets.core.policy import SearchPolicy
+from forex_assets.forecasts.engine import EngineTraits
+
+DIMENSIONS: Final = ("context_length", "num_samples", "temperature", "representation", "is_calibrated")
+ALWAYS: Final = ("is_calibrated",)
+"""Settings that are the platform's and not the model's: every engine has them."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Settings to try.
+
+    Attributes:
+        config: as it would go live.
+        same_as: settings of the grid that come to the same, in words, such as `context_length 540`.
+    """
+
+    config: InferenceConfig
+    same_as: tuple[str, ...] = ()
+
+    @property
+    def cost(self) -> tuple[int, int]:
+        """What is cheaper sorts first: fewer samples, then a shorter context. By settings, since clocks are noisy."""
+        return (self.config.num_samples or 0, self.config.context_length)
+
+
+@dataclass(frozen=True)
+class Space:
+    """What a search tries.
+
+    Attributes:
+        candidates: the incumbent first, then the grid in its order; no two alike.
+        words: how many, what was left out and why.
+    """
+
+    candidates: tuple[Candidate, ...]
+    words: str
+
+    @property
+    def incumbent(self) -> InferenceConfig:
+        """What is live."""
+        return self.candidates[0].config
+
+
+def space_of(incumbent: InferenceConfig, traits: EngineTraits, policy: SearchPolicy) -> Space:
+    """The candidates of a horizon.
+
+    Contexts longer than the model can read come to the same: the shortest of them stands for all, or the incumbent
+    where it is one of them.
+
+    Args:
+        incumbent: the settings that are live, as forecasts are really made with them.
+        traits: of the engine.
+        policy: the grid.
+    """
+    grid = _grid(incumbent.horizon, policy)
+    has = {name for name in grid if name in traits.settings or name in ALWAYS}
+    tried = [name for name in grid if name in has]
+    found: dict[tuple[Any, ...], Candidate] = {_effect(incumbent, traits): Candidate(incumbent)}
+    for values in product(*(grid[name] for name in tried)):
+        config = incumbent.model_copy(update=dict(zip(tried, values, strict=True)))
+        effect = _effect(config, traits)
+        if effect not in found:
+            found[effect] = Candidate(config)
+        elif config.context_length != found[effect].config.context_length:
+            known = found[effect]
+            words = f"context_length {config.context_length}"
+            if words not in known.same_as:
+                found[effect] = Candidate(known.config, (*known.same_as, words))
+    left_out = [name for name in grid if name not in has]
+    return Space(tuple(found.values()), _words(tuple(found.values()), tried, left_out, traits, grid))
+
+
+def _grid(horizon: str, policy: SearchPolicy) -> dict[str, Sequence[Any]]:
+    """Values by setting; contexts ascending, so that the shortest of those alike is met first."""
+    values: dict[str, Sequence[Any]] = {
+        "context_length": sorted(policy.context_length[horizon]),
+        "num_samples": policy.num_samples,
+        "temperature": policy.temperature,
+        "representation": policy.representation,
+        "is_calibrated": policy.is_calibrated,
+    }
+    return {name: values[name] for name in DIMENSIONS if values[name]}
+
+
+def _effect(config: InferenceConfig, traits: EngineTraits) -> tuple[Any, ...]:
+    """What of the settings makes a difference to this engine's fans."""
+    longest = traits.longest_context
+    context = config.context_length if longest is None else min(config.context_length, longest)
+    values = {"context_length": context}
+    return tuple(
+        values.get(name, getattr(config, name)) for name in DIMENSIONS if name in traits.settings or name in ALWAYS
+    )
+
+
+def _words(
+    candidates: tuple[Candidate, ...],
+    tried: list[str],
+    left_out: list[str],
+    traits: EngineTraits,
+    grid: dict[str, Sequence[Any]],
+) -> str:
+    parts = list(_remarks(candidates, left_out, traits))
+    if len(candidates) > 1:
+        by = " × ".join(f"{len(grid[name])} {name}" for name in tried)
+        parts.insert(0, f"{len(candidates)} candidates with what is live, from {by}")
+    return "; ".join(parts)
+
+
+def _remarks(candidates: tuple[Candidate, ...], left_out: list[str], traits: EngineTraits) -> Iterator[str]:
+    if len(candidates) == 1:
+        yield "nothing to search: no setting of the grid makes a difference to this engine"
+    if left_out:
+        yield f"left out, since the engine has no such setting: {', '.join(left_out)}"
+    merged = dict.fromkeys(words for each in candidates for words in each.same_as)
+    if merged and traits.longest_context is not None:
+        yield f"the model reads {traits.longest_context} sessions at most: {', '.join(merged)} come to the same"

@@ -1,0 +1,211 @@
+"""The daily report as one HTML file that needs nothing else: charts, tables and words, in English or Spanish."""
+
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+import polars as pl
+
+from forex_assets.core.calendar import SANTIAGO
+from forex_assets.core.horizon import HORIZONS, days_of
+from forex_assets.features.copper import COPPER_FEATURES
+from forex_assets.report.charts import COPPER_LEGEND, FAN_LEGEND, copper_chart, fan_chart, library
+from forex_assets.report.tables import ReportTables
+from forex_assets.report.words import Language, Say, number, speaker
+
+TEMPLATE: Final = "daily_report.html.j2"
+STALE_SESSIONS: Final = 2
+NAMES: Final = {"age": "age_rule", "drift": "drift_rule", "coverage": "coverage_rule"}
+"""Rules and criteria whose name is also something else on the page."""
+
+
+def render_report(tables: ReportTables, language: Language) -> str:
+    """The page.
+
+    Args:
+        tables: what to show.
+        language: of every sentence; words that the loop itself wrote are English, and shown in English reports only.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    say, figure = speaker(language), partial(number, language=language)
+    pages = Environment(
+        loader=PackageLoader("forex_assets.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    fans = [_fan(tables, horizon, say, figure) for horizon in HORIZONS if horizon in tables.fans]
+    copper = _copper(tables, say, figure)
+    for each in (*fans, copper):  # plotly's own markup; every other text is escaped
+        each["chart"] = Markup(each["chart"])
+    return pages.get_template(TEMPLATE).render(
+        language=language,
+        say=say,
+        library=Markup(library()),
+        as_of=f"{tables.as_of.astimezone(SANTIAGO):%Y-%m-%d %H:%M}",
+        is_sample=tables.is_sample,
+        fans=fans,
+        fan_legend=FAN_LEGEND,
+        copper_legend=COPPER_LEGEND,
+        scorecard=_scorecard(tables.scorecard, say, figure),
+        copper=copper,
+        drift=_drift(tables.drift, say, figure),
+        triggers=[_trigger(horizon, table, say, figure) for horizon, table in tables.decisions.items()],
+        loop_parts=[_loop(tables, horizon, say, figure, language) for horizon in HORIZONS],
+        freshness=_freshness(tables, say),
+    )
+
+
+def _fan(tables: ReportTables, horizon: str, say: Say, figure: Any) -> dict[str, Any]:
+    """One horizon: chart, bands in words, and who made it."""
+    fan, prices = tables.fans[horizon], tables.usdclp
+    last, first = fan.row(-1, named=True), fan.row(0, named=True)
+    names = {"low80": "q10", "high80": "q90", "low95": "q025", "high95": "q975", "median": "q50"}
+    names |= {"walk_low": "walk_q025", "walk_high": "walk_q975"}
+    values = {name: figure(last[column], 1) for name, column in names.items()}
+    own = say("bands_corrected", errors=last["calibration_errors"]) if last["is_calibrated"] else say("bands_own")
+    history = prices.filter(~pl.col("is_quarantined")) if prices is not None else fan.head(0)
+    return {
+        "title": say("forecast_of", days=days_of(horizon), target=last["target_date"]),
+        "chart": fan_chart(history, fan, say, f"fan-{horizon}") if prices is not None else "",
+        "words": say(
+            "band_words", last=figure(first["origin_clp_per_usd"], 1), origin=first["origin_session"], **values
+        ),
+        "made_by": say("made_by", model=last["model"], engine=last["engine"], bands=own),
+    }
+
+
+def _scorecard(card: pl.DataFrame | None, say: Say, figure: Any) -> dict[str, Any]:
+    """What came true, over everything there is, by horizon and record."""
+    head = ("horizon", "record", "independent", "rmse", "rmse_skill", "crps_skill", "coverage")
+    shown: dict[str, Any] = {"head": [say(name) for name in head], "rows": []}
+    if card is None:
+        return shown
+    order = {horizon: place for place, horizon in enumerate(HORIZONS)}
+    rows = card.filter((pl.col("scope") == "all") & (pl.col("n") > 0)).to_dicts()
+    for row in sorted(rows, key=lambda each: (order[each["horizon"]], each["record"])):
+        shown["rows"].append(
+            [
+                row["horizon"],
+                f"{say('record_' + row['record'])} ({row['model']})",
+                f"{row['n']} ({figure(row['n_effective'], 0)})",
+                f"{figure(row['rmse'], 1)} ({figure(row['walk_rmse'], 1)})",
+                _skill(row, "rmse_skill", figure),
+                _skill(row, "crps_skill", figure),
+                f"{figure(_percent(row['coverage_80']), 0)} / {figure(_percent(row['coverage_95']), 0)} % "
+                f"[{figure(_percent(row['coverage_95_low']), 0)}, {figure(_percent(row['coverage_95_high']), 0)}]",
+            ]
+        )
+    return shown
+
+
+def _skill(row: dict[str, Any], name: str, figure: Any) -> str:
+    """A skill in per cent with its interval."""
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    interval = "" if low is None else f" [{figure(_percent(low), 1)}, {figure(_percent(high), 1)}]"
+    return f"{figure(_percent(row[name]), 1)}{interval}"
+
+
+def _copper(tables: ReportTables, say: Say, figure: Any) -> dict[str, Any]:
+    """Price, averages and the ten features as they last stood."""
+    features, prices = tables.features, tables.copper
+    shown: dict[str, Any] = {"head": [say(name) for name in ("feature", "value", "unit")], "rows": [], "chart": ""}
+    if features is None or features.is_empty():
+        return shown
+    last = features.row(-1, named=True)
+    shown["rows"] = [[say("session"), str(last["session"]), ""]]
+    shown["rows"] += [[say(each.name), figure(last[each.name], 3), each.unit] for each in COPPER_FEATURES]
+    if prices is not None:
+        shown["chart"] = copper_chart(prices, features, say, "copper")
+    return shown
+
+
+def _drift(table: pl.DataFrame | None, say: Say, figure: Any) -> dict[str, Any]:
+    """Every statistic that is judged, the most unusual first."""
+    head = [say(name) for name in ("series", "statistic", "value", "percentile", "severity")]
+    rows = []
+    if table is not None:
+        judged = table.filter(pl.col("percentile").is_not_null()).sort("score", descending=True, nulls_last=True)
+        for row in judged.iter_rows(named=True):
+            rank, severity = figure(_percent(row["percentile"]), 0), say(row["severity"]) if row["severity"] else "–"
+            name = str(row["series"]).replace("_", " ")
+            rows.append([name, str(row["statistic"]).replace("_", " "), figure(row["value"], 3), rank, severity])
+    return {"head": head, "rows": rows}
+
+
+def _trigger(horizon: str, table: pl.DataFrame, say: Say, figure: Any) -> dict[str, Any]:
+    """One horizon's decision, rule by rule."""
+    rows = [
+        [
+            say(NAMES.get(row["rule"], row["rule"])),
+            figure(row["value"], 2),
+            figure(row["limit"], 2),
+            _yes(row["literal"], say),
+            _yes(row["calibrated"], say),
+            _yes(row["counts"], say),
+        ]
+        for row in table.iter_rows(named=True)
+    ]
+    head = [say(name) for name in ("rule", "value", "limit", "published", "calibrated", "counts")]
+    return {"horizon": horizon, "head": head, "rows": rows}
+
+
+def _loop(tables: ReportTables, horizon: str, say: Say, figure: Any, language: Language) -> dict[str, Any]:
+    """The last search, verdict and change of one horizon's settings, and why."""
+    candidates, validation = tables.candidates.get(horizon), tables.validations.get(horizon)
+    lines = [_searched(candidates, say, figure)]
+    head = [say(name) for name in ("criterion", "value", "limit", "interval", "published", "calibrated")]
+    rows = []
+    if validation is not None and not validation.is_empty():
+        first = validation.row(0, named=True)
+        lines.append(say("verdict", when=_day(first["validated_at"]), verdict=say(first["verdict"])))
+        if first["false_pass"] is not None:
+            lines.append(say("false_pass", chance=figure(_percent(first["false_pass"]), 1)))
+        rows = [_criterion(row, say, figure) for row in validation.iter_rows(named=True)]
+    record = tables.deployments.get(horizon)
+    if record is None:
+        lines.append(say("never_deployed"))
+    else:
+        state = say(f"state_{record.state}")
+        lines.append(say("deployed", when=_day(record.at), kind=say(record.kind), state=state))
+        lines += [f"{record.by}: {record.reason}"] if language == "en" else []
+    return {"horizon": horizon, "lines": lines, "head": head, "rows": rows}
+
+
+def _searched(candidates: pl.DataFrame | None, say: Say, figure: Any) -> str:
+    """The last search in a sentence."""
+    if candidates is None or candidates.is_empty():
+        return say("never_searched")
+    first = candidates.row(0, named=True)
+    chosen = candidates.filter(pl.col("is_chosen") & ~pl.col("is_incumbent"))
+    gain = None if chosen.is_empty() else chosen["gain"][0]
+    choice = say("kept") if gain is None else say("chosen", gain=figure(_percent(gain), 1))
+    return say("searched", when=_day(first["searched_at"]), count=candidates.height, n=first["n"], choice=choice)
+
+
+def _criterion(row: dict[str, Any], say: Say, figure: Any) -> list[str]:
+    interval = "–" if row["low"] is None else f"{figure(row['low'], 3)} … {figure(row['high'], 3)}"
+    literal = "–" if row["literal"] is None else say("passed" if row["literal"] else "failed")
+    name = say(NAMES.get(row["criterion"], row["criterion"]))
+    return [name, figure(row["value"], 3), figure(row["limit"], 3), interval, literal, say(row["calibrated"])]
+
+
+def _freshness(tables: ReportTables, say: Say) -> dict[str, Any]:
+    """How old each table's last row is; what is older than two sessions is called stale."""
+    rows = []
+    for name, age in tables.ages.items():
+        words = "–" if age is None else f"{age} ({say('stale')})" if age > STALE_SESSIONS else str(age)
+        rows.append([name, words, tables.sources.get(name, "–")])
+    return {"head": [say(name) for name in ("table", "age", "source")], "rows": rows, "faults": tables.faults}
+
+
+def _percent(value: float | None) -> float | None:
+    return None if value is None else 100 * value
+
+
+def _yes(value: bool | None, say: Say) -> str:
+    return say("not enough") if value is None else say("yes" if value else "no")
+
+
+def _day(moment: datetime) -> str:
+    """The day in Santiago."""
+    return f"{moment.astimezone(SANTIAGO):%Y-%m-%d}"

@@ -1,1 +1,0 @@
-"""Settings and the objects that assets are handed."""

@@ -1,0 +1,35 @@
+"""A process is known by a name that no other has; whether it is gone is only said of this machine's."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from forex_assets.core.processes import is_gone, process_name
+
+
+def test_a_process_is_there_until_it_has_ended_however_that_was() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    name = process_name(child.pid)
+    assert not is_gone(name)
+    os.kill(child.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert is_gone(name), "a zombie does nothing any more"
+    child.wait()
+    assert is_gone(name)
+    with pytest.raises(ProcessLookupError):
+        process_name(child.pid)
+
+
+def test_this_process_is_there_and_one_of_its_number_that_began_earlier_is_not() -> None:
+    machine, number, began = process_name().split()
+    assert int(number) == os.getpid()
+    assert not is_gone(process_name())
+    assert is_gone(f"{machine} {number} {float(began) - 60}")
+
+
+@pytest.mark.parametrize("name", ["", "x", "elsewhere 1 1.0", "{machine}", "{machine} x 1", "{machine} 1 x"])
+def test_of_another_machines_process_or_of_none_nothing_is_said(name: str) -> None:
+    assert not is_gone(name.format(machine=process_name().split()[0]))

@@ -1,0 +1,264 @@
+"""`watch_deployments` by real ticks on an ephemeral instance, and which failed runs count against a deployment."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from forex_assets.core import names as contracts
+from forex_assets.core.settings import load_settings
+from forex_assets.deployment.deploy import deployer_of
+from forex_assets.deployment.record import DeploymentRecord
+from forex_assets.deployment.watch import FailedRuns
+from forex_assets.deployment.watch_assets import failed_runs, watch_sensor
+from forex_assets.platform import Platform, PlatformResource
+
+RUN_KEY = "dagster/run_key"
+SINGLE = dg.BackfillPolicy.single_run()
+
+
+class Broken(Exception):
+    """What a failing asset raises here."""
+
+
+@dg.asset(key=contracts.DEPLOYMENT_WATCH, partitions_def=contracts.HORIZON_PARTITIONS)
+def watch(context: dg.AssetExecutionContext) -> None:
+    """A look: says what the run's tag tells it to, or dies."""
+    state = context.run.tags["state"]
+    if state == "dies":
+        raise Broken
+    deployment = context.run.tags[contracts.DEPLOYMENT_TAG]
+    context.add_output_metadata({contracts.STATE: state, contracts.DEPLOYMENT_ID: deployment})
+
+
+@dg.asset(key=contracts.LATEST, partitions_def=contracts.HORIZON_PARTITIONS, backfill_policy=SINGLE)
+def latest(context: dg.AssetExecutionContext) -> None:
+    """A forecast that fails as its run's tag tells it to."""
+    if context.run.tags.get("fails") == "unfit":
+        raise dg.Failure("prices are unfit", metadata={contracts.UNFIT: True})
+    if context.run.tags.get("fails") == "words":
+        raise dg.Failure("the model is gone")
+    if context.run.tags.get("fails") == "latest":
+        raise Broken
+
+
+@dg.asset(key=contracts.LEDGER, deps=[latest], partitions_def=contracts.HORIZON_PARTITIONS, backfill_policy=SINGLE)
+def ledger(context: dg.AssetExecutionContext) -> None:
+    """The ledger, locked where its run's tag says so."""
+    if context.run.tags.get("fails") == "ledger":
+        raise Broken
+
+
+DEFS = dg.Definitions(
+    assets=[watch, latest, ledger],
+    jobs=[
+        dg.define_asset_job(contracts.WATCH_JOB, selection=[contracts.DEPLOYMENT_WATCH]),
+        dg.define_asset_job(contracts.FORECAST_JOB, selection=[contracts.LATEST, contracts.LEDGER]),
+    ],
+    resources={"platform": PlatformResource()},
+)
+
+
+class Daemon:
+    """Launches a run key once, as Dagster's daemon does; its clock is set by hand, its runs made here and now."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.instance, self.platform = instance, Platform(load_settings())
+        self.deployer = deployer_of(self.platform)
+        self.now = datetime.now(UTC)
+        self.restart()
+
+    def restart(self) -> None:
+        """A new process: nothing is left but what is on the disk."""
+        self.sensor, self.cursor, self.words = watch_sensor(lambda: self.now), None, ""
+
+    def deploy(self, horizon: str = "7d", length: int = 90) -> DeploymentRecord:
+        config = self.platform.configs.read(horizon)
+        new = config.model_copy(update={"context_length": length})
+        return self.deployer.deploy(new, expected=config.fingerprint, reason="better", by="loop", now=self.now)
+
+    def evaluate(self) -> list[dg.RunRequest]:
+        context = dg.build_sensor_context(
+            self.instance, cursor=self.cursor, definitions=DEFS, resources={"platform": PlatformResource()}
+        )
+        result = self.sensor.evaluate_tick(context)
+        self.cursor, self.words = result.cursor, result.skip_message or ""
+        return list(result.run_requests or [])
+
+    def tick(self, minutes: float = 0, state: str = "watching") -> list[str]:
+        """One tick some minutes after the last; keys of what was launched, which says `state`."""
+        self.now += timedelta(minutes=minutes)
+        return [self.launch(request, state) for request in self.evaluate() if not self.runs(str(request.run_key))]
+
+    def launch(self, request: dg.RunRequest, state: str) -> str:
+        tags = {**request.tags, RUN_KEY: str(request.run_key), "state": state}
+        done = DEFS.resolve_job_def(contracts.WATCH_JOB).execute_in_process(
+            instance=self.instance, partition_key=request.partition_key, tags=tags, raise_on_error=False
+        )
+        assert done.success is (state != "dies")
+        return str(request.run_key)
+
+    def runs(self, key: str) -> list[dg.DagsterRun]:
+        return list(self.instance.get_runs(dg.RunsFilter(tags={RUN_KEY: key})))
+
+    def forecast(self, fails: str, first: str = "7d", last: str = "7d") -> None:
+        """A forecast run of a range of horizons that fails."""
+        tags = {"fails": fails, "dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+        done = DEFS.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=self.instance,
+            asset_selection=[contracts.LATEST, contracts.LEDGER],
+            tags=tags,
+            raise_on_error=False,
+        )
+        assert not done.success
+
+
+@pytest.fixture
+def daemon(workspace: Path) -> Iterator[Daemon]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Daemon(instance)
+
+
+def test_where_nothing_was_deployed_nothing_is_looked_at(daemon: Daemon) -> None:
+    assert daemon.tick() == []
+    assert "7d: nothing was deployed" in daemon.words
+
+
+def test_a_deployment_is_looked_at_once_an_interval_however_often_the_sensor_ticks(daemon: Daemon) -> None:
+    made = daemon.deploy()
+    asked = daemon.evaluate()
+    assert [(each.run_key, each.partition_key) for each in asked] == [(f"{made.id}/0", "7d")]
+    assert asked[0].tags[contracts.DEPLOYMENT_TAG] == made.id
+    assert daemon.tick() == [f"{made.id}/0"]
+    assert daemon.tick() == daemon.tick(1) == daemon.tick(3.9) == []
+    assert daemon.tick(0.1) == [f"{made.id}/1"]
+
+
+def test_a_daemon_that_starts_anew_goes_on_and_makes_up_for_nothing(daemon: Daemon) -> None:
+    made = daemon.deploy()
+    daemon.tick()
+    daemon.restart()
+    assert daemon.tick(1) == [], "the look of this interval is on record"
+    daemon.restart()
+    assert daemon.tick(21) == [f"{made.id}/4"], "the looks between are not made"
+
+
+def test_a_daemon_that_was_down_for_the_whole_watch_closes_it_once_then_looks_daily(daemon: Daemon) -> None:
+    made = daemon.deploy()
+    daemon.now = made.at.replace(hour=15) + timedelta(days=1)
+    (closing,) = daemon.tick(state="passed")
+    assert closing.startswith(f"{made.id}/closing/")
+    days = [daemon.tick(minutes, "passed") for minutes in (1, 60, 24 * 60, 5)]
+    assert [len(each) for each in days] == [1, 0, 1, 0]
+    assert days[0][0].startswith(f"{made.id}/probation/")
+    assert daemon.tick(24 * 60, "proven") != []
+    assert daemon.tick(24 * 60) == []
+
+
+def test_a_look_under_way_is_waited_for(daemon: Daemon) -> None:
+    daemon.deploy()
+    (request,) = daemon.evaluate()
+    daemon.instance.create_run_for_job(
+        DEFS.resolve_job_def(contracts.WATCH_JOB),
+        status=dg.DagsterRunStatus.STARTED,
+        tags={**request.tags, "dagster/partition": "7d"},
+    )
+    assert daemon.tick(10) == []
+    assert "under way" in daemon.words
+
+
+def test_a_closing_look_that_dies_is_made_again_in_the_next_interval(daemon: Daemon) -> None:
+    daemon.deploy()
+    daemon.tick()
+    assert len(daemon.tick(61, "dies")) == 1
+    assert daemon.tick(1) == []
+    assert len(daemon.tick(5, "passed")) == 1
+
+
+def test_looks_that_do_nothing_but_die_are_given_up_with_words(daemon: Daemon) -> None:
+    daemon.deploy()
+    launched = [len(daemon.tick(5, "dies")) for _ in range(10)]
+    assert launched == [1] * 6 + [0] * 4
+    assert "7d: nothing to watch; 6 looks died" in daemon.words
+
+
+def test_a_rollback_typed_by_hand_is_watched_though_no_run_tells_of_it(daemon: Daemon) -> None:
+    daemon.deploy()
+    daemon.tick()
+    daemon.now += timedelta(minutes=2)
+    back = daemon.deployer.rollback("7d", reason="by hand", by="ana", now=daemon.now)
+    assert daemon.tick() == [f"{back.id}/0"]
+
+
+@pytest.mark.parametrize("state", ["replaced", "rolled back", "rollback proposed", "proven"])
+def test_a_watch_that_ended_is_over(daemon: Daemon, state: str) -> None:
+    daemon.deploy()
+    daemon.tick(state=state)
+    assert daemon.tick(5) == daemon.tick(60) == daemon.tick(24 * 60) == []
+
+
+def test_a_refused_deployment_leaves_the_watch_of_the_one_before(daemon: Daemon) -> None:
+    made = daemon.deploy()
+    daemon.now += timedelta(minutes=1)
+    config = daemon.platform.configs.read("7d").model_copy(update={"context_length": 200})
+    refused = daemon.deployer.deploy(config, expected="another", reason="x", by="loop", now=daemon.now)
+    assert refused.state == "refused"
+    assert daemon.tick() == [f"{made.id}/0"]
+
+
+def test_a_record_that_cannot_be_read_leaves_the_other_horizons_watched(daemon: Daemon) -> None:
+    daemon.deploy("15d")
+    made = daemon.deploy("7d")
+    (damaged,) = (daemon.deployer.store.folder / "15d").glob("*.json")
+    damaged.write_text("{")
+    assert daemon.tick() == [f"{made.id}/0"]
+
+
+def test_forecasts_that_failed_count_where_the_settings_may_be_why(daemon: Daemon) -> None:
+    daemon.forecast("latest")
+    daemon.now = datetime.now(UTC)
+    made = daemon.deploy()
+    assert failed_runs(daemon.instance, "7d", made) == FailedRuns()
+    daemon.forecast("latest")
+    daemon.forecast("words")
+    assert failed_runs(daemon.instance, "7d", made) == FailedRuns(alone=2)
+    for elsewhere in ("unfit", "ledger"):
+        daemon.forecast(elsewhere)
+    daemon.forecast("latest", "30d", "30d")
+    assert failed_runs(daemon.instance, "7d", made) == FailedRuns(alone=2)
+    daemon.forecast("latest", "7d", "90d")
+    daemon.forecast("latest", "15d", "90d")
+    assert failed_runs(daemon.instance, "7d", made) == FailedRuns(alone=2, shared=1)
+    daemon.tick(state="dies")
+    assert failed_runs(daemon.instance, "7d", made) == FailedRuns(alone=2, shared=1, looks=1)
+
+
+def test_a_forecast_that_was_killed_counts_and_one_that_was_canceled_does_not(daemon: Daemon) -> None:
+    made = daemon.deploy()
+    job = DEFS.resolve_job_def(contracts.FORECAST_JOB)
+    killed, canceled = (
+        daemon.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": "7d"})
+        for _ in range(2)
+    )
+    daemon.instance.report_run_failed(killed)
+    daemon.instance.report_run_canceled(canceled)
+    assert failed_runs(daemon.instance, "7d", made) == FailedRuns(alone=1)
+
+
+def test_a_forecast_that_a_person_typed_says_nothing_of_the_settings(daemon: Daemon) -> None:
+    made = daemon.deploy()
+    job = DEFS.resolve_job_def(contracts.FORECAST_JOB)
+    tags = {"dagster/partition": "7d", "source": "command line"}
+    run = daemon.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
+    daemon.instance.report_run_failed(run)
+    assert failed_runs(daemon.instance, "7d", made) == FailedRuns()
+
+
+def test_a_deployment_that_was_ended_half_way_is_looked_at(daemon: Daemon) -> None:
+    made = daemon.deploy()
+    daemon.tick(state="replaced")
+    record = made.model_copy(update={"id": f"{made.id}-later", "at": daemon.now})
+    daemon.deployer.store.begin(record)
+    assert daemon.tick(5) == [f"{record.id}/recover/1"]

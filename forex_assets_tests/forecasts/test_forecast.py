@@ -1,0 +1,273 @@
+"""Forecast rows from a fake engine whose answer is known."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from forex_assets.core.calendar import calendar_of
+from forex_assets.core.fan import Fan
+from forex_assets.core.horizon import HORIZONS, Target, target_of
+from forex_assets.core.inference_config import InferenceConfig
+from forex_assets.core.schemas import (
+    FORECAST_SCHEMA,
+    MODEL_QUANTILE_COLUMNS,
+    QUANTILE_COLUMNS,
+    SAMPLE_SOURCE,
+    USDCLP_SCHEMA,
+    WALK_QUANTILE_COLUMNS,
+)
+from forex_assets.forecasts.baselines import EwmaEngine, ewma_volatility, random_walk
+from forex_assets.forecasts.engine import EngineError, Origin
+from forex_assets.forecasts.forecast import (
+    Request,
+    align_covariates,
+    data_fingerprint,
+    make_forecast,
+    make_forecasts,
+)
+
+AS_OF = date(2024, 1, 8)
+PLAIN = calendar_of("no holidays", [])
+TARGET = target_of("7d", AS_OF, AS_OF, PLAIN)
+
+
+def config_of(horizon: str) -> InferenceConfig:
+    return InferenceConfig.model_validate({"horizon": horizon, "model": "m", "context_length": 180})
+
+
+CONFIG = config_of("7d")
+
+
+@dataclass
+class FixedEngine:
+    """Engine: quantiles 1 to 9 hundred at every step; keeps what it was given."""
+
+    name: str = "chronos-bolt"
+    model: str = "org/fixed"
+    seen: list[tuple[Origin, InferenceConfig]] = field(default_factory=list)
+
+    def forecast(self, origins: Sequence[Origin], config: InferenceConfig) -> list[Fan]:
+        self.seen += [(origin, config) for origin in origins]
+        return [Fan(np.full(o.steps, 555.0), np.tile(np.arange(1.0, 10.0) * 100, (o.steps, 1))) for o in origins]
+
+
+def prices_of(n: int = 60, source: str = SAMPLE_SOURCE) -> pl.DataFrame:
+    """A made-up history that ends on AS_OF; the row before the last is a quarantined bad tick."""
+    sessions = PLAIN.between(AS_OF - timedelta(days=2 * n), AS_OF)[-n:]
+    values = 900 * np.exp(np.cumsum(np.random.default_rng(0).normal(0, 0.006, n)))
+    values[-2] = 5.0
+    seen = datetime(2024, 1, 8, 22, tzinfo=UTC)
+    rows = {
+        "session": sessions,
+        "clp_per_usd": values,
+        "source": source,
+        "is_provisional": [False] * (n - 1) + [True],
+        "is_suspect": [False] * n,
+        "available_at": seen,
+        "fetched_at": seen,
+        "is_quarantined": [i == n - 2 for i in range(n)],
+    }
+    return pl.DataFrame(rows, schema=USDCLP_SCHEMA)
+
+
+def ticks(*seconds: float) -> Iterator[float]:
+    """A clock that reads the given times."""
+    return iter(seconds)
+
+
+def clock() -> float:
+    return 0.0
+
+
+def test_a_forecast_has_the_schema_and_a_row_a_step() -> None:
+    table = make_forecast(FixedEngine(), CONFIG, TARGET, prices_of(), clock=clock)
+    assert table.schema == FORECAST_SCHEMA
+    assert table["step"].to_list() == [1, 2, 3, 4, 5]
+    assert table["session"].to_list() == list(TARGET.sessions)
+    assert table["session"][-1] == table["target_date"][0] == date(2024, 1, 15)
+    assert table.null_count().sum_horizontal()[0] == 0
+
+
+def test_the_models_quantiles_are_published_and_the_walks_stand_beside_them() -> None:
+    prices = prices_of()
+    table = make_forecast(FixedEngine(), CONFIG, TARGET, prices, clock=clock)
+    for row in table.iter_rows(named=True):
+        assert [row[name] for name in QUANTILE_COLUMNS] == [100.0 * k for k in range(1, 10)]
+        assert [row[name] for name in MODEL_QUANTILE_COLUMNS] == [100.0 * k for k in range(1, 10)]
+        assert row["mean"] == 555.0
+    good = prices["clp_per_usd"].to_numpy()[[i for i in range(60) if i != 58]]
+    walk = random_walk(good[-1], ewma_volatility(good), 5)
+    np.testing.assert_array_equal(table.select(WALK_QUANTILE_COLUMNS).to_numpy(), walk.quantiles)
+
+
+def test_a_quarantined_price_reaches_no_engine() -> None:
+    engine = FixedEngine()
+    make_forecast(engine, CONFIG, TARGET, prices_of(), clock=clock)
+    origin, config = engine.seen[0]
+    assert len(origin.prices) == 59
+    assert origin.prices.min() > 500
+    assert config == CONFIG
+
+
+def test_every_row_says_what_it_was_made_of() -> None:
+    prices = prices_of()
+    table = make_forecast(FixedEngine(), CONFIG, TARGET, prices, clock=ticks(10.0, 12.5).__next__)
+    expected = {
+        "as_of": AS_OF,
+        "horizon": "7d",
+        "target_date": date(2024, 1, 15),
+        "origin_session": AS_OF,
+        "origin_clp_per_usd": prices["clp_per_usd"][-1],
+        "is_origin_provisional": True,
+        "model": "org/fixed",
+        "engine": "chronos-bolt",
+        "representation": "anchored",
+        "is_calibrated": False,
+        "calibration_errors": 0,
+        "source": SAMPLE_SOURCE,
+        "config_fingerprint": CONFIG.fingerprint,
+        "data_fingerprint": data_fingerprint(prices),
+        "engine_seconds": 2.5,
+    }
+    for row in table.iter_rows(named=True):
+        assert {name: row[name] for name in expected} == expected
+    values = prices.filter(~pl.col("is_quarantined"))["clp_per_usd"].to_numpy()
+    assert table["ewma_sd"][0] == pytest.approx(ewma_volatility(values))
+    assert table["constant_sd"][0] == pytest.approx(math.sqrt(np.mean(np.log(values[1:] / values[:-1]) ** 2)))
+
+
+def test_the_walk_as_engine_publishes_itself_and_has_no_representation() -> None:
+    table = make_forecast(EwmaEngine(), CONFIG, TARGET, prices_of(), clock=clock)
+    assert (table.select(QUANTILE_COLUMNS).to_numpy() == table.select(WALK_QUANTILE_COLUMNS).to_numpy()).all()
+    assert table["engine"][0] == table["model"][0] == "ewma"
+    assert table["representation"][0] == "none"
+
+
+def test_horizons_together_are_the_horizons_one_by_one() -> None:
+    requests = [Request(config_of(h), target_of(h, AS_OF, AS_OF, PLAIN)) for h in HORIZONS]
+    together = make_forecasts(EwmaEngine(), requests, prices_of(), clock=clock)
+    for request, table in zip(requests, together, strict=True):
+        assert table.equals(make_forecast(EwmaEngine(), request.config, request.target, prices_of(), clock=clock))
+    assert [table["horizon"][0] for table in together] == list(HORIZONS)
+    assert [table.height for table in together] == [5, 11, 22, 64]
+
+
+def test_covariates_go_by_exact_session_and_are_unknown_elsewhere() -> None:
+    sessions = [date(2024, 1, day) for day in (2, 3, 4)]
+    features = pl.DataFrame(
+        {
+            "session": [date(2024, 1, 1), date(2024, 1, 4), date(2024, 1, 2)],
+            "source": ["yahoo"] * 3,
+            "copper_ret_1d": [9.0, 0.04, None],
+            "trend": [1, -1, 0],
+        }
+    )
+    aligned = align_covariates(sessions, features)
+    assert list(aligned) == ["copper_ret_1d", "trend"]
+    np.testing.assert_array_equal(aligned["copper_ret_1d"], [np.nan, np.nan, 0.04])
+    np.testing.assert_array_equal(aligned["trend"], [0.0, np.nan, -1.0])
+
+
+@pytest.mark.parametrize(
+    ("name", "asks", "reads"),
+    [("chronos-2", True, True), ("chronos-2", False, False), ("chronos-t5", False, False), ("ewma", False, False)],
+)
+def test_features_are_given_and_count_as_data_only_where_the_config_asks_for_copper(
+    name: str, asks: bool, reads: bool
+) -> None:
+    prices = prices_of()
+    features = pl.DataFrame({"session": [AS_OF], "copper_ret_1d": [0.01]})
+    engine = FixedEngine(name=name)
+    config = CONFIG.model_copy(update={"uses_copper": asks})
+    table = make_forecast(engine, config, TARGET, prices, features, clock=clock)
+    assert list(engine.seen[0][0].covariates) == (["copper_ret_1d"] if reads else [])
+    assert (table["data_fingerprint"][0] == data_fingerprint(prices)) == (not reads)
+    assert (table["data_fingerprint"][0] == data_fingerprint(prices, features)) == reads
+
+
+def test_copper_asked_of_an_engine_that_cannot_read_it_is_refused_by_name() -> None:
+    config = CONFIG.model_copy(update={"uses_copper": True})
+    with pytest.raises(EngineError, match=r"uses_copper is true in configs/chronos_7d\.json.*reads no covariates"):
+        make_forecast(FixedEngine(name="chronos-t5"), config, TARGET, prices_of(), clock=clock)
+
+
+def test_an_empty_feature_table_is_no_covariate() -> None:
+    engine = FixedEngine(name="chronos-2")
+    features = pl.DataFrame(schema={"session": pl.Date, "copper_ret_1d": pl.Float64})
+    config = CONFIG.model_copy(update={"uses_copper": True})
+    table = make_forecast(engine, config, TARGET, prices_of(), features, clock=clock)
+    assert engine.seen[0][0].covariates == {}
+    assert table["data_fingerprint"][0] == data_fingerprint(prices_of())
+
+
+def test_the_fingerprint_is_of_what_the_engine_was_given_and_of_nothing_else() -> None:
+    prices = prices_of()
+    base = data_fingerprint(prices)
+    later = datetime(2024, 2, 1, tzinfo=UTC)
+    assert len(base) == 64
+    assert data_fingerprint(prices.with_columns(fetched_at=pl.lit(later, pl.Datetime("us", "UTC")))) == base
+    assert data_fingerprint(prices.filter(~pl.col("is_quarantined"))) == base
+    bit = np.nextafter(prices["clp_per_usd"][0], 1e9)
+    changes = [
+        prices.with_columns(clp_per_usd=pl.when(pl.int_range(pl.len()) == 0).then(bit).otherwise("clp_per_usd")),
+        prices.with_columns(source=pl.lit("yahoo")),
+        prices.with_columns(is_provisional=pl.lit(False)),
+        prices.with_columns(is_quarantined=pl.lit(False)),
+        prices.with_columns(pl.col("session").dt.offset_by("-7d")),
+        prices.slice(1),
+    ]
+    assert len({base, *(data_fingerprint(frame) for frame in changes)}) == 1 + len(changes)
+
+
+def test_the_fingerprint_of_features_is_of_their_sessions_and_numbers() -> None:
+    prices = prices_of()
+    known = datetime(2024, 1, 8, tzinfo=UTC)
+    features = pl.DataFrame({"session": [AS_OF], "available_at": [known], "a": [0.01], "b": [None]})
+    features = features.cast({"b": pl.Float64})
+    base = data_fingerprint(prices, features)
+    assert base != data_fingerprint(prices)
+    assert data_fingerprint(prices, features.with_columns(available_at=pl.lit(None))) == base
+    assert data_fingerprint(prices, features.with_columns(b=pl.lit(0.0))) != base
+    assert data_fingerprint(prices, features.rename({"a": "c"})) != base
+
+
+def test_several_sources_are_all_named() -> None:
+    prices = prices_of(source="yahoo").with_columns(
+        source=pl.when(pl.int_range(pl.len()) < 5).then(pl.lit("bcch")).otherwise("source")
+    )
+    assert make_forecast(EwmaEngine(), CONFIG, TARGET, prices, clock=clock)["source"][0] == "bcch + yahoo"
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (
+            Target(date(2024, 1, 5), date(2024, 1, 12), (date(2024, 1, 9),)),
+            "prices reach 2024-01-08: as_of is 2024-01-05",
+        ),
+        (Target(AS_OF, date(2024, 1, 15), (AS_OF,)), "the first step to forecast is 2024-01-08"),
+    ],
+)
+def test_a_history_that_reaches_into_the_future_is_refused(target: Target, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        make_forecast(EwmaEngine(), CONFIG, target, prices_of(), clock=clock)
+
+
+def test_a_history_without_a_usable_price_is_refused() -> None:
+    bad = prices_of().with_columns(is_quarantined=pl.lit(True))
+    with pytest.raises(ValueError, match="no usable price"):
+        make_forecast(EwmaEngine(), CONFIG, TARGET, bad, clock=clock)
+
+
+def test_an_engine_that_gives_another_number_of_fans_is_refused() -> None:
+    class Mute(FixedEngine):
+        def forecast(self, origins: Sequence[Origin], config: InferenceConfig) -> list[Fan]:
+            return []
+
+    with pytest.raises(EngineError, match="chronos-bolt gave 0 fans for one origin"):
+        make_forecast(Mute(), CONFIG, TARGET, prices_of(), clock=clock)

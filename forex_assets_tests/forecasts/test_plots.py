@@ -1,0 +1,283 @@
+"""Plots are read back as pictures (Pillow) and as figures (their words and lines)."""
+
+import base64
+import io
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from forex_assets.core.schemas import (
+    COPPER_SCHEMA,
+    FORECAST_SCHEMA,
+    MODEL_QUANTILE_COLUMNS,
+    QUANTILE_COLUMNS,
+    SAMPLE_SOURCE,
+    USDCLP_SCHEMA,
+    WALK_QUANTILE_COLUMNS,
+    empty,
+)
+from forex_assets.features.copper import FEATURE_NAMES, FEATURES_SCHEMA, copper_features
+from forex_assets.forecasts.plots import (
+    BLUE,
+    RED,
+    fan_figure,
+    fan_plot,
+    features_figure,
+    features_plot,
+    markdown_image,
+    prices_figure,
+    prices_plot,
+)
+from forex_assets.market.prices import COPPER, USDCLP
+
+COUNT = 900
+DAYS = [date(2023, 1, 2) + timedelta(days=k) for k in range(COUNT)]
+KNOWN = [datetime.combine(day, time(22), UTC) for day in DAYS]
+
+
+def prices(value: str, schema: dict[str, Any], level: float, source: str) -> pl.DataFrame:
+    """Closes of a random walk: a bad tick of a hundredth of the price on row 50, the last one provisional."""
+    closes = level * np.exp(np.cumsum(np.random.default_rng(4).normal(0, 0.006, COUNT)))
+    closes[50] = level / 100
+    data = {
+        "session": DAYS,
+        value: closes,
+        "source": [source] * COUNT,
+        "is_provisional": [False] * (COUNT - 1) + [True],
+        "is_suspect": [False] * COUNT,
+        "available_at": KNOWN,
+        "fetched_at": KNOWN,
+        "is_quarantined": [k == 50 for k in range(COUNT)],
+        "monthly_level_usd_lb": [None] * COUNT,
+    }
+    return pl.DataFrame({name: data[name] for name in schema}, schema=schema)
+
+
+def pesos(source: str = "yahoo") -> pl.DataFrame:
+    return prices("clp_per_usd", USDCLP_SCHEMA, 850.0, source)
+
+
+def coppers(source: str = "yahoo") -> pl.DataFrame:
+    return prices("close_usd_lb", COPPER_SCHEMA, 4.0, source)
+
+
+def features(source: str = "yahoo") -> pl.DataFrame:
+    return copper_features(coppers(source), pesos(source))
+
+
+def forecast(source: str = "yahoo", steps: int = 21) -> pl.DataFrame:
+    root = np.sqrt(np.arange(1, steps + 1))
+    spread = dict(zip(QUANTILE_COLUMNS, (-20, -16, -12, -6, 0, 6, 12, 16, 20), strict=True))
+    quantiles = {name: 850 + width * root for name, width in spread.items()}
+    for columns, factor in ((MODEL_QUANTILE_COLUMNS, 1.0), (WALK_QUANTILE_COLUMNS, 1.5)):
+        quantiles |= {name: 850 + factor * w * root for name, w in zip(columns, spread.values(), strict=True)}
+    row = {
+        "as_of": DAYS[-1], "horizon": "30d", "target_date": DAYS[-1] + timedelta(days=steps), "mean": 850.0,
+        "origin_session": DAYS[-1], "origin_clp_per_usd": 850.0, "is_origin_provisional": True, "model": "a/model",
+        "engine": "ewma", "representation": "anchored", "is_calibrated": False, "source": source,
+        "config_fingerprint": "c", "data_fingerprint": "d", "engine_seconds": 0.1,
+    }  # fmt: skip
+    days = [DAYS[-1] + timedelta(days=k) for k in range(1, steps + 1)]
+    columns = {"step": list(range(1, steps + 1)), "session": days, **quantiles}
+    data = {name: columns.get(name, [row.get(name)] * steps) for name in FORECAST_SCHEMA}
+    return pl.DataFrame(data, schema=FORECAST_SCHEMA)
+
+
+def picture(png: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(png))
+    image.load()
+    assert image.format == "PNG"
+    return image.convert("RGB")
+
+
+def banner_share(png: bytes) -> float:
+    """How much of the picture's uppermost rows is the banner's red."""
+    red = np.array([int(RED[k : k + 2], 16) for k in (1, 3, 5)])
+    top = np.asarray(picture(png), dtype=int)[2:20]
+    return float((np.abs(top - red).max(axis=2) < 12).mean())
+
+
+def words(figure: Any) -> str:
+    """Every text of a figure, legends and axes included."""
+    from matplotlib.text import Text
+
+    return " | ".join(text.get_text() for text in figure.findobj(Text))
+
+
+def plots(source: str) -> dict[str, bytes]:
+    return {
+        "usdclp": prices_plot(pesos(source), USDCLP, "USD/CLP", False),
+        "copper": prices_plot(coppers(source), COPPER, "Copper", False),
+        "features": features_plot(features(source)),
+        "fan": fan_plot(pesos(source), forecast(source), "USD/CLP, 30d ahead"),
+    }
+
+
+def test_every_plot_is_a_small_png_with_something_on_a_white_ground() -> None:
+    for name, png in plots("yahoo").items():
+        image = picture(png)
+        assert image.width >= 700, name
+        assert len(png) < 60_000, name
+        assert image.getpixel((1, 1)) == (255, 255, 255), name
+        assert len(image.getcolors(image.width * image.height)) > 10, name  # type: ignore[arg-type]
+
+
+def test_plots_of_generated_data_wear_the_banner_and_others_do_not() -> None:
+    for name, png in plots(SAMPLE_SOURCE).items():
+        assert banner_share(png) > 0.6, name
+    for name, png in plots("yahoo").items():
+        assert banner_share(png) == 0, name
+
+
+def test_the_banner_says_the_words_of_the_sample() -> None:
+    assert SAMPLE_SOURCE in words(prices_figure(pesos(SAMPLE_SOURCE), USDCLP, "t", False))
+    assert SAMPLE_SOURCE in words(prices_figure(pesos(), USDCLP, "t", True))
+    assert SAMPLE_SOURCE in words(features_figure(features(SAMPLE_SOURCE)))
+    assert SAMPLE_SOURCE in words(fan_figure(pesos(SAMPLE_SOURCE), forecast(), "t"))
+    assert SAMPLE_SOURCE in words(fan_figure(pesos(), forecast(SAMPLE_SOURCE), "t"))
+    assert SAMPLE_SOURCE not in words(fan_figure(pesos(), forecast(), "t"))
+
+
+def test_one_generated_row_among_others_is_enough_for_the_banner() -> None:
+    mixed = pl.concat([pesos().head(COUNT - 1), pesos(SAMPLE_SOURCE).tail(1)])
+    assert SAMPLE_SOURCE in words(prices_figure(mixed, USDCLP, "t", False))
+
+
+def test_empty_tables_give_a_plot_that_says_no_data() -> None:
+    figures = [
+        prices_figure(empty(USDCLP_SCHEMA), USDCLP, "USD/CLP", False),
+        features_figure(empty(FEATURES_SCHEMA)),
+        fan_figure(empty(USDCLP_SCHEMA), empty(FORECAST_SCHEMA), "USD/CLP"),
+        prices_figure(coppers().with_columns(close_usd_lb=pl.lit(None, pl.Float64)), COPPER, "Copper", False),
+    ]
+    for figure in figures:
+        assert "no data" in words(figure)
+    picture(features_plot(empty(FEATURES_SCHEMA)))
+    assert banner_share(prices_plot(empty(USDCLP_SCHEMA), USDCLP, "USD/CLP", True)) > 0.6
+
+
+def test_a_fan_without_history_is_still_drawn() -> None:
+    assert "no data" not in words(fan_figure(empty(USDCLP_SCHEMA), forecast(), "t"))
+    picture(fan_plot(empty(USDCLP_SCHEMA), forecast(), "t"))
+
+
+def test_axes_carry_units_and_legends_say_what_is_drawn() -> None:
+    fan = words(fan_figure(pesos(), forecast(), "USD/CLP, 30d ahead"))
+    for expected in (
+        "CLP per USD",
+        "USD/CLP, 30d ahead",
+        "50 %",
+        "80 %",
+        "95 %",
+        "median",
+        "random walk",
+        "provisional",
+    ):
+        assert expected in fan
+    assert "a/model" in fan
+    copper = words(prices_figure(coppers(), COPPER, "Copper", False))
+    assert "USD/lb" in copper
+    assert "bad tick, left out (1)" in copper
+    assert "899 sessions" in copper
+    assert all(name in words(features_figure(features())) for name in FEATURE_NAMES)
+
+
+def test_a_bad_tick_does_not_set_the_scale() -> None:
+    low, high = prices_figure(coppers(), COPPER, "Copper", False).axes[0].get_ylim()
+    assert 2.0 < low < high < 8.0
+
+
+def test_the_fan_opens_from_the_last_price_and_ends_on_its_quantiles() -> None:
+    rows = forecast()
+    axes = fan_figure(pesos(), rows, "t").axes[0]
+    lines = {line.get_label(): line.get_ydata() for line in axes.lines}
+    assert lines["median"][0] == 850.0
+    assert lines["random walk 95 %"][-1] == pytest.approx(rows["walk_q025"][-1])
+    bands = {band.get_label(): band.get_paths()[0].get_extents() for band in axes.collections}
+    for label, low, high in (("95 %", "q025", "q975"), ("80 %", "q10", "q90"), ("50 %", "q25", "q75")):
+        assert bands[label].y0 == pytest.approx(rows[low].min())
+        assert bands[label].y1 == pytest.approx(rows[high].max())
+
+
+def corrected(steps: int = 21, young: int = 0) -> pl.DataFrame:
+    """A fan whose bands were made a quarter wider by 258 past errors; of its last `young` steps nothing was known."""
+    is_known = pl.col("step") <= steps - young
+    wider = [
+        pl.when(is_known).then(850 + (pl.col(name) - 850) * 1.25).otherwise(pl.col(name)).alias(name)
+        for name in QUANTILE_COLUMNS
+    ]
+    errors = pl.when(is_known).then(258).otherwise(0).cast(pl.Int64)
+    return forecast(steps=steps).with_columns(*wider, is_calibrated=is_known, calibration_errors=errors)
+
+
+def blue_lines(rows: pl.DataFrame) -> list[Any]:
+    """Thin lines in the model's blue."""
+    return [line for line in fan_figure(pesos(), rows, "t").axes[0].lines if line.get_color() == BLUE][1:]
+
+
+def test_corrected_bands_have_the_models_own_bounds_beside_them_and_say_what_they_rest_on() -> None:
+    rows = corrected()
+    drawn = [line.get_ydata() for line in blue_lines(rows)]
+    assert [list(values[1:]) for values in drawn] == [rows["model_q025"].to_list(), rows["model_q975"].to_list()]
+    assert [values[0] for values in drawn] == [850.0, 850.0]
+    assert max(drawn[1]) < rows["q975"].max()  # type: ignore[operator]
+    said = words(fan_figure(pesos(), rows, "t"))
+    assert said.count("model's own 95 %") == 1
+    assert "bands corrected by 258 past errors" in said
+
+
+def test_bands_that_are_the_models_own_say_nothing_of_a_correction() -> None:
+    assert blue_lines(forecast()) == []
+    said = words(fan_figure(pesos(), forecast(), "t"))
+    assert "model's own" not in said
+    assert "past errors" not in said
+
+
+def test_bands_corrected_up_to_some_step_show_the_models_bounds_and_claim_nothing_at_the_target() -> None:
+    rows = corrected(young=1)
+    assert len(blue_lines(rows)) == 2
+    said = words(fan_figure(pesos(), rows, "t"))
+    assert "model's own 95 %" in said
+    assert "past errors" not in said
+
+
+@pytest.mark.parametrize("rows", [forecast(), corrected()], ids=["own", "corrected"])
+def test_no_word_of_a_fan_runs_out_of_the_picture(rows: pl.DataFrame) -> None:
+    """With the longest model's name and a peso above a thousand."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
+
+    prices_above = [pl.col(name) + 300 for name in (*QUANTILE_COLUMNS, *MODEL_QUANTILE_COLUMNS)]
+    long = rows.with_columns(*prices_above, model=pl.lit("amazon/chronos-bolt-small"))
+    figure = fan_figure(pesos(), long, "USD/CLP 30d, issued 2025-06-19")
+    FigureCanvasAgg(figure).draw()
+    for text in figure.findobj(Text):
+        if text.get_text() and text.get_visible():
+            box = text.get_window_extent()
+            assert box.x0 >= 0, text.get_text()
+            assert box.x1 <= figure.bbox.width, text.get_text()
+
+
+def test_only_the_provisional_price_is_a_hollow_point() -> None:
+    lines = fan_figure(pesos(), forecast(), "t").axes[0].lines
+    hollow = [line for line in lines if line.get_markerfacecolor() == "white"]
+    assert [line.get_ydata().tolist() for line in hollow] == [[pesos()["clp_per_usd"][-1]]]
+
+
+def test_two_fans_in_one_plot_are_refused() -> None:
+    two = pl.concat([forecast(), forecast().with_columns(horizon=pl.lit("7d"))])
+    with pytest.raises(ValueError, match="one as_of and one horizon"):
+        fan_plot(pesos(), two, "t")
+
+
+def test_the_markdown_carries_the_picture_in_itself() -> None:
+    png = features_plot(empty(FEATURES_SCHEMA))
+    text = markdown_image(png, "the [ten]\nfeatures")
+    match = re.fullmatch(r"!\[the \(ten\) features\]\(data:image/png;base64,([A-Za-z0-9+/=]+)\)", text)
+    assert match
+    assert base64.b64decode(match[1]) == png

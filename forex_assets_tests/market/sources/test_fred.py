@@ -1,0 +1,86 @@
+"""FRED's monthly copper: unit, dating and key, through fredapi and a real socket."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+import pytest
+
+from forex_assets.core.schemas import conform, fetched_schema
+from forex_assets.market.prices import SourceError
+from forex_assets.market.sources.fred import FredMonthly
+from forex_assets_tests.market.market_server import KEY, MarketServer, serving
+
+
+@pytest.fixture
+def market() -> Iterator[MarketServer]:
+    monthly = {
+        date(2023, 10, 1): 8818.49048,
+        date(2023, 11, 1): None,
+        date(2023, 12, 1): 2204.62262,
+        date(2024, 1, 1): 8400.0,
+    }
+    with serving(MarketServer(monthly=monthly)) as server:
+        yield server
+
+
+def fred(market: MarketServer) -> FredMonthly:
+    return FredMonthly("PCOPPUSDM", "key", f"{market.url}/fred")
+
+
+def test_tonnes_become_pounds_and_months_keep_their_first_day_and_gaps_are_left_out(market: MarketServer) -> None:
+    frame = fred(market).fetch(None, datetime(2024, 2, 1, tzinfo=UTC))
+    conform(frame, fetched_schema("close_usd_lb"), "copper")
+    assert frame.select("session", "source", "is_provisional").rows() == [
+        (date(2023, 10, 1), "fred", False),  # a Sunday: the date is a month's name, not a session
+        (date(2023, 12, 1), "fred", False),
+    ]
+    assert frame["close_usd_lb"].to_list() == pytest.approx([4.0, 1.0], rel=1e-12)
+
+
+def test_a_month_is_known_forty_five_days_after_its_date_and_not_a_moment_before(market: MarketServer) -> None:
+    published = datetime(2024, 2, 15, 5, tzinfo=UTC)  # midnight in New York of 1 January plus 45 days
+    at = fred(market).fetch(None, published)
+    before = fred(market).fetch(None, published.replace(hour=4, minute=59))
+    assert at["available_at"][-1] == published
+    assert at["session"][-1] == date(2024, 1, 1)
+    assert before["session"][-1] == date(2023, 12, 1)
+
+
+def test_nothing_later_than_the_day_of_asking_is_asked_for(market: MarketServer) -> None:
+    fred(market).fetch(None, datetime(2024, 2, 1, 3, tzinfo=UTC))
+    assert market.queries["fred"][0]["observation_end"] == "2024-01-31"  # still January in New York
+
+
+def test_a_start_within_a_month_keeps_that_month(market: MarketServer) -> None:
+    frame = fred(market).fetch(date(2023, 12, 20), datetime(2024, 3, 1, tzinfo=UTC))
+    assert frame["session"].to_list() == [date(2023, 12, 1), date(2024, 1, 1)]
+
+
+@pytest.mark.parametrize("key", [None, "", "  "])
+def test_without_a_key_nothing_is_asked(key: str | None, market: MarketServer) -> None:
+    with pytest.raises(SourceError, match="no FRED_API_KEY set") as caught:
+        FredMonthly(api_key=key, root_url=f"{market.url}/fred").fetch(None, datetime(2024, 2, 1, tzinfo=UTC))
+    assert not caught.value.is_retryable
+    assert not market.requests
+
+
+def test_a_series_without_a_single_value_is_a_failure(market: MarketServer) -> None:
+    market.monthly = {date(2023, 11, 1): None}
+    with pytest.raises(SourceError, match="no observations"):
+        FredMonthly(api_key="key", root_url=f"{market.url}/fred", attempts=1).fetch(
+            None, datetime(2024, 2, 1, tzinfo=UTC)
+        )
+
+
+def test_what_fred_says_of_a_bad_request_is_told_without_the_key() -> None:
+    from email.message import Message
+    from urllib.error import HTTPError
+
+    from forex_assets.market.sources.fred import understand
+
+    error = ValueError(f"Bad Request.  The value for variable api_key {KEY} is not registered.")
+    error.__context__ = HTTPError(f"http://fred/?api_key={KEY}", 400, "Bad Request", Message(), None)
+    failure = understand(error, KEY)
+    expected = "HTTP 400 Bad Request: Bad Request.  The value for variable api_key *** is not registered."
+    assert (failure.reason, failure.is_retryable) == (expected, False)
+    error.__context__.close()

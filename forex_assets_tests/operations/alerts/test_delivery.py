@@ -1,0 +1,97 @@
+"""When messages are due: never too many an hour, nothing lost, a hundred failures in one message with its count."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forex_assets.operations.alerts.delivery import KEPT, ChannelLog, dropped, due, wait_after, waiting
+from forex_assets.operations.alerts.events import KINDS, Event, Kind, folded, message_of
+
+NOW = datetime(2025, 6, 13, 12, 0, tzinfo=UTC)
+LOG = ChannelLog(since=NOW - timedelta(days=1))
+
+
+def event(
+    name: str, kind: Kind = "run failed", minutes: float = 0, title: str = "x", *, is_sample: bool = False
+) -> Event:
+    at = NOW + timedelta(minutes=minutes)
+    return Event(id=name, kind=kind, title=title, happened_at=at, is_sample=is_sample)
+
+
+def test_a_hundred_failures_are_one_message_with_their_count() -> None:
+    failures = [event(f"f{i}", minutes=i / 10) for i in range(100)]
+    (message,) = due(failures, LOG, NOW + timedelta(minutes=15), digest_minutes=15, mails_per_hour=6)
+    assert len(message) == 100
+    assert message_of(message).subject == "[forex-assets] run failed, 100 events"
+    (entry,) = folded(message)
+    assert entry.count == 100
+
+
+def test_events_wait_for_their_digest_and_kinds_and_markets_stay_apart() -> None:
+    events = [event("a"), event("b", "deployed"), event("c", "deployed", is_sample=True)]
+    assert due(events, LOG, NOW + timedelta(minutes=14), digest_minutes=15, mails_per_hour=6) == []
+    found = due(events, LOG, NOW + timedelta(minutes=15), digest_minutes=15, mails_per_hour=6)
+    assert [[each.id for each in message] for message in found] == [["a"], ["b"], ["c"]]
+    assert "SAMPLE DATA" in message_of(found[2]).subject
+    assert "SAMPLE DATA" not in message_of(found[1]).subject
+
+
+def test_the_last_message_of_an_hour_takes_all_that_is_left() -> None:
+    events = [event(f"{kind}", kind) for kind in KINDS]
+    found = due(events, LOG, NOW + timedelta(minutes=20), digest_minutes=15, mails_per_hour=3)
+    assert [len(message) for message in found] == [1, 1, len(KINDS) - 2]
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 600), st.sampled_from(KINDS), st.booleans()), max_size=40),
+    st.integers(1, 6),
+    st.integers(0, 30),
+    st.lists(st.booleans(), min_size=1, max_size=30),
+)
+@settings(max_examples=60, deadline=None)
+def test_never_more_than_so_many_an_hour_and_every_event_in_exactly_one_message(
+    happenings: list[tuple[float, Kind, bool]], most: int, digest: int, works: list[bool]
+) -> None:
+    """Ticks every ten minutes for twenty hours; the server fails now and then."""
+    events = [event(f"e{i}", kind, minutes, is_sample=s) for i, (minutes, kind, s) in enumerate(happenings)]
+    log, sent, delivered = LOG, list[datetime](), list[str]()
+    for tick in range(200):
+        now = NOW + timedelta(minutes=10 * tick)
+        known = [each for each in events if each.happened_at <= now]
+        for message in due(known, log, now, digest_minutes=digest, mails_per_hour=most):
+            log = log.begun(message)
+            if tick < 100 and not works[tick % len(works)]:
+                log = log.failed(now, "down", is_uncertain=False)
+                break
+            log = log.delivered(now, "ok", {each.id for each in events})
+            sent.append(now)
+            delivered += [each.id for each in message]
+    assert sorted(delivered) == sorted(each.id for each in events)
+    for at in sent:
+        assert sum(at - timedelta(hours=1) < other <= at for other in sent) <= most
+
+
+def test_after_failures_it_waits_longer_up_to_an_hour_and_then_sends_once() -> None:
+    assert [wait_after(n).seconds // 60 for n in (1, 2, 3, 7, 50)] == [1, 2, 4, 60, 60]
+    log = LOG.begun([event("a")]).failed(NOW, "down", is_uncertain=False)
+    assert due([event("a", minutes=-20)], log, NOW + timedelta(seconds=30), digest_minutes=0, mails_per_hour=6) == []
+    (message,) = due([event("a", minutes=-20)], log, NOW + timedelta(minutes=2), digest_minutes=0, mails_per_hour=6)
+    log = log.begun(message).delivered(NOW, "ok", {"a"})
+    assert waiting([event("a", minutes=-20)], log) == []
+
+
+def test_a_message_that_may_have_arrived_goes_again_as_the_same_message() -> None:
+    first = [event("a", minutes=-20), event("b", minutes=-19)]
+    log = LOG.begun(first).failed(NOW, "hung up", is_uncertain=True)
+    later = [*first, event("c", minutes=-18)]
+    again, fresh = due(later, log, NOW + timedelta(minutes=5), digest_minutes=0, mails_per_hour=6)
+    assert message_of(again).id == message_of(first).id
+    assert [each.id for each in fresh] == ["c"]
+
+
+def test_a_full_outbox_drops_what_was_sent_first_then_the_oldest() -> None:
+    events = [event(f"{i}", minutes=-i) for i in range(KEPT + 2)]
+    gone = dropped(events, {each.id for each in events[1:]}, NOW)
+    assert {each.id for each in gone} == {"0", f"{KEPT + 1}"}
+    assert dropped([event("old", minutes=-60 * 24 * 31)], set(), NOW)

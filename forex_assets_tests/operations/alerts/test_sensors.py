@@ -1,0 +1,213 @@
+"""From Dagster's records to a mail in a real server: gathered once, sent once, and a dead server fails nothing."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import dagster as dg
+import pytest
+from typer.testing import CliRunner
+
+from forex_assets.cli import app
+from forex_assets.core import names as contracts
+from forex_assets.core.dagster.instance import prepare_instance
+from forex_assets.core.settings import load_settings
+from forex_assets.deployment.deployment_store import STAMP
+from forex_assets.deployment.record import DeploymentRecord
+from forex_assets.locations.forecasting import build
+from forex_assets.operations.alerts.send import notifier_of
+from forex_assets.operations.alerts.sensors import gather_sensor, send_sensor
+from forex_assets.platform import Platform, PlatformResource
+
+
+class Hook(BaseHTTPRequestHandler):
+    """Keeps what it is posted; answers as it is told."""
+
+    status = 200
+    posted: ClassVar[list[dict[str, Any]]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if Hook.status == 200:
+            Hook.posted.append(json.loads(body))
+        self.send_response(Hook.status)
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def hook(workspace: Path, environment: Callable[..., None]) -> Iterator[type[Hook]]:
+    Hook.status, Hook.posted = 200, []
+    server = HTTPServer(("127.0.0.1", 0), Hook)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    environment(FOREX_WEBHOOK_URL=f"http://127.0.0.1:{server.server_address[1]}/T0KEN/secret")
+    (workspace / "configs/policy.yaml").write_text("operations:\n  digest_minutes: 0\n")
+    prepare_instance(load_settings())
+    yield Hook
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def noted(instance: dg.DagsterInstance, key: dg.AssetKey, **metadata: Any) -> None:
+    shown = {contracts.MARKET: "sample", contracts.CLOCK: "2025-06-13T23:00:00+00:00", **metadata}
+    instance.report_runless_asset_event(dg.AssetMaterialization(key, partition="7d", metadata=shown))
+
+
+def happened(name: str, kind: str = "deploy", state: str = "deployed", by: str = "loop") -> None:
+    """A deployment's record, as the deployer keeps it: a rollback at the command line is none of Dagster's events."""
+    now = datetime.now(UTC)
+    record = DeploymentRecord.model_validate(
+        {
+            "id": f"{now.strftime(STAMP)}-{name}",
+            "horizon": "7d",
+            "kind": kind,
+            "state": state,
+            "at": now,
+            "by": by,
+            "reason": f"{kind} for a reason",
+            "from_fingerprint": "a",
+            "to_fingerprint": "b",
+        }
+    )
+    Platform(load_settings()).deployments.add(record)
+
+
+def tick(instance: dg.DagsterInstance, sensor: dg.SensorDefinition, cursor: str | None = None) -> dg.SensorResult:
+    context = dg.build_sensor_context(
+        instance, cursor=cursor, definitions=build(), resources={"platform": PlatformResource()}
+    )
+    return sensor.evaluate_tick(context)  # type: ignore[return-value]
+
+
+def deliver(instance: dg.DagsterInstance) -> bool:
+    return bool(build().resolve_job_def(contracts.ALERT_JOB).execute_in_process(instance=instance).success)
+
+
+def later() -> datetime:
+    return datetime.now(UTC) + timedelta(minutes=1)
+
+
+def test_what_happened_is_told_once_however_often_it_is_looked_at(hook: type[Hook]) -> None:
+    with dg.DagsterInstance.get() as instance:
+        noted(instance, contracts.TRIGGER_DECISION, fires=True, reasons="age", words="Search 7d: never optimized")
+        noted(
+            instance,
+            contracts.VALIDATION_REPORT,
+            verdict="approved",
+            words="Approved on 252 origins",
+            validation_id="v1",
+        )
+        happened("d1")
+        happened("r1", "rollback", by="watch")
+        happened("r2", "rollback", by="ana")
+        happened("x1", state="refused")
+        happened("x2", state="failed")
+        first = tick(instance, gather_sensor(later))
+        again = tick(instance, gather_sensor(later), first.cursor)
+        lost = tick(instance, gather_sensor(later), None)
+        assert "0 new events" in str(again.skip_message)
+        assert "0 new events" in str(lost.skip_message)
+        asked = tick(instance, send_sensor(later)).run_requests
+        assert len(asked or []) == 1
+        assert deliver(instance)
+        assert deliver(instance)
+        assert not tick(instance, send_sensor(later)).run_requests
+    kinds = [each["kind"] for message in hook.posted for each in message["events"]]
+    assert sorted(kinds) == ["deployed", "rolled back", "rolled back", "triggered", "validation passed"]
+    ids = [each["id"] for message in hook.posted for each in message["events"]]
+    assert len(ids) == len(set(ids))
+    assert all("SAMPLE DATA" in message["subject"] for message in hook.posted if message["events"][0]["is_sample"])
+
+
+def test_a_dead_server_fails_no_run_and_gets_it_once_when_it_is_back(hook: type[Hook]) -> None:
+    hook.status = 503
+    with dg.DagsterInstance.get() as instance:
+        happened("d1")
+        tick(instance, gather_sensor(later))
+        assert deliver(instance), "a delivery that fails is a green run"
+        status = json.loads(CliRunner().invoke(app, ["mail", "status", "--json"]).stdout)
+        webhook = next(each for each in status["channels"] if each["channel"] == "webhook")
+        assert "HTTP 503" in webhook["last_error"]
+        assert "T0KEN" not in json.dumps(status)
+        hook.status = 200
+        notifier = notifier_of(Platform(load_settings()))
+        sent = notifier.deliver(datetime.now(UTC) + timedelta(minutes=5))
+        assert [each.is_sent for each in sent].count(False) == 0
+        assert notifier.deliver(datetime.now(UTC) + timedelta(minutes=10)) == []
+    assert sum(each["kind"] == "deployed" for message in hook.posted for each in message["events"]) == 1
+
+
+def test_a_damaged_record_of_a_deployment_is_told_once_a_day_and_hides_nothing(hook: type[Hook]) -> None:
+    happened("d1")
+    (path,) = Platform(load_settings()).deployments.folder.rglob("*-d1.json")
+    path.write_text("{")
+    with dg.DagsterInstance.get() as instance:
+        noted(instance, contracts.TRIGGER_DECISION, fires=True, reasons="age", words="Search 7d: never optimized")
+        first = tick(instance, gather_sensor(later))
+        tick(instance, gather_sensor(later), first.cursor)
+        assert deliver(instance)
+    told = [(each["kind"], each["words"]) for message in hook.posted for each in message["events"]]
+    assert sorted(kind for kind, _ in told) == ["run failed", "triggered"]
+    assert any(path.name in words for _, words in told)
+
+
+def test_the_test_command_says_what_the_other_side_answered(hook: type[Hook]) -> None:
+    good = CliRunner().invoke(app, ["mail", "test"])
+    assert good.exit_code == 0
+    assert "webhook: sent: HTTP 200" in good.stdout
+    hook.status = 404
+    bad = CliRunner().invoke(app, ["mail", "test"])
+    assert bad.exit_code == 1
+    assert "HTTP 404" in bad.stdout
+    assert "T0KEN" not in bad.output
+
+
+def test_nothing_set_up_is_bad_usage_and_says_what_to_set(workspace: Path) -> None:
+    for name in ("test", "send"):
+        done = CliRunner().invoke(app, ["mail", name])
+        assert done.exit_code == 2
+        assert "FOREX_SMTP_HOST" in done.output
+
+
+def test_what_is_to_be_told_can_be_sent_at_once_and_is_sent_once(hook: type[Hook], workspace: Path) -> None:
+    (workspace / "configs/policy.yaml").write_text("operations:\n  digest_minutes: 60\n")
+    happened("d1")
+    with dg.DagsterInstance.get() as instance:
+        noted(instance, contracts.TRIGGER_DECISION, fires=True, reasons="age", words="Search 7d: never optimized")
+        first = CliRunner().invoke(app, ["mail", "send", "--json"])
+        assert first.exit_code == 0, first.output
+        assert sum(each["count"] for each in json.loads(first.stdout)) == 2
+        assert "nothing to tell" in CliRunner().invoke(app, ["mail", "send"]).stdout
+        tick(instance, gather_sensor(later))
+    assert json.loads(CliRunner().invoke(app, ["mail", "send", "--json"]).stdout) == []
+    assert sorted(each["kind"] for message in hook.posted for each in message["events"]) == ["deployed", "triggered"]
+    happened("d2")
+    hook.status = 503
+    bad = CliRunner().invoke(app, ["mail", "send"])
+    assert bad.exit_code == 1
+    assert "HTTP 503" in bad.stdout
+    assert "T0KEN" not in bad.output
+
+
+@pytest.mark.parametrize("address", ["https://chat.example/hook/ñ", "http://[::1/x", "ftp://x/y", "https:///x", "no"])
+def test_an_address_that_cannot_be_posted_to_is_a_fault_of_the_setting_and_not_of_a_run(
+    hook: type[Hook], environment: Callable[..., None], address: str
+) -> None:
+    environment(FOREX_WEBHOOK_URL=address)
+    done = CliRunner().invoke(app, ["mail", "test"])
+    assert done.exit_code == 1
+    assert "FOREX_WEBHOOK_URL" in done.stdout
+    assert isinstance(done.exception, SystemExit)
+    sent = CliRunner().invoke(app, ["mail", "send"])
+    assert sent.exit_code == 1
+    assert "FOREX_WEBHOOK_URL" in sent.stderr
+    with dg.DagsterInstance.get() as instance:
+        assert deliver(instance)

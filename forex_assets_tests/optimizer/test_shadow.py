@@ -1,0 +1,228 @@
+"""A challenger beside the champion: when it begins, what it puts into the ledger, and how it is judged."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from forex_assets.core.schemas import FORECAST_SCHEMA
+from forex_assets.core.settings import load_settings
+from forex_assets.core.store.warehouse import WarehouseError
+from forex_assets.deployment.deploy import deploy_validated, deployer_of
+from forex_assets.forecasts.assets import append_shadow
+from forex_assets.forecasts.ledger_store import LedgerStore
+from forex_assets.optimizer.champion_challenger import Contest
+from forex_assets.optimizer.shadow import begin, judge_shadow, shadow_forecast
+from forex_assets.optimizer.shadow_store import Shadow, ShadowStore
+from forex_assets.optimizer.validation import Validation, validate
+from forex_assets.optimizer.validation_run import run_validation
+from forex_assets_tests.optimizer.contests import ENGINE, WidthPlatform, fill, search, set_live
+from forex_assets_tests.optimizer.rows import realized_rows
+
+TODAY = date(2025, 6, 13)
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("market") / "warehouse"
+
+
+@pytest.fixture
+def platform(workspace: Path, tables: Path) -> WidthPlatform:
+    (workspace / "configs/policy.yaml").write_text("validation: {shadow_days: 30, fewest: 20}\n")
+    set_live(workspace, temperature=1.6, is_calibrated=False)
+    return fill(workspace, tables)
+
+
+def contest(platform: WidthPlatform) -> Contest:
+    live = platform.configs.read("7d")
+    found, _ = platform.model_for(live)
+    return Contest("7d", live, live.model_copy(update={"temperature": 1.0}), found, "search1")
+
+
+def undecided(platform: WidthPlatform) -> Validation:
+    """A report that could not tell."""
+    errors = 12 * np.random.default_rng(3).standard_normal((2, 60))
+    rows = [realized_rows(np.full(60, 900.0), each, half_width=25.0) for each in errors]
+    found = validate(contest(platform).subject(platform), *rows, np.ones((2, 15)), platform.policy)
+    return replace(found, verdict="inconclusive")
+
+
+def on_trial(platform: WidthPlatform, since: date = TODAY, until: date = date(2025, 7, 13)) -> Shadow:
+    who = contest(platform)
+    shadow = Shadow(config=who.challenger, champion=who.champion, since=since, until=until, validation_id="report1")
+    ShadowStore(platform.warehouse).write(shadow)
+    return shadow
+
+
+def test_an_inconclusive_verdict_begins_a_trial_where_the_policy_wants_one(platform: WidthPlatform) -> None:
+    shadow = begin(platform, contest(platform), undecided(platform))
+    assert shadow is not None
+    assert (shadow.since, shadow.until) == (TODAY, date(2025, 7, 13))
+    assert ShadowStore(platform.warehouse).read("7d") == shadow
+    for verdict in ("approved", "rejected"):
+        assert begin(platform, contest(platform), replace(undecided(platform), verdict=verdict)) is None
+    nothing_computed = replace(undecided(platform), evidence=None)
+    assert begin(platform, contest(platform), nothing_computed) is None
+
+
+def test_no_trial_where_the_policy_wants_none(platform: WidthPlatform, workspace: Path) -> None:
+    (workspace / "configs/policy.yaml").write_text("validation: {shadow_days: 0}\n")
+    assert begin(platform, contest(platform), undecided(platform)) is None
+    assert ShadowStore(platform.warehouse).read("7d") is None
+
+
+def test_a_trial_under_way_goes_on_and_another_challenger_takes_its_place(
+    platform: WidthPlatform, environment: Callable[..., None]
+) -> None:
+    known = begin(platform, contest(platform), undecided(platform))
+    environment(FOREX_AS_OF="2025-06-20")
+    later = WidthPlatform(load_settings())
+    assert begin(later, contest(later), undecided(later)) == known
+    other = replace(contest(later), challenger=contest(later).challenger.model_copy(update={"temperature": 1.2}))
+    taken = begin(later, other, undecided(later))
+    assert taken is not None
+    assert taken.since == date(2025, 6, 20)
+
+
+def test_the_ledger_has_the_challengers_forecast_marked_shadow(platform: WidthPlatform) -> None:
+    shadow = on_trial(platform)
+    store, fan = LedgerStore(platform.warehouse), shadow_forecast(platform, "7d")
+    assert fan is not None
+    assert dict(fan.schema) == FORECAST_SCHEMA
+    assert fan["config_fingerprint"].unique().to_list() == [platform.model_for(shadow.config)[1].fingerprint]
+    said = append_shadow(platform, store, "7d", fan, is_replay=True)
+    assert "beside it" in said
+    assert store.read("7d")["is_shadow"].all()
+    append_shadow(platform, store, "7d", fan, is_replay=True)
+    assert store.count("7d") == 1
+
+
+def test_the_challengers_bands_are_corrected_by_its_own_past(platform: WidthPlatform, workspace: Path) -> None:
+    set_live(workspace, temperature=1.6, is_calibrated=True)
+    search(platform)  # tries the challenger on past dates, and keeps what it tried
+    on_trial(platform)
+    fan = shadow_forecast(platform, "7d")
+    assert fan is not None
+    assert fan["is_calibrated"].all()
+    assert (fan["calibration_errors"] >= 100).all()  # a week's fan of four sessions too, for which no other stands
+
+
+def test_a_trial_that_is_over_or_whose_champion_is_gone_forecasts_nothing(
+    platform: WidthPlatform, workspace: Path
+) -> None:
+    on_trial(platform, since=date(2025, 5, 1), until=date(2025, 6, 12))
+    assert shadow_forecast(platform, "7d") is None
+    on_trial(platform)
+    set_live(workspace, temperature=1.5)
+    assert shadow_forecast(platform, "7d") is None
+    assert judge_shadow(platform, "7d") is None
+    assert ShadowStore(platform.warehouse).read("7d") is None
+
+
+def test_nothing_that_is_wrong_with_the_shadow_fails_the_forecast(platform: WidthPlatform) -> None:
+    shadow = on_trial(platform)
+    fan = shadow_forecast(platform, "7d")
+    assert fan is not None
+    ShadowStore(platform.warehouse).path("7d").write_text("{")
+    said = append_shadow(platform, LedgerStore(platform.warehouse), "7d", fan, is_replay=True)
+    assert said.startswith("the challenger on trial did not forecast")
+    assert "remove it" in said
+    ShadowStore(platform.warehouse).write(shadow)
+    (platform.warehouse.root / "market/usdclp.parquet").unlink()
+    said = append_shadow(platform, LedgerStore(platform.warehouse), "7d", fan, is_replay=True)
+    assert "did not forecast" in said
+
+
+def outcomes(platform: WidthPlatform, factor: float, n: int = 25) -> None:
+    """Realized rows of both from daily forecasts, the challenger's errors `factor` times the champion's."""
+    errors = 12 * np.random.default_rng(5).standard_normal(n)
+    who = contest(platform)
+    parts = []
+    for config, scale, is_shadow in ((who.live, 1.0, False), (who.challenger, factor, True)):
+        name = platform.model_for(config)[1].fingerprint  # type: ignore[arg-type]
+        rows = realized_rows(900 + np.arange(n) % 5, scale * errors, half_width=25.0, name=name, every=7)
+        shift = date(2024, 10, 4) - rows["as_of"][0]
+        days = [pl.col(each) + shift for each in ("as_of", "target_date", "session", "origin_session")]
+        parts.append(rows.with_columns(*days, record=pl.lit("replay"), is_shadow=pl.lit(is_shadow)))
+    platform.warehouse.write("accuracy/realized", pl.concat(parts), "7d")
+
+
+def over(platform: WidthPlatform) -> Shadow:
+    return on_trial(platform, since=date(2024, 10, 1), until=date(2025, 6, 1))
+
+
+def test_a_trial_is_judged_on_what_came_true_by_the_same_rule(platform: WidthPlatform) -> None:
+    over(platform)
+    outcomes(platform, 0.8)
+    found = judge_shadow(platform, "7d")
+    assert found is not None
+    assert found.verdict == "approved", found.words
+    assert found.n == 25
+    assert found.criteria[0].value == pytest.approx(0.2)
+    assert "judged on live outcomes" in found.words.lower()
+    assert ShadowStore(platform.warehouse).read("7d") is not None  # until what is live has changed
+
+
+def test_a_trial_that_showed_nothing_ends_and_a_running_one_is_left_alone(platform: WidthPlatform) -> None:
+    over(platform)
+    outcomes(platform, 1.3)
+    found = judge_shadow(platform, "7d")
+    assert found is not None
+    assert found.verdict == "rejected"
+    assert ShadowStore(platform.warehouse).read("7d") is None
+    on_trial(platform)
+    assert judge_shadow(platform, "7d") is None
+    assert ShadowStore(platform.warehouse).read("7d") is not None
+
+
+def test_outcomes_before_and_after_the_trial_do_not_count(platform: WidthPlatform) -> None:
+    on_trial(platform, since=date(2024, 10, 18), until=date(2025, 1, 10))
+    outcomes(platform, 0.8)
+    found = judge_shadow(platform, "7d")
+    assert found is not None
+    assert (found.n, found.verdict) == (13, "inconclusive")
+
+
+def test_a_validation_picks_the_verdict_of_the_trial_up(platform: WidthPlatform) -> None:
+    search(platform)
+    over(platform)
+    outcomes(platform, 0.8)
+    ENGINE.made.clear()
+    found = run_validation(platform, ["7d"])["7d"]
+    assert found.verdict == "approved"
+    assert found.subject.search_id == "trial beside the champion"
+    assert found.subject.challenger == contest(platform).challenger.fingerprint
+
+
+def test_the_record_says_when_it_cannot_be_used(platform: WidthPlatform) -> None:
+    store = ShadowStore(platform.warehouse)
+    assert store.read("7d") is None
+    store.remove("7d")
+    shadow = on_trial(platform)
+    assert store.read("7d") == shadow
+    assert (shadow.runs_on(TODAY), shadow.runs_on(date(2025, 7, 14))) == (True, False)
+    assert (shadow.is_over(date(2025, 7, 20)), shadow.is_over(date(2025, 7, 21))) == (False, True)
+    store.path("7d").write_text('{"config": 1}')
+    with pytest.raises(WarehouseError, match="remove it: the trial ends"):
+        store.read("7d")
+    with pytest.raises(ValueError, match="no horizon"):
+        store.read("8d")
+
+
+def test_an_approved_trial_that_is_refused_does_not_stand_in_the_way_of_later_challengers(
+    platform: WidthPlatform,
+) -> None:
+    search(platform)
+    over(platform)
+    outcomes(platform, 0.8)
+    found = run_validation(platform, ["7d"])["7d"]
+    assert found.verdict == "approved"
+    deployer_of(platform).quarantine("7d", found.subject.challenger, "failed before", datetime.now(UTC))
+    made = deploy_validated(platform, "7d", found.table)
+    assert made.state == "refused"
+    assert ShadowStore(platform.warehouse).read("7d") is None

@@ -1,0 +1,180 @@
+"""The verdict from five criteria, its table and words, and the chance that a challenger no better would have passed."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import product
+
+import numpy as np
+import pytest
+
+from forex_assets.core.policy import Policy, SearchPolicy, ValidationPolicy
+from forex_assets.optimizer.block_permutation import block_length
+from forex_assets.optimizer.criteria import judge
+from forex_assets.optimizer.false_pass import false_pass
+from forex_assets.optimizer.gate_simulation import gate
+from forex_assets.optimizer.paired_losses import WALK, evidence_of, walk_rows
+from forex_assets.optimizer.simulated_markets import many_worlds
+from forex_assets.optimizer.tables import CRITERIA, VALIDATION_SCHEMA
+from forex_assets.optimizer.validation import (
+    NOTHING_NEW,
+    Subject,
+    Validation,
+    calibrated_verdict,
+    literal_verdict,
+    nothing_to_validate,
+    validate,
+)
+from forex_assets_tests.optimizer.rows import realized_rows
+
+SUBJECT = Subject("7d", "20250613T230000Z-abc123", "search1", datetime(2025, 6, 13, 23, tzinfo=UTC), "old", "new", "{}")
+EQUAL_TIMES = np.ones((2, 15))
+
+
+def noise(n: int, seed: int = 1) -> np.ndarray:
+    errors = 12 * np.random.default_rng(seed).standard_normal(n)
+    return errors - errors.mean()
+
+
+def judged(old: np.ndarray, new: np.ndarray, policy: Policy | None = None, subject: Subject = SUBJECT) -> Validation:
+    y = 900 + np.arange(len(old)) % 7
+    rows = [realized_rows(y, errors, half_width=25.0) for errors in (old, new)]
+    return validate(subject, *rows, EQUAL_TIMES, policy or Policy())
+
+
+def test_a_challenger_that_is_better_everywhere_is_approved_by_both_rules() -> None:
+    found = judged(noise(252), 0.9 * noise(252))
+    assert (found.verdict, found.literal, found.calibrated) == ("approved", "approved", "approved")
+    assert found.words.startswith("Approved on 252 origins from 2020-01-03 to ")
+    assert all(name in found.words.lower() for name in CRITERIA)
+    assert "no better would have been approved in" in found.words
+
+
+def test_a_better_median_with_a_band_that_misses_is_rejected() -> None:
+    old = noise(252)
+    rows = [realized_rows(np.full(252, 900.0), errors, half_width=w) for errors, w in ((old, 25), (0.9 * old, 5))]
+    found = validate(SUBJECT, *rows, EQUAL_TIMES, Policy())
+    assert (found.verdict, found.literal) == ("rejected", "rejected")
+    assert [each.calibrated for each in found.criteria].count("failed") == 1
+
+
+def test_what_could_be_chance_is_inconclusive_and_by_the_published_rule_approved() -> None:
+    old = noise(60)
+    new = 0.94 * np.random.default_rng(3).permutation(old)
+    assert judged(old, new).verdict == "inconclusive"
+    literal = judged(old, new, Policy(decide_by="literal"))
+    assert (literal.verdict, literal.calibrated) == ("approved", "inconclusive")
+    assert literal.false_pass == literal.chance.literal  # type: ignore[union-attr]
+
+
+def test_the_verdict_is_what_the_criteria_say_in_every_combination() -> None:
+    criteria = judge(evidence_of(*[realized_rows(np.full(80, 900.0), noise(80))] * 2, EQUAL_TIMES), Policy())
+    for said in product(("passed", "failed", "inconclusive"), repeat=5):
+        made = tuple(replace(each, calibrated=word) for each, word in zip(criteria, said, strict=True))  # type: ignore[arg-type]
+        wanted = "rejected" if "failed" in said else "approved" if said[0] == "passed" else "inconclusive"
+        assert calibrated_verdict(made) == wanted
+    for met in product((True, False, None), repeat=5):
+        made = tuple(replace(each, literal=each_met) for each, each_met in zip(criteria, met, strict=True))
+        wanted = "rejected" if False in met else "inconclusive" if None in met else "approved"
+        assert literal_verdict(made) == wanted
+
+
+def test_too_few_origins_are_inconclusive_by_either_rule() -> None:
+    for policy in (Policy(), Policy(decide_by="literal")):
+        found = judged(noise(59), 0.5 * noise(59), policy)
+        assert (found.verdict, found.false_pass, found.n) == ("inconclusive", None, 59)
+        assert found.table["literal"].null_count() == 5
+
+
+def test_no_origin_in_common_is_inconclusive() -> None:
+    found = judged(np.array([]), np.array([]))
+    assert found.verdict == "inconclusive"
+    assert "no origin in common" in found.words
+
+
+def test_the_table_has_a_row_a_criterion_and_one_verdict() -> None:
+    found = judged(noise(252), 0.9 * noise(252))
+    table = found.table
+    assert dict(table.schema) == VALIDATION_SCHEMA
+    assert table["criterion"].to_list() == list(CRITERIA)
+    assert set(table["verdict"]) == {"approved"}
+    assert set(table["n"]) == {252}
+    assert table["value"][0] == pytest.approx(0.1)
+    assert table["validation_id"].unique().to_list() == [SUBJECT.validation_id]
+    assert table["false_pass"][0] == found.false_pass
+
+
+def test_where_the_search_kept_what_is_live_nothing_is_computed() -> None:
+    found = nothing_to_validate(SUBJECT, Policy())
+    assert found.verdict == "inconclusive"
+    assert NOTHING_NEW in found.words
+    assert dict(found.table.schema) == VALIDATION_SCHEMA
+    assert found.table.height == 5
+    assert found.evidence is None
+
+
+def test_a_first_config_must_beat_the_walk() -> None:
+    first = replace(SUBJECT, champion=WALK)
+    rng = np.random.default_rng(2)
+    y = 850 + 12 * rng.standard_normal(120)
+    worse = realized_rows(y, 20 * rng.standard_normal(120), half_width=60.0)
+    slow = np.stack([np.full(15, 1e-5), np.ones(15)])
+    found = validate(first, walk_rows(worse), worse, slow, Policy())
+    assert found.verdict == "rejected"
+    better = realized_rows(y, 0.8 * (y - 850.0), half_width=25.0)
+    found = validate(first, walk_rows(better), better, slow, Policy())
+    assert found.verdict == "approved"
+    assert "formula" in found.table["words"][2]
+
+
+def test_words_say_what_the_origins_could_not_have_shown() -> None:
+    rng = np.random.default_rng(4)
+    found = judged(12 * rng.standard_normal(60), 12 * rng.standard_normal(60))
+    assert "a true gain of 5 % cannot be proved on them" in found.words
+
+
+@pytest.mark.parametrize("objective", ["crps", "rmse"])
+def test_a_challenger_no_better_passes_the_calibrated_rule_as_seldom_as_the_policy_says(objective: str) -> None:
+    policy = Policy(search=SearchPolicy(objective=objective))  # type: ignore[arg-type]
+    shares = []
+    for worlds in many_worlds(20, 252, 5, 31, candidates=1):
+        for world in range(20):
+            shares.append(false_pass(worlds.pair(world, 1, 252, EQUAL_TIMES), policy))
+    assert max(each.calibrated for each in shares) <= policy.validation.significance + 0.01
+    assert np.mean([each.literal for each in shares]) > 0.01
+
+
+def test_the_published_rules_chance_is_that_of_every_exchange_in_a_plain_loop() -> None:
+    rng = np.random.default_rng(12)
+    old, y = 12 * rng.standard_normal(14), 900 + rng.standard_normal(14)
+    new = 0.9 * old + 4 * rng.standard_normal(14)
+    policy = Policy(validation=ValidationPolicy(fewest=20, coverage=0.8))
+    found = evidence_of(*(realized_rows(y, e, half_width=18.0) for e in (old, new)), EQUAL_TIMES)
+    length = block_length(1.0)
+    passed = []
+    for swaps in product((False, True), repeat=14 // length):
+        is_swapped = np.repeat(swaps, length)
+        sides = [np.where(is_swapped, b, a) for a, b in ((old, new), (new, old))]
+        made = evidence_of(*(realized_rows(y, e, half_width=18.0) for e in sides), EQUAL_TIMES)
+        free = policy.model_copy(update={"validation": policy.validation.model_copy(update={"fewest": 2})})
+        passed.append(literal_verdict(judge(made, free)) == "approved")
+    assert false_pass(found, policy).literal == pytest.approx(np.mean(passed))
+    assert 0 < np.mean(passed) < 1
+
+
+def test_generated_candidates_are_better_by_what_was_asked_for() -> None:
+    losses = [worlds.crps.mean(axis=(0, 2)) for worlds in many_worlds(100, 200, 5, 5, candidates=2, gain=0.1)]
+    squares = [(w.errors**2).mean(axis=(0, 2)) for w in many_worlds(100, 200, 5, 5, candidates=2, gain=0.1)]
+    for means, power in ((np.mean(losses, axis=0), 1.0), (np.mean(squares, axis=0), 0.5)):
+        assert (means[1:] / means[0]) ** power == pytest.approx([0.9, 0.9], abs=0.01)
+    hits = np.mean([worlds.hits.mean() for worlds in many_worlds(50, 200, 5, 6, candidates=1)])
+    assert hits == pytest.approx(0.95, abs=0.015)
+
+
+def test_the_published_rule_lets_noise_through_and_the_calibrated_one_does_not() -> None:
+    found = gate("7d", 0.0, Policy(), n=60, seed=3)
+    assert found.published > 0.4
+    assert found.improved > 0.5
+    assert found.shown > 0.03
+    assert abs(found.delivered) < 0.02
+    assert found.calibrated <= 0.15  # 60 searches at 5 %: nine or more come once in a thousand
+    assert gate("7d", 0.1, Policy(), n=20, seed=3).calibrated > 0.6

@@ -1,0 +1,197 @@
+"""From a search's choice to the verdict: who is compared, on which dates, what is run again, what the files say."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from forex_assets.core import names as contracts
+from forex_assets.core.dagster.io_manager import WarehouseIO
+from forex_assets.core.inference_config import InferenceConfig
+from forex_assets.core.settings import load_settings
+from forex_assets.optimizer.candidate_backtest_run import splits_of
+from forex_assets.optimizer.tables import CRITERIA, VALIDATION_SCHEMA
+from forex_assets.optimizer.timing import by_turns
+from forex_assets.optimizer.validation import NOTHING_NEW
+from forex_assets.optimizer.validation_assets import CHECKS, criterion_holds, validation_report
+from forex_assets.optimizer.validation_run import run_validation
+from forex_assets_tests.optimizer.contests import ENGINE, WidthPlatform, WidthResource, fill, search, set_live
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("market") / "warehouse"
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the tables are kept after a search that found the right width, once a test has made it."""
+    return tmp_path_factory.mktemp("searched") / "warehouse"
+
+
+@pytest.fixture
+def platform(workspace: Path, tables: Path) -> WidthPlatform:
+    return fill(workspace, tables)
+
+
+@pytest.fixture
+def too_wide(workspace: Path, tables: Path, searched: Path) -> WidthPlatform:
+    """Bands of 1.6 times the right width are live, and the search has found narrower ones."""
+    set_live(workspace, temperature=1.6, is_calibrated=False)
+    if searched.exists():
+        return fill(workspace, searched)
+    platform = fill(workspace, tables)
+    search(platform)
+    shutil.copytree(workspace / "warehouse", searched)
+    return platform
+
+
+def test_right_bands_are_approved_in_place_of_too_wide_ones(too_wide: WidthPlatform, workspace: Path) -> None:
+    found = run_validation(too_wide, ["7d"])["7d"]
+    assert found.verdict == "approved", found.words
+    assert found.literal == "rejected"  # the medians are one and the same, and the published rule reads nothing else
+    live = too_wide.configs.read("7d")
+    challenger = InferenceConfig.model_validate_json(found.subject.challenger_config)
+    assert challenger == live.model_copy(update={"temperature": challenger.temperature})
+    assert challenger.temperature in (0.8, 1.0, 1.2)
+    assert (found.subject.champion, found.subject.challenger) == (live.fingerprint, challenger.fingerprint)
+    split = splits_of(too_wide, ["7d"])["7d"]
+    assert found.evidence is not None
+    assert found.evidence.as_of.to_list() == list(split.validation)
+    assert min(split.validation) > max(split.search)
+    assert found.superiority is not None
+    assert found.superiority < 0.05
+    assert "SAMPLE DATA" in found.words
+    assert dict(found.table.schema) == VALIDATION_SCHEMA
+
+
+def test_what_was_run_before_is_not_run_again_and_the_page_of_each_report_stays(
+    too_wide: WidthPlatform, workspace: Path
+) -> None:
+    first = run_validation(too_wide, ["7d"])["7d"]
+    ENGINE.made.clear()
+    again = run_validation(too_wide, ["7d"])["7d"]
+    # By turns: twice each at 15 origins and once before; and the fans of the page.
+    assert len(ENGINE.made) == 4 * 15 + 2 + 2
+    assert again.criteria[0] == first.criteria[0]
+    folder = workspace / "warehouse/sample/optimizer/validation_reports/7d"
+    names = {path.name for path in folder.iterdir()}
+    assert {f"{each.subject.validation_id}.{kind}" for each in (first, again) for kind in ("json", "html")} == names
+    said = json.loads((folder / f"{again.subject.validation_id}.json").read_text())
+    assert (said["verdict"], said["n"]) == ("approved", len(said["origins"]))
+    assert [each["criterion"] for each in said["criteria"]] == list(CRITERIA)
+
+
+def test_where_the_search_kept_what_is_live_no_fan_is_made(workspace: Path, platform: WidthPlatform) -> None:
+    set_live(workspace, temperature=1.0, is_calibrated=False)
+    assert search(platform) == platform.model_for(platform.configs.read("7d"))[1].fingerprint
+    ENGINE.made.clear()
+    found = run_validation(platform, ["7d"])["7d"]
+    assert (found.verdict, found.n, ENGINE.made) == ("inconclusive", 0, [])
+    assert NOTHING_NEW in found.words.lower()
+
+
+def test_the_first_config_of_a_horizon_is_held_against_the_walk(too_wide: WidthPlatform, workspace: Path) -> None:
+    too_wide.configs.path("7d").unlink()
+    found = run_validation(too_wide, ["7d"])["7d"]
+    assert found.subject.champion == "ewma"
+    assert found.verdict != "approved"  # the right width is the walk itself
+    assert found.evidence is not None
+    assert found.evidence.n == 252
+
+
+def test_a_change_by_hand_since_the_search_is_told_and_judged_as_it_is(
+    too_wide: WidthPlatform, workspace: Path
+) -> None:
+    changed = set_live(workspace, temperature=3.0, is_calibrated=False)
+    found = run_validation(too_wide, ["7d"])["7d"]
+    assert found.subject.champion == changed.fingerprint
+    assert "no longer live" in found.words
+    assert found.verdict == "approved"
+
+
+def test_a_horizon_that_was_not_searched_says_what_to_do(platform: WidthPlatform) -> None:
+    with pytest.raises(dg.Failure, match="forex-assets run --horizon 15d --force"):
+        run_validation(platform, ["15d"])
+
+
+def test_two_calls_take_turns_and_the_first_of_each_does_not_count() -> None:
+    called, now = list[str](), [0.0]
+
+    def call(name: str, seconds: float) -> None:
+        called.append(name)
+        now[0] += seconds
+
+    pairs = [(lambda k=k: call(f"a{k}", 1.0), lambda k=k: call(f"b{k}", 2.0 + k)) for k in range(2)]
+    found = by_turns(pairs, lambda: now[0])  # type: ignore[arg-type]
+    assert called == ["a0", "b0", "a0", "b0", "b0", "a0", "a1", "b1", "b1", "a1"]
+    assert found.tolist() == [[1.0, 1.0], [2.0, 3.0]]
+    assert by_turns([], lambda: 0.0).shape == (2, 0)
+
+
+def test_the_asset_tells_the_sensor_what_it_needs_and_its_checks_block_nothing(
+    too_wide: WidthPlatform, workspace: Path
+) -> None:
+    resource = WidthResource()
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = dg.materialize(
+            [validation_report, *CHECKS],
+            resources={"platform": resource, "io_manager": WarehouseIO(platform=resource)},
+            partition_key="7d",
+            instance=instance,
+        )
+        events = done.get_asset_materialization_events()
+        said = events[0].step_materialization_data.materialization.metadata
+    assert said[contracts.VERDICT].value == "approved"
+    assert said[contracts.MARKET].value == "sample"
+    assert said[contracts.CLOCK].value == too_wide.now.isoformat()
+    table = pl.read_parquet(workspace / "warehouse/sample/optimizer/validation_report/7d.parquet")
+    assert dict(table.schema) == VALIDATION_SCHEMA
+    for name in ("validation_id", "search_id", "champion", "challenger"):
+        assert str(said[name].value) == table[name][0]
+    checks = {each.check_name: each for each in done.get_asset_check_evaluations()}
+    assert len(checks) == len(CRITERIA)
+    assert checks["challenger_is_better"].passed
+    assert not any(each.blocking for each in checks.values())
+    assert criterion_holds(too_wide, "improvement").passed
+    Path(workspace / "configs/policy.yaml").write_text("decide_by: literal\n")
+    missed = criterion_holds(too_wide, "improvement")
+    assert not missed.passed
+    assert missed.message.startswith("7d: RMSE the same")
+
+
+def test_no_report_is_never_green(platform: WidthPlatform) -> None:
+    for criterion in CRITERIA:
+        assert not criterion_holds(platform, criterion).passed
+
+
+def test_a_config_that_the_stand_in_fills_in_is_not_its_own_challenger(
+    workspace: Path, tmp_path: Path, environment: Callable[..., None]
+) -> None:
+    environment(FOREX_MODEL="embedded")
+    bolt = {"model": "amazon/chronos-bolt-small", "num_samples": None, "temperature": None, "is_calibrated": False}
+    set_live(workspace, **bolt)
+    platform = fill(workspace, tmp_path / "tables")
+    assert search(platform) == platform.model_for(platform.configs.read("7d"))[1].fingerprint
+    assert NOTHING_NEW in run_validation(platform, ["7d"])["7d"].words
+
+
+@pytest.mark.parametrize("change", ["policy", "clock"])
+def test_no_date_of_the_search_is_judged_on_whatever_was_changed_since(
+    too_wide: WidthPlatform, workspace: Path, environment: Callable[..., None], change: str
+) -> None:
+    searched = set(splits_of(too_wide, ["7d"])["7d"].search)
+    if change == "policy":
+        policy = workspace / "configs/policy.yaml"
+        policy.write_text(policy.read_text().replace("  origins: 252", "  origins: 400"))
+    else:
+        environment(FOREX_AS_OF="2021-06-11")
+    found = run_validation(WidthPlatform(load_settings()), ["7d"])["7d"]
+    judged = set() if found.evidence is None else set(found.evidence.as_of.to_list())
+    assert not searched & judged
+    assert "have changed since the search" in found.words
+    assert found.verdict == ("approved" if change == "policy" else "inconclusive")
