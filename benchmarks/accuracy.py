@@ -41,12 +41,12 @@ from forex_assets.forecasts.realized import as_issued, join_realized
 from forex_assets.market.prices import USDCLP
 
 PACKAGE = PROJECT / "forex_assets"
-MODELS = PACKAGE / "models"
+MODELS = PACKAGE / "forecasts/chronos"
 WALKS: dict[str, Engine] = {"ewma": EwmaEngine(), "random-walk": RandomWalkEngine()}
 BATCH = 16
 SHARED_SOURCES = (
-    *(f"domain/forecast/{name}.py" for name in ("baselines", "fan", "forecast", "representation")),
-    *("domain/accuracy/backtest.py", "domain/market/quality.py"),
+    *(f"forecasts/{name}.py" for name in ("baselines", "forecast", "representation")),
+    *("core/fan.py", "accuracy/backtest.py", "market/quality.py"),
 )
 
 
@@ -64,7 +64,7 @@ def entrant(label: str, samples: int, seed: int) -> Entrant:
     """The engine of a name or a model's folder, with the settings that it is run with."""
     simple = {**WALKS, **PEERS}
     if label in simple:
-        sources = [*SHARED_SOURCES, "adapters/peers*.py"] if label in PEERS else SHARED_SOURCES
+        sources = [*SHARED_SOURCES, "accuracy/peers/*.py"] if label in PEERS else SHARED_SOURCES
         config = InferenceConfig(horizon="90d", model=label, context_length=500)  # they read none of it
         return Entrant(label, simple[label], config, _digest(sources, ()))
     folder = MODELS / label if (MODELS / label / "config.json").is_file() else Path(label).expanduser()
@@ -84,7 +84,7 @@ def entrant(label: str, samples: int, seed: int) -> Entrant:
         representation=ours.get("representation", "anchored"),
         seed=seed,
     )
-    sources = [*SHARED_SOURCES, "adapters/chronos_model.py", "adapters/t5_sampler.py"]
+    sources = [*SHARED_SOURCES, "forecasts/chronos/model.py", "forecasts/chronos/sampler.py"]
     weights = sorted(file for pattern in ("*.json", "*.safetensors", "*.bin") for file in folder.glob(pattern))
     return Entrant(engine.model, engine, config, _digest(sources, weights))
 

@@ -67,7 +67,7 @@ def dagster() -> dict[str, float]:
     import dagster as dg
 
     from forex_assets.cli.runner import run_assets
-    from forex_assets.core import names as contracts
+    from forex_assets.core.dagster import keys
     from forex_assets.core.horizon import HORIZONS
     from forex_assets.core.settings import load_settings
     from forex_assets.locations.forecasting import build
@@ -87,9 +87,9 @@ def dagster() -> dict[str, float]:
     return {
         "imports": imports,
         "instance": timed(instance),
-        "ingest": timed(lambda: run_assets(ready, [contracts.USDCLP, contracts.COPPER])),
-        "features": timed(lambda: run_assets(ready, [contracts.FEATURES])),
-        "forecast": timed(lambda: run_assets(ready, [contracts.LATEST], list(HORIZONS))),
+        "ingest": timed(lambda: run_assets(ready, [keys.USDCLP, keys.COPPER])),
+        "features": timed(lambda: run_assets(ready, [keys.FEATURES])),
+        "forecast": timed(lambda: run_assets(ready, [keys.LATEST], list(HORIZONS))),
     }
 
 

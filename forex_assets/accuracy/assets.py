@@ -16,9 +16,10 @@ from forex_assets.accuracy.copper_effect import (
 from forex_assets.accuracy.plots import scorecard_plot
 from forex_assets.accuracy.scorecard import SCORECARD_SCHEMA, scorecard
 from forex_assets.accuracy.superiority import spa_p_value
-from forex_assets.core import names as contracts
+from forex_assets.core import names
+from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.conditions import on_new_inputs, on_saturdays
-from forex_assets.core.dagster.io_manager import table_key
+from forex_assets.core.dagster.keys import table_key
 from forex_assets.core.dagster.metadata import column_schema, frame_metadata, is_sample
 from forex_assets.core.schemas import REALIZED_SCHEMA, empty
 from forex_assets.forecasts.forecast import COVARIATE_ENGINES
@@ -31,14 +32,14 @@ from forex_assets.platform import Platform, PlatformResource
 
 
 @dg.asset(
-    key=contracts.REALIZED,
-    ins={"usdclp": dg.AssetIn(key=contracts.USDCLP)},
-    deps=[contracts.LEDGER],
-    partitions_def=contracts.HORIZON_PARTITIONS,
+    key=keys.REALIZED,
+    ins={"usdclp": dg.AssetIn(key=keys.USDCLP)},
+    deps=[keys.LEDGER],
+    partitions_def=keys.HORIZON_PARTITIONS,
     backfill_policy=dg.BackfillPolicy.single_run(),
     group_name="accuracy",
     kinds={"polars", "parquet"},
-    owners=contracts.OWNERS,
+    owners=names.OWNERS,
     metadata=column_schema(REALIZED_SCHEMA),
     automation_condition=on_new_inputs(),
     description="Every forecast in the ledger beside the sessions that came true, by step, with its scores and the "
@@ -52,9 +53,9 @@ def realized(
     prices = truths(ready, usdclp)
     ledger, tables = LedgerStore(ready.warehouse), {}
     for horizon in context.partition_keys:
-        previous = ready.warehouse.read(table_key(contracts.REALIZED), horizon)
+        previous = ready.warehouse.read(table_key(keys.REALIZED), horizon)
         tables[horizon] = realize(ledger.read(horizon), prices, ready.now, previous=previous)
-        context.add_asset_metadata(_counts(tables[horizon]), contracts.REALIZED, horizon)
+        context.add_asset_metadata(_counts(tables[horizon]), keys.REALIZED, horizon)
     return tables
 
 
@@ -72,13 +73,13 @@ class BacktestSettings(dg.Config):
 
 
 @dg.asset(
-    key=contracts.BACKTEST,
-    deps=[contracts.USDCLP, contracts.FEATURES, contracts.INFERENCE_CONFIG],
-    partitions_def=contracts.HORIZON_PARTITIONS,
+    key=keys.BACKTEST,
+    deps=[keys.USDCLP, keys.FEATURES, keys.INFERENCE_CONFIG],
+    partitions_def=keys.HORIZON_PARTITIONS,
     backfill_policy=dg.BackfillPolicy.single_run(),
     group_name="accuracy",
     kinds={"polars", "parquet"},
-    owners=contracts.OWNERS,
+    owners=names.OWNERS,
     metadata=column_schema(REALIZED_SCHEMA),
     automation_condition=on_saturdays(),
     description="What the configured engine would have said on past dates, each origin seeing only what was available "
@@ -99,18 +100,18 @@ def backtest(
         )
         tables[horizon] = rows
         shown = _counts(rows) | {"skipped": len(skipped), "skipped_because": "; ".join(skipped[:3]) or "none"}
-        context.add_asset_metadata(shown, contracts.BACKTEST, horizon)
+        context.add_asset_metadata(shown, keys.BACKTEST, horizon)
     return tables
 
 
 @dg.asset(
-    key=contracts.SCORECARD,
-    deps=[contracts.REALIZED, contracts.BACKTEST],
+    key=keys.SCORECARD,
+    deps=[keys.REALIZED, keys.BACKTEST],
     group_name="accuracy",
     kinds={"polars", "parquet"},
-    owners=contracts.OWNERS,
+    owners=names.OWNERS,
     metadata=column_schema(SCORECARD_SCHEMA),
-    automation_condition=on_new_inputs(contracts.REALIZED, contracts.BACKTEST),
+    automation_condition=on_new_inputs(keys.REALIZED, keys.BACKTEST),
     description="How wrong, how sure and how much better than no change: by record (ledger, replay, backtest), horizon "
     "and span, each figure beside the random walk's and the EWMA walk's on the same dates.",
 )
@@ -129,16 +130,16 @@ def scorecard_asset(context: dg.AssetExecutionContext, platform: PlatformResourc
 
 
 @dg.asset(
-    key=contracts.COPPER_EFFECT,
-    deps=[contracts.BACKTEST, contracts.FEATURES],
-    partitions_def=contracts.HORIZON_PARTITIONS,
+    key=keys.COPPER_EFFECT,
+    deps=[keys.BACKTEST, keys.FEATURES],
+    partitions_def=keys.HORIZON_PARTITIONS,
     backfill_policy=dg.BackfillPolicy.single_run(),
     group_name="accuracy",
     kinds={"polars", "parquet"},
-    owners=contracts.OWNERS,
+    owners=names.OWNERS,
     metadata=column_schema(COPPER_EFFECT_SCHEMA),
     # New features come every evening; what copper is worth changes only with the backtest.
-    automation_condition=on_new_inputs().ignore(dg.AssetSelection.assets(contracts.FEATURES)),
+    automation_condition=on_new_inputs().ignore(dg.AssetSelection.assets(keys.FEATURES)),
     description="Whether copper helps: the backtest's fans against the same fans moved by a ridge on the ten features, "
     "fitted at each origin on what had come true by then; for Chronos-2, itself with and without the features. With "
     "intervals, by year and in words.",
@@ -146,10 +147,10 @@ def scorecard_asset(context: dg.AssetExecutionContext, platform: PlatformResourc
 def copper_effect_asset(context: dg.AssetExecutionContext, platform: PlatformResource) -> dict[str, pl.DataFrame]:
     """One row a comparison and scope."""
     ready, tables = platform.platform(), {}
-    features = ready.warehouse.read(table_key(contracts.FEATURES))
-    prices = [ready.warehouse.read(table_key(key)) for key in (contracts.COPPER, contracts.USDCLP)]
+    features = ready.warehouse.read(table_key(keys.FEATURES))
+    prices = [ready.warehouse.read(table_key(key)) for key in (keys.COPPER, keys.USDCLP)]
     for horizon in context.partition_keys:
-        rows = ready.warehouse.read(table_key(contracts.BACKTEST), horizon)
+        rows = ready.warehouse.read(table_key(keys.BACKTEST), horizon)
         if rows is None:
             raise dg.Failure(f"no backtest of {horizon} to compare on; make it with `forex-assets backtest`")
         if features is None:
@@ -161,7 +162,7 @@ def copper_effect_asset(context: dg.AssetExecutionContext, platform: PlatformRes
         if prices[0] is not None and prices[1] is not None:
             lags = lead_lag(prices[0], prices[1]).to_dicts()
             shown["lead_lag"] = dg.MetadataValue.table([dg.TableRecord(row) for row in lags])
-        context.add_asset_metadata(frame_metadata(table) | shown, contracts.COPPER_EFFECT, horizon)
+        context.add_asset_metadata(frame_metadata(table) | shown, keys.COPPER_EFFECT, horizon)
     return tables
 
 
@@ -184,7 +185,7 @@ def _with_and_without(ready: Platform, horizon: str, rows: pl.DataFrame, feature
 def realized_rows(ready: Platform) -> pl.DataFrame:
     """All that has come true of ledger and backtest, every horizon; no rows where there is nothing yet."""
     frames = [empty(REALIZED_SCHEMA)]
-    for key in (contracts.REALIZED, contracts.BACKTEST):
+    for key in (keys.REALIZED, keys.BACKTEST):
         name = table_key(key)
         stored = (ready.warehouse.read(name, horizon) for horizon in ready.warehouse.partitions(name))
         frames += [frame for frame in stored if frame is not None]

@@ -4,8 +4,8 @@ import dagster as dg
 import polars as pl
 
 from forex_assets.accuracy.scorecard import SCORECARD_SCHEMA, coverage_is_within_its_interval
-from forex_assets.core import names as contracts
-from forex_assets.core.dagster.io_manager import table_key
+from forex_assets.core.dagster import keys
+from forex_assets.core.dagster.keys import table_key
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import LEDGER_SCHEMA, REALIZED_SCHEMA, USDCLP_SCHEMA, empty
 from forex_assets.forecasts.ledger_store import LedgerStore
@@ -31,36 +31,36 @@ def _realized_covers_every_due_forecast(platform: Platform) -> Finding:
     """All horizons that have a ledger."""
     store, warehouse = LedgerStore(platform.warehouse), platform.warehouse
     ledger = pl.concat([empty(LEDGER_SCHEMA), *(store.read(horizon) for horizon in HORIZONS)])
-    tables = [warehouse.read(table_key(contracts.REALIZED), horizon) for horizon in HORIZONS]
+    tables = [warehouse.read(table_key(keys.REALIZED), horizon) for horizon in HORIZONS]
     realized = pl.concat([empty(REALIZED_SCHEMA), *(table for table in tables if table is not None)])
-    prices = warehouse.read(table_key(contracts.USDCLP))
+    prices = warehouse.read(table_key(keys.USDCLP))
     known = truths(platform, empty(USDCLP_SCHEMA) if prices is None else prices)
     return covers_every_due_forecast(ledger, realized, known, platform.now)
 
 
 def _coverage_is_within_its_interval(platform: Platform) -> Finding:
     """The card as it is stored."""
-    card = platform.warehouse.read(table_key(contracts.SCORECARD))
+    card = platform.warehouse.read(table_key(keys.SCORECARD))
     return coverage_is_within_its_interval(empty(SCORECARD_SCHEMA) if card is None else card)
 
 
 ALL: list[dg.AssetChecksDefinition] = [
     check_of(
-        contracts.LEDGER,
+        keys.LEDGER,
         "ledger_chain_is_intact",
         _ledger_chain_is_intact,
         "Every entry of the ledger is as it was written and follows the one before; the first that does not is named.",
         blocks=False,
     ),
     check_of(
-        contracts.REALIZED,
+        keys.REALIZED,
         "realized_covers_every_due_forecast",
         _realized_covers_every_due_forecast,
         "Every forecast whose session has a price is scored, against the price that stands now.",
         blocks=False,
     ),
     check_of(
-        contracts.SCORECARD,
+        keys.SCORECARD,
         "coverage_is_within_its_interval",
         _coverage_is_within_its_interval,
         "The share of prices inside the 95 % band is 95 % as far as the independent forecasts can tell.",

@@ -56,7 +56,7 @@ def _explanation(platform: Platform, instance: "dg.DagsterInstance | None", hori
 
 def _part(platform: Platform, instance: "dg.DagsterInstance | None", part: str, horizon: str) -> dict[str, Any] | None:
     """The last table of one part, with what its record said of it."""
-    from forex_assets.core import names as contracts
+    from forex_assets.core import names
     from forex_assets.core.dagster.run_records import last_by_clock
 
     table = platform.warehouse.read(PARTS[part], horizon, SCHEMAS[part])
@@ -68,8 +68,8 @@ def _part(platform: Platform, instance: "dg.DagsterInstance | None", part: str, 
     record = last_by_clock(instance, key, horizon, platform.reading_branch, platform.now)
     if record is None:
         return None
-    names = (contracts.WORDS, contracts.FIRES, contracts.REASONS, contracts.VERDICT, contracts.SEARCH_ID)
-    said = {name: record.metadata[name] for name in names if name in record.metadata}
+    shown = (names.WORDS, names.FIRES, names.REASONS, names.VERDICT, names.SEARCH_ID)
+    said = {name: record.metadata[name] for name in shown if name in record.metadata}
     return {"at": record.clock.isoformat(), **said, "rows": table.to_dicts()}
 
 
@@ -98,16 +98,17 @@ def _recorded(
     """Searches and verdicts on the market that is read, from Dagster's records."""
     from itertools import islice
 
-    from forex_assets.core import names as contracts
+    from forex_assets.core import names
+    from forex_assets.core.dagster import keys
     from forex_assets.core.dagster.run_records import records
 
     if instance is None:
         return []
     entries = []
-    for what, key in (("search", contracts.CANDIDATE_CONFIG), ("validation", contracts.VALIDATION_REPORT)):
+    for what, key in (("search", keys.CANDIDATE_CONFIG), ("validation", keys.VALIDATION_REPORT)):
         for each in islice(records(instance, key, horizon, page=limit), limit):
-            if each.metadata.get(contracts.MARKET) == platform.reading_branch:
-                outcome = each.metadata.get(contracts.VERDICT) or f"found {each.metadata.get(contracts.CHALLENGER)}"
+            if each.metadata.get(names.MARKET) == platform.reading_branch:
+                outcome = each.metadata.get(names.VERDICT) or f"found {each.metadata.get(names.CHALLENGER)}"
                 entries.append(_entry(horizon, each.written_at.isoformat(), what, outcome, each.metadata))
     return entries
 

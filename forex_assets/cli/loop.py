@@ -93,13 +93,13 @@ def _firing(platform: "Platform", horizons: list[str], *, is_forced: bool) -> "t
     Two that are told to search at once may both be answered by the decision of the one: the other waits.
     """
     from forex_assets.cli.overview import instance_of
-    from forex_assets.core import names as contracts
+    from forex_assets.core.dagster import keys
     from forex_assets.core.dagster.run_records import is_searching, records
 
     with instance_of(platform) as instance:
         if instance is None:
             return {}, []
-        newest = {name: next(records(instance, contracts.TRIGGER_DECISION, name)) for name in horizons}
+        newest = {name: next(records(instance, keys.TRIGGER_DECISION, name)) for name in horizons}
         firing = {name: decision for name, decision in newest.items() if decision.fires}
         waiting = [name for name in (horizons if is_forced else firing) if is_searching(instance, name)]
     return {name: decision for name, decision in firing.items() if name not in waiting}, waiting
@@ -121,23 +121,24 @@ def _recalibrate(platform: "Platform", horizon: str, decision: "Record", say: An
     """
     from forex_assets.cli.overview import instance_of
     from forex_assets.cli.runner import run_job
-    from forex_assets.core import names as contracts
+    from forex_assets.core import names
+    from forex_assets.core.dagster import keys
     from forex_assets.core.dagster.run_records import records
 
     say(f"searching and validating {horizon} …")
     tags = {
-        contracts.DECISION_TAG: decision.id,
-        contracts.REASON_TAG: ", ".join(decision.names(contracts.REASONS)),
-        contracts.HORIZON_TAG: horizon,
-        contracts.ATTEMPT_TAG: "1",
+        names.DECISION_TAG: decision.id,
+        names.REASON_TAG: ", ".join(decision.names(names.REASONS)),
+        names.HORIZON_TAG: horizon,
+        names.ATTEMPT_TAG: "1",
     }
-    run_job(platform, contracts.OPTIMIZE_JOB, horizon, tags)
+    run_job(platform, names.OPTIMIZE_JOB, horizon, tags)
     with instance_of(platform) as instance:
-        report = next(records(instance, contracts.VALIDATION_REPORT, horizon)) if instance else None
-    if report is not None and report.metadata.get(contracts.VERDICT) == "approved":
+        report = next(records(instance, keys.VALIDATION_REPORT, horizon)) if instance else None
+    if report is not None and report.metadata.get(names.VERDICT) == "approved":
         say(f"deploying {horizon} …")
-        validation = str(report.metadata.get(contracts.VALIDATION_ID))
-        run_job(platform, contracts.DEPLOY_JOB, horizon, {contracts.VALIDATION_TAG: validation})
+        validation = str(report.metadata.get(names.VALIDATION_ID))
+        run_job(platform, names.DEPLOY_JOB, horizon, {names.VALIDATION_TAG: validation})
 
 
 @app.command(epilog="Examples:  forex-assets validate --horizon 7d  ·  validate --json")
@@ -149,11 +150,11 @@ def validate(horizon: Horizon = "all", as_json: AsJson = False) -> None:
     from forex_assets.cli import render_loop
     from forex_assets.cli.explanation import explanations
     from forex_assets.cli.runner import run_assets
-    from forex_assets.core import names as contracts
+    from forex_assets.core.dagster import keys
     from forex_assets.locations.optimization import build
 
     with err.status("both forecast from the same past dates …"):
-        run_assets(platform, [contracts.VALIDATION_REPORT], horizons, build=build)
+        run_assets(platform, [keys.VALIDATION_REPORT], horizons, build=build)
     found = explanations(platform, horizons)
     if as_json:
         print_json([{"horizon": each["horizon"], **(each["validation"] or {})} for each in found])

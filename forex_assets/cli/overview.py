@@ -150,7 +150,8 @@ def optimization_of(platform: Platform) -> list[dict[str, Any]]:
 
 def _optimization_record(platform: Platform, instance: "dg.DagsterInstance | None", horizon: str) -> dict[str, Any]:
     """As Dagster noted it, by the platform's clock; nothing but requests where there is no instance yet."""
-    from forex_assets.core import names as contracts
+    from forex_assets.core import names
+    from forex_assets.core.dagster import keys
     from forex_assets.core.dagster.run_records import is_searching, last_by_clock, open_requests
 
     fields = ("last_optimized", "age_days", "decided_at", "fires", "reasons", "words")
@@ -158,8 +159,8 @@ def _optimization_record(platform: Platform, instance: "dg.DagsterInstance | Non
     if instance is None:
         return record | {"requests": [each.words for each in platform.requests.open(horizon).requests]}
     at = (horizon, platform.reading_branch, platform.now)
-    search = last_by_clock(instance, contracts.OPTIMIZED, *at)
-    decision = last_by_clock(instance, contracts.TRIGGER_DECISION, *at)
+    search = last_by_clock(instance, keys.OPTIMIZED, *at)
+    decision = last_by_clock(instance, keys.TRIGGER_DECISION, *at)
     waiting = open_requests(instance, platform.requests, horizon)
     record |= {"is_searching": is_searching(instance, horizon), "requests": [each.words for each in waiting.requests]}
     if search is not None:
@@ -167,7 +168,7 @@ def _optimization_record(platform: Platform, instance: "dg.DagsterInstance | Non
         record |= {"last_optimized": str(day), "age_days": (platform.settings.as_of_date - day).days}
     if decision is not None:
         record |= {"decided_at": decision.clock.isoformat(), "fires": decision.fires}
-        record |= {"reasons": decision.names(contracts.REASONS), "words": decision.metadata.get(contracts.WORDS)}
+        record |= {"reasons": decision.names(names.REASONS), "words": decision.metadata.get(names.WORDS)}
     return record
 
 
@@ -178,20 +179,21 @@ def noted_heads(platform: Platform) -> dict[str, list[str]]:
     """
     import dagster as dg
 
-    from forex_assets.core import names as contracts
+    from forex_assets.core import names
+    from forex_assets.core.dagster import keys
 
     heads: dict[str, list[str]] = {}
     with instance_of(platform) as instance:
         for horizon in HORIZONS if instance is not None else ():
             found = instance.fetch_materializations(  # type: ignore[union-attr]
-                dg.AssetRecordsFilter(asset_key=contracts.LEDGER, asset_partitions=[horizon]), limit=HEADS
+                dg.AssetRecordsFilter(asset_key=keys.LEDGER, asset_partitions=[horizon]), limit=HEADS
             ).records
             noted = [record.asset_materialization.metadata for record in found if record.asset_materialization]
             root = str(platform.warehouse.root)
             heads[horizon] = [
-                str(said[contracts.LEDGER_HEAD].value)
+                str(said[names.LEDGER_HEAD].value)
                 for said in noted
-                if contracts.LEDGER_HEAD in said and str(said[contracts.LEDGER_ROOT].value) == root
+                if names.LEDGER_HEAD in said and str(said[names.LEDGER_ROOT].value) == root
             ]
     return heads
 

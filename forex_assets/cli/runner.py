@@ -7,9 +7,10 @@ from typing import Any
 
 import dagster as dg
 
-from forex_assets.core import names as contracts
+from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.instance import prepare_instance
-from forex_assets.core.dagster.io_manager import WarehouseIO, table_key
+from forex_assets.core.dagster.io_manager import WarehouseIO
+from forex_assets.core.dagster.keys import table_key
 from forex_assets.core.dagster.run_records import end_dead_runs, forecasts_of
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.processes import PROCESS_TAG, process_name
@@ -42,12 +43,12 @@ def materialize_market(platform: Platform) -> list[dict[str, Any]]:
     Raises:
         RunFailed: an asset failed, or a check that blocks what is downstream.
     """
-    keys = [contracts.COPPER, contracts.USDCLP, contracts.REVISIONS, contracts.FEATURES]
-    result = run_assets(platform, keys)
+    wanted = [keys.COPPER, keys.USDCLP, keys.REVISIONS, keys.FEATURES]
+    result = run_assets(platform, wanted)
     said = {event.asset_key: event for event in result.get_asset_materialization_events() if event.asset_key}
     return [
         {"asset": table_key(key), **_plain(said[key].step_materialization_data.materialization.metadata)}
-        for key in keys
+        for key in wanted
         if key in said
     ]
 
@@ -59,10 +60,10 @@ def materialize_forecasts(platform: Platform, horizons: list[str]) -> None:
         RunFailed: as above.
     """
     try:
-        run_assets(platform, [contracts.LATEST, contracts.LEDGER, contracts.REALIZED], horizons)
+        run_assets(platform, [keys.LATEST, keys.LEDGER, keys.REALIZED], horizons)
     except RunFailed as error:  # what one horizon's settings have done to the run is not done to the others' record
         for name in error.made:
-            run_assets(platform, [contracts.LEDGER, contracts.REALIZED], [name])
+            run_assets(platform, [keys.LEDGER, keys.REALIZED], [name])
         raise
 
 
@@ -77,8 +78,8 @@ def materialize_backtest(platform: Platform, horizons: list[str], settings: dict
     Raises:
         RunFailed: as above.
     """
-    config = {"ops": {"__".join(contracts.BACKTEST.path): {"config": settings or {}}}}
-    run_assets(platform, [contracts.BACKTEST, contracts.COPPER_EFFECT], horizons, config)
+    config = {"ops": {"__".join(keys.BACKTEST.path): {"config": settings or {}}}}
+    run_assets(platform, [keys.BACKTEST, keys.COPPER_EFFECT], horizons, config)
 
 
 def materialize_scorecard(platform: Platform) -> None:
@@ -87,7 +88,7 @@ def materialize_scorecard(platform: Platform) -> None:
     Raises:
         RunFailed: as above.
     """
-    run_assets(platform, [contracts.SCORECARD])
+    run_assets(platform, [keys.SCORECARD])
 
 
 def materialize_decisions(platform: Platform, horizons: list[str]) -> None:
@@ -98,8 +99,8 @@ def materialize_decisions(platform: Platform, horizons: list[str]) -> None:
     """
     from forex_assets.locations.optimization import build
 
-    run_assets(platform, [contracts.DRIFT_REPORT], build=build)
-    run_assets(platform, [contracts.DEGRADATION_REPORT, contracts.TRIGGER_DECISION], horizons, build=build)
+    run_assets(platform, [keys.DRIFT_REPORT], build=build)
+    run_assets(platform, [keys.DEGRADATION_REPORT, keys.TRIGGER_DECISION], horizons, build=build)
 
 
 def run_assets(
@@ -182,7 +183,7 @@ def _definitions(platform: Platform, build: Callable[[Mapping[str, Any]], dg.Def
     settings = platform.settings
     overrides = {"warehouse": str(settings.warehouse), "configs": str(settings.configs)}
     resource = PlatformResource(overrides=overrides | ({"as_of": settings.as_of} if settings.as_of else {}))
-    return build({"platform": resource, "io_manager": WarehouseIO(platform=resource)})
+    return build({"session": resource, "platform": resource, "io_manager": WarehouseIO(session=resource)})
 
 
 def _raise_where_failed(result: dg.ExecuteInProcessResult, made: Sequence[str] = ()) -> None:

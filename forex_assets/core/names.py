@@ -1,34 +1,27 @@
-"""Every name that more than one file shares: asset keys, groups, partitions, tags. Nothing else belongs here."""
+"""Every name that more than one file shares: tables, metadata, tags, jobs. Dagster's keys: `core.dagster.keys`."""
 
 from typing import Final
 
-import dagster as dg
-
-from forex_assets.core.horizon import HORIZONS
-
-COPPER: Final = dg.AssetKey(["market", "copper_hgf_usd_lb"])
-USDCLP: Final = dg.AssetKey(["market", "usdclp"])
-REVISIONS: Final = dg.AssetKey(["market", "revisions"])
-FEATURES: Final = dg.AssetKey(["features", "copper"])
-INFERENCE_CONFIG: Final = dg.AssetKey(["config", "inference"])
-LATEST: Final = dg.AssetKey(["forecasts", "latest"])
-LEDGER: Final = dg.AssetKey(["forecasts", "ledger"])
-REALIZED: Final = dg.AssetKey(["accuracy", "realized"])
-BACKTEST: Final = dg.AssetKey(["accuracy", "backtest"])
-SCORECARD: Final = dg.AssetKey(["accuracy", "scorecard"])
-COPPER_EFFECT: Final = dg.AssetKey(["accuracy", "copper_effect"])
-DRIFT_REPORT: Final = dg.AssetKey(["monitoring", "drift_report"])
-DEGRADATION_REPORT: Final = dg.AssetKey(["monitoring", "degradation_report"])
-TRIGGER_DECISION: Final = dg.AssetKey(["monitoring", "trigger_decision"])
-SEARCH_REQUEST: Final = dg.AssetKey(["optimizer", "search_request"])
-CANDIDATE_CONFIG: Final = dg.AssetKey(["optimizer", "candidate_config"])
-VALIDATION_REPORT: Final = dg.AssetKey(["optimizer", "validation_report"])
-DEPLOYMENT: Final = dg.AssetKey(["optimizer", "deployment"])
-DEPLOYMENT_WATCH: Final = dg.AssetKey(["optimizer", "deployment_watch"])
-DAILY_REPORT: Final = dg.AssetKey(["report", "daily"])
-
-OPTIMIZED: Final = CANDIDATE_CONFIG
-"""The asset whose materialization counts as a horizon's optimization: the age of its settings is counted from it."""
+COPPER: Final = "market/copper_hgf_usd_lb"
+USDCLP: Final = "market/usdclp"
+REVISIONS: Final = "market/revisions"
+FEATURES: Final = "features/copper"
+INFERENCE_CONFIG: Final = "config/inference"
+LATEST: Final = "forecasts/latest"
+LEDGER: Final = "forecasts/ledger"
+REALIZED: Final = "accuracy/realized"
+BACKTEST: Final = "accuracy/backtest"
+SCORECARD: Final = "accuracy/scorecard"
+COPPER_EFFECT: Final = "accuracy/copper_effect"
+DRIFT_REPORT: Final = "monitoring/drift_report"
+DEGRADATION_REPORT: Final = "monitoring/degradation_report"
+TRIGGER_DECISION: Final = "monitoring/trigger_decision"
+SEARCH_REQUEST: Final = "optimizer/search_request"
+CANDIDATE_CONFIG: Final = "optimizer/candidate_config"
+VALIDATION_REPORT: Final = "optimizer/validation_report"
+DEPLOYMENT: Final = "optimizer/deployment"
+DEPLOYMENT_WATCH: Final = "optimizer/deployment_watch"
+DAILY_REPORT: Final = "report/daily"
 
 CHAMPION: Final = "champion"
 """Metadata of search, validation and deployment: fingerprint of the settings that are live, or were before."""
@@ -113,7 +106,6 @@ LEDGER_ROOT: Final = "warehouse"
 """Metadata beside it: the warehouse that the chain lies in."""
 
 OWNERS: Final = ["team:treasury"]
-HORIZON_PARTITIONS: Final = dg.StaticPartitionsDefinition(list(HORIZONS))
 
 MARKET_JOB: Final = "market_refresh"
 FORECAST_JOB: Final = "forecast_all_horizons"

@@ -8,8 +8,9 @@ from typing import Final
 import dagster as dg
 import polars as pl
 
-from forex_assets.core import names as contracts
-from forex_assets.core.dagster.io_manager import table_key
+from forex_assets.core import names
+from forex_assets.core.dagster import keys
+from forex_assets.core.dagster.keys import table_key
 from forex_assets.core.dagster.metadata import clock_metadata, column_schema, frame_metadata, small_table
 from forex_assets.core.dagster.run_records import Record, attempts_for, deployment_values, is_ours, records
 from forex_assets.core.horizon import HORIZONS
@@ -23,13 +24,13 @@ REPORTS: Final = 50
 
 
 @dg.asset(
-    key=contracts.DEPLOYMENT,
-    deps=[contracts.VALIDATION_REPORT],
-    partitions_def=contracts.HORIZON_PARTITIONS,
+    key=keys.DEPLOYMENT,
+    deps=[keys.VALIDATION_REPORT],
+    partitions_def=keys.HORIZON_PARTITIONS,
     backfill_policy=dg.BackfillPolicy.single_run(),
     group_name="optimizer",
     kinds={"json", "git"},
-    owners=contracts.OWNERS,
+    owners=names.OWNERS,
     metadata=column_schema(DEPLOYMENT_SCHEMA),
     description="Brings an approved challenger live: backup, draft, replacement, commit, or nothing; refuses what was "
     "not approved, was validated against something else, or is in quarantine. The loop closes through the file.",
@@ -43,7 +44,7 @@ def deployment(context: dg.AssetExecutionContext, platform: PlatformResource) ->
         deployer_of(ready).prune(real_now())
         context.log.info(f"{horizon}: {record.state}: {record.reason}")
         tables[horizon] = records_table(deployer_of(ready).records(horizon))
-        context.add_asset_metadata(deployment_metadata(ready, record, tables[horizon]), contracts.DEPLOYMENT, horizon)
+        context.add_asset_metadata(deployment_metadata(ready, record, tables[horizon]), keys.DEPLOYMENT, horizon)
         if record.state == "failed":
             raise dg.Failure(f"{horizon}: {record.reason}; what was live is live", allow_retries=False)
     return tables
@@ -55,10 +56,10 @@ def _report(ready: Platform, horizon: str, tags: dict[str, str]) -> pl.DataFrame
     Raises:
         dg.Failure: there is none, or another one stands there now.
     """
-    table = ready.warehouse.read(table_key(contracts.VALIDATION_REPORT), horizon)
+    table = ready.warehouse.read(table_key(keys.VALIDATION_REPORT), horizon)
     if table is None or table.is_empty():
         raise dg.Failure(f"{horizon}: nothing was validated yet; forex-assets run", allow_retries=False)
-    wanted, found = tags.get(contracts.VALIDATION_TAG), table["validation_id"][0]
+    wanted, found = tags.get(names.VALIDATION_TAG), table["validation_id"][0]
     if wanted not in (None, found):
         raise dg.Failure(
             f"{horizon}: report {wanted} was approved, but {found} stands there now; the newer one decides",
@@ -74,8 +75,8 @@ def deployment_metadata(ready: Platform, record: DeploymentRecord, table: pl.Dat
 
 
 deploy = dg.define_asset_job(
-    contracts.DEPLOY_JOB,
-    selection=dg.AssetSelection.assets(contracts.DEPLOYMENT),
+    names.DEPLOY_JOB,
+    selection=dg.AssetSelection.assets(keys.DEPLOYMENT),
     description="Brings what was approved live.",
 )
 
@@ -85,7 +86,7 @@ def deploy_sensor(clock: Callable[[], datetime] = real_now) -> dg.SensorDefiniti
 
     @dg.sensor(
         name="deploy_on_approval",
-        job_name=contracts.DEPLOY_JOB,
+        job_name=names.DEPLOY_JOB,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Launches the deployment of each approved validation once; a failed one again after 10 and 20 "
@@ -99,14 +100,14 @@ def deploy_sensor(clock: Callable[[], datetime] = real_now) -> dg.SensorDefiniti
         ready = platform.platform()
         requests, said = list[dg.RunRequest](), list[str]()
         for horizon in HORIZONS:
-            reports = islice(records(context.instance, contracts.VALIDATION_REPORT, horizon, page=10), REPORTS)
+            reports = islice(records(context.instance, keys.VALIDATION_REPORT, horizon, page=10), REPORTS)
             newest = next((each for each in reports if _is_of_the_loop(each) and is_ours(each, ready)), None)
-            verdict = str(newest.metadata.get(contracts.VERDICT)) if newest else "none yet"
+            verdict = str(newest.metadata.get(names.VERDICT)) if newest else "none yet"
             if newest is None or verdict != "approved" or _is_deployed(context.instance, horizon, newest):
                 said.append(f"{horizon}: {verdict}")
                 continue
-            name = str(newest.metadata.get(contracts.VALIDATION_ID))
-            attempts = attempts_for(context.instance, name, contracts.DEPLOY_JOB, contracts.VALIDATION_TAG)
+            name = str(newest.metadata.get(names.VALIDATION_ID))
+            attempts = attempts_for(context.instance, name, names.DEPLOY_JOB, names.VALIDATION_TAG)
             step = next_step(attempts, clock(), "deployment", f"forex-assets run --horizon {horizon} --force")
             said.append(f"{horizon}: {step.words}")
             if step.launch is not None:
@@ -119,14 +120,14 @@ def deploy_sensor(clock: Callable[[], datetime] = real_now) -> dg.SensorDefiniti
 
 
 def _is_of_the_loop(report: Record) -> bool:
-    return report.metadata.get(contracts.IS_BY_HAND) is not True
+    return report.metadata.get(names.IS_BY_HAND) is not True
 
 
 def _request(horizon: str, report: Record, name: str, attempt: int) -> dg.RunRequest:
     tags = {
-        contracts.VALIDATION_TAG: name,
-        contracts.HORIZON_TAG: horizon,
-        contracts.ATTEMPT_TAG: str(attempt),
+        names.VALIDATION_TAG: name,
+        names.HORIZON_TAG: horizon,
+        names.ATTEMPT_TAG: str(attempt),
     }
     run_key = report.id if attempt == 1 else f"{report.id}/{attempt}"
     return dg.RunRequest(run_key=run_key, partition_key=horizon, tags=tags)
@@ -134,9 +135,9 @@ def _request(horizon: str, report: Record, name: str, attempt: int) -> dg.RunReq
 
 def _is_deployed(instance: dg.DagsterInstance, horizon: str, report: Record) -> bool:
     """Whether a deployment, by whomever, has answered this report already."""
-    last = next(records(instance, contracts.DEPLOYMENT, horizon, page=1), None)
-    wanted = report.metadata.get(contracts.VALIDATION_ID)
-    return last is not None and last.metadata.get(contracts.VALIDATION_ID) == wanted
+    last = next(records(instance, keys.DEPLOYMENT, horizon, page=1), None)
+    wanted = report.metadata.get(names.VALIDATION_ID)
+    return last is not None and last.metadata.get(names.VALIDATION_ID) == wanted
 
 
 deploy_on_approval = deploy_sensor()

@@ -6,8 +6,9 @@ from datetime import datetime
 import dagster as dg
 import polars as pl
 
-from forex_assets.core import names as contracts
+from forex_assets.core import names
 from forex_assets.core.calendar import SANTIAGO
+from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.metadata import clock_metadata, column_schema, frame_metadata
 from forex_assets.core.dagster.run_records import IN_PROGRESS, PARTITION_TAG, records
 from forex_assets.core.horizon import HORIZONS
@@ -25,13 +26,13 @@ PRIORITY = "10"
 
 
 @dg.asset(
-    key=contracts.DEPLOYMENT_WATCH,
-    deps=[contracts.DEPLOYMENT],
-    partitions_def=contracts.HORIZON_PARTITIONS,
+    key=keys.DEPLOYMENT_WATCH,
+    deps=[keys.DEPLOYMENT],
+    partitions_def=keys.HORIZON_PARTITIONS,
     backfill_policy=dg.BackfillPolicy.single_run(),
     group_name="optimizer",
     kinds={"polars", "parquet"},
-    owners=contracts.OWNERS,
+    owners=names.OWNERS,
     metadata=column_schema(WATCH_SCHEMA),
     description="Looks at the newest deployment: a trial forecast beside that of the settings before, and forecasts "
     "that failed. At three failures the settings before come back; later, outcomes are judged.",
@@ -48,18 +49,18 @@ def deployment_watch(context: dg.AssetExecutionContext, platform: PlatformResour
         tables[horizon] = empty(WATCH_SCHEMA) if seen is None else seen.table
         context.log.info(f"{horizon}: {seen.words if seen else NOTHING}")
         shown = _shown(ready, record, seen)
-        context.add_asset_metadata(frame_metadata(tables[horizon], **shown), contracts.DEPLOYMENT_WATCH, horizon)
+        context.add_asset_metadata(frame_metadata(tables[horizon], **shown), keys.DEPLOYMENT_WATCH, horizon)
     return tables
 
 
 def _shown(ready: Platform, record: DeploymentRecord | None, seen: Look | None) -> dict[str, object]:
     until = record.watch_until.isoformat() if record and record.watch_until else ""
     return {
-        contracts.STATE: seen.state if seen else NOTHING,
-        contracts.WORDS: seen.words if seen else NOTHING,
-        contracts.DEPLOYMENT_ID: record.id if record else "none",
-        contracts.WATCH_UNTIL: until,
-        contracts.FAILURES: _failures(seen),
+        names.STATE: seen.state if seen else NOTHING,
+        names.WORDS: seen.words if seen else NOTHING,
+        names.DEPLOYMENT_ID: record.id if record else "none",
+        names.WATCH_UNTIL: until,
+        names.FAILURES: _failures(seen),
         "rollback": seen.rollback.id if seen and seen.rollback else "none",
         **clock_metadata(ready),
     }
@@ -93,9 +94,9 @@ def failed_runs(instance: dg.DagsterInstance, horizon: str, record: DeploymentRe
 def died_looks(instance: dg.DagsterInstance, record: DeploymentRecord) -> int:
     """Looks at a deployment whose run failed: what they would have seen is not known, that they died is."""
     wanted = dg.RunsFilter(
-        job_name=contracts.WATCH_JOB,
+        job_name=names.WATCH_JOB,
         statuses=[dg.DagsterRunStatus.FAILURE],
-        tags={contracts.DEPLOYMENT_TAG: record.id},
+        tags={names.DEPLOYMENT_TAG: record.id},
     )
     return len(instance.get_run_records(wanted))
 
@@ -108,7 +109,7 @@ def _is_typed(run: dg.DagsterRun) -> bool:
 def _is_forecast(run: dg.DagsterRun) -> bool:
     """Whether a run makes `forecasts/latest`."""
     chosen = run.asset_selection
-    return contracts.LATEST in chosen if chosen else run.job_name == contracts.FORECAST_JOB
+    return keys.LATEST in chosen if chosen else run.job_name == names.FORECAST_JOB
 
 
 def _partitions_of(run: dg.DagsterRun) -> tuple[str, ...]:
@@ -128,18 +129,18 @@ def _is_fault_of_settings(instance: dg.DagsterInstance, run_id: str) -> bool:
     failures = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
     if not failures:
         made = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
-        return all(each.asset_key != contracts.LATEST for each in made)
+        return all(each.asset_key != keys.LATEST for each in made)
     for each in failures:
         event = each.event_log_entry.dagster_event
         said = event.step_failure_data.user_failure_data if event else None
-        if event and event.step_key == "__".join(contracts.LATEST.path):
-            return said is None or contracts.UNFIT not in said.metadata
+        if event and event.step_key == "__".join(keys.LATEST.path):
+            return said is None or names.UNFIT not in said.metadata
     return False
 
 
 watch_deployment = dg.define_asset_job(
-    contracts.WATCH_JOB,
-    selection=dg.AssetSelection.assets(contracts.DEPLOYMENT_WATCH),
+    names.WATCH_JOB,
+    selection=dg.AssetSelection.assets(keys.DEPLOYMENT_WATCH),
     description="One look at what went live.",
 )
 
@@ -149,7 +150,7 @@ def watch_sensor(clock: Callable[[], datetime] = real_now) -> dg.SensorDefinitio
 
     @dg.sensor(
         name="watch_deployments",
-        job_name=contracts.WATCH_JOB,
+        job_name=names.WATCH_JOB,
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Launches a look at each new deployment every five minutes for an hour, one that closes the watch, "
@@ -181,7 +182,7 @@ def _of_horizon(
     journal = ready.deployments.journal(horizon)
     if journal is not None:  # under way, or ended half-way: the look closes it
         key = f"{journal.record.id}/recover/{slot_of(journal.record, now, ready.policy.deployment)}"
-        tags = {contracts.DEPLOYMENT_TAG: journal.record.id, contracts.HORIZON_TAG: horizon}
+        tags = {names.DEPLOYMENT_TAG: journal.record.id, names.HORIZON_TAG: horizon}
         words = f"deployment {journal.record.id} was ended half-way"
         return dg.RunRequest(run_key=key, partition_key=horizon, tags=tags), words
     record = deployer_of(ready).latest(horizon)
@@ -194,20 +195,20 @@ def _of_horizon(
         return None, (state or "nothing to watch") + (f"; {died} looks died, see their runs" if died else "")
     if _is_looking(instance, horizon):
         return None, "a look is queued or under way"
-    tags = {contracts.DEPLOYMENT_TAG: record.id, contracts.HORIZON_TAG: horizon, "dagster/priority": PRIORITY}
+    tags = {names.DEPLOYMENT_TAG: record.id, names.HORIZON_TAG: horizon, "dagster/priority": PRIORITY}
     return dg.RunRequest(run_key=due.key, partition_key=horizon, tags=tags), due.words
 
 
 def _last_state(instance: dg.DagsterInstance, horizon: str, record: DeploymentRecord) -> str | None:
     """What the last look at this deployment came to."""
-    last = next(records(instance, contracts.DEPLOYMENT_WATCH, horizon, page=1), None)
-    if last is None or last.metadata.get(contracts.DEPLOYMENT_ID) != record.id:
+    last = next(records(instance, keys.DEPLOYMENT_WATCH, horizon, page=1), None)
+    if last is None or last.metadata.get(names.DEPLOYMENT_ID) != record.id:
         return None
-    return str(last.metadata.get(contracts.STATE))
+    return str(last.metadata.get(names.STATE))
 
 
 def _is_looking(instance: dg.DagsterInstance, horizon: str) -> bool:
-    wanted = dg.RunsFilter(job_name=contracts.WATCH_JOB, statuses=IN_PROGRESS, tags={PARTITION_TAG: horizon})
+    wanted = dg.RunsFilter(job_name=names.WATCH_JOB, statuses=IN_PROGRESS, tags={PARTITION_TAG: horizon})
     return bool(instance.get_run_records(wanted, limit=1))
 
 

@@ -3,7 +3,8 @@
 import dagster as dg
 import polars as pl
 
-from forex_assets.core import names as contracts
+from forex_assets.core import names
+from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.conditions import on_new_inputs
 from forex_assets.core.dagster.metadata import column_schema, frame_metadata
 from forex_assets.features.copper import COPPER_FEATURES, FEATURES_SCHEMA, copper_features
@@ -11,11 +12,11 @@ from forex_assets.forecasts.plots import features_plot, markdown_image
 
 
 @dg.asset(
-    key=contracts.FEATURES,
-    ins={"copper": dg.AssetIn(key=contracts.COPPER), "usdclp": dg.AssetIn(key=contracts.USDCLP)},
+    key=keys.FEATURES,
+    ins={"copper": dg.AssetIn(key=keys.COPPER), "usdclp": dg.AssetIn(key=keys.USDCLP)},
     group_name="features",
     kinds={"polars", "parquet"},
-    owners=contracts.OWNERS,
+    owners=names.OWNERS,
     metadata=column_schema(FEATURES_SCHEMA)
     | {
         "features": dg.MetadataValue.md("\n".join(f"- `{f.name}` ({f.unit}): {f.description}" for f in COPPER_FEATURES))

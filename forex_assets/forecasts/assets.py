@@ -5,11 +5,12 @@ import time
 import dagster as dg
 import polars as pl
 
-from forex_assets.core import names as contracts
+from forex_assets.core import names
 from forex_assets.core.code_version import code_version
 from forex_assets.core.config_store import ConfigError
+from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.conditions import FORECAST_FRESHNESS, on_new_inputs
-from forex_assets.core.dagster.io_manager import table_key
+from forex_assets.core.dagster.keys import table_key
 from forex_assets.core.dagster.metadata import column_schema, frame_metadata
 from forex_assets.core.horizon import HORIZONS, target_of
 from forex_assets.core.inference_config import InferenceConfig
@@ -27,8 +28,8 @@ from forex_assets.platform import Platform, PlatformResource
 
 
 @dg.observable_source_asset(
-    key=contracts.INFERENCE_CONFIG,
-    partitions_def=contracts.HORIZON_PARTITIONS,
+    key=keys.INFERENCE_CONFIG,
+    partitions_def=keys.HORIZON_PARTITIONS,
     group_name="config",
     tags={"dagster/kind/json": ""},
     automation_condition=dg.AutomationCondition.on_cron("0 * * * *"),
@@ -49,14 +50,14 @@ def inference(platform: PlatformResource) -> dg.DataVersionsByPartition:
 
 
 @dg.asset(
-    key=contracts.LATEST,
-    ins={"usdclp": dg.AssetIn(key=contracts.USDCLP), "copper": dg.AssetIn(key=contracts.FEATURES)},
-    deps=[contracts.INFERENCE_CONFIG],
-    partitions_def=contracts.HORIZON_PARTITIONS,
+    key=keys.LATEST,
+    ins={"usdclp": dg.AssetIn(key=keys.USDCLP), "copper": dg.AssetIn(key=keys.FEATURES)},
+    deps=[keys.INFERENCE_CONFIG],
+    partitions_def=keys.HORIZON_PARTITIONS,
     backfill_policy=dg.BackfillPolicy.single_run(),
     group_name="forecasts",
     kinds={"polars", "parquet"},
-    owners=contracts.OWNERS,
+    owners=names.OWNERS,
     metadata=column_schema(FORECAST_SCHEMA),
     automation_condition=on_new_inputs(),
     freshness_policy=FORECAST_FRESHNESS,
@@ -86,7 +87,7 @@ def latest(
         others = "; the other horizons were forecast" if made else ""
         raise dg.Failure("; ".join(faults) + others, allow_retries=False)
     for horizon, metadata in shown.items():
-        context.add_asset_metadata(metadata, contracts.LATEST, horizon)
+        context.add_asset_metadata(metadata, keys.LATEST, horizon)
     return pl.concat([table for table, _ in made.values()])
 
 
@@ -97,10 +98,10 @@ def _keep(
     shown: dict[str, dict[str, object]],
 ) -> None:
     """Fans of the horizons that have nothing wrong, kept and recorded although the run will fail for another's sake."""
-    key = table_key(contracts.LATEST)
+    key = table_key(keys.LATEST)
     for horizon, (table, _) in made.items():
         ready.warehouse_for(key, table).write(key, table, horizon)
-        context.log_event(dg.AssetMaterialization(contracts.LATEST, partition=horizon, metadata=shown[horizon]))
+        context.log_event(dg.AssetMaterialization(keys.LATEST, partition=horizon, metadata=shown[horizon]))
 
 
 def _refuse_unfit(ready: Platform, prices: pl.DataFrame) -> None:
@@ -111,7 +112,7 @@ def _refuse_unfit(ready: Platform, prices: pl.DataFrame) -> None:
         raise dg.Failure(
             f"USD/CLP is unfit to forecast from at {ready.now:%Y-%m-%d %H:%M} UTC: {'; '.join(wrong)}. "
             "Bring prices in with `forex-assets ingest`, at the same FOREX_AS_OF where one is set",
-            metadata={contracts.UNFIT: True},
+            metadata={names.UNFIT: True},
             allow_retries=False,
         )
 
@@ -138,7 +139,7 @@ def own_errors(ready: Platform, engine: Engine, config: InferenceConfig, prices:
     """
     ledger = LedgerStore(ready.warehouse).read(config.horizon)
     frames = [join_realized(ledger, prices, ready.now)]
-    backtest = ready.warehouse.read("/".join(contracts.BACKTEST.path), config.horizon)
+    backtest = ready.warehouse.read("/".join(keys.BACKTEST.path), config.horizon)
     if backtest is not None:  # of two rows for one date and step the later one counts, which is the ledger's
         frames.insert(0, backtest.select(frames[0].columns))
     return pl.concat(frames).filter(
@@ -171,13 +172,13 @@ def _shown(prices: pl.DataFrame, table: pl.DataFrame, why: str) -> dict[str, obj
 
 
 @dg.asset(
-    key=contracts.LEDGER,
-    ins={"latest": dg.AssetIn(key=contracts.LATEST)},
-    partitions_def=contracts.HORIZON_PARTITIONS,
+    key=keys.LEDGER,
+    ins={"latest": dg.AssetIn(key=keys.LATEST)},
+    partitions_def=keys.HORIZON_PARTITIONS,
     backfill_policy=dg.BackfillPolicy.single_run(),
     group_name="forecasts",
     kinds={"polars", "parquet"},
-    owners=contracts.OWNERS,
+    owners=names.OWNERS,
     metadata=column_schema(LEDGER_SCHEMA),
     automation_condition=on_new_inputs(),
     description="Every forecast ever issued: one file an entry, written once, each with the hash of the one before. "
@@ -187,7 +188,7 @@ def ledger(context: dg.AssetExecutionContext, platform: PlatformResource, latest
     """Appends; the files are the ledger's own, so nothing is handed on."""
     ready = platform.platform()
     # By the rows' own source: what was generated never lands in the chain of real forecasts.
-    store = LedgerStore(ready.warehouse_for("/".join(contracts.LEDGER.path), latest))
+    store = LedgerStore(ready.warehouse_for("/".join(keys.LEDGER.path), latest))
     for horizon in context.partition_keys:
         rows = latest.filter(pl.col("horizon") == horizon)
         # A day's grace for midnight; a fan older than that was made at another clock, whatever this run's says.
@@ -196,7 +197,7 @@ def ledger(context: dg.AssetExecutionContext, platform: PlatformResource, latest
         entry = store.append(rows, issued_at=ready.now, code_version=code_version(), is_replay=is_replay)
         shown = {
             LEDGER_HEAD: entry.entry_hash,
-            contracts.LEDGER_ROOT: str(store.root),
+            names.LEDGER_ROOT: str(store.root),
             "sequence": entry.sequence,
             "version": entry.version,
             "is_new": entry.is_new,
@@ -205,7 +206,7 @@ def ledger(context: dg.AssetExecutionContext, platform: PlatformResource, latest
         beside = append_shadow(ready, store, horizon, rows, is_replay=is_replay)
         if beside:
             context.log.info(f"{horizon}: {beside}")
-        context.add_asset_metadata(shown | {"shadow": beside or "none"}, contracts.LEDGER, horizon)
+        context.add_asset_metadata(shown | {"shadow": beside or "none"}, keys.LEDGER, horizon)
 
 
 def append_shadow(ready: Platform, store: LedgerStore, horizon: str, rows: pl.DataFrame, *, is_replay: bool) -> str:

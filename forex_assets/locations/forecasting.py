@@ -10,9 +10,11 @@ from forex_assets.accuracy import checks as checks_accuracy
 from forex_assets.core.dagster.io_manager import WarehouseIO
 from forex_assets.features import assets as features
 from forex_assets.forecasts import assets as forecasts
+from forex_assets.forecasts.resources import ForecastEngines
 from forex_assets.locations import forecasting_jobs as jobs
 from forex_assets.market import assets as market
 from forex_assets.market import checks
+from forex_assets.market.resources import MarketSources
 from forex_assets.operations.alerts import sensors as alerts
 from forex_assets.operations.backup import jobs as backup
 from forex_assets.operations.tracking import sensors as tracking
@@ -23,6 +25,13 @@ from forex_assets.report import assets as report
 def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     """The location's definitions; `overrides` replaces resources by name."""
     platform = PlatformResource()
+    resources = {
+        "session": platform,
+        "platform": platform,
+        "engines": ForecastEngines(),
+        "sources": MarketSources(),
+        "io_manager": WarehouseIO(session=platform),
+    }
     return dg.Definitions(
         assets=[
             market.usdclp,
@@ -50,7 +59,7 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
         ],
         schedules=[jobs.refresh_market_on_weekdays, report.report_on_weekdays, backup.back_up_nightly],
         sensors=[jobs.follow_new_inputs, alerts.gather_alerts, alerts.send_alerts, tracking.record_runs],
-        resources={"platform": platform, "io_manager": WarehouseIO(platform=platform), **(overrides or {})},
+        resources={**resources, **(overrides or {})},
     )
 
 

@@ -5,30 +5,39 @@ from typing import Any
 
 import dagster as dg
 
-from forex_assets.core import names as contracts
+from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.io_manager import WarehouseIO
 from forex_assets.deployment import assets as deployment
 from forex_assets.deployment import watch_assets as watch
+from forex_assets.forecasts.resources import ForecastEngines
 from forex_assets.locations import optimization_jobs as schedules
+from forex_assets.market.resources import MarketSources
 from forex_assets.monitoring import assets as monitoring
 from forex_assets.optimizer import assets as optimization
 from forex_assets.optimizer import sensors
 from forex_assets.optimizer import validation_assets as validation
 from forex_assets.platform import PlatformResource
 
-ELSEWHERE = (contracts.USDCLP, contracts.COPPER)
-ELSEWHERE_BY_HORIZON = (contracts.REALIZED, contracts.BACKTEST)
+ELSEWHERE = (keys.USDCLP, keys.COPPER)
+ELSEWHERE_BY_HORIZON = (keys.REALIZED, keys.BACKTEST)
 """Tables of the forecasting location that are read here; stubs, so that the graph shows where reports come from."""
 
 
 def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     """The location's definitions; `overrides` replaces resources by name."""
     platform = PlatformResource()
+    resources = {
+        "session": platform,
+        "platform": platform,
+        "engines": ForecastEngines(),
+        "sources": MarketSources(),
+        "io_manager": WarehouseIO(session=platform),
+    }
     return dg.Definitions(
         assets=[
             *(dg.AssetSpec(key, group_name=key.path[0]) for key in ELSEWHERE),
             *(
-                dg.AssetSpec(key, group_name=key.path[0], partitions_def=contracts.HORIZON_PARTITIONS)
+                dg.AssetSpec(key, group_name=key.path[0], partitions_def=keys.HORIZON_PARTITIONS)
                 for key in ELSEWHERE_BY_HORIZON
             ),
             monitoring.drift_report_asset,
@@ -55,7 +64,7 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             deployment.deploy_on_approval,
             watch.watch_deployments,
         ],
-        resources={"platform": platform, "io_manager": WarehouseIO(platform=platform), **(overrides or {})},
+        resources={**resources, **(overrides or {})},
     )
 
 

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from forex_assets.core import names as contracts
+from forex_assets.core import names
+from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.conditions import DECISION_CRONS, DRIFT_CRONS
 from forex_assets.core.dagster.run_records import PARTITION_TAG, records
 from forex_assets.core.horizon import HORIZONS
@@ -21,22 +22,20 @@ WINDOW = timedelta(days=1)
 LOST = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.NOT_STARTED}
 
 report_drift = dg.define_asset_job(
-    contracts.DRIFT_JOB,
-    selection=dg.AssetSelection.assets(contracts.DRIFT_REPORT),
+    names.DRIFT_JOB,
+    selection=dg.AssetSelection.assets(keys.DRIFT_REPORT),
     description="Whether the inputs drifted.",
 )
 
 decide_all_horizons = dg.define_asset_job(
-    contracts.DECISION_JOB,
-    selection=dg.AssetSelection.assets(contracts.DEGRADATION_REPORT, contracts.TRIGGER_DECISION),
+    names.DECISION_JOB,
+    selection=dg.AssetSelection.assets(keys.DEGRADATION_REPORT, keys.TRIGGER_DECISION),
     description="Whether forecasts of the horizons chosen got worse, and whether to search for better settings.",
 )
 
 optimize = dg.define_asset_job(
-    contracts.OPTIMIZE_JOB,
-    selection=dg.AssetSelection.assets(
-        contracts.SEARCH_REQUEST, contracts.CANDIDATE_CONFIG, contracts.VALIDATION_REPORT
-    ),
+    names.OPTIMIZE_JOB,
+    selection=dg.AssetSelection.assets(keys.SEARCH_REQUEST, keys.CANDIDATE_CONFIG, keys.VALIDATION_REPORT),
     description="The search for better settings of one horizon, from its request to the verdict on what it found.",
 )
 
@@ -44,14 +43,14 @@ optimize = dg.define_asset_job(
 @dg.schedule(
     job=report_drift,
     cron_schedule=DRIFT_CRONS,
-    execution_timezone=contracts.SANTIAGO,
+    execution_timezone=names.SANTIAGO,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Weekdays at 19:50 in Santiago, before the decisions; at 22:20 once more where that was lost.",
 )
 def report_drift_on_weekdays(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """One report an evening."""
     due, tick = _due(context, time(19, 50))
-    if _is_done(context.instance, contracts.DRIFT_REPORT, contracts.DRIFT_JOB, None, due):
+    if _is_done(context.instance, keys.DRIFT_REPORT, names.DRIFT_JOB, None, due):
         return dg.SkipReason(f"reported, or under way, since {due:%Y-%m-%d %H:%M}")
     return dg.RunRequest(run_key=tick)
 
@@ -59,7 +58,7 @@ def report_drift_on_weekdays(context: dg.ScheduleEvaluationContext) -> dg.RunReq
 @dg.schedule(
     job=decide_all_horizons,
     cron_schedule=DECISION_CRONS,
-    execution_timezone=contracts.SANTIAGO,
+    execution_timezone=names.SANTIAGO,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Weekdays at 20:00 in Santiago, after the forecasts; at 22:30 once more for horizons whose decision "
     "was lost. One decision a horizon, however long the daemon was down.",
@@ -70,7 +69,7 @@ def decide_on_weekdays(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequ
     missing = [
         horizon
         for horizon in HORIZONS
-        if not _is_done(context.instance, contracts.TRIGGER_DECISION, contracts.DECISION_JOB, horizon, due)
+        if not _is_done(context.instance, keys.TRIGGER_DECISION, names.DECISION_JOB, horizon, due)
     ]
     if not missing:
         return dg.SkipReason(f"every horizon was decided, or is being, since {due:%Y-%m-%d %H:%M}")
@@ -79,7 +78,7 @@ def decide_on_weekdays(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequ
 
 def _due(context: dg.ScheduleEvaluationContext, hour: time) -> tuple[datetime, str]:
     """When this evening's work was first due, Santiago; and the name of this tick."""
-    tick = context.scheduled_execution_time.astimezone(ZoneInfo(contracts.SANTIAGO))
+    tick = context.scheduled_execution_time.astimezone(ZoneInfo(names.SANTIAGO))
     return datetime.combine(tick.date(), hour, tick.tzinfo), tick.isoformat()
 
 

@@ -3,7 +3,8 @@
 import dagster as dg
 import polars as pl
 
-from forex_assets.core import names as contracts
+from forex_assets.core import names
+from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.conditions import MARKET_FRESHNESS
 from forex_assets.core.dagster.metadata import attempts_table, column_schema, frame_metadata, is_sample
 from forex_assets.core.schemas import COPPER_SCHEMA, REVISIONS_SCHEMA, USDCLP_SCHEMA, empty
@@ -16,10 +17,10 @@ from forex_assets.platform import Platform, PlatformResource
 
 
 @dg.asset(
-    key=contracts.USDCLP,
+    key=keys.USDCLP,
     group_name="market",
     kinds={"polars", "parquet"},
-    owners=contracts.OWNERS,
+    owners=names.OWNERS,
     metadata=column_schema(USDCLP_SCHEMA),
     freshness_policy=MARKET_FRESHNESS,
     description="USD/CLP by session: Yahoo `CLP=X` (its bar dated t carries the session before), then the Banco "
@@ -42,10 +43,10 @@ def usdclp(context: dg.AssetExecutionContext, platform: PlatformResource) -> pl.
 
 
 @dg.asset(
-    key=contracts.COPPER,
+    key=keys.COPPER,
     group_name="market",
     kinds={"polars", "parquet"},
-    owners=contracts.OWNERS,
+    owners=names.OWNERS,
     metadata=column_schema(COPPER_SCHEMA),
     freshness_policy=MARKET_FRESHNESS,
     description="COMEX copper, front month, USD/lb by session: Yahoo `HG=F`, then FRED's monthly level in a column of "
@@ -62,11 +63,11 @@ def copper_hgf_usd_lb(context: dg.AssetExecutionContext, platform: PlatformResou
 
 
 @dg.asset(
-    key=contracts.REVISIONS,
-    deps=[contracts.USDCLP, contracts.COPPER],
+    key=keys.REVISIONS,
+    deps=[keys.USDCLP, keys.COPPER],
     group_name="market",
     kinds={"polars", "parquet"},
-    owners=contracts.OWNERS,
+    owners=names.OWNERS,
     metadata=column_schema(REVISIONS_SCHEMA),
     automation_condition=dg.AutomationCondition.eager(),
     description="Prices that a source changed after the fact: old value, new value, when it was noticed.",

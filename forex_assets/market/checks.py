@@ -6,8 +6,8 @@ from itertools import combinations
 import dagster as dg
 import polars as pl
 
-from forex_assets.core import names as contracts
-from forex_assets.core.dagster.io_manager import table_key
+from forex_assets.core.dagster import keys
+from forex_assets.core.dagster.keys import table_key
 from forex_assets.core.dagster.metadata import check_metadata
 from forex_assets.core.schemas import COPPER_SCHEMA, USDCLP_SCHEMA, Schema, empty
 from forex_assets.forecasts.quality import fans_reach_their_target, quantiles_do_not_cross
@@ -20,8 +20,8 @@ from forex_assets.platform import Platform, PlatformResource
 
 Rule = Callable[[Platform], Finding]
 SERIES: dict[str, tuple[dg.AssetKey, Schema]] = {
-    USDCLP.name: (contracts.USDCLP, USDCLP_SCHEMA),
-    COPPER.name: (contracts.COPPER, COPPER_SCHEMA),
+    USDCLP.name: (keys.USDCLP, USDCLP_SCHEMA),
+    COPPER.name: (keys.COPPER, COPPER_SCHEMA),
 }
 
 
@@ -133,7 +133,7 @@ def _overlap(platform: Platform) -> Finding:
 
 
 def _fans(platform: Platform) -> list[pl.DataFrame]:
-    key = table_key(contracts.LATEST)
+    key = table_key(keys.LATEST)
     frames = (platform.warehouse.read(key, horizon) for horizon in platform.warehouse.partitions(key))
     return [frame for frame in frames if frame is not None]
 
@@ -142,35 +142,35 @@ ALL = [
     *_quality(USDCLP),
     *_quality(COPPER),
     check_of(
-        contracts.COPPER,
+        keys.COPPER,
         "copper_is_in_usd_per_pound",
         lambda ready: quality.copper_is_in_usd_per_pound(_prices(ready, COPPER)),
         quality.copper_is_in_usd_per_pound.__doc__,
         blocks=False,
     ),
     check_of(
-        contracts.FEATURES,
+        keys.FEATURES,
         "copper_and_peso_move_on_the_same_day",
         _lead_lag,
         "The largest correlation of copper's and the peso's returns is at lag 0: elsewhere, one is dated a day off.",
         blocks=False,
     ),
     check_of(
-        contracts.USDCLP,
+        keys.USDCLP,
         "sources_agree",
         _overlap,
         "Where two sources cover the same sessions they tell the same story, each under its own dating rule.",
         blocks=False,
     ),
     check_of(
-        contracts.LATEST,
+        keys.LATEST,
         "quantiles_do_not_cross",
         lambda platform: quantiles_do_not_cross(_fans(platform)),
         "Every quantile is finite, above zero and not below the one before it.",
         blocks=True,
     ),
     check_of(
-        contracts.LATEST,
+        keys.LATEST,
         "fans_reach_their_target",
         lambda platform: fans_reach_their_target(_fans(platform)),
         "Each fan's steps run without a gap from the first session after the last price to its target date.",

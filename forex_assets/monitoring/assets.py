@@ -5,8 +5,9 @@ from datetime import date
 import dagster as dg
 import polars as pl
 
-from forex_assets.core import names as contracts
+from forex_assets.core import names
 from forex_assets.core.calendar import SANTIAGO
+from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.metadata import clock_metadata, column_schema, frame_metadata, small_table
 from forex_assets.core.dagster.run_records import last_by_clock, open_requests, records
 from forex_assets.core.schemas import UTC, Schema
@@ -33,11 +34,11 @@ SEARCH_REQUEST_SCHEMA: Schema = {
 
 
 @dg.asset(
-    key=contracts.DRIFT_REPORT,
-    deps=[contracts.USDCLP, contracts.COPPER, contracts.REALIZED, contracts.BACKTEST],
+    key=keys.DRIFT_REPORT,
+    deps=[keys.USDCLP, keys.COPPER, keys.REALIZED, keys.BACKTEST],
     group_name="monitoring",
     kinds={"polars", "parquet"},
-    owners=contracts.OWNERS,
+    owners=names.OWNERS,
     metadata=column_schema(DRIFT_SCHEMA),
     description="Whether returns of copper and peso, and the errors of forecasts, still behave as they did: KS, PSI, "
     "variance ratios, correlation. The published rule word for word, and the joint one that keeps to the budget of "
@@ -47,7 +48,7 @@ def drift_report_asset(context: dg.AssetExecutionContext, platform: PlatformReso
     """One row a series and statistic."""
     found = drift_of(platform.platform())
     shown = {
-        contracts.WORDS: found.words,
+        names.WORDS: found.words,
         "severity": found.severity,
         "fires_calibrated": found.fires_calibrated,
         "fires_literal": found.fires_literal,
@@ -60,13 +61,13 @@ def drift_report_asset(context: dg.AssetExecutionContext, platform: PlatformReso
 
 
 @dg.asset(
-    key=contracts.DEGRADATION_REPORT,
-    deps=[contracts.REALIZED, contracts.BACKTEST],
-    partitions_def=contracts.HORIZON_PARTITIONS,
+    key=keys.DEGRADATION_REPORT,
+    deps=[keys.REALIZED, keys.BACKTEST],
+    partitions_def=keys.HORIZON_PARTITIONS,
     backfill_policy=dg.BackfillPolicy.single_run(),
     group_name="monitoring",
     kinds={"polars", "parquet"},
-    owners=contracts.OWNERS,
+    owners=names.OWNERS,
     metadata=column_schema(DEGRADATION_SCHEMA),
     description="Whether forecasts of a horizon got worse: recent errors against the baseline's, by the published rule "
     "and against the walk on the same dates. Says which leads were scored, and when there is not enough evidence.",
@@ -78,25 +79,25 @@ def degradation_report_asset(context: dg.AssetExecutionContext, platform: Platfo
         found = degradation_of(ready, horizon)
         tables[horizon] = found.table
         shown = {
-            contracts.WORDS: found.words,
+            names.WORDS: found.words,
             "fires_calibrated": _verdict(found.fires_calibrated),
             "fires_literal": _verdict(found.fires_literal),
             "evidence": f"{found.n} of {found.n_needed} errors",
             "leads": ", ".join(map(str, found.leads)) or "none",
             "measures": small_table(found.table),
         }
-        context.add_asset_metadata(frame_metadata(found.table, **shown), contracts.DEGRADATION_REPORT, horizon)
+        context.add_asset_metadata(frame_metadata(found.table, **shown), keys.DEGRADATION_REPORT, horizon)
     return tables
 
 
 @dg.asset(
-    key=contracts.TRIGGER_DECISION,
-    deps=[contracts.DRIFT_REPORT, contracts.DEGRADATION_REPORT],
-    partitions_def=contracts.HORIZON_PARTITIONS,
+    key=keys.TRIGGER_DECISION,
+    deps=[keys.DRIFT_REPORT, keys.DEGRADATION_REPORT],
+    partitions_def=keys.HORIZON_PARTITIONS,
     backfill_policy=dg.BackfillPolicy.single_run(),
     group_name="monitoring",
     kinds={"polars", "parquet"},
-    owners=contracts.OWNERS,
+    owners=names.OWNERS,
     metadata=column_schema(DECISION_SCHEMA),
     description="Whether to search for better settings of a horizon: every rule's value, limit and verdict, and the "
     "decision in words. The sensor `optimize_on_trigger` launches a search for each that fires.",
@@ -116,26 +117,26 @@ def trigger_decision(context: dg.AssetExecutionContext, platform: PlatformResour
             horizon,
             degradation=degradation_of(ready, horizon),
             drift=drift,
-            last_optimized=_day_of(context.instance, ready, contracts.OPTIMIZED, horizon),
-            last_triggered=_day_of(context.instance, ready, contracts.TRIGGER_DECISION, horizon, fires=True),
+            last_optimized=_day_of(context.instance, ready, keys.OPTIMIZED, horizon),
+            last_triggered=_day_of(context.instance, ready, keys.TRIGGER_DECISION, horizon, fires=True),
             is_requested=bool(waiting.requests),
             policy=ready.policy,
             now=ready.now,
         )
         tables[horizon] = decision.table
         context.log.info(decision.words)
-        context.add_asset_metadata(_decision_metadata(ready, decision, waiting), contracts.TRIGGER_DECISION, horizon)
+        context.add_asset_metadata(_decision_metadata(ready, decision, waiting), keys.TRIGGER_DECISION, horizon)
     return tables
 
 
 @dg.asset(
-    key=contracts.SEARCH_REQUEST,
-    deps=[contracts.TRIGGER_DECISION],
-    partitions_def=contracts.HORIZON_PARTITIONS,
+    key=keys.SEARCH_REQUEST,
+    deps=[keys.TRIGGER_DECISION],
+    partitions_def=keys.HORIZON_PARTITIONS,
     backfill_policy=dg.BackfillPolicy.single_run(),
     group_name="optimizer",
     kinds={"polars", "parquet"},
-    owners=contracts.OWNERS,
+    owners=names.OWNERS,
     metadata=column_schema(SEARCH_REQUEST_SCHEMA),
     description="The search that was last begun for a horizon: who asked, when, why, by which decision. The head of "
     "the optimization graph; the age of a horizon's settings is counted from the search that follows.",
@@ -144,27 +145,27 @@ def search_request(context: dg.AssetExecutionContext, platform: PlatformResource
     """One row a horizon, from the tags of the run."""
     ready, tags, tables = platform.platform(), context.run.tags, {}
     for horizon in context.partition_keys:
-        name = tags.get(contracts.DECISION_TAG, "")
-        decisions = records(context.instance, contracts.TRIGGER_DECISION, horizon) if name else iter(())
+        name = tags.get(names.DECISION_TAG, "")
+        decisions = records(context.instance, keys.TRIGGER_DECISION, horizon) if name else iter(())
         answered = next((each for each in decisions if each.id == name), None)
         row = {
             "horizon": horizon,
             "requested_at": ready.now,
-            "reason": tags.get(contracts.REASON_TAG, BY_HAND),
+            "reason": tags.get(names.REASON_TAG, BY_HAND),
             "decision": name,
-            "superseded": tags.get(contracts.SUPERSEDED_TAG, ""),
-            "words": answered.metadata.get(contracts.WORDS, "") if answered else "",
-            "attempt": int(tags.get(contracts.ATTEMPT_TAG, "1")),
+            "superseded": tags.get(names.SUPERSEDED_TAG, ""),
+            "words": answered.metadata.get(names.WORDS, "") if answered else "",
+            "attempt": int(tags.get(names.ATTEMPT_TAG, "1")),
             "run_id": context.run.run_id,
         }
         tables[horizon] = pl.DataFrame([row], schema=SEARCH_REQUEST_SCHEMA)
         shown = {
-            contracts.WORDS: row["words"] or row["reason"],
-            contracts.REASONS: row["reason"],
+            names.WORDS: row["words"] or row["reason"],
+            names.REASONS: row["reason"],
             "decision": name or "none",
             **clock_metadata(ready),
         }
-        context.add_asset_metadata(frame_metadata(tables[horizon], **shown), contracts.SEARCH_REQUEST, horizon)
+        context.add_asset_metadata(frame_metadata(tables[horizon], **shown), keys.SEARCH_REQUEST, horizon)
     return tables
 
 
@@ -183,10 +184,10 @@ def _decision_metadata(ready: Platform, decision: Decision, waiting: Open) -> di
     return frame_metadata(
         decision.table,
         **{
-            contracts.FIRES: decision.fires,
-            contracts.REASONS: ", ".join(decision.reasons),
-            contracts.WORDS: words,
-            contracts.REQUESTS: ", ".join(request.id for request in waiting.requests),
+            names.FIRES: decision.fires,
+            names.REASONS: ", ".join(decision.reasons),
+            names.WORDS: words,
+            names.REQUESTS: ", ".join(request.id for request in waiting.requests),
             "unreadable_requests": "; ".join(waiting.faults) or "none",
             "decided_by": ready.policy.decide_by,
             "rules": small_table(decision.table),

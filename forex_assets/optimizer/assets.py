@@ -3,7 +3,8 @@
 import dagster as dg
 import polars as pl
 
-from forex_assets.core import names as contracts
+from forex_assets.core import names
+from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.metadata import clock_metadata, column_schema, frame_metadata, small_table
 from forex_assets.forecasts.plots import markdown_image
 from forex_assets.optimizer.plots import candidates_plot
@@ -19,13 +20,13 @@ SHOWN = (
 
 
 @dg.asset(
-    key=contracts.CANDIDATE_CONFIG,
-    deps=[contracts.SEARCH_REQUEST, contracts.USDCLP],
-    partitions_def=contracts.HORIZON_PARTITIONS,
+    key=keys.CANDIDATE_CONFIG,
+    deps=[keys.SEARCH_REQUEST, keys.USDCLP],
+    partitions_def=keys.HORIZON_PARTITIONS,
     backfill_policy=dg.BackfillPolicy.single_run(),
     group_name="optimizer",
     kinds={"polars", "parquet"},
-    owners=contracts.OWNERS,
+    owners=names.OWNERS,
     metadata=column_schema(CANDIDATES_SCHEMA),
     description="Every candidate for a horizon's settings on the same past dates, with its loss and its paired gain on "
     "what is live. The best is the challenger, unless what is live is its equal. Model weights are not touched.",
@@ -44,7 +45,7 @@ def candidate_config(context: dg.AssetExecutionContext, platform: PlatformResour
         shown = {**_shown(choice), **clock_metadata(ready)}
         context.add_asset_metadata(
             frame_metadata(choice.table, _plot(horizon, choice.table, ready), **shown),
-            contracts.CANDIDATE_CONFIG,
+            keys.CANDIDATE_CONFIG,
             horizon,
         )
     return tables
@@ -53,10 +54,10 @@ def candidate_config(context: dg.AssetExecutionContext, platform: PlatformResour
 def _shown(choice: Choice) -> dict[str, object]:
     incumbent = choice.table.filter(pl.col("is_incumbent"))["candidate"][0]
     return {
-        contracts.WORDS: choice.words,
-        contracts.SEARCH_ID: choice.table["search_id"][0],
-        contracts.CHAMPION: incumbent,
-        contracts.CHALLENGER: choice.chosen,
+        names.WORDS: choice.words,
+        names.SEARCH_ID: choice.table["search_id"][0],
+        names.CHAMPION: incumbent,
+        names.CHALLENGER: choice.chosen,
         "candidates": small_table(choice.table.select(SHOWN)),
     }
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import dagster as dg
 
-from forex_assets.core import names as contracts
+from forex_assets.core import names
+from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.run_records import (
     FIRST_SOURCE,
     MARKET_KEYS,
@@ -37,7 +38,7 @@ def optimize_sensor(clock: Clock = _real_time) -> dg.SensorDefinition:
 
     @dg.sensor(
         name="optimize_on_trigger",
-        job_name=contracts.OPTIMIZE_JOB,
+        job_name=names.OPTIMIZE_JOB,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Launches the search of a horizon once for each decision that fires; one search a horizon at a "
@@ -65,7 +66,7 @@ def _of_horizon(
     look at the same tables. What was launched is read from the runs, so that a lost cursor launches nothing twice; the
     run key of a decision is the same at every tick, so that Dagster does not either.
     """
-    unsettled = list(records(instance, contracts.TRIGGER_DECISION, horizon, after=mark))
+    unsettled = list(records(instance, keys.TRIGGER_DECISION, horizon, after=mark))
     firing = [each for each in unsettled if each.fires and is_ours(each, ready)]
     if not firing:
         return None, unsettled[0].place if unsettled else mark, "no decision to act on"
@@ -82,15 +83,15 @@ def _of_horizon(
 
 def _request(horizon: str, decision: Record, waited: list[Record], attempt: int) -> dg.RunRequest:
     """The run of one attempt; the first has the decision's id for its key, later ones `<id>/2`, `<id>/3`."""
-    reasons = dict.fromkeys(name for each in (decision, *waited) for name in each.names(contracts.REASONS))
+    reasons = dict.fromkeys(name for each in (decision, *waited) for name in each.names(names.REASONS))
     tags = {
-        contracts.DECISION_TAG: decision.id,
-        contracts.REASON_TAG: ", ".join(reasons),
-        contracts.HORIZON_TAG: horizon,
-        contracts.ATTEMPT_TAG: str(attempt),
+        names.DECISION_TAG: decision.id,
+        names.REASON_TAG: ", ".join(reasons),
+        names.HORIZON_TAG: horizon,
+        names.ATTEMPT_TAG: str(attempt),
     }
     if waited:
-        tags[contracts.SUPERSEDED_TAG] = ", ".join(each.id for each in waited)
+        tags[names.SUPERSEDED_TAG] = ", ".join(each.id for each in waited)
     run_key = decision.id if attempt == 1 else f"{decision.id}/{attempt}"
     return dg.RunRequest(run_key=run_key, partition_key=horizon, tags=tags)
 

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import dagster as dg
 import polars as pl
 
-from forex_assets.core import names as contracts
-from forex_assets.core.dagster.io_manager import table_key
+from forex_assets.core import names
+from forex_assets.core.dagster import keys
+from forex_assets.core.dagster.keys import table_key
 from forex_assets.core.dagster.metadata import clock_metadata, column_schema, frame_metadata, small_table
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.market.checks import check_of
@@ -21,13 +22,13 @@ SHOWN = ("criterion", "value", "limit", "low", "high", "literal", "calibrated")
 
 
 @dg.asset(
-    key=contracts.VALIDATION_REPORT,
-    deps=[contracts.CANDIDATE_CONFIG, contracts.USDCLP],
-    partitions_def=contracts.HORIZON_PARTITIONS,
+    key=keys.VALIDATION_REPORT,
+    deps=[keys.CANDIDATE_CONFIG, keys.USDCLP],
+    partitions_def=keys.HORIZON_PARTITIONS,
     backfill_policy=dg.BackfillPolicy.single_run(),
     group_name="optimizer",
     kinds={"polars", "parquet"},
-    owners=contracts.OWNERS,
+    owners=names.OWNERS,
     metadata=column_schema(VALIDATION_SCHEMA),
     description="The challenger against what is live, on past dates later than the search's and apart from them: five "
     "criteria by the published rule and by the calibrated one, and the chance that a challenger no better would have "
@@ -45,8 +46,8 @@ def validation_report(context: dg.AssetExecutionContext, platform: PlatformResou
         tables[horizon] = found.table
         context.log.info(f"{horizon}: {found.words}")
         shown = {**_shown(ready, found), **clock_metadata(ready)}
-        shown[contracts.IS_BY_HAND] = context.run.job_name != contracts.OPTIMIZE_JOB
-        context.add_asset_metadata(frame_metadata(found.table, **shown), contracts.VALIDATION_REPORT, horizon)
+        shown[names.IS_BY_HAND] = context.run.job_name != names.OPTIMIZE_JOB
+        context.add_asset_metadata(frame_metadata(found.table, **shown), keys.VALIDATION_REPORT, horizon)
     return tables
 
 
@@ -55,12 +56,12 @@ def _shown(ready: Platform, found: Validation) -> dict[str, object]:
     subject = found.subject
     page = ready.warehouse.root / ROOT / subject.horizon / f"{subject.validation_id}.html"
     return {
-        contracts.VERDICT: found.verdict,
-        contracts.VALIDATION_ID: subject.validation_id,
-        contracts.SEARCH_ID: subject.search_id,
-        contracts.CHAMPION: subject.champion,
-        contracts.CHALLENGER: subject.challenger,
-        contracts.WORDS: found.words,
+        names.VERDICT: found.verdict,
+        names.VALIDATION_ID: subject.validation_id,
+        names.SEARCH_ID: subject.search_id,
+        names.CHAMPION: subject.champion,
+        names.CHALLENGER: subject.challenger,
+        names.WORDS: found.words,
         "decided_by": found.decided_by,
         "verdict_literal": found.literal,
         "verdict_calibrated": found.calibrated,
@@ -92,7 +93,7 @@ def criterion_holds(platform: Platform, criterion: Criterion) -> Finding:
 
     It warns where a challenger missed it, and where there is no report at all: no data is never green.
     """
-    key, said, missed = table_key(contracts.VALIDATION_REPORT), dict[str, object](), list[str]()
+    key, said, missed = table_key(keys.VALIDATION_REPORT), dict[str, object](), list[str]()
     is_literal = platform.policy.decide_by == "literal"
     for horizon in HORIZONS:
         table = platform.warehouse.read(key, horizon)
@@ -113,6 +114,6 @@ def _rule(criterion: Criterion) -> Callable[[Platform], Finding]:
 
 
 CHECKS: list[dg.AssetChecksDefinition] = [
-    check_of(contracts.VALIDATION_REPORT, STATEMENTS[each][0], _rule(each), STATEMENTS[each][1], blocks=False)
+    check_of(keys.VALIDATION_REPORT, STATEMENTS[each][0], _rule(each), STATEMENTS[each][1], blocks=False)
     for each in CRITERIA
 ]

@@ -4,7 +4,8 @@ from urllib.parse import quote
 
 import dagster as dg
 
-from forex_assets.core import names as contracts
+from forex_assets.core import names
+from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.metadata import check_metadata
 from forex_assets.platform import PlatformResource
 from forex_assets.report.daily import write_report
@@ -14,11 +15,11 @@ REPORT_CRONS = ["45 20 * * 1-5", "0 23 * * 1-5"]
 
 
 @dg.asset(
-    key=contracts.DAILY_REPORT,
-    deps=[contracts.LATEST, contracts.SCORECARD, contracts.FEATURES],
+    key=keys.DAILY_REPORT,
+    deps=[keys.LATEST, keys.SCORECARD, keys.FEATURES],
     group_name="report",
     kinds={"html"},
-    owners=contracts.OWNERS,
+    owners=names.OWNERS,
     description="One self-contained page: the four fans in words, the record against the random walk, copper, drift, "
     "trigger, what the loop did and why, how fresh the data are. English or Spanish by FOREX_LANG.",
 )
@@ -31,8 +32,8 @@ def daily(context: dg.AssetExecutionContext, platform: PlatformResource) -> None
 
 
 report_daily = dg.define_asset_job(
-    contracts.REPORT_JOB,
-    selection=dg.AssetSelection.assets(contracts.DAILY_REPORT),
+    names.REPORT_JOB,
+    selection=dg.AssetSelection.assets(keys.DAILY_REPORT),
     description="The page that people read.",
 )
 
@@ -40,7 +41,7 @@ report_on_weekdays = dg.ScheduleDefinition(
     name="report_on_weekdays",
     job=report_daily,
     cron_schedule=REPORT_CRONS,
-    execution_timezone=contracts.SANTIAGO,
+    execution_timezone=names.SANTIAGO,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Weekdays at 20:45 and 23:00 in Santiago, after forecasts and decisions.",
 )

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from forex_assets.accuracy.scorecard import scorecard
-from forex_assets.core import names as contracts
 from forex_assets.core.calendar import issue_instant
+from forex_assets.core.dagster import keys
 from forex_assets.core.schemas import REALIZED_SCHEMA, SAMPLE_SOURCE, USDCLP_SCHEMA
 from forex_assets.core.settings import load_settings
 from forex_assets.core.store.warehouse import Warehouse
@@ -69,10 +69,10 @@ def prices() -> pl.DataFrame:
 
 
 def test_an_entry_that_was_changed_is_named_with_its_file(warehouse: Warehouse) -> None:
-    assert judged(contracts.LEDGER) == (True, "2 entries, every one as it was written")
+    assert judged(keys.LEDGER) == (True, "2 entries, every one as it was written")
     file = sorted((warehouse.root / "forecasts/ledger/7d").glob("*.parquet"))[0]
     pl.read_parquet(file).with_columns(q975=pl.col("q975") + 0.01).write_parquet(file)
-    passed, said = judged(contracts.LEDGER)
+    passed, said = judged(keys.LEDGER)
     assert not passed
     assert said.startswith("7d: entry 1")
     assert file.name in said
@@ -80,22 +80,22 @@ def test_an_entry_that_was_changed_is_named_with_its_file(warehouse: Warehouse) 
 
 def test_an_entry_that_is_gone_from_the_middle_is_found_at_its_place(warehouse: Warehouse) -> None:
     sorted((warehouse.root / "forecasts/ledger/7d").glob("*.parquet"))[0].unlink()
-    passed, said = judged(contracts.LEDGER)
+    passed, said = judged(keys.LEDGER)
     assert not passed
     assert said.startswith("7d: entry 1")
 
 
 def test_a_ledger_without_an_entry_is_not_called_intact(workspace: Path) -> None:
-    assert judged(contracts.LEDGER) == (False, "no entry")
+    assert judged(keys.LEDGER) == (False, "no entry")
 
 
 def test_a_forecast_that_came_true_and_is_not_scored_is_named(warehouse: Warehouse) -> None:
-    assert judged(contracts.REALIZED) == (True, "8 steps due")
+    assert judged(keys.REALIZED) == (True, "8 steps due")
     scored = warehouse.read("accuracy/realized", "7d")
     assert scored is not None
     is_lost = (pl.col("version") == 2) & (pl.col("step") == 3)
     warehouse.write("accuracy/realized", scored.filter(~is_lost), "7d")
-    passed, said = judged(contracts.REALIZED)
+    passed, said = judged(keys.REALIZED)
     assert not passed
     assert said == f"8 steps due, 1 missing or outdated: 7d of {ORIGIN}, step 3 ({SESSIONS[2]})"
 
@@ -103,7 +103,7 @@ def test_a_forecast_that_came_true_and_is_not_scored_is_named(warehouse: Warehou
 def test_a_score_against_a_price_that_was_revised_since_is_outdated(warehouse: Warehouse) -> None:
     revised = pl.when(pl.col("session") == SESSIONS[0]).then(904.0).otherwise("clp_per_usd")
     warehouse.write("market/usdclp", prices().with_columns(clp_per_usd=revised))
-    passed, said = judged(contracts.REALIZED)
+    passed, said = judged(keys.REALIZED)
     assert not passed
     assert said.startswith("8 steps due, 2 missing or outdated: ")
     assert f"step 1 ({SESSIONS[0]})" in said
@@ -113,18 +113,18 @@ def test_a_price_later_than_the_clock_makes_nothing_due(warehouse: Warehouse, en
     """The tables reach the 19th; at a clock set back to the 17th two sessions have come true, and both are scored."""
     environment(FOREX_AS_OF="2025-06-17")
     assert date(2025, 6, 17) == SESSIONS[1]
-    assert judged(contracts.REALIZED) == (True, "4 steps due")
+    assert judged(keys.REALIZED) == (True, "4 steps due")
 
 
 def test_a_ledger_that_was_never_scored_is_due_as_a_whole(warehouse: Warehouse) -> None:
     (warehouse.root / "accuracy/realized/7d.parquet").unlink()
-    passed, said = judged(contracts.REALIZED)
+    passed, said = judged(keys.REALIZED)
     assert not passed
     assert "8 missing or outdated" in said
 
 
 def test_without_any_forecast_nothing_is_covered(workspace: Path) -> None:
-    assert judged(contracts.REALIZED) == (False, "no forecast")
+    assert judged(keys.REALIZED) == (False, "no forecast")
 
 
 def keep_card(rows: pl.DataFrame) -> None:
@@ -134,11 +134,11 @@ def keep_card(rows: pl.DataFrame) -> None:
 
 def test_bands_that_do_not_hold_are_named_with_what_they_held(workspace: Path) -> None:
     keep_card(outcomes(120))
-    assert judged(contracts.SCORECARD)[0]
+    assert judged(keys.SCORECARD)[0]
     narrow = outcomes(120, sd=0.01)  # half as wide as the truth is: they hold 67 %
     held = narrow.filter(pl.col("realized_clp_per_usd").is_between("q025", "q975")).height / narrow.height
     keep_card(narrow)
-    passed, said = judged(contracts.SCORECARD)
+    passed, said = judged(keys.SCORECARD)
     assert not passed
     assert said.startswith(f"7d ewma: 95 % bands held {held:.1%} [")
     assert "of 120" in said
@@ -147,13 +147,13 @@ def test_bands_that_do_not_hold_are_named_with_what_they_held(workspace: Path) -
 def test_coverage_is_judged_on_the_ledger_alone_and_not_on_a_handful(workspace: Path) -> None:
     for rows in (outcomes(120, sd=0.005, record="backtest"), outcomes(20, sd=0.005), outcomes(0)):
         keep_card(rows.select(list(REALIZED_SCHEMA)))
-        passed, said = judged(contracts.SCORECARD)
+        passed, said = judged(keys.SCORECARD)
         assert passed
         assert said.startswith("not enough evidence")
 
 
 def test_no_card_at_all_says_that_there_is_no_evidence(workspace: Path) -> None:
-    assert judged(contracts.SCORECARD) == (
+    assert judged(keys.SCORECARD) == (
         True,
         "not enough evidence: 0 realized forecasts at most, a coverage needs 30",
     )

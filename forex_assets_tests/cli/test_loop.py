@@ -8,7 +8,8 @@ import dagster as dg
 import pytest
 
 from forex_assets.cli import explanation, loop, progress, render_loop, runner
-from forex_assets.core import names as contracts
+from forex_assets.core import names
+from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.instance import prepare_instance
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.settings import load_settings
@@ -36,10 +37,10 @@ def test_what_the_sensor_launched_while_all_were_tried_is_not_searched_again(
                 daemon.made(dg.DagsterRunStatus.STARTED, tags)
 
         def job(_: Platform, name: str, horizon: str, tags: dict[str, str]) -> None:
-            assert (name, tags[contracts.HORIZON_TAG]) == (contracts.OPTIMIZE_JOB, horizon)
+            assert (name, tags[names.HORIZON_TAG]) == (names.OPTIMIZE_JOB, horizon)
             searched.append(horizon)
             metadata = {"verdict": "inconclusive"}
-            event = dg.AssetMaterialization(contracts.VALIDATION_REPORT, partition=horizon, metadata=metadata)
+            event = dg.AssetMaterialization(keys.VALIDATION_REPORT, partition=horizon, metadata=metadata)
             instance.report_runless_asset_event(event)
 
         monkeypatch.setattr(runner, "materialize_decisions", decided)

@@ -98,7 +98,7 @@ def test_the_probe_asks_all_and_keeps_their_order() -> None:
 
 
 def test_a_frame_of_several_partitions_is_split_and_one_that_lacks_a_partition_is_refused(workspace: Path) -> None:
-    manager = WarehouseIO(platform=PlatformResource())
+    manager = WarehouseIO(session=PlatformResource())
     partitions = dg.StaticPartitionsDefinition(["7d", "15d"])
     both = pl.concat([fan(), fan().with_columns(horizon=pl.lit("15d"))])
     asset = dg.asset(
@@ -129,4 +129,4 @@ def test_a_frame_of_several_partitions_is_split_and_one_that_lacks_a_partition_i
 def test_a_table_that_is_not_there_says_what_to_materialize(workspace: Path) -> None:
     context = dg.build_input_context(asset_key=dg.AssetKey(["market", "usdclp"]))
     with pytest.raises(FileNotFoundError, match=r"market/usdclp is not in .*materialize it first"):
-        WarehouseIO(platform=PlatformResource()).load_input(context)
+        WarehouseIO(session=PlatformResource()).load_input(context)

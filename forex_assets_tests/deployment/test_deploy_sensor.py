@@ -7,7 +7,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from forex_assets.core import names as contracts
+from forex_assets.core import names
+from forex_assets.core.dagster import keys
 from forex_assets.core.settings import load_settings
 from forex_assets.deployment.assets import deploy_sensor
 from forex_assets.platform import Platform, PlatformResource
@@ -26,7 +27,7 @@ def noted(instance: dg.DagsterInstance, key: dg.AssetKey, horizon: str = "7d", *
 def tick(instance: dg.DagsterInstance, minutes: float = 0) -> list[dg.RunRequest]:
     sensor = deploy_sensor(lambda: datetime.now(UTC) + timedelta(minutes=minutes))
 
-    @dg.job(name=contracts.DEPLOY_JOB, partitions_def=contracts.HORIZON_PARTITIONS)
+    @dg.job(name=names.DEPLOY_JOB, partitions_def=keys.HORIZON_PARTITIONS)
     def job() -> None: ...
 
     resources = {"platform": PlatformResource()}
@@ -36,7 +37,7 @@ def tick(instance: dg.DagsterInstance, minutes: float = 0) -> list[dg.RunRequest
 
 
 def ran(instance: dg.DagsterInstance, request: dg.RunRequest, status: dg.DagsterRunStatus) -> None:
-    @dg.job(name=contracts.DEPLOY_JOB, partitions_def=contracts.HORIZON_PARTITIONS)
+    @dg.job(name=names.DEPLOY_JOB, partitions_def=keys.HORIZON_PARTITIONS)
     def job() -> None: ...
 
     run = instance.create_run_for_job(job, tags=dict(request.tags), status=dg.DagsterRunStatus.STARTED)
@@ -46,44 +47,44 @@ def ran(instance: dg.DagsterInstance, request: dg.RunRequest, status: dg.Dagster
 
 
 def test_an_approval_is_launched_once_under_its_own_name(instance: dg.DagsterInstance) -> None:
-    noted(instance, contracts.VALIDATION_REPORT, verdict="approved", validation_id="v1")
-    noted(instance, contracts.VALIDATION_REPORT, "15d", verdict="inconclusive", validation_id="v2")
+    noted(instance, keys.VALIDATION_REPORT, verdict="approved", validation_id="v1")
+    noted(instance, keys.VALIDATION_REPORT, "15d", verdict="inconclusive", validation_id="v2")
     (request,) = tick(instance)
     assert request.partition_key == "7d"
-    assert request.tags[contracts.VALIDATION_TAG] == "v1"
+    assert request.tags[names.VALIDATION_TAG] == "v1"
     assert tick(instance)[0].run_key == request.run_key, "asked for twice it is launched once: the name is the same"
-    noted(instance, contracts.DEPLOYMENT, state="deployed", validation_id="v1")
+    noted(instance, keys.DEPLOYMENT, state="deployed", validation_id="v1")
     assert tick(instance) == []
 
 
 def test_a_refusal_and_a_deployment_by_hand_settle_it_and_a_newer_report_begins_anew(
     instance: dg.DagsterInstance,
 ) -> None:
-    noted(instance, contracts.VALIDATION_REPORT, verdict="approved", validation_id="v1")
-    noted(instance, contracts.DEPLOYMENT, state="refused", validation_id="v1")
+    noted(instance, keys.VALIDATION_REPORT, verdict="approved", validation_id="v1")
+    noted(instance, keys.DEPLOYMENT, state="refused", validation_id="v1")
     assert tick(instance) == []
-    noted(instance, contracts.VALIDATION_REPORT, verdict="rejected", validation_id="v2")
+    noted(instance, keys.VALIDATION_REPORT, verdict="rejected", validation_id="v2")
     assert tick(instance) == []
-    noted(instance, contracts.VALIDATION_REPORT, verdict="approved", validation_id="v3")
-    assert [each.tags[contracts.VALIDATION_TAG] for each in tick(instance)] == ["v3"]
+    noted(instance, keys.VALIDATION_REPORT, verdict="approved", validation_id="v3")
+    assert [each.tags[names.VALIDATION_TAG] for each in tick(instance)] == ["v3"]
 
 
 def test_a_deployment_that_failed_is_tried_again_after_ten_and_twenty_minutes_and_then_no_more(
     instance: dg.DagsterInstance,
 ) -> None:
-    noted(instance, contracts.VALIDATION_REPORT, verdict="approved", validation_id="v1")
-    keys = []
+    noted(instance, keys.VALIDATION_REPORT, verdict="approved", validation_id="v1")
+    run_keys = []
     for minutes in (0, 11, 32):
         (request,) = tick(instance, minutes)
-        keys.append(request.run_key)
+        run_keys.append(request.run_key)
         ran(instance, request, dg.DagsterRunStatus.FAILURE)
         assert tick(instance, 1) == []
-    assert len(set(keys)) == 3
+    assert len(set(run_keys)) == 3
     assert tick(instance, 600) == []
 
 
 def test_while_one_is_under_way_none_is_launched(instance: dg.DagsterInstance) -> None:
-    noted(instance, contracts.VALIDATION_REPORT, verdict="approved", validation_id="v1")
+    noted(instance, keys.VALIDATION_REPORT, verdict="approved", validation_id="v1")
     ran(instance, tick(instance)[0], dg.DagsterRunStatus.STARTED)
     assert tick(instance, 600) == []
 
@@ -93,16 +94,16 @@ def test_a_report_that_was_made_by_hand_or_on_another_market_deploys_nothing_and
 ) -> None:
     here = Platform(load_settings()).reading_branch
     elsewhere = "sample" if here == "live" else "live"
-    noted(instance, contracts.VALIDATION_REPORT, verdict="approved", validation_id="hand", is_by_hand=True)
-    noted(instance, contracts.VALIDATION_REPORT, verdict="approved", validation_id="else", market=elsewhere)
+    noted(instance, keys.VALIDATION_REPORT, verdict="approved", validation_id="hand", is_by_hand=True)
+    noted(instance, keys.VALIDATION_REPORT, verdict="approved", validation_id="else", market=elsewhere)
     noted(
         instance,
-        contracts.VALIDATION_REPORT,
+        keys.VALIDATION_REPORT,
         verdict="approved",
         validation_id="then",
         clock="2023-12-29T22:00:00+00:00",
     )
     assert tick(instance) == []
-    noted(instance, contracts.VALIDATION_REPORT, verdict="approved", validation_id="loop", market=here)
-    noted(instance, contracts.VALIDATION_REPORT, verdict="rejected", validation_id="hand2", is_by_hand=True)
-    assert [each.tags[contracts.VALIDATION_TAG] for each in tick(instance)] == ["loop"]
+    noted(instance, keys.VALIDATION_REPORT, verdict="approved", validation_id="loop", market=here)
+    noted(instance, keys.VALIDATION_REPORT, verdict="rejected", validation_id="hand2", is_by_hand=True)
+    assert [each.tags[names.VALIDATION_TAG] for each in tick(instance)] == ["loop"]

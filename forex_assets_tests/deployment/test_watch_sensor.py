@@ -7,7 +7,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from forex_assets.core import names as contracts
+from forex_assets.core import names
+from forex_assets.core.dagster import keys
 from forex_assets.core.settings import load_settings
 from forex_assets.deployment.deploy import deployer_of
 from forex_assets.deployment.record import DeploymentRecord
@@ -23,28 +24,28 @@ class Broken(Exception):
     """What a failing asset raises here."""
 
 
-@dg.asset(key=contracts.DEPLOYMENT_WATCH, partitions_def=contracts.HORIZON_PARTITIONS)
+@dg.asset(key=keys.DEPLOYMENT_WATCH, partitions_def=keys.HORIZON_PARTITIONS)
 def watch(context: dg.AssetExecutionContext) -> None:
     """A look: says what the run's tag tells it to, or dies."""
     state = context.run.tags["state"]
     if state == "dies":
         raise Broken
-    deployment = context.run.tags[contracts.DEPLOYMENT_TAG]
-    context.add_output_metadata({contracts.STATE: state, contracts.DEPLOYMENT_ID: deployment})
+    deployment = context.run.tags[names.DEPLOYMENT_TAG]
+    context.add_output_metadata({names.STATE: state, names.DEPLOYMENT_ID: deployment})
 
 
-@dg.asset(key=contracts.LATEST, partitions_def=contracts.HORIZON_PARTITIONS, backfill_policy=SINGLE)
+@dg.asset(key=keys.LATEST, partitions_def=keys.HORIZON_PARTITIONS, backfill_policy=SINGLE)
 def latest(context: dg.AssetExecutionContext) -> None:
     """A forecast that fails as its run's tag tells it to."""
     if context.run.tags.get("fails") == "unfit":
-        raise dg.Failure("prices are unfit", metadata={contracts.UNFIT: True})
+        raise dg.Failure("prices are unfit", metadata={names.UNFIT: True})
     if context.run.tags.get("fails") == "words":
         raise dg.Failure("the model is gone")
     if context.run.tags.get("fails") == "latest":
         raise Broken
 
 
-@dg.asset(key=contracts.LEDGER, deps=[latest], partitions_def=contracts.HORIZON_PARTITIONS, backfill_policy=SINGLE)
+@dg.asset(key=keys.LEDGER, deps=[latest], partitions_def=keys.HORIZON_PARTITIONS, backfill_policy=SINGLE)
 def ledger(context: dg.AssetExecutionContext) -> None:
     """The ledger, locked where its run's tag says so."""
     if context.run.tags.get("fails") == "ledger":
@@ -54,8 +55,8 @@ def ledger(context: dg.AssetExecutionContext) -> None:
 DEFS = dg.Definitions(
     assets=[watch, latest, ledger],
     jobs=[
-        dg.define_asset_job(contracts.WATCH_JOB, selection=[contracts.DEPLOYMENT_WATCH]),
-        dg.define_asset_job(contracts.FORECAST_JOB, selection=[contracts.LATEST, contracts.LEDGER]),
+        dg.define_asset_job(names.WATCH_JOB, selection=[keys.DEPLOYMENT_WATCH]),
+        dg.define_asset_job(names.FORECAST_JOB, selection=[keys.LATEST, keys.LEDGER]),
     ],
     resources={"platform": PlatformResource()},
 )
@@ -94,7 +95,7 @@ class Daemon:
 
     def launch(self, request: dg.RunRequest, state: str) -> str:
         tags = {**request.tags, RUN_KEY: str(request.run_key), "state": state}
-        done = DEFS.resolve_job_def(contracts.WATCH_JOB).execute_in_process(
+        done = DEFS.resolve_job_def(names.WATCH_JOB).execute_in_process(
             instance=self.instance, partition_key=request.partition_key, tags=tags, raise_on_error=False
         )
         assert done.success is (state != "dies")
@@ -108,7 +109,7 @@ class Daemon:
         tags = {"fails": fails, "dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
         done = DEFS.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=self.instance,
-            asset_selection=[contracts.LATEST, contracts.LEDGER],
+            asset_selection=[keys.LATEST, keys.LEDGER],
             tags=tags,
             raise_on_error=False,
         )
@@ -130,7 +131,7 @@ def test_a_deployment_is_looked_at_once_an_interval_however_often_the_sensor_tic
     made = daemon.deploy()
     asked = daemon.evaluate()
     assert [(each.run_key, each.partition_key) for each in asked] == [(f"{made.id}/0", "7d")]
-    assert asked[0].tags[contracts.DEPLOYMENT_TAG] == made.id
+    assert asked[0].tags[names.DEPLOYMENT_TAG] == made.id
     assert daemon.tick() == [f"{made.id}/0"]
     assert daemon.tick() == daemon.tick(1) == daemon.tick(3.9) == []
     assert daemon.tick(0.1) == [f"{made.id}/1"]
@@ -161,7 +162,7 @@ def test_a_look_under_way_is_waited_for(daemon: Daemon) -> None:
     daemon.deploy()
     (request,) = daemon.evaluate()
     daemon.instance.create_run_for_job(
-        DEFS.resolve_job_def(contracts.WATCH_JOB),
+        DEFS.resolve_job_def(names.WATCH_JOB),
         status=dg.DagsterRunStatus.STARTED,
         tags={**request.tags, "dagster/partition": "7d"},
     )
@@ -237,7 +238,7 @@ def test_forecasts_that_failed_count_where_the_settings_may_be_why(daemon: Daemo
 
 def test_a_forecast_that_was_killed_counts_and_one_that_was_canceled_does_not(daemon: Daemon) -> None:
     made = daemon.deploy()
-    job = DEFS.resolve_job_def(contracts.FORECAST_JOB)
+    job = DEFS.resolve_job_def(names.FORECAST_JOB)
     killed, canceled = (
         daemon.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": "7d"})
         for _ in range(2)
@@ -249,7 +250,7 @@ def test_a_forecast_that_was_killed_counts_and_one_that_was_canceled_does_not(da
 
 def test_a_forecast_that_a_person_typed_says_nothing_of_the_settings(daemon: Daemon) -> None:
     made = daemon.deploy()
-    job = DEFS.resolve_job_def(contracts.FORECAST_JOB)
+    job = DEFS.resolve_job_def(names.FORECAST_JOB)
     tags = {"dagster/partition": "7d", "source": "command line"}
     run = daemon.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
     daemon.instance.report_run_failed(run)

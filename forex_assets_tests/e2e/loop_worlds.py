@@ -81,7 +81,7 @@ class KnowingPlatformResource(PlatformResource):
 def resources() -> Mapping[str, Any]:
     """Overrides of both locations."""
     platform = KnowingPlatformResource()
-    return {"platform": platform, "io_manager": WarehouseIO(platform=platform)}
+    return {"platform": platform, "io_manager": WarehouseIO(session=platform)}
 
 
 def run(definitions: dg.Definitions, instance: dg.DagsterInstance, job: str, horizon: str, **tags: str) -> bool:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from forex_assets.cli import app
 from forex_assets.cli.runner import materialize_forecasts, materialize_market
-from forex_assets.core import names as contracts
+from forex_assets.core import names
 from forex_assets.core.settings import load_settings
 from forex_assets.locations.forecasting import build
 from forex_assets.platform import Platform
@@ -33,7 +33,7 @@ def test_everything_gone_comes_back_as_it_was(workspace: Path, environment: Call
     materialize_market(Platform(load_settings()))
     materialize_forecasts(Platform(load_settings()), ["7d"])
     before, verified = tables(workspace / "warehouse"), json.loads(cli("ledger", "verify", "--json").stdout)
-    job = build().resolve_job_def(contracts.BACKUP_JOB)
+    job = build().resolve_job_def(names.BACKUP_JOB)
     with dg.DagsterInstance.get() as instance:
         assert job.execute_in_process(instance=instance).success
     (archive,) = json.loads(cli("backup", "list", "--json").stdout)

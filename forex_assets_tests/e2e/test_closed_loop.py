@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 
 from forex_assets.cli import app
 from forex_assets.cli.runner import materialize_market
-from forex_assets.core import names as contracts
+from forex_assets.core import names
 from forex_assets.core.config_store import ConfigStore
+from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.instance import prepare_instance
 from forex_assets.core.settings import load_settings
 from forex_assets.deployment.assets import deploy_on_approval
@@ -101,18 +102,18 @@ class Loop:
 
     def state(self) -> str:
         found = self.instance.fetch_materializations(
-            dg.AssetRecordsFilter(asset_key=contracts.DEPLOYMENT_WATCH, asset_partitions=["7d"]), limit=1
+            dg.AssetRecordsFilter(asset_key=keys.DEPLOYMENT_WATCH, asset_partitions=["7d"]), limit=1
         ).records
         event = found[0].asset_materialization
         assert event is not None
-        return str(event.metadata[contracts.STATE].value)
+        return str(event.metadata[names.STATE].value)
 
 
 def test_from_a_request_to_a_deployment_and_when_it_fails_back_again(world: Path) -> None:
     loop = Loop(world)
     before = (world / "configs/chronos_7d.json").read_bytes()
     loop.platform.requests.add("7d", reason="try", asked_by="ana", asked_at=loop.platform.now)
-    assert run(loop.optimizer, loop.instance, contracts.DECISION_JOB, "7d")
+    assert run(loop.optimizer, loop.instance, names.DECISION_JOB, "7d")
     assert len(loop.tick(optimize_on_trigger)) == 1
     assert loop.live() == 180, "a verdict alone changes nothing"
     assert len(loop.tick(deploy_on_approval)) == 1
@@ -127,7 +128,7 @@ def test_from_a_request_to_a_deployment_and_when_it_fails_back_again(world: Path
     assert loop.state() == "watching"
 
     BROKEN.add(90)
-    assert not run(loop.forecaster, loop.instance, contracts.FORECAST_JOB, "7d")
+    assert not run(loop.forecaster, loop.instance, names.FORECAST_JOB, "7d")
     loop.watch(timedelta(minutes=6))
     assert loop.state() == "watching", "one failed run and one failed trial are two"
     loop.watch(timedelta(minutes=11))
@@ -137,14 +138,14 @@ def test_from_a_request_to_a_deployment_and_when_it_fails_back_again(world: Path
     assert (back.kind, back.by, back.undoes) == ("rollback", "watch", record.id)
     assert (world / "configs/chronos_7d.json").read_bytes() == before
     assert git(world, "log", "-1", "--format=%s").startswith("Rollback 7d")
-    assert run(loop.forecaster, loop.instance, contracts.FORECAST_JOB, "7d")
+    assert run(loop.forecaster, loop.instance, names.FORECAST_JOB, "7d")
 
     BROKEN.clear()
     cli_rows = json.loads(cli("history", "--horizon", "7d", "--json").stdout)
     assert [(row["what"], row["outcome"]) for row in cli_rows][:3] == [
         ("rollback", "deployed"), ("deploy", "deployed"), ("validation", "approved")
     ]  # fmt: skip
-    assert run(loop.optimizer, loop.instance, contracts.DEPLOY_JOB, "7d")
+    assert run(loop.optimizer, loop.instance, names.DEPLOY_JOB, "7d")
     assert loop.live() == 180
     assert "quarantine" in loop.platform.deployments.records("7d")[0].reason
 
@@ -162,7 +163,7 @@ def test_worse_outcomes_bring_the_settings_before_back(world: Path, environment:
     assert loop.state() == "passed"
     for week in range(11):
         environment(FOREX_AS_OF=(date(2025, 1, 10) + timedelta(days=7 * week)).isoformat())
-        assert run(loop.forecaster, loop.instance, contracts.FORECAST_JOB, "7d")
+        assert run(loop.forecaster, loop.instance, names.FORECAST_JOB, "7d")
     environment(FOREX_AS_OF="2025-04-04")
     loop.watch(timedelta(days=91))
     assert loop.state() == "rolled back"

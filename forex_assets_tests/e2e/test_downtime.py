@@ -13,7 +13,8 @@ from dagster._core.workspace.load_target import ModuleTarget
 from dagster._daemon.sensor import execute_sensor_iteration
 from dagster._scheduler.scheduler import launch_scheduled_runs
 
-from forex_assets.core import names as contracts
+from forex_assets.core import names
+from forex_assets.core.dagster import keys
 from forex_assets.core.horizon import HORIZONS
 
 LOG = logging.getLogger("test")
@@ -54,15 +55,15 @@ def test_after_three_weeks_downtime_there_is_one_decision_a_horizon_and_not_twen
     context: WorkspaceProcessContext,
 ) -> None:
     schedule(context, MONDAY)
-    assert partitions(context, contracts.DECISION_JOB) == []
+    assert partitions(context, names.DECISION_JOB) == []
     schedule(context, MONDAY + timedelta(days=21))
-    assert partitions(context, contracts.DECISION_JOB) == sorted(HORIZONS)
-    assert partitions(context, contracts.DRIFT_JOB) == [""]
+    assert partitions(context, names.DECISION_JOB) == sorted(HORIZONS)
+    assert partitions(context, names.DRIFT_JOB) == [""]
     schedule(context, MONDAY + timedelta(days=21, minutes=1))
-    assert partitions(context, contracts.DECISION_JOB) == sorted(HORIZONS)
+    assert partitions(context, names.DECISION_JOB) == sorted(HORIZONS)
     evening = datetime(2025, 7, 1, 0, 1, tzinfo=UTC)  # 20:01 of that Monday in Santiago
     schedule(context, evening)
-    assert partitions(context, contracts.DECISION_JOB) == sorted([*HORIZONS, *HORIZONS])
+    assert partitions(context, names.DECISION_JOB) == sorted([*HORIZONS, *HORIZONS])
 
 
 def test_dagsters_own_daemon_launches_each_decision_once_even_where_its_cursor_is_lost(
@@ -72,19 +73,19 @@ def test_dagsters_own_daemon_launches_each_decision_once_even_where_its_cursor_i
         with freeze_time(at):
             for _ in execute_sensor_iteration(context, LOG, threadpool_executor=None, submit_threadpool_executor=None):
                 pass
-        return partitions(context, contracts.OPTIMIZE_JOB)
+        return partitions(context, names.OPTIMIZE_JOB)
 
     instance = context.instance
     for horizon in ("7d", "15d"):
         instance.report_runless_asset_event(
             dg.AssetMaterialization(
-                contracts.TRIGGER_DECISION, partition=horizon, metadata={"fires": True, "reasons": "age"}
+                keys.TRIGGER_DECISION, partition=horizon, metadata={"fires": True, "reasons": "age"}
             )
         )
     start = datetime.now(UTC)
     assert tick(start) == ["15d", "7d"]
     assert tick(start + timedelta(minutes=1)) == ["15d", "7d"]
-    (run,) = instance.get_runs(dg.RunsFilter(tags={contracts.HORIZON_TAG: "7d"}))
+    (run,) = instance.get_runs(dg.RunsFilter(tags={names.HORIZON_TAG: "7d"}))
     instance.report_run_failed(run)
     sensor = next(s for s in instance.all_instigator_state() if s.instigator_name == "optimize_on_trigger")
     instance.update_instigator_state(sensor.with_data(sensor.instigator_data._replace(cursor=None)))  # type: ignore[union-attr]

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from forex_assets.cli import app
 from forex_assets.cli.runner import materialize_market
-from forex_assets.core import names as contracts
+from forex_assets.core import names
 from forex_assets.core.dagster.run_records import end_dead_runs, is_searching
 from forex_assets.core.processes import PROCESS_TAG, process_name
 from forex_assets.core.settings import load_settings
@@ -26,7 +26,7 @@ from forex_assets_tests.operations.alerts.test_sensors import tick
 
 FORECAST = """
 import {how}
-from forex_assets.defs import forecasts
+from forex_assets.forecasts import assets as forecasts
 from forex_assets.cli import runner, main
 from forex_assets.platform import Platform
 from forex_assets.core.settings import load_settings
@@ -35,11 +35,12 @@ forecasts._forecast = lambda *_: {act}
 SEARCH = """
 import os, signal
 from forex_assets.cli import runner
-from forex_assets.defs import contracts, optimization
+from forex_assets.core import names
+from forex_assets.optimizer import assets as optimization
 from forex_assets.platform import Platform
 from forex_assets.core.settings import load_settings
 optimization.run_search = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
-runner.run_job(Platform(load_settings()), contracts.OPTIMIZE_JOB, "7d", {})
+runner.run_job(Platform(load_settings()), names.OPTIMIZE_JOB, "7d", {})
 """
 KILLED = FORECAST.format(how="os, signal", act="os.kill(os.getpid(), signal.SIGKILL)")
 
@@ -60,7 +61,7 @@ def test_a_killed_search_holds_up_no_further_one(prices: Path) -> None:
     with dg.DagsterInstance.get() as instance:
         assert is_searching(instance, "7d"), "Dagster itself does not know"
         (words,) = end_dead_runs(instance, datetime.now(UTC))
-        assert contracts.OPTIMIZE_JOB in words
+        assert names.OPTIMIZE_JOB in words
         assert not is_searching(instance, "7d")
         assert end_dead_runs(instance, datetime.now(UTC)) == []
 
@@ -104,13 +105,13 @@ def test_a_terminal_that_is_closed_ends_a_run_as_a_failure(prices: Path) -> None
 
 
 def test_a_run_that_is_alive_or_elsewhere_is_left_alone(prices: Path) -> None:
-    job, started = build().resolve_job_def(contracts.TRACKING_JOB), dg.DagsterRunStatus.STARTED
+    job, started = build().resolve_job_def(names.TRACKING_JOB), dg.DagsterRunStatus.STARTED
     with dg.DagsterInstance.get() as instance:
         for name in (process_name(), "elsewhere 1 1.0"):
             instance.create_run_for_job(job, status=started, tags={PROCESS_TAG: name})
         instance.create_run_for_job(job, status=started)
         assert end_dead_runs(instance, datetime.now(UTC)) == []
-        assert statuses(instance, contracts.TRACKING_JOB) == ["STARTED"] * 3
+        assert statuses(instance, names.TRACKING_JOB) == ["STARTED"] * 3
 
 
 def test_where_no_horizon_can_be_forecast_none_is_said_to_be(prices: Path) -> None:

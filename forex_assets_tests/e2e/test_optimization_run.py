@@ -20,7 +20,8 @@ from forex_assets.cli.runner import (
     materialize_forecasts,
     materialize_market,
 )
-from forex_assets.core import names as contracts
+from forex_assets.core import names
+from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.instance import prepare_instance
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.settings import load_settings
@@ -74,11 +75,11 @@ def search() -> list[str]:
     with dg.DagsterInstance.get() as instance:
         context = dg.build_sensor_context(instance, definitions=DEFS, resources={"platform": PlatformResource()})
         for request in optimize_on_trigger.evaluate_tick(context).run_requests or []:
-            done = DEFS.resolve_job_def(contracts.OPTIMIZE_JOB).execute_in_process(
+            done = DEFS.resolve_job_def(names.OPTIMIZE_JOB).execute_in_process(
                 instance=instance, partition_key=request.partition_key, tags=dict(request.tags)
             )
             assert done.success
-            answered.append(request.tags[contracts.DECISION_TAG])
+            answered.append(request.tags[names.DECISION_TAG])
     return answered
 
 
@@ -161,7 +162,7 @@ def test_a_spoilt_request_is_named_and_stops_no_decision(filled: Path) -> None:
     materialize_decisions(platform(), ["7d"])
     assert decision()["reasons"] == ["age"]
     with dg.DagsterInstance.get() as instance:
-        event = instance.get_latest_materialization_event(contracts.TRIGGER_DECISION)
+        event = instance.get_latest_materialization_event(keys.TRIGGER_DECISION)
     assert event is not None
     assert event.asset_materialization is not None
     assert "remove it and ask again" in str(event.asset_materialization.metadata["unreadable_requests"].value)
@@ -197,13 +198,13 @@ def test_without_prices_there_is_no_decision_but_words(workspace: Path) -> None:
 
 def test_the_drift_report_says_in_words_what_it_found(filled: Path) -> None:
     with dg.DagsterInstance.get() as instance:
-        job = DEFS.resolve_job_def(contracts.DRIFT_JOB)
+        job = DEFS.resolve_job_def(names.DRIFT_JOB)
         assert job.execute_in_process(instance=instance).success
-        event = instance.get_latest_materialization_event(contracts.DRIFT_REPORT)
+        event = instance.get_latest_materialization_event(keys.DRIFT_REPORT)
     assert event is not None
     assert event.asset_materialization is not None
     metadata = event.asset_materialization.metadata
-    assert "drift" in str(metadata[contracts.WORDS].value).lower()
+    assert "drift" in str(metadata[names.WORDS].value).lower()
     assert metadata["severity"].value in {"NONE", "LOW", "MEDIUM", "HIGH"}
 
 

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from forex_assets.cli import app
 from forex_assets.cli.runner import RunFailed, materialize_forecasts, materialize_market, run_assets
-from forex_assets.core import names as contracts
+from forex_assets.core import names
+from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.instance import prepare_instance
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.settings import load_settings
@@ -37,7 +38,7 @@ def tick(instance: dg.DagsterInstance) -> list[dg.RunRequest]:
 
 
 def track(instance: dg.DagsterInstance) -> bool:
-    job = forecasting.build().resolve_job_def(contracts.TRACKING_JOB)
+    job = forecasting.build().resolve_job_def(names.TRACKING_JOB)
     return bool(job.execute_in_process(instance=instance).success)
 
 
@@ -45,7 +46,7 @@ def test_what_ran_is_recorded_once_and_can_be_compared(workspace: Path, environm
     platform = Platform(load_settings())
     materialize_market(platform)
     materialize_forecasts(platform, ["7d"])
-    run_assets(platform, [contracts.CANDIDATE_CONFIG], ["7d"], build=optimization.build)
+    run_assets(platform, [keys.CANDIDATE_CONFIG], ["7d"], build=optimization.build)
     config = workspace / "configs/chronos_15d.json"
     whole = config.read_text()
     config.write_text("{")
@@ -128,11 +129,9 @@ def test_a_long_outage_loses_nothing_and_what_is_known_is_not_sent_again(workspa
     prepare_instance(platform.settings)
 
     def forecast(number: int) -> None:
-        shown = {contracts.MARKET: "sample", "median_at_target": float(number)}
+        shown = {names.MARKET: "sample", "median_at_target": float(number)}
         with dg.DagsterInstance.get() as instance:
-            instance.report_runless_asset_event(
-                dg.AssetMaterialization(contracts.LATEST, partition="7d", metadata=shown)
-            )
+            instance.report_runless_asset_event(dg.AssetMaterialization(keys.LATEST, partition="7d", metadata=shown))
 
     forecast(0)
     assert sent(platform) == 1

@@ -5,7 +5,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from forex_assets.core import names as contracts
+from forex_assets.core import names
+from forex_assets.core.dagster import keys
 from forex_assets.locations.forecasting import build
 
 DEFS = build()
@@ -34,18 +35,18 @@ def test_every_asset_says_what_it_is() -> None:
         assert node.kinds, key
         if node.is_materializable:  # an observed source takes neither
             assert node.owners, key
-            assert "dagster/column_schema" in node.metadata or key == contracts.DAILY_REPORT, key  # a page has none
+            assert "dagster/column_schema" in node.metadata or key == keys.DAILY_REPORT, key  # a page has none
 
 
 def test_the_graph_runs_from_prices_to_fans() -> None:
     parents = {key: GRAPH.get(key).parent_keys for key in GRAPH.get_all_asset_keys()}
-    assert parents[contracts.FEATURES] == {contracts.COPPER, contracts.USDCLP}
-    assert parents[contracts.LATEST] == {contracts.FEATURES, contracts.USDCLP, contracts.INFERENCE_CONFIG}
-    assert parents[contracts.USDCLP] == parents[contracts.COPPER] == set()
+    assert parents[keys.FEATURES] == {keys.COPPER, keys.USDCLP}
+    assert parents[keys.LATEST] == {keys.FEATURES, keys.USDCLP, keys.INFERENCE_CONFIG}
+    assert parents[keys.USDCLP] == parents[keys.COPPER] == set()
 
 
 def test_no_job_spans_partitioned_and_unpartitioned_assets() -> None:
-    for name in (contracts.MARKET_JOB, contracts.FORECAST_JOB):
+    for name in (names.MARKET_JOB, names.FORECAST_JOB):
         keys = DEFS.resolve_job_def(name).asset_layer.executable_asset_keys
         assert len({GRAPH.get(key).is_partitioned for key in keys}) == 1, name
 
@@ -76,17 +77,17 @@ def test_new_prices_make_features_and_then_all_four_forecasts(workspace: Path) -
         first = dg.evaluate_automation_conditions(DEFS, instance)
         again = dg.evaluate_automation_conditions(DEFS, instance, cursor=first.cursor)
         assert "forecasts/latest" not in requested(again)
-        materialize(instance, contracts.USDCLP, contracts.COPPER)
+        materialize(instance, keys.USDCLP, keys.COPPER)
         tick = dg.evaluate_automation_conditions(DEFS, instance, cursor=again.cursor)
         assert "features/copper" in requested(tick)
-        materialize(instance, contracts.FEATURES)
+        materialize(instance, keys.FEATURES)
         later = dg.evaluate_automation_conditions(DEFS, instance, cursor=tick.cursor)
-        total = tick.get_num_requested(contracts.LATEST) + later.get_num_requested(contracts.LATEST)
-        assert total == len(contracts.HORIZON_PARTITIONS.get_partition_keys())
+        total = tick.get_num_requested(keys.LATEST) + later.get_num_requested(keys.LATEST)
+        assert total == len(keys.HORIZON_PARTITIONS.get_partition_keys())
         quiet = dg.evaluate_automation_conditions(DEFS, instance, cursor=later.cursor)
-        assert quiet.get_num_requested(contracts.LATEST) == 0
+        assert quiet.get_num_requested(keys.LATEST) == 0
 
 
-@pytest.mark.parametrize("key", [contracts.USDCLP, contracts.COPPER, contracts.LATEST])
+@pytest.mark.parametrize("key", [keys.USDCLP, keys.COPPER, keys.LATEST])
 def test_every_table_people_act_on_is_checked(key: dg.AssetKey) -> None:
     assert [k for k in GRAPH.asset_check_keys if k.asset_key == key]

@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 from forex_assets.cli.runner import materialize_forecasts, materialize_market
-from forex_assets.core import names as contracts
+from forex_assets.core import names
+from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.instance import prepare_instance
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.settings import load_settings
@@ -25,12 +26,12 @@ from forex_assets.platform import Platform
 SEARCH = (
     "import sys\n"
     "from forex_assets.cli.runner import run_assets\n"
-    "from forex_assets.defs import contracts\n"
+    "from forex_assets.core.dagster import keys\n"
     "from forex_assets.locations.optimization import build\n"
     "from forex_assets.platform import Platform\n"
     "from forex_assets.core.settings import load_settings\n"
     "print('begun', flush=True)\n"
-    "run_assets(Platform(load_settings()), [contracts.CANDIDATE_CONFIG], ['7d'], build=build)\n"
+    "run_assets(Platform(load_settings()), [keys.CANDIDATE_CONFIG], ['7d'], build=build)\n"
 )
 
 
@@ -42,9 +43,9 @@ def forecasts_go_on(root: Path) -> None:
         assert schedule.evaluate_tick(due).run_requests
     with dg.DagsterInstance.get() as instance:
         first = dg.evaluate_automation_conditions(definitions, instance)
-        instance.report_runless_asset_event(dg.AssetMaterialization(contracts.FEATURES))
+        instance.report_runless_asset_event(dg.AssetMaterialization(keys.FEATURES))
         tick = dg.evaluate_automation_conditions(definitions, instance, cursor=first.cursor)
-        assert tick.get_num_requested(contracts.LATEST) == len(HORIZONS)
+        assert tick.get_num_requested(keys.LATEST) == len(HORIZONS)
     materialize_forecasts(Platform(load_settings()), ["7d"])
     assert (root / "warehouse/sample/forecasts/latest/7d.parquet").exists()
 
@@ -132,7 +133,7 @@ def test_a_workspace_loads_forecasts_where_the_optimizer_raises_at_import(filled
     assert done.returncode == 0, done.stderr
     assert "LOCATION forecasting loaded" in shown
     assert "LOCATION optimization loaded" not in shown
-    assert f"'{contracts.FORECAST_JOB}'" in shown
+    assert f"'{names.FORECAST_JOB}'" in shown
     assert "TICK 1" in shown
     assert "'follow_new_inputs'" in shown
     forecasts_go_on(filled)

@@ -7,21 +7,22 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from forex_assets.core import names as contracts
+from forex_assets.core import names
+from forex_assets.core.dagster import keys
 from forex_assets.locations import forecasting
 from forex_assets.locations.optimization import build
 
 DEFS = build()
 GRAPH = DEFS.resolve_asset_graph()
 OWN = {
-    contracts.DRIFT_REPORT,
-    contracts.DEGRADATION_REPORT,
-    contracts.TRIGGER_DECISION,
-    contracts.SEARCH_REQUEST,
-    contracts.CANDIDATE_CONFIG,
-    contracts.VALIDATION_REPORT,
-    contracts.DEPLOYMENT,
-    contracts.DEPLOYMENT_WATCH,
+    keys.DRIFT_REPORT,
+    keys.DEGRADATION_REPORT,
+    keys.TRIGGER_DECISION,
+    keys.SEARCH_REQUEST,
+    keys.CANDIDATE_CONFIG,
+    keys.VALIDATION_REPORT,
+    keys.DEPLOYMENT,
+    keys.DEPLOYMENT_WATCH,
 }
 
 
@@ -39,7 +40,7 @@ def test_every_asset_says_what_it_is() -> None:
 def test_every_stub_is_an_asset_of_the_forecasting_location_with_the_same_partitions() -> None:
     theirs = forecasting.build().resolve_asset_graph()
     stubs = GRAPH.get_all_asset_keys() - OWN
-    assert stubs == {contracts.USDCLP, contracts.COPPER, contracts.REALIZED, contracts.BACKTEST}
+    assert stubs == {keys.USDCLP, keys.COPPER, keys.REALIZED, keys.BACKTEST}
     for key in stubs:
         assert theirs.get(key).is_materializable, key
         assert theirs.get(key).partitions_def == GRAPH.get(key).partitions_def, key
@@ -53,7 +54,7 @@ def test_both_locations_together_have_no_circle() -> None:
         for key in graph.get_all_asset_keys()
         if graph.get(key).is_materializable
     }
-    done: set[dg.AssetKey] = {contracts.INFERENCE_CONFIG}
+    done: set[dg.AssetKey] = {keys.INFERENCE_CONFIG}
     while left := set(parents) - done:
         ready = {key for key in left if parents[key] <= done}
         assert ready, left
@@ -61,20 +62,18 @@ def test_both_locations_together_have_no_circle() -> None:
 
 
 def test_decisions_rest_on_the_reports_and_searches_on_decisions() -> None:
-    assert GRAPH.get(contracts.TRIGGER_DECISION).parent_keys == {contracts.DRIFT_REPORT, contracts.DEGRADATION_REPORT}
-    assert GRAPH.get(contracts.SEARCH_REQUEST).parent_keys == {contracts.TRIGGER_DECISION}
+    assert GRAPH.get(keys.TRIGGER_DECISION).parent_keys == {keys.DRIFT_REPORT, keys.DEGRADATION_REPORT}
+    assert GRAPH.get(keys.SEARCH_REQUEST).parent_keys == {keys.TRIGGER_DECISION}
 
 
 def test_what_goes_live_rests_on_a_verdict_and_the_loop_closes_through_the_file_alone() -> None:
-    assert GRAPH.get(contracts.DEPLOYMENT).parent_keys == {contracts.VALIDATION_REPORT}
-    assert contracts.CANDIDATE_CONFIG in GRAPH.get(contracts.VALIDATION_REPORT).parent_keys
-    assert GRAPH.get(contracts.DEPLOYMENT_WATCH).parent_keys == {contracts.DEPLOYMENT}
-    assert contracts.INFERENCE_CONFIG not in GRAPH.get_all_asset_keys()
+    assert GRAPH.get(keys.DEPLOYMENT).parent_keys == {keys.VALIDATION_REPORT}
+    assert keys.CANDIDATE_CONFIG in GRAPH.get(keys.VALIDATION_REPORT).parent_keys
+    assert GRAPH.get(keys.DEPLOYMENT_WATCH).parent_keys == {keys.DEPLOYMENT}
+    assert keys.INFERENCE_CONFIG not in GRAPH.get_all_asset_keys()
 
 
-@pytest.mark.parametrize(
-    "name", [contracts.DRIFT_JOB, contracts.DECISION_JOB, contracts.OPTIMIZE_JOB, contracts.DEPLOY_JOB]
-)
+@pytest.mark.parametrize("name", [names.DRIFT_JOB, names.DECISION_JOB, names.OPTIMIZE_JOB, names.DEPLOY_JOB])
 def test_no_job_spans_partitioned_and_unpartitioned_assets(name: str) -> None:
     keys = DEFS.resolve_job_def(name).asset_layer.executable_asset_keys
     assert keys

@@ -10,7 +10,8 @@ import pytest
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.test_utils import freeze_time
 
-from forex_assets.core import names as contracts
+from forex_assets.core import names
+from forex_assets.core.dagster import keys
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.locations import optimization_jobs as schedules
 from forex_assets.locations.optimization_jobs import decide_on_weekdays, report_drift_on_weekdays
@@ -18,15 +19,15 @@ from forex_assets.locations.optimization_jobs import decide_on_weekdays, report_
 SANTIAGO = ZoneInfo("America/Santiago")
 
 
-@dg.asset(key=contracts.TRIGGER_DECISION, partitions_def=contracts.HORIZON_PARTITIONS)
+@dg.asset(key=keys.TRIGGER_DECISION, partitions_def=keys.HORIZON_PARTITIONS)
 def decision() -> None: ...
 
 
-@dg.asset(key=contracts.DEGRADATION_REPORT, partitions_def=contracts.HORIZON_PARTITIONS)
+@dg.asset(key=keys.DEGRADATION_REPORT, partitions_def=keys.HORIZON_PARTITIONS)
 def degradation() -> None: ...
 
 
-@dg.asset(key=contracts.DRIFT_REPORT)
+@dg.asset(key=keys.DRIFT_REPORT)
 def drift() -> None: ...
 
 
@@ -92,24 +93,24 @@ def test_run_keys_of_two_evenings_and_of_two_horizons_differ(instance: dg.Dagste
 
 
 def test_the_later_tick_asks_only_for_what_was_lost(instance: dg.DagsterInstance) -> None:
-    instance.report_runless_asset_event(dg.AssetMaterialization(contracts.TRIGGER_DECISION, partition="7d"))
-    made(instance, "15d", job=contracts.DECISION_JOB, status="QUEUED")
-    made(instance, "30d", job=contracts.DECISION_JOB, status="FAILURE")
+    instance.report_runless_asset_event(dg.AssetMaterialization(keys.TRIGGER_DECISION, partition="7d"))
+    made(instance, "15d", job=names.DECISION_JOB, status="QUEUED")
+    made(instance, "30d", job=names.DECISION_JOB, status="FAILURE")
     assert ask(instance, decide_on_weekdays, evening(time(22, 30))) == ["30d", "90d"]
-    made(instance, None, job=contracts.DRIFT_JOB, status="STARTED")
+    made(instance, None, job=names.DRIFT_JOB, status="STARTED")
     assert ask(instance, report_drift_on_weekdays, evening(time(22, 20))) == []
 
 
 def test_whichever_tick_is_first_after_a_downtime_the_other_asks_for_nothing(instance: dg.DagsterInstance) -> None:
     for horizon in ask(instance, decide_on_weekdays, evening(time(22, 30))):
-        made(instance, horizon, job=contracts.DECISION_JOB, status="QUEUED")
+        made(instance, horizon, job=names.DECISION_JOB, status="QUEUED")
     assert ask(instance, decide_on_weekdays, evening(time(20))) == []
 
 
 def test_a_decision_of_another_evening_or_of_a_clock_that_was_ahead_is_not_this_evenings(
     instance: dg.DagsterInstance,
 ) -> None:
-    instance.report_runless_asset_event(dg.AssetMaterialization(contracts.TRIGGER_DECISION, partition="7d"))
+    instance.report_runless_asset_event(dg.AssetMaterialization(keys.TRIGGER_DECISION, partition="7d"))
     for days in (-3, 3):
         assert "7d" in ask(instance, decide_on_weekdays, evening(time(20)) + timedelta(days=days))
     assert datetime.now(UTC) - evening(time(20)).astimezone(UTC) < timedelta(days=1, minutes=10)
@@ -120,14 +121,14 @@ def test_a_run_is_this_evenings_by_the_hour_in_santiago(instance: dg.DagsterInst
     """Whatever hour it is now: two hours before the tick, or in the last three of its day, was once taken wrongly."""
     tick = datetime(2026, 11, 24, 20, tzinfo=SANTIAGO)
     with freeze_time(tick.astimezone(UTC) + timedelta(hours=hours)):
-        made(instance, "15d", job=contracts.DECISION_JOB, status="QUEUED")
+        made(instance, "15d", job=names.DECISION_JOB, status="QUEUED")
     assert ("15d" not in ask(instance, decide_on_weekdays, tick)) is counts
 
 
 def test_a_decision_at_a_clock_set_by_hand_is_not_this_evenings(instance: dg.DagsterInstance) -> None:
     due = datetime.now(UTC) - timedelta(hours=1)
-    asked = (instance, contracts.TRIGGER_DECISION, contracts.DECISION_JOB, "7d", due)
+    asked = (instance, keys.TRIGGER_DECISION, names.DECISION_JOB, "7d", due)
     for metadata in ({"clock": "2023-12-29T22:00:00+00:00"}, {"clock": datetime.now(UTC).isoformat()}, {}):
-        event = dg.AssetMaterialization(contracts.TRIGGER_DECISION, partition="7d", metadata=metadata)
+        event = dg.AssetMaterialization(keys.TRIGGER_DECISION, partition="7d", metadata=metadata)
         instance.report_runless_asset_event(event)
         assert schedules._is_done(*asked) is (metadata.get("clock", "9") > "2024")

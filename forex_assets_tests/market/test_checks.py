@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from forex_assets.cli.runner import RunFailed, materialize_forecasts, materialize_market
-from forex_assets.core import names as contracts
 from forex_assets.core.calendar import calendar_of
+from forex_assets.core.dagster import keys
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import COPPER_SCHEMA, USDCLP_SCHEMA, empty
 from forex_assets.core.settings import load_settings
@@ -36,7 +36,7 @@ def test_what_blocks_in_dagster_is_what_the_domain_says_blocks(series: object, s
 
 
 def test_copper_never_blocks_a_forecast() -> None:
-    for key in (contracts.COPPER, contracts.FEATURES):
+    for key in (keys.COPPER, keys.FEATURES):
         names = [k.name for k in GRAPH.asset_check_keys if k.asset_key == key]
         assert names
         assert not any(is_blocking(key, name) for name in names)
@@ -59,24 +59,24 @@ def test_checks_find_what_is_wrong_in_the_table(workspace: Path) -> None:
     platform = Platform(load_settings())
     materialize_market(platform)
     with dg.DagsterInstance.ephemeral() as instance:
-        assert all(evaluate(instance, contracts.USDCLP).values())
+        assert all(evaluate(instance, keys.USDCLP).values())
         corrupt(workspace, "market/usdclp", lambda f: pl.concat([f, f.tail(1)]))
-        twice = evaluate(instance, contracts.USDCLP)
+        twice = evaluate(instance, keys.USDCLP)
         assert not twice["sessions_strictly_increase"]
         corrupt(workspace, "market/copper_hgf_usd_lb", lambda f: f.with_columns(pl.col("close_usd_lb") * 2204.62))
-        tonnes = evaluate(instance, contracts.COPPER)
+        tonnes = evaluate(instance, keys.COPPER)
         assert not tonnes["copper_is_in_usd_per_pound"]
         corrupt(workspace, "market/usdclp", lambda f: f.with_columns(pl.col("session").shift(-1)).drop_nulls("session"))
-        assert not evaluate(instance, contracts.FEATURES)["copper_and_peso_move_on_the_same_day"]
+        assert not evaluate(instance, keys.FEATURES)["copper_and_peso_move_on_the_same_day"]
 
 
 def test_a_crossing_fan_fails_its_check(workspace: Path) -> None:
     platform = Platform(load_settings())
     platform.sample_warehouse.write("forecasts/latest", fan(), "7d")
     with dg.DagsterInstance.ephemeral() as instance:
-        assert evaluate(instance, contracts.LATEST) == {"quantiles_do_not_cross": True, "fans_reach_their_target": True}
+        assert evaluate(instance, keys.LATEST) == {"quantiles_do_not_cross": True, "fans_reach_their_target": True}
         platform.sample_warehouse.write("forecasts/latest", fan().with_columns(q05=pl.col("q95") + 1), "7d")
-        assert evaluate(instance, contracts.LATEST)["quantiles_do_not_cross"] is False
+        assert evaluate(instance, keys.LATEST)["quantiles_do_not_cross"] is False
 
 
 def test_one_broken_config_fails_a_run_over_all_horizons_and_leaves_its_own_table(workspace: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from forex_assets.core import names as contracts
+from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.metadata import attempts_table
 from forex_assets.core.schemas import SAMPLE_SOURCE
 from forex_assets.market.prices import Attempt
@@ -31,7 +31,7 @@ class Desk:
         self.instance = instance
         self.cursor: str | None = None
 
-    def prices(self, *metadata: dict[str, Any], key: dg.AssetKey = contracts.USDCLP) -> None:
+    def prices(self, *metadata: dict[str, Any], key: dg.AssetKey = keys.USDCLP) -> None:
         for each in metadata:
             self.instance.report_runless_asset_event(dg.AssetMaterialization(key, metadata=each))
 
@@ -53,7 +53,7 @@ def test_two_fallbacks_are_no_warning_and_the_third_is_one(desk: Desk) -> None:
     assert desk.tick() == []
     desk.prices(BANK)
     (warning,) = desk.tick()
-    assert warning.asset_key == contracts.USDCLP
+    assert warning.asset_key == keys.USDCLP
     assert "3 times in 7 days" in (warning.description or "")
     assert "central_bank" in (warning.description or "")
 
@@ -81,10 +81,10 @@ def test_the_first_source_and_the_generated_market_are_none(desk: Desk, metadata
 
 def test_each_series_is_counted_by_itself(desk: Desk) -> None:
     desk.prices(BANK, BANK)
-    desk.prices({"source": "fred"}, key=contracts.COPPER)
+    desk.prices({"source": "fred"}, key=keys.COPPER)
     assert desk.tick() == []
-    desk.prices({"source": "fred"}, {"source": "none"}, key=contracts.COPPER)
-    assert [each.asset_key for each in desk.tick()] == [contracts.COPPER]
+    desk.prices({"source": "fred"}, {"source": "none"}, key=keys.COPPER)
+    assert [each.asset_key for each in desk.tick()] == [keys.COPPER]
 
 
 def test_fallbacks_older_than_seven_days_are_forgotten(desk: Desk) -> None:
@@ -95,7 +95,7 @@ def test_fallbacks_older_than_seven_days_are_forgotten(desk: Desk) -> None:
 
 def week_later(instance: dg.DagsterInstance, metadata: dict[str, Any]) -> None:
     """A materialization whose time of writing is eight days from now."""
-    event = dg.AssetMaterialization(contracts.USDCLP, metadata=metadata)
+    event = dg.AssetMaterialization(keys.USDCLP, metadata=metadata)
     instance.report_runless_asset_event(event)
     with instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
         import json

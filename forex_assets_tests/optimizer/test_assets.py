@@ -6,7 +6,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from forex_assets.core import names as contracts
+from forex_assets.core import names
 from forex_assets.core.dagster.io_manager import WarehouseIO
 from forex_assets.optimizer.assets import candidate_config
 from forex_assets.optimizer.plots import CUT, candidates_figure, candidates_plot
@@ -34,7 +34,7 @@ def materialize() -> dg.ExecuteInProcessResult:
     resource = WidthResource()
     return dg.materialize(
         [candidate_config],
-        resources={"platform": resource, "io_manager": WarehouseIO(platform=resource)},
+        resources={"platform": resource, "io_manager": WarehouseIO(session=resource)},
         tags={"dagster/asset_partition_range_start": RANGE[0], "dagster/asset_partition_range_end": RANGE[1]},
     )
 
@@ -50,15 +50,15 @@ def test_a_range_of_horizons_is_one_step_and_a_table_each(platform: WidthPlatfor
         assert dict(table.schema) == CANDIDATES_SCHEMA
         assert set(table["horizon"]) == {event.partition}
         said = {name: value.value for name, value in event.metadata.items()}
-        assert said[contracts.SEARCH_ID] == table["search_id"][0]
-        assert [said[contracts.CHAMPION]] == table.filter("is_incumbent")["candidate"].to_list()
-        assert [said[contracts.CHALLENGER]] == table.filter("is_chosen")["candidate"].to_list()
-        assert said[contracts.MARKET] == "sample"
-        assert str(said[contracts.CLOCK]).startswith("2025-06-13")
-        assert "grid: all" in str(said[contracts.WORDS])
+        assert said[names.SEARCH_ID] == table["search_id"][0]
+        assert [said[names.CHAMPION]] == table.filter("is_incumbent")["candidate"].to_list()
+        assert [said[names.CHALLENGER]] == table.filter("is_chosen")["candidate"].to_list()
+        assert said[names.MARKET] == "sample"
+        assert str(said[names.CLOCK]).startswith("2025-06-13")
+        assert "grid: all" in str(said[names.WORDS])
         assert any("data:image/png" in str(value) for value in said.values())
     wide = next(event for event in events if event.partition == "7d").metadata
-    assert wide[contracts.CHALLENGER].value != wide[contracts.CHAMPION].value
+    assert wide[names.CHALLENGER].value != wide[names.CHAMPION].value
 
 
 def table_of(gains: list[tuple[float, float | None, float | None]]) -> pl.DataFrame:

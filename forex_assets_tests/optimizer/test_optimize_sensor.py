@@ -10,7 +10,8 @@ import dagster as dg
 import pytest
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
-from forex_assets.core import names as contracts
+from forex_assets.core import names
+from forex_assets.core.dagster import keys
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.monitoring.retry_policy import MAX_ATTEMPTS, RETRY_AFTER
 from forex_assets.optimizer.sensors import optimize_on_trigger, optimize_sensor
@@ -23,21 +24,21 @@ class SearchIsBroken(Exception):
     """What a failing search raises here."""
 
 
-@dg.asset(key=contracts.SEARCH_REQUEST, partitions_def=contracts.HORIZON_PARTITIONS)
+@dg.asset(key=keys.SEARCH_REQUEST, partitions_def=keys.HORIZON_PARTITIONS)
 def search(context: dg.AssetExecutionContext) -> None:
     if context.run.tags.get("fail"):
         raise SearchIsBroken
 
 
 DEFS = dg.Definitions(
-    assets=[search, dg.AssetSpec(contracts.TRIGGER_DECISION, partitions_def=contracts.HORIZON_PARTITIONS)],
-    jobs=[dg.define_asset_job(contracts.OPTIMIZE_JOB, selection=[contracts.SEARCH_REQUEST])],
+    assets=[search, dg.AssetSpec(keys.TRIGGER_DECISION, partitions_def=keys.HORIZON_PARTITIONS)],
+    jobs=[dg.define_asset_job(names.OPTIMIZE_JOB, selection=[keys.SEARCH_REQUEST])],
     sensors=[optimize_on_trigger],
     resources={"platform": PlatformResource()},
 )
-JOB = DEFS.resolve_job_def(contracts.OPTIMIZE_JOB)
+JOB = DEFS.resolve_job_def(names.OPTIMIZE_JOB)
 ORIGIN = RemoteJobOrigin(
-    RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("optimization"), "__repository__"), contracts.OPTIMIZE_JOB
+    RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("optimization"), "__repository__"), names.OPTIMIZE_JOB
 )
 
 
@@ -65,9 +66,9 @@ class Daemon:
         """A decision on record; its id, as tags name it."""
         metadata = {"fires": fires, "reasons": reasons if fires else "", "words": f"decision {next(self.events)}"}
         self.instance.report_runless_asset_event(
-            dg.AssetMaterialization(contracts.TRIGGER_DECISION, metadata=metadata, partition=horizon)
+            dg.AssetMaterialization(keys.TRIGGER_DECISION, metadata=metadata, partition=horizon)
         )
-        wanted = dg.AssetRecordsFilter(contracts.TRIGGER_DECISION, asset_partitions=[horizon])
+        wanted = dg.AssetRecordsFilter(keys.TRIGGER_DECISION, asset_partitions=[horizon])
         found = self.instance.fetch_materializations(wanted, limit=1).records[0]
         return f"{found.storage_id}-{found.run_id[:8]}"
 
@@ -105,7 +106,7 @@ class Daemon:
         return done
 
     def runs(self, **tags: str) -> list[dg.DagsterRun]:
-        return list(self.instance.get_runs(dg.RunsFilter(job_name=contracts.OPTIMIZE_JOB, tags=tags)))
+        return list(self.instance.get_runs(dg.RunsFilter(job_name=names.OPTIMIZE_JOB, tags=tags)))
 
 
 @pytest.fixture
@@ -115,7 +116,7 @@ def daemon() -> Iterator[Daemon]:
 
 
 def decisions(runs: list[dg.DagsterRun]) -> list[str]:
-    return [run.tags[contracts.DECISION_TAG] for run in runs]
+    return [run.tags[names.DECISION_TAG] for run in runs]
 
 
 def test_a_decision_that_fires_is_launched_with_its_reasons_horizon_and_id(daemon: Daemon) -> None:
@@ -125,10 +126,10 @@ def test_a_decision_that_fires_is_launched_with_its_reasons_horizon_and_id(daemo
     assert request.run_key == name
     assert request.partition_key == "7d"
     assert {k: v for k, v in request.tags.items() if k.startswith("forex/")} == {
-        contracts.DECISION_TAG: name,
-        contracts.REASON_TAG: "age, manual",
-        contracts.HORIZON_TAG: "7d",
-        contracts.ATTEMPT_TAG: "1",
+        names.DECISION_TAG: name,
+        names.REASON_TAG: "age, manual",
+        names.HORIZON_TAG: "7d",
+        names.ATTEMPT_TAG: "1",
     }
 
 
@@ -216,9 +217,9 @@ def test_of_decisions_that_waited_the_newest_is_searched_and_names_the_others(da
     assert daemon.evaluate() == []
     daemon.instance.report_run_failed(running)
     (run,) = daemon.run()
-    assert run.tags[contracts.DECISION_TAG] == third
-    assert run.tags[contracts.SUPERSEDED_TAG] == second
-    assert run.tags[contracts.REASON_TAG] == "drift, manual"
+    assert run.tags[names.DECISION_TAG] == third
+    assert run.tags[names.SUPERSEDED_TAG] == second
+    assert run.tags[names.REASON_TAG] == "drift, manual"
     daemon.clock.ahead = timedelta(days=2)
     for cursor in (daemon.cursor, None, daemon.cursor):
         daemon.cursor = cursor
@@ -229,8 +230,8 @@ def test_of_decisions_that_waited_the_newest_is_searched_and_names_the_others(da
 def test_two_decisions_for_one_horizon_before_a_tick_make_one_search(daemon: Daemon) -> None:
     first, second = daemon.decide("7d", fires=True), daemon.decide("7d", fires=True)
     (run,) = daemon.run()
-    assert run.tags[contracts.DECISION_TAG] == second
-    assert run.tags[contracts.SUPERSEDED_TAG] == first
+    assert run.tags[names.DECISION_TAG] == second
+    assert run.tags[names.SUPERSEDED_TAG] == first
     assert daemon.evaluate() == []
 
 
@@ -244,7 +245,7 @@ def test_a_failed_search_is_launched_again_under_other_keys_and_then_given_up(da
         daemon.clock.ahead += RETRY_AFTER * MAX_ATTEMPTS
         keys += [run.tags[RUN_KEY] for run in daemon.run(fail=True)]
     assert keys == [f"{name}/2", f"{name}/3"]
-    assert {run.tags[contracts.ATTEMPT_TAG] for run in daemon.runs()} == {"1", "2", "3"}
+    assert {run.tags[names.ATTEMPT_TAG] for run in daemon.runs()} == {"1", "2", "3"}
     daemon.cursor = None
     assert daemon.evaluate() == []
     assert "given up: search 3 of 3 failed" in daemon.words
@@ -297,10 +298,10 @@ def test_a_decision_of_another_market_or_clock_launches_nothing(
     workspace: Path, daemon: Daemon, made: dict[str, str]
 ) -> None:
     metadata = {"fires": True, "reasons": "age", "words": "w", **made}
-    event = dg.AssetMaterialization(contracts.TRIGGER_DECISION, metadata=metadata, partition="7d")
+    event = dg.AssetMaterialization(keys.TRIGGER_DECISION, metadata=metadata, partition="7d")
     daemon.instance.report_runless_asset_event(event)
     assert daemon.evaluate() == []
     ours = {"market": "sample", "clock": "2025-06-13T23:00:00+00:00"}
-    event = dg.AssetMaterialization(contracts.TRIGGER_DECISION, metadata=metadata | ours, partition="7d")
+    event = dg.AssetMaterialization(keys.TRIGGER_DECISION, metadata=metadata | ours, partition="7d")
     daemon.instance.report_runless_asset_event(event)
     assert len(daemon.evaluate()) == 1

@@ -9,7 +9,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from forex_assets.core import names as contracts
+from forex_assets.core import names
 from forex_assets.core.dagster.io_manager import WarehouseIO
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.settings import load_settings
@@ -140,15 +140,15 @@ def test_the_asset_tells_the_sensor_what_it_needs_and_its_checks_block_nothing(
     with dg.DagsterInstance.ephemeral() as instance:
         done = dg.materialize(
             [validation_report, *CHECKS],
-            resources={"platform": resource, "io_manager": WarehouseIO(platform=resource)},
+            resources={"platform": resource, "io_manager": WarehouseIO(session=resource)},
             partition_key="7d",
             instance=instance,
         )
         events = done.get_asset_materialization_events()
         said = events[0].step_materialization_data.materialization.metadata
-    assert said[contracts.VERDICT].value == "approved"
-    assert said[contracts.MARKET].value == "sample"
-    assert said[contracts.CLOCK].value == too_wide.now.isoformat()
+    assert said[names.VERDICT].value == "approved"
+    assert said[names.MARKET].value == "sample"
+    assert said[names.CLOCK].value == too_wide.now.isoformat()
     table = pl.read_parquet(workspace / "warehouse/sample/optimizer/validation_report/7d.parquet")
     assert dict(table.schema) == VALIDATION_SCHEMA
     for name in ("validation_id", "search_id", "champion", "challenger"):

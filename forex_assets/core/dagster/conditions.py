@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import dagster as dg
 
-from forex_assets.core.names import INFERENCE_CONFIG, SANTIAGO
+from forex_assets.core.dagster.keys import INFERENCE_CONFIG
+from forex_assets.core.names import SANTIAGO
 
 MARKET_CRON = "0 19 * * 1-5"
 """After the peso's close and copper's settlement; the hour that a bare date stands for."""

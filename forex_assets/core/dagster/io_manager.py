@@ -5,14 +5,10 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 import polars as pl
 
-from forex_assets.platform import PlatformResource
+from forex_assets.core.dagster.keys import table_key
+from forex_assets.core.dagster.resources import SessionResource
 
 PARTITION_COLUMN = "horizon"
-
-
-def table_key(key: dg.AssetKey) -> str:
-    """The warehouse's key of an asset: `market/usdclp`."""
-    return "/".join(key.path)
 
 
 class WarehouseIO(dg.ConfigurableIOManager):
@@ -23,7 +19,7 @@ class WarehouseIO(dg.ConfigurableIOManager):
     table that is not there reads as an error that says what to materialize.
     """
 
-    platform: dg.ResourceDependency[PlatformResource]
+    session: dg.ResourceDependency[SessionResource]
 
     def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame | Mapping[str, pl.DataFrame] | None) -> None:
         """Writes one table, or one a partition."""
@@ -35,9 +31,9 @@ class WarehouseIO(dg.ConfigurableIOManager):
             if set(obj) != wanted:
                 raise ValueError(f"{key}: frames for partitions {sorted(obj)}, to be made were {sorted(wanted)}")
             for partition, frame in obj.items():
-                self.platform.platform().warehouse_for(key, frame).write(key, frame, partition)
+                self.session.session().tables_for(key, frame).write(key, frame, partition)
             return
-        warehouse = self.platform.platform().warehouse_for(key, obj)
+        warehouse = self.session.session().tables_for(key, obj)
         if not context.has_asset_partitions:
             path = warehouse.write(key, obj)
             context.add_output_metadata({"path": dg.MetadataValue.path(str(path))})
@@ -50,7 +46,7 @@ class WarehouseIO(dg.ConfigurableIOManager):
 
     def load_input(self, context: dg.InputContext) -> pl.DataFrame:
         """Reads one table, or the partitions asked for."""
-        warehouse = self.platform.platform().warehouse
+        warehouse = self.session.session().tables
         key = table_key(context.asset_key)
         frames = [warehouse.read(key, partition) for partition in _partitions(context)]
         found = [frame for frame in frames if frame is not None]

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from forex_assets.core import names as contracts
+from forex_assets.core import names
 from forex_assets.core.schemas import SAMPLE_SOURCE, Schema
 from forex_assets.platform import Platform
 
@@ -53,7 +53,7 @@ def check_metadata(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def clock_metadata(ready: Platform) -> dict[str, str]:
     """When by the platform's clock, and on which market."""
-    return {contracts.CLOCK: ready.now.isoformat(), contracts.MARKET: ready.reading_branch}
+    return {names.CLOCK: ready.now.isoformat(), names.MARKET: ready.reading_branch}
 
 
 def small_table(table: pl.DataFrame) -> dg.TableMetadataValue:

@@ -8,7 +8,8 @@ from typing import Any
 
 import dagster as dg
 
-from forex_assets.core import names as contracts
+from forex_assets.core import names
+from forex_assets.core.dagster import keys
 from forex_assets.core.processes import PROCESS_TAG, is_gone
 from forex_assets.core.schemas import SAMPLE_SOURCE
 from forex_assets.deployment.deployment_store import DeploymentStore
@@ -27,7 +28,7 @@ PARTITION_TAG = "dagster/partition"
 FIRST_SOURCE = "yahoo"
 """`source` of prices from the source that is asked first. Another is a fallback; the generated market is none."""
 
-MARKET_KEYS = (contracts.USDCLP, contracts.COPPER)
+MARKET_KEYS = (keys.USDCLP, keys.COPPER)
 
 LONGEST_RUN = timedelta(days=1)
 """What has been under way for longer and does not say in which process, is dead."""
@@ -64,12 +65,12 @@ class Record:
     @property
     def fires(self) -> bool:
         """Whether a decision asks for a search."""
-        return self.metadata.get(contracts.FIRES) is True
+        return self.metadata.get(names.FIRES) is True
 
     @property
     def clock(self) -> datetime:
         """The platform's clock when it was made; where none is noted, when it was written."""
-        noted = self.metadata.get(contracts.CLOCK)
+        noted = self.metadata.get(names.CLOCK)
         return datetime.fromisoformat(noted) if isinstance(noted, str) else self.written_at
 
     def names(self, name: str) -> list[str]:
@@ -132,14 +133,14 @@ def deployments(store: DeploymentStore, horizon: str, *, after: int = 0) -> Iter
 def deployment_values(record: DeploymentRecord) -> dict[str, Any]:
     """The plain values of a deployment or rollback, under the names of metadata."""
     return {
-        contracts.STATE: record.state,
-        contracts.WORDS: f"{record.kind} of {record.horizon} {record.state}: {record.reason}",
-        contracts.DEPLOYMENT_ID: record.id,
-        contracts.VALIDATION_ID: record.validation_id or "none",
-        contracts.CHAMPION: record.from_fingerprint or "none",
-        contracts.CHALLENGER: record.to_fingerprint,
-        contracts.WATCH_UNTIL: record.watch_until.isoformat() if record.watch_until else "",
-        contracts.KIND: record.kind,
+        names.STATE: record.state,
+        names.WORDS: f"{record.kind} of {record.horizon} {record.state}: {record.reason}",
+        names.DEPLOYMENT_ID: record.id,
+        names.VALIDATION_ID: record.validation_id or "none",
+        names.CHAMPION: record.from_fingerprint or "none",
+        names.CHALLENGER: record.to_fingerprint,
+        names.WATCH_UNTIL: record.watch_until.isoformat() if record.watch_until else "",
+        names.KIND: record.kind,
         "by": record.by,
         "backup": record.backup or "none",
         "git": f"{record.git} {record.git_words}".strip(),
@@ -151,10 +152,10 @@ def is_ours(record: Record, platform: Platform) -> bool:
 
     The command line may have made one on the generated market, or at a clock in the past: nothing is launched for it.
     """
-    if record.metadata.get(contracts.MARKET) not in (None, platform.reading_branch):
+    if record.metadata.get(names.MARKET) not in (None, platform.reading_branch):
         return False
     made = record.written_at if platform.settings.as_of is None else platform.now
-    return contracts.CLOCK not in record.metadata or abs(record.clock - made) < timedelta(days=1)
+    return names.CLOCK not in record.metadata or abs(record.clock - made) < timedelta(days=1)
 
 
 def last_by_clock(
@@ -171,7 +172,7 @@ def last_by_clock(
         fires: only decisions that ask for a search.
     """
     for each in records(instance, key, horizon):
-        if each.metadata.get(contracts.MARKET) == market and each.clock <= now and (each.fires or not fires):
+        if each.metadata.get(names.MARKET) == market and each.clock <= now and (each.fires or not fires):
             return each
     return None
 
@@ -182,13 +183,13 @@ def open_requests(instance: dg.DagsterInstance, store: RequestStore, horizon: st
     The record counts, and not what an asset did before it was written: a decision that is killed answers nothing. A
     request is answered by the first decision after it, so that the last few tell all.
     """
-    past = islice(records(instance, contracts.TRIGGER_DECISION, horizon), ANSWERS)
-    return store.open(horizon, {name for each in past for name in each.names(contracts.REQUESTS)})
+    past = islice(records(instance, keys.TRIGGER_DECISION, horizon), ANSWERS)
+    return store.open(horizon, {name for each in past for name in each.names(names.REQUESTS)})
 
 
 def is_searching(instance: dg.DagsterInstance, horizon: str) -> bool:
     """Whether any search of a horizon is queued or under way, whoever launched it."""
-    wanted = dg.RunsFilter(job_name=contracts.OPTIMIZE_JOB, statuses=IN_PROGRESS, tags={PARTITION_TAG: horizon})
+    wanted = dg.RunsFilter(job_name=names.OPTIMIZE_JOB, statuses=IN_PROGRESS, tags={PARTITION_TAG: horizon})
     return bool(instance.get_run_records(wanted, limit=1))
 
 
@@ -221,14 +222,14 @@ def end_dead_runs(instance: dg.DagsterInstance, now: datetime) -> list[str]:
 def forecasts_of(instance: dg.DagsterInstance, run_id: str) -> set[str]:
     """Horizons of which a run has made a forecast, however it ended."""
     events = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
-    return {str(each.partition_key) for each in events if each.asset_key == contracts.LATEST and each.partition_key}
+    return {str(each.partition_key) for each in events if each.asset_key == keys.LATEST and each.partition_key}
 
 
 def attempts_for(
     instance: dg.DagsterInstance,
     answered: str,
-    job: str = contracts.OPTIMIZE_JOB,
-    tag: str = contracts.DECISION_TAG,
+    job: str = names.OPTIMIZE_JOB,
+    tag: str = names.DECISION_TAG,
 ) -> list[Attempt]:
     """Every launch for a decision, or for what else a job's runs name by a tag."""
     wanted = dg.RunsFilter(job_name=job, tags={tag: answered})
@@ -238,7 +239,7 @@ def attempts_for(
 def _attempt(found: dg.RunRecord) -> Attempt:
     run = found.dagster_run
     ended = found.update_timestamp.replace(tzinfo=found.update_timestamp.tzinfo or UTC)
-    number = int(run.tags.get(contracts.ATTEMPT_TAG, "1"))
+    number = int(run.tags.get(names.ATTEMPT_TAG, "1"))
     state = _STATES.get(run.status, "in progress")
     return Attempt(number, state, ended if state == "failed" else None)
 

@@ -8,7 +8,7 @@ import io
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,17 +35,19 @@ class Warehouse:
 
     Args:
         root: the folder; made at the first write.
+        seen: tables read before by one run, see `SeenTables`; None reads the file every time.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, seen: "SeenTables | None" = None) -> None:
         self.root = Path(root)
+        self._seen = seen
 
     def __repr__(self) -> str:
         return f"Warehouse({str(self.root)!r})"
 
     def branch(self, name: str) -> "Warehouse":
         """A warehouse of its own under this one, for what must not mix with it, such as `sample`."""
-        return Warehouse(self.root / _segment(name, name))
+        return Warehouse(self.root / _segment(name, name), self._seen)
 
     def path(self, key: str, partition: str | None = None) -> Path:
         """Where a table's file is or would be.
@@ -80,21 +82,9 @@ class Warehouse:
             WarehouseError: the file cannot be read, is no parquet, or lacks columns.
         """
         path = self.path(key, partition)
-        try:
-            # Read whole, not mapped: a mapped file that another run replaces is a frame that changes under its reader.
-            content = path.read_bytes()
-        except FileNotFoundError:
+        table = _read_table(path) if self._seen is None else self._seen.table(path, _read_table)
+        if table is None:
             return None
-        except OSError as error:
-            raise WarehouseError(f"cannot read {path}: {error.strerror}; see to its permissions or disk") from error
-        try:
-            table = pl.read_parquet(io.BytesIO(content))
-        # A damaged page can make polars panic, which is no Exception.
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
-            raise WarehouseError(
-                f"{path} is damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__}); "
-                "put a backup in its place, or move it away and the next run makes it anew"
-            ) from error
         lacking = [name for name in schema or () if name not in table.columns]
         if lacking:
             raise WarehouseError(
@@ -122,6 +112,8 @@ class Warehouse:
             raise WarehouseError(
                 f"cannot write {path}: {error}; the table is unchanged: see to space and permissions under {self.root}"
             ) from error
+        if self._seen is not None:
+            self._seen.keep(path, whole)
         return path
 
     @contextmanager
@@ -155,6 +147,66 @@ class Warehouse:
         finally:
             holder.unlink(missing_ok=True)
             lock.release()
+
+
+class SeenTables:
+    """Tables that one run has read, so that no unchanged file is read twice.
+
+    A file that was replaced meanwhile, by this run or another, is read again: writers replace files atomically, so that
+    inode, size and time of change tell it.
+    """
+
+    def __init__(self) -> None:
+        self._tables: dict[Path, tuple[tuple[int, int, int], pl.DataFrame]] = {}
+
+    def table(self, path: Path, read: Callable[[Path], pl.DataFrame | None]) -> pl.DataFrame | None:
+        """The table of a file as it is now; None where there is no file."""
+        state = _state(path)
+        held = self._tables.get(path)
+        if held is not None and held[0] == state:
+            return held[1]
+        table = read(path)
+        if table is not None and state is not None and state == _state(path):
+            self._tables[path] = (state, table)
+        return table
+
+    def keep(self, path: Path, table: pl.DataFrame) -> None:
+        """Notes a table that this run has just written."""
+        state = _state(path)
+        if state is not None:
+            self._tables[path] = (state, table)
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    """Inode, size and time of change of a file; None where it cannot be looked at."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _read_table(path: Path) -> pl.DataFrame | None:
+    """The table of a file, or None where there is no file.
+
+    Raises:
+        WarehouseError: the file cannot be read, or is no parquet.
+    """
+    try:
+        # Read whole, not mapped: a mapped file that another run replaces is a frame that changes under its reader.
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise WarehouseError(f"cannot read {path}: {error.strerror}; see to its permissions or disk") from error
+    try:
+        return pl.read_parquet(io.BytesIO(content))
+    # A damaged page can make polars panic, which is no Exception.
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
+        raise WarehouseError(
+            f"{path} is damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__}); "
+            "put a backup in its place, or move it away and the next run makes it anew"
+        ) from error
 
 
 def _segment(text: str, whole: str) -> str:

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import dagster as dg
 
-from forex_assets.core import names as contracts
+from forex_assets.core import names
 from forex_assets.core.calendar import SANTIAGO
+from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.run_records import MARKET_KEYS, Record, deployments, is_fallback, records
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import SAMPLE_SOURCE
@@ -27,7 +28,7 @@ FRESHNESS_CHECKS: Final = ("is_current", "is_not_stale")
 RUNS: Final = "runs"
 PAGE: Final = 100
 
-LEFT_OUT: Final = {contracts.WORDS, contracts.CLOCK, contracts.MARKET, contracts.FIRES, "path", "plot", "data"}
+LEFT_OUT: Final = {names.WORDS, names.CLOCK, names.MARKET, names.FIRES, "path", "plot", "data"}
 """Metadata that is said elsewhere in an event, or is no figure."""
 
 Marks = dict[str, int]
@@ -79,13 +80,13 @@ class Reader:
 
     def event(self, kind: Kind, record: Record, name: str, title: str, horizon: str | None) -> Event:
         """An event on a record."""
-        market = record.metadata.get(contracts.MARKET)
+        market = record.metadata.get(names.MARKET)
         return Event(
             id=f"{kind}/{name}",
             kind=kind,
             horizon=horizon,
             title=title,
-            words=str(record.metadata.get(contracts.WORDS) or ""),
+            words=str(record.metadata.get(names.WORDS) or ""),
             figures=_figures(record.metadata),
             happened_at=record.written_at,
             is_sample=self.is_sample if market is None else market == "sample",
@@ -110,13 +111,13 @@ def gathered(reader: Reader) -> list[Event]:
 def _triggered(reader: Reader, record: Record, horizon: str) -> Event | None:
     if not record.fires:
         return None
-    reasons = ", ".join(record.names(contracts.REASONS))
+    reasons = ", ".join(record.names(names.REASONS))
     title = f"{horizon}: a search for better settings, by {reasons}"
     return reader.event("triggered", record, record.id, title, horizon)
 
 
 def _validated(reader: Reader, record: Record, horizon: str) -> Event | None:
-    said = _VERDICTS.get(str(record.metadata.get(contracts.VERDICT)))
+    said = _VERDICTS.get(str(record.metadata.get(names.VERDICT)))
     return said and reader.event(said[0], record, record.id, f"{horizon}: {said[1]}", horizon)
 
 
@@ -146,7 +147,7 @@ def _deployed(reader: Reader, record: Record, horizon: str) -> Event | None:
 
     A deployment of the loop that fails fails its run, which is told of as a run.
     """
-    match record.metadata[contracts.STATE], record.metadata[contracts.KIND], record.metadata["by"]:
+    match record.metadata[names.STATE], record.metadata[names.KIND], record.metadata["by"]:
         case "deployed", "rollback", _:
             return reader.event(
                 "rolled back", record, record.id, f"{horizon}: earlier settings are live again", horizon
@@ -162,9 +163,9 @@ def _deployed(reader: Reader, record: Record, horizon: str) -> Event | None:
 
 def _watched(reader: Reader, record: Record, horizon: str) -> Event | None:
     """One event a deployment and state; while it is watched, one for each further failure."""
-    name = str(record.metadata.get(contracts.DEPLOYMENT_ID) or record.id)
-    failures = record.metadata.get(contracts.FAILURES)
-    match record.metadata.get(contracts.STATE):
+    name = str(record.metadata.get(names.DEPLOYMENT_ID) or record.id)
+    failures = record.metadata.get(names.FAILURES)
+    match record.metadata.get(names.STATE):
         case "rollback proposed":
             title = f"{horizon}: the new settings are worse; decide on a rollback"
             return reader.event("watch failing", record, f"{name}/proposed", title, horizon)
@@ -178,9 +179,9 @@ def _watched(reader: Reader, record: Record, horizon: str) -> Event | None:
 
 
 _BY_HORIZON: Final[tuple[tuple[dg.AssetKey, Callable[[Reader, Record, str], Event | None]], ...]] = (
-    (contracts.TRIGGER_DECISION, _triggered),
-    (contracts.VALIDATION_REPORT, _validated),
-    (contracts.DEPLOYMENT_WATCH, _watched),
+    (keys.TRIGGER_DECISION, _triggered),
+    (keys.VALIDATION_REPORT, _validated),
+    (keys.DEPLOYMENT_WATCH, _watched),
 )
 
 
@@ -237,7 +238,7 @@ def _failed_runs(reader: Reader) -> list[Event]:
         for each in found.records:
             reader.marks[RUNS] = max(each.storage_id, reader.marks.get(RUNS, 0))
             run = reader.instance.get_run_by_id(each.run_id)
-            if run is not None and run.job_name != contracts.ALERT_JOB:
+            if run is not None and run.job_name != names.ALERT_JOB:
                 events.append(_failed_run(reader, run, each))
         if not found.has_more:
             return events

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import dagster as dg
 
-from forex_assets.core import names as contracts
+from forex_assets.core import names
 from forex_assets.core.dagster.run_records import end_dead_runs
 from forex_assets.operations.alerts.gather import Marks, Reader, gathered
 from forex_assets.operations.alerts.send import ids_of, notifier_of
@@ -54,7 +54,7 @@ def send_sensor(clock: Clock = _real_time) -> dg.SensorDefinition:
 
     @dg.sensor(
         name="send_alerts",
-        job_name=contracts.ALERT_JOB,
+        job_name=names.ALERT_JOB,
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Launches a delivery when a message is due; without mail server, recipients or webhook none.",
@@ -84,7 +84,7 @@ def send_what_is_due(context: dg.OpExecutionContext, platform: PlatformResource)
 
 
 @dg.job(
-    name=contracts.ALERT_JOB,
+    name=names.ALERT_JOB,
     executor_def=dg.in_process_executor,
     # Ahead of forecasts and searches in the queue: it takes seconds, and people wait for it.
     tags={"dagster/priority": "10"},

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from forex_assets.core import names as contracts
+from forex_assets.core import names
 from forex_assets.operations.backup.archive import verify
 from forex_assets.operations.backup.backup import create_backup, prune_backups
 from forex_assets.platform import PlatformResource
@@ -23,7 +23,7 @@ def back_up_everything(context: dg.OpExecutionContext, platform: PlatformResourc
     context.add_output_metadata({"archive": str(archive.path), "files": files, "bytes": archive.size})
 
 
-@dg.job(name=contracts.BACKUP_JOB, description="One archive, verified; old ones are removed.")
+@dg.job(name=names.BACKUP_JOB, description="One archive, verified; old ones are removed.")
 def back_up() -> None:
     """One step."""
     back_up_everything()
@@ -33,7 +33,7 @@ back_up_nightly = dg.ScheduleDefinition(
     name="back_up_nightly",
     job=back_up,
     cron_schedule=BACKUP_CRON,
-    execution_timezone=contracts.SANTIAGO,
+    execution_timezone=names.SANTIAGO,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every night at 02:00 in Santiago.",
 )

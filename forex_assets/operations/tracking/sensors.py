@@ -16,9 +16,10 @@ from typing import Any, Final
 import dagster as dg
 import polars as pl
 
-from forex_assets.core import names as contracts
+from forex_assets.core import names
 from forex_assets.core.code_version import code_version
-from forex_assets.core.dagster.io_manager import table_key
+from forex_assets.core.dagster import keys
+from forex_assets.core.dagster.keys import table_key
 from forex_assets.core.dagster.run_records import PARTITION_TAG, Record, deployments, forecasts_of, records
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.inference_config import InferenceConfig
@@ -42,7 +43,7 @@ from forex_assets.operations.tracking.run_record import (
 from forex_assets.platform import Platform, PlatformResource
 
 KINDS: Final[dict[Kind, dg.AssetKey]] = {
-    "forecast": contracts.LATEST, "search": contracts.CANDIDATE_CONFIG, "validation": contracts.VALIDATION_REPORT
+    "forecast": keys.LATEST, "search": keys.CANDIDATE_CONFIG, "validation": keys.VALIDATION_REPORT
 }  # fmt: skip
 """Deployments are not among them: they are read from their own records, which rollbacks are in as well."""
 
@@ -77,8 +78,8 @@ def waiting(
     for horizon in HORIZONS:
         mark = int(marks.get(f"deployment/{horizon}", 0))
         for each in reversed(list(deployments(platform.deployments, horizon, after=mark))):
-            if (each.metadata[contracts.STATE], each.metadata["by"]) != ("failed", "loop"):  # that failed its run
-                market = {contracts.MARKET: platform.reading_branch}
+            if (each.metadata[names.STATE], each.metadata["by"]) != ("failed", "loop"):  # that failed its run
+                market = {names.MARKET: platform.reading_branch}
                 yield "deployment", horizon, replace(each, metadata=each.metadata | market)
 
 
@@ -135,19 +136,19 @@ def record_of(platform: Platform, instance: dg.DagsterInstance, kind: Kind, hori
     run = instance.get_run_record_by_id(event.run_id) if event.run_id else None
     began = datetime.fromtimestamp(run.start_time, UTC) if run and run.start_time else event.written_at
     pictures = pictures_of(event.metadata)
-    own = {k: v for k, v in event.metadata.items() if k not in (contracts.WORDS, "data") and f"{k}.png" not in pictures}
+    own = {k: v for k, v in event.metadata.items() if k not in (names.WORDS, "data") and f"{k}.png" not in pictures}
     base = RunRecord(
         id=_name(kind, horizon, event),
         kind=kind,
         horizon=horizon,
         is_sample=_is_sample(event),
-        status="FAILED" if event.metadata.get(contracts.STATE) == FAILED else "FINISHED",
+        status="FAILED" if event.metadata.get(names.STATE) == FAILED else "FINISHED",
         started_at=min(began, event.written_at),
         ended_at=event.written_at,
         metrics=finite({name: value for name, value in own.items() if "/" not in name}),
         tags={name: str(value)[:500] for name, value in own.items() if isinstance(value, str | bool)}
         | {"dagster_run": event.run_id, "code_version": code_version()},
-        artifacts={"words.txt": str(event.metadata.get(contracts.WORDS) or ""), **pictures},
+        artifacts={"words.txt": str(event.metadata.get(names.WORDS) or ""), **pictures},
     )
     more = _details(platform, base, event)
     merged = {name: getattr(base, name) | more.get(name, {}) for name in ("params", "metrics", "tags", "artifacts")}
@@ -155,7 +156,7 @@ def record_of(platform: Platform, instance: dg.DagsterInstance, kind: Kind, hori
 
 
 def _is_sample(event: Record) -> bool:
-    return event.metadata.get(contracts.MARKET) == "sample" or "SAMPLE" in str(event.metadata.get("data", ""))
+    return event.metadata.get(names.MARKET) == "sample" or "SAMPLE" in str(event.metadata.get("data", ""))
 
 
 def _details(platform: Platform, base: RunRecord, event: Record) -> dict[str, Any]:
@@ -166,12 +167,12 @@ def _details(platform: Platform, base: RunRecord, event: Record) -> dict[str, An
     if base.kind == "search":
         rows = _rows(event, "candidates")
         plain = base.model_copy(update={"tags": {}, "artifacts": {}, "metrics": {}})
-        return search_details(rows, str(event.metadata.get(contracts.CHALLENGER)), plain) if rows else {}
+        return search_details(rows, str(event.metadata.get(names.CHALLENGER)), plain) if rows else {}
     if base.kind == "validation":
         rows, pages = _rows(event, "criteria"), _pages(event)
         more = validation_details(rows) if rows else {"artifacts": {}}
         return {**more, "artifacts": more["artifacts"] | pages}
-    config = _config(platform, base.horizon, str(event.metadata[contracts.CHALLENGER]))
+    config = _config(platform, base.horizon, str(event.metadata[names.CHALLENGER]))
     return {"artifacts": {"config.json": config}} if config else {}
 
 
@@ -188,7 +189,7 @@ def _fan(platform: Platform, base: RunRecord, event: Record) -> pl.DataFrame | N
         pl.col(name).cast(pl.String) == str(event.metadata.get(name))
         for name in ("data_fingerprint", "config_fingerprint", "target_date")
     ]
-    latest = partial(warehouse.read, table_key(contracts.LATEST), schema=FORECAST_SCHEMA)
+    latest = partial(warehouse.read, table_key(keys.LATEST), schema=FORECAST_SCHEMA)
     for read in (latest, LedgerStore(warehouse).read):
         try:
             table = read(base.horizon)
@@ -232,12 +233,12 @@ def _send(
     """One event, and what it means for the registry: which settings are live, which were found."""
     record = record_of(platform, instance, kind, horizon, event)
     run_id = tracker.send(record)
-    champion, challenger = (str(event.metadata.get(name) or "") for name in (contracts.CHAMPION, contracts.CHALLENGER))
+    champion, challenger = (str(event.metadata.get(name) or "") for name in (names.CHAMPION, names.CHALLENGER))
     model = f"usdclp{'-sample' if record.is_sample else ''}-{horizon}"
     if kind == "validation" and "report.json" in record.artifacts and champion != challenger:
         found = json.loads(record.artifacts["report.json"])["challenger_config"]
         tracker.challenged(model, challenger, json.dumps(found, indent=2), run_id)
-    if kind == "deployment" and event.metadata.get(contracts.STATE) == "deployed":
+    if kind == "deployment" and event.metadata.get(names.STATE) == "deployed":
         if not tracker.aliases(model) and (before := _config(platform, horizon, champion)):
             tracker.deployed(model, champion, before, run_id)
         tracker.deployed(model, challenger, _config(platform, horizon, challenger) or "{}", run_id)
@@ -290,15 +291,15 @@ def _what_failed(run: dg.DagsterRun) -> list[tuple[Kind, str]]:
     """Kind and horizons of a failed run; none where it is of another kind."""
     chosen = run.asset_selection or frozenset[dg.AssetKey]()
     jobs: dict[str, Kind] = {
-        contracts.FORECAST_JOB: "forecast", contracts.OPTIMIZE_JOB: "search", contracts.DEPLOY_JOB: "deployment"
+        names.FORECAST_JOB: "forecast", names.OPTIMIZE_JOB: "search", names.DEPLOY_JOB: "deployment"
     }  # fmt: skip
     kind = jobs.get(run.job_name) or next((name for name, key in KINDS.items() if key in chosen), None)
     first = run.tags.get("dagster/asset_partition_range_start", run.tags.get(PARTITION_TAG))
     last = run.tags.get("dagster/asset_partition_range_end", first)
-    names = list(HORIZONS)
-    if kind is None or first not in names or last not in names:
+    order = list(HORIZONS)
+    if kind is None or first not in order or last not in order:
         return []
-    return [(kind, horizon) for horizon in names[names.index(str(first)) : names.index(str(last)) + 1]]
+    return [(kind, horizon) for horizon in order[order.index(str(first)) : order.index(str(last)) + 1]]
 
 
 @dg.op(description="Sends to MLflow what Dagster has recorded since the last time; what cannot be sent waits.")
@@ -310,16 +311,14 @@ def send_to_mlflow(context: dg.OpExecutionContext, platform: PlatformResource) -
     context.add_output_metadata({"sent": count, "waits_for": reason or "nothing"})
 
 
-@dg.job(
-    name=contracts.TRACKING_JOB, executor_def=dg.in_process_executor, description="Runs into MLflow, after the fact."
-)
+@dg.job(name=names.TRACKING_JOB, executor_def=dg.in_process_executor, description="Runs into MLflow, after the fact.")
 def track_runs() -> None:
     """One op."""
     send_to_mlflow()
 
 
 @dg.sensor(
-    job_name=contracts.TRACKING_JOB,
+    job_name=names.TRACKING_JOB,
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Launches a sending to MLflow when something is new; forecasts know nothing of it.",

@@ -22,7 +22,7 @@ TABLES = {"30d": fan().with_columns(horizon=pl.lit("30d")), "7d": fan(), "15d": 
 
 def run(tables: Mapping[str, pl.DataFrame], read: list[pl.DataFrame]) -> dg.ExecuteInProcessResult:
     """One run over all partitions that makes `tables`, and hands what a reader of them gets to `read`."""
-    manager = WarehouseIO(platform=PlatformResource())
+    manager = WarehouseIO(session=PlatformResource())
     common: dict[str, Any] = {"partitions_def": PARTITIONS, "backfill_policy": dg.BackfillPolicy.single_run()}
 
     @dg.asset(key=KEY, io_manager_def=manager, **common)

@@ -15,7 +15,7 @@ from forex_assets.forecasts.baselines import ewma_volatility
 from forex_assets.forecasts.chronos import embedded_training as training
 from forex_assets.forecasts.chronos.embedded_training import Recipe, tokens_of, train
 
-SHIPPED = PROJECT / "forex_assets/models/embedded"
+SHIPPED = PROJECT / "forex_assets/forecasts/chronos/embedded"
 
 
 @pytest.fixture(scope="module")

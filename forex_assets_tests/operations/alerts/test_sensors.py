@@ -13,7 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from forex_assets.cli import app
-from forex_assets.core import names as contracts
+from forex_assets.core import names
+from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.instance import prepare_instance
 from forex_assets.core.settings import load_settings
 from forex_assets.deployment.deployment_store import STAMP
@@ -57,7 +58,7 @@ def hook(workspace: Path, environment: Callable[..., None]) -> Iterator[type[Hoo
 
 
 def noted(instance: dg.DagsterInstance, key: dg.AssetKey, **metadata: Any) -> None:
-    shown = {contracts.MARKET: "sample", contracts.CLOCK: "2025-06-13T23:00:00+00:00", **metadata}
+    shown = {names.MARKET: "sample", names.CLOCK: "2025-06-13T23:00:00+00:00", **metadata}
     instance.report_runless_asset_event(dg.AssetMaterialization(key, partition="7d", metadata=shown))
 
 
@@ -88,7 +89,7 @@ def tick(instance: dg.DagsterInstance, sensor: dg.SensorDefinition, cursor: str 
 
 
 def deliver(instance: dg.DagsterInstance) -> bool:
-    return bool(build().resolve_job_def(contracts.ALERT_JOB).execute_in_process(instance=instance).success)
+    return bool(build().resolve_job_def(names.ALERT_JOB).execute_in_process(instance=instance).success)
 
 
 def later() -> datetime:
@@ -97,10 +98,10 @@ def later() -> datetime:
 
 def test_what_happened_is_told_once_however_often_it_is_looked_at(hook: type[Hook]) -> None:
     with dg.DagsterInstance.get() as instance:
-        noted(instance, contracts.TRIGGER_DECISION, fires=True, reasons="age", words="Search 7d: never optimized")
+        noted(instance, keys.TRIGGER_DECISION, fires=True, reasons="age", words="Search 7d: never optimized")
         noted(
             instance,
-            contracts.VALIDATION_REPORT,
+            keys.VALIDATION_REPORT,
             verdict="approved",
             words="Approved on 252 origins",
             validation_id="v1",
@@ -150,7 +151,7 @@ def test_a_damaged_record_of_a_deployment_is_told_once_a_day_and_hides_nothing(h
     (path,) = Platform(load_settings()).deployments.folder.rglob("*-d1.json")
     path.write_text("{")
     with dg.DagsterInstance.get() as instance:
-        noted(instance, contracts.TRIGGER_DECISION, fires=True, reasons="age", words="Search 7d: never optimized")
+        noted(instance, keys.TRIGGER_DECISION, fires=True, reasons="age", words="Search 7d: never optimized")
         first = tick(instance, gather_sensor(later))
         tick(instance, gather_sensor(later), first.cursor)
         assert deliver(instance)
@@ -181,7 +182,7 @@ def test_what_is_to_be_told_can_be_sent_at_once_and_is_sent_once(hook: type[Hook
     (workspace / "configs/policy.yaml").write_text("operations:\n  digest_minutes: 60\n")
     happened("d1")
     with dg.DagsterInstance.get() as instance:
-        noted(instance, contracts.TRIGGER_DECISION, fires=True, reasons="age", words="Search 7d: never optimized")
+        noted(instance, keys.TRIGGER_DECISION, fires=True, reasons="age", words="Search 7d: never optimized")
         first = CliRunner().invoke(app, ["mail", "send", "--json"])
         assert first.exit_code == 0, first.output
         assert sum(each["count"] for each in json.loads(first.stdout)) == 2

@@ -1,0 +1,46 @@
+"""The session as a Dagster resource: one for each run, so that its steps share what was read."""
+
+import os
+
+import dagster as dg
+from pydantic import Field, PrivateAttr
+
+from forex_assets.core.processes import PROCESS_TAG, process_name
+from forex_assets.core.session import Session, open_session
+
+_RUNS: dict[tuple[str, str], Session] = {}
+"""The session of the run at hand; a process executes one run at a time."""
+
+
+class SessionResource(dg.ConfigurableResource[Session]):
+    """Hands assets the run's `Session`.
+
+    Settings come from the environment when a run starts, or from `overrides`.
+    """
+
+    overrides: dict[str, str] = Field(
+        default_factory=dict, description="settings by field name, such as as_of or model, over the environment's"
+    )
+    _run_id: str | None = PrivateAttr(default=None)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Tags a launched run with the process that it ends with; the command line tags its own."""
+        run, instance = context.run, context.instance
+        self._run_id = run.run_id if run is not None else None
+        if run is not None and instance is not None and PROCESS_TAG not in run.tags:
+            instance.add_run_tags(run.run_id, {PROCESS_TAG: process_name(os.getppid())})
+
+    def session(self) -> Session:
+        """One session a run; outside a run, as in a sensor's tick, a new one at each call.
+
+        Raises:
+            SettingsError: a setting cannot be used.
+        """
+        made = open_session(**self.overrides)
+        if self._run_id is None:
+            return made
+        key = (self._run_id, repr(sorted(self.overrides.items())))
+        if key not in _RUNS:
+            _RUNS.clear()
+            _RUNS[key] = made
+        return _RUNS[key]

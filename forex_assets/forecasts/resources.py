@@ -1,0 +1,20 @@
+"""Engines as a Dagster resource, so that a test replaces them by name."""
+
+from dataclasses import replace
+
+import dagster as dg
+from pydantic import Field
+
+from forex_assets.core.session import Session
+from forex_assets.forecasts.engines import Engines, engines_of
+
+
+class ForecastEngines(dg.ConfigurableResource[Engines]):
+    """Hands assets the engines that the session's settings ask for."""
+
+    model: str | None = Field(None, description="model over that of FOREX_MODEL: embedded, ewma, a hub id or a folder")
+
+    def of(self, session: Session) -> Engines:
+        """The engines of a run."""
+        engines = engines_of(session.settings)
+        return engines if self.model is None else replace(engines, model=self.model)

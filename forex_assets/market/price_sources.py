@@ -1,0 +1,93 @@
+"""Where prices come from: the sources in their order, the stored histories, and the generated market."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from forex_assets.core.calendar import SessionCalendar
+from forex_assets.core.holidays import market_calendar
+from forex_assets.core.session import Branch, Session
+from forex_assets.market.price_store import PriceStore
+from forex_assets.market.prices import COPPER, USDCLP, Attempt, PriceSeries, PriceSource
+from forex_assets.market.sample import SampleMarket, sample_market
+from forex_assets.market.source_probe import probe_sources
+from forex_assets.market.sources.central_bank import CentralBankSource
+from forex_assets.market.sources.fred import FredMonthly
+from forex_assets.market.sources.yahoo import YahooSource
+
+YAHOO_SYMBOLS = {USDCLP.name: "CLP=X", COPPER.name: "HG=F"}
+
+
+def calendar_of(series: PriceSeries) -> SessionCalendar:
+    """Sessions of the market that a series is quoted on."""
+    return market_calendar(series.calendar)
+
+
+@dataclass(frozen=True)
+class PriceSources:
+    """The price sources of one run.
+
+    Attributes:
+        session: says which services to ask, as of when, and where histories lie.
+        deadline_s: seconds after which a silent source is given up.
+    """
+
+    session: Session
+    deadline_s: float
+
+    def daily(self, series: PriceSeries) -> list[PriceSource]:
+        """Sources of daily prices, in the order in which they are asked."""
+        s = self.session.settings
+        yahoo = YahooSource(
+            series, YAHOO_SYMBOLS[series.name], s.yahoo_url, calendar_of(series), deadline_s=self.deadline_s
+        )
+        return [yahoo, self.central_bank] if series is USDCLP else [yahoo]
+
+    @property
+    def central_bank(self) -> CentralBankSource:
+        """Banco Central de Chile's dólar observado."""
+        s = self.session.settings
+        user, password = (v.get_secret_value() if v else None for v in (s.bcch_user, s.bcch_password))
+        return CentralBankSource(user, password, s.bcch_url, calendar_of(USDCLP), deadline_s=self.deadline_s)
+
+    @property
+    def fred(self) -> FredMonthly:
+        """FRED's monthly copper price."""
+        s = self.session.settings
+        key = s.fred_api_key.get_secret_value() if s.fred_api_key else None
+        return FredMonthly(api_key=key, root_url=s.fred_url, deadline_s=self.deadline_s)
+
+    @property
+    def histories(self) -> PriceStore:
+        """Stored histories of real prices; the generated market needs none."""
+        return PriceStore(self.session.live_tables)
+
+    def every(self) -> Mapping[str, PriceSource]:
+        """Every source by a name for people."""
+        return {
+            "Yahoo CLP=X": self.daily(USDCLP)[0],
+            "Yahoo HG=F": self.daily(COPPER)[0],
+            "Banco Central": self.central_bank,
+            "FRED PCOPPUSDM": self.fred,
+        }
+
+    def probe(self) -> list[Attempt]:
+        """Whether each source answers at all."""
+        return probe_sources(self.every(), self.session.now)
+
+    def branch(self) -> Branch:
+        """Which market to take prices from.
+
+        With `FOREX_MARKET=auto` the generated one only where no source answers and nothing is stored.
+        """
+        market = self.session.settings.market
+        if market != "auto":
+            return market
+        if any(self.histories.sources(series) for series in (USDCLP, COPPER)):
+            return "live"
+        return "live" if any(answer.is_ok for answer in self.probe()) else "sample"
+
+    def sample(self) -> SampleMarket:
+        """The generated market as of the clock."""
+        # All years there are: a window that moves with the clock would drop its oldest rows as time goes by.
+        calendars = {series.calendar: calendar_of(series) for series in (USDCLP, COPPER)}
+        return sample_market(self.session.now, calendars, years=100)

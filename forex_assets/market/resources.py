@@ -1,0 +1,17 @@
+"""Price sources as a Dagster resource, so that a test replaces them by name."""
+
+import dagster as dg
+from pydantic import Field
+
+from forex_assets.core.session import Session
+from forex_assets.market.price_sources import PriceSources
+
+
+class MarketSources(dg.ConfigurableResource[PriceSources]):
+    """Hands assets the price sources that the session's settings name."""
+
+    deadline_s: float | None = Field(None, gt=0, description="seconds over those of FOREX_SOURCE_DEADLINE_S")
+
+    def of(self, session: Session) -> PriceSources:
+        """The sources of a run."""
+        return PriceSources(session, self.deadline_s or session.settings.source_deadline_s)
