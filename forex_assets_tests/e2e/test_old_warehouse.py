@@ -1,0 +1,90 @@
+"""A warehouse that commit 2d6bb54 wrote is read, verified, forecast from and rolled back; see `fixtures/old_warehouse.py`."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from forex_assets_tests.fixtures.old_warehouse import ARCHIVE
+
+
+@pytest.fixture
+def old(tmp_path: Path, environment: Callable[..., None]) -> Path:
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    environment(
+        FOREX_WAREHOUSE=str(tmp_path / "warehouse"),
+        FOREX_CONFIGS=str(tmp_path / "configs"),
+        DAGSTER_HOME=str(tmp_path / "dagster"),
+        FOREX_MARKET="sample",
+        FOREX_MODEL="ewma",
+        FOREX_AS_OF="2025-06-13",
+    )
+    return tmp_path
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "forex_assets", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=170)
+
+
+def answer(*words: str) -> Any:
+    done = run(*words, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def ledger_files(root: Path) -> dict[str, str]:
+    folder = root / "warehouse/sample/forecasts/ledger"
+    return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in folder.rglob("*.parquet")}
+
+
+def test_it_is_verified_forecast_from_and_scored_and_no_old_entry_changes(old: Path) -> None:
+    entries = ledger_files(old)
+    assert len(entries) == 9
+    assert {each["horizon"]: each["entries"] for each in answer("ledger", "verify")} == {
+        "7d": 3, "15d": 2, "30d": 2, "90d": 2
+    }  # fmt: skip
+    done = run("forecast", "--horizon", "all", "--stored")
+    assert done.returncode == 0, done.stderr
+    after = ledger_files(old)
+    assert entries.items() <= after.items()
+    new = sorted(set(after) - set(entries))
+    # Other code makes another version of a forecast that is known.
+    assert [(name.split("/")[0], name[-10:-8]) for name in new] == [(name, "v2") for name in ("15d", "30d", "7d", "90d")]
+    verified = run("ledger", "verify")
+    assert verified.returncode == 0
+    assert "7d: 4 entries, intact" in verified.stdout
+    assert run("scorecard").returncode == 0
+
+
+def test_its_fans_equal_those_of_today_for_the_same_settings(old: Path) -> None:
+    folder = old / "warehouse/sample/forecasts/latest"
+    before = {name: pl.read_parquet(folder / f"{name}.parquet") for name in ("15d", "30d", "90d")}
+    assert run("forecast", "--horizon", "all", "--stored").returncode == 0
+    for name, fan in before.items():
+        columns = [column for column in fan.columns if column != "engine_seconds"]
+        again = pl.read_parquet(folder / f"{name}.parquet")
+        assert again.select(columns).equals(fan.select(columns)), name
+
+
+def test_a_request_deployments_and_backups_of_before_count(old: Path) -> None:
+    assert run("optimize", "decide", "--horizon", "15d").returncode == 0
+    decision = pl.read_parquet(old / "warehouse/sample/monitoring/trigger_decision/15d.parquet")
+    manual = decision.filter(pl.col("rule") == "manual").row(0, named=True)
+    assert (manual["value"], manual["counts"]) == (1.0, True)
+    history = answer("history", "--horizon", "7d")
+    assert "rollback" in json.dumps(history)
+    assert "fixture" in json.dumps(history)
+    back = run("rollback", "--horizon", "7d", "--reason", "test")
+    assert back.returncode in (0, 1)
+    assert "Traceback" not in back.stderr
+    assert run("status").returncode == 0
+    assert run("report").returncode == 0
