@@ -1,6 +1,6 @@
 """Every environment name of the platform, once, with its default and what it means. `.env` in the project is honoured.
 
-The README's configuration table is checked against this file by a test.
+`docs/configuration.md` is checked against this file by a test.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""A warehouse that commit 2d6bb54 wrote is read, verified, forecast from and rolled back; see `fixtures/old_warehouse.py`."""
+"""A warehouse written by commit 2d6bb54 is read, verified and forecast from; see `fixtures/old_warehouse.py`."""
 
 import hashlib
 import json
@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from forex_assets.core.horizon import HORIZONS
 from forex_assets_tests.fixtures.old_warehouse import ARCHIVE
 
 
@@ -58,7 +59,7 @@ def test_it_is_verified_forecast_from_and_scored_and_no_old_entry_changes(old: P
     assert entries.items() <= after.items()
     new = sorted(set(after) - set(entries))
     # Other code makes another version of a forecast that is known.
-    assert [(name.split("/")[0], name[-10:-8]) for name in new] == [(name, "v2") for name in ("15d", "30d", "7d", "90d")]
+    assert [(name.split("/")[0], name[-10:-8]) for name in new] == [(name, "v2") for name in sorted(HORIZONS)]
     verified = run("ledger", "verify")
     assert verified.returncode == 0
     assert "7d: 4 entries, intact" in verified.stdout
