@@ -16,7 +16,7 @@ from forex_assets.core.session import SAMPLE_FOLDER as SAMPLE_FOLDER
 from forex_assets.core.session import Branch, Session, session_on
 from forex_assets.core.settings import Settings
 from forex_assets.core.store.warehouse import Warehouse
-from forex_assets.deployment.deployment_store import DeploymentStore
+from forex_assets.deployment.deployment_store import DeploymentStore, deployments_of
 from forex_assets.forecasts.chronos.finder import Found
 from forex_assets.forecasts.engine import Engine
 from forex_assets.forecasts.engines import Engines, engines_of
@@ -26,7 +26,7 @@ from forex_assets.market.prices import Attempt, PriceSeries, PriceSource
 from forex_assets.market.sample import SampleMarket
 from forex_assets.market.sources.central_bank import CentralBankSource
 from forex_assets.market.sources.fred import FredMonthly
-from forex_assets.monitoring.request_store import RequestStore
+from forex_assets.monitoring.request_store import RequestStore, requests_of
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,11 @@ class Platform:
 
     @property
     def requests(self) -> RequestStore:
-        return RequestStore(self.settings.warehouse / "optimizer" / "requests")
+        return requests_of(self.session)
 
     @property
     def deployments(self) -> DeploymentStore:
-        return DeploymentStore(self.settings.warehouse / "optimizer" / "deployments")
+        return deployments_of(self.session)
 
     def calendar(self, series: PriceSeries) -> SessionCalendar:
         return calendar_of(series)

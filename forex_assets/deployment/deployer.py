@@ -198,7 +198,7 @@ class Deployer:
         self._at_step("checked")
         try:
             return self._replace(wanted, content)
-        except (OSError, ConfigError) as error:
+        except (OSError, WarehouseError, ConfigError) as error:
             if self._live(wanted.horizon) != wanted.to_fingerprint:
                 return self._failed(wanted, str(error))
             # Live, and its journal is there: the next start commits and records it.
@@ -269,15 +269,12 @@ class Deployer:
             return None
         wanted, live = journal.record, self._live(horizon)
         todo = outcome_of(live, wanted.from_fingerprint, wanted.to_fingerprint)
-        try:
-            if todo == "finish":
-                return self._finish(wanted)
-            ended = "ended half-way; " + (
-                "what was live before is live" if todo == "undo" else f"{live or 'nothing'} is live, written by others"
-            )
-            return self._failed(wanted, ended)
-        except OSError as error:
-            raise WarehouseError(f"{self.store.folder}: a deployment of {horizon} cannot be closed: {error}") from error
+        if todo == "finish":
+            return self._finish(wanted)
+        ended = "ended half-way; " + (
+            "what was live before is live" if todo == "undo" else f"{live or 'nothing'} is live, written by others"
+        )
+        return self._failed(wanted, ended)
 
     def _retry_commits(self) -> list[DeploymentRecord]:
         """Commit what is live and could not be committed; older ones are part of that."""
@@ -367,6 +364,8 @@ class Deployer:
     def _kept(self, record: DeploymentRecord) -> DeploymentRecord:
         try:
             self.store.add(record)
-        except OSError as error:  # the disk that failed the deployment fails its record too; the caller has both words
+        except (
+            WarehouseError
+        ) as error:  # the disk that failed the deployment fails its record too; the caller has both words
             return record.model_copy(update={"reason": f"{record.reason}; and the record cannot be written: {error}"})
         return record

@@ -1,29 +1,26 @@
-"""Records of deployments, the journal of one under way, and settings that must not go live again: small JSON files."""
+"""Stores records of deployments, the journal of one under way, and quarantined settings, as JSON files."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final
 from uuid import uuid4
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
 
 from forex_assets.core.horizon import days_of
-from forex_assets.core.store.atomic import write_bytes_atomically
-from forex_assets.core.store.warehouse import WarehouseError
+from forex_assets.core.session import Session
+from forex_assets.core.store.records import Folder, Records
 from forex_assets.deployment.record import DeploymentRecord
 
 STAMP: Final = "%Y%m%dT%H%M%S%fZ"
-"""How an instant, UTC, is written in the names of records and backups."""
-
-Model = TypeVar("Model", bound=BaseModel)
+"""Format of UTC times in the names of records and backups."""
 
 
 class Journal(BaseModel):
     """A deployment under way, written before anything is changed.
 
     Attributes:
-        record: as it will be where all goes well.
+        record: what will be recorded if every step succeeds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,13 +29,7 @@ class Journal(BaseModel):
 
 
 class Quarantined(BaseModel):
-    """Settings that failed in use.
-
-    Attributes:
-        fingerprint: of the settings.
-        reason: in words.
-        at: since when.
-    """
+    """Settings that failed in use; `at` is real time."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,8 +38,23 @@ class Quarantined(BaseModel):
     at: AwareDatetime
 
 
+class Quarantine(BaseModel):
+    """Quarantined settings of a horizon. Files from before the record store hold the bare list."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    items: tuple[Quarantined, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_a_bare_list(cls, values: Any) -> Any:
+        return {"items": values} if isinstance(values, list) else values
+
+
 class DeploymentStore:
     """Everything that is kept of deployments.
+
+    Every method raises WarehouseError where a file cannot be read or written; the file is named.
 
     Args:
         folder: `<warehouse>/optimizer/deployments`; made at the first write.
@@ -56,98 +62,67 @@ class DeploymentStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._journals = Records(Folder(folder), Journal)
+        self._quarantine = Records(Folder(folder / "quarantine"), Quarantine)
 
     def records(self, horizon: str) -> list[DeploymentRecord]:
-        """Of a horizon, newest first.
-
-        Raises:
-            WarehouseError: a record cannot be read; it is named.
-        """
-        days_of(horizon)
-        names = sorted((self.folder / horizon).glob("[!.]*.json"), reverse=True)
-        return [self._read(path, DeploymentRecord) for path in names]
+        """Records of a horizon, newest first."""
+        return self._records(horizon).all()
 
     def latest(self, horizon: str) -> DeploymentRecord | None:
-        """The newest that changed something, or else the newest."""
-        found = self.records(horizon)
-        return next((record for record in found if record.state == "deployed"), found[0] if found else None)
+        """The newest change of settings, or else the newest record."""
+        records = self.records(horizon)
+        return next((record for record in records if record.state == "deployed"), records[0] if records else None)
 
     def add(self, record: DeploymentRecord) -> None:
-        """Keep a record.
-
-        Raises:
-            OSError: it cannot be written.
-        """
-        self._write(self.folder / record.horizon / f"{record.id}.json", record)
+        """Keeps a record."""
+        self._records(record.horizon).put(record.id, record)
 
     def journal(self, horizon: str) -> Journal | None:
-        """The deployment of a horizon that was begun and not ended."""
-        path = self._journal(horizon)
-        return self._read(path, Journal) if path.exists() else None
+        """The unfinished deployment of a horizon."""
+        return self._journals.get(_journal_key(horizon))
 
     def begin(self, record: DeploymentRecord) -> None:
-        """Write down what is about to be done.
-
-        Raises:
-            OSError: it cannot be written.
-        """
-        self._write(self._journal(record.horizon), Journal(record=record))
+        """Writes the journal of a deployment."""
+        self._journals.put(_journal_key(record.horizon), Journal(record=record))
 
     def end(self, horizon: str) -> None:
-        """The deployment under way is over."""
-        self._journal(horizon).unlink(missing_ok=True)
+        """Removes the journal of a horizon."""
+        self._journals.remove(_journal_key(horizon))
 
-    def quarantined(self, horizon: str) -> list[Quarantined]:
-        """Settings that must not go live again.
-
-        Raises:
-            WarehouseError: the list cannot be read.
-        """
-        path = self._quarantine(horizon)
-        try:
-            items = json.loads(path.read_text(encoding="utf-8"))
-            return [Quarantined.model_validate(item) for item in items]
-        except FileNotFoundError:
-            return []
-        except (OSError, ValueError) as error:
-            raise WarehouseError(f"{path} cannot be read ({error}); restore it from a backup or remove it") from error
+    def quarantined(self, horizon: str) -> tuple[Quarantined, ...]:
+        """Settings that must not be deployed again."""
+        days_of(horizon)
+        return (self._quarantine.get(horizon) or Quarantine()).items
 
     def quarantine(self, horizon: str, fingerprint: str, reason: str, at: datetime) -> None:
-        """Keep settings from going live again.
-
-        Raises:
-            OSError: it cannot be written.
-        """
-        kept = [each for each in self.quarantined(horizon) if each.fingerprint != fingerprint]
-        kept.append(Quarantined(fingerprint=fingerprint, reason=reason, at=at))
-        path = self._quarantine(horizon)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes_atomically(path, json.dumps([each.model_dump(mode="json") for each in kept], indent=2).encode())
-
-    def _journal(self, horizon: str) -> Path:
+        """Keeps settings from being deployed again."""
         days_of(horizon)
-        return self.folder / f"{horizon}.journal.json"
+        entry = Quarantined(fingerprint=fingerprint, reason=reason, at=at)
 
-    def _quarantine(self, horizon: str) -> Path:
+        def add(before: Quarantine | None) -> Quarantine:
+            others = (item for item in (before or Quarantine()).items if item.fingerprint != fingerprint)
+            return Quarantine(items=(*others, entry))
+
+        self._quarantine.update(horizon, add)
+
+    def _records(self, horizon: str) -> Records[DeploymentRecord]:
         days_of(horizon)
-        return self.folder / "quarantine" / f"{horizon}.json"
+        return Records(Folder(self.folder / horizon), DeploymentRecord)
 
-    def _write(self, path: Path, model: BaseModel) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes_atomically(path, model.model_dump_json(indent=2).encode() + b"\n")
 
-    def _read(self, path: Path, kind: type[Model]) -> Model:
-        try:
-            return kind.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError) as error:
-            first = str(error).splitlines()[0]
-            raise WarehouseError(
-                f"{path} cannot be read ({first}); restore it from a backup or move it away"
-            ) from error
+def deployments_of(session: Session) -> DeploymentStore:
+    """The deployment records of the session's warehouse."""
+    return DeploymentStore(session.settings.warehouse / "optimizer" / "deployments")
+
+
+def _journal_key(horizon: str) -> str:
+    days_of(horizon)
+    return f"{horizon}.journal"
 
 
 def new_id(at: datetime, previous: str | None = None) -> str:
-    """A name that sorts by time, and after the previous record's even where a clock went back."""
+    """Name of a record: sorts by time, and after `previous` even if the clock went back."""
     moment = at.astimezone(UTC)
     if previous is not None:
         last = datetime.strptime(previous.partition("-")[0], STAMP).replace(tzinfo=UTC)

@@ -434,3 +434,17 @@ def test_a_recovered_deployment_names_its_own_commit(tmp_path: Path) -> None:
     git(root, "commit", "-qam", "somebody else's")
     (done,) = deployer(root).recover(NOW)
     assert done.git_words == own[:12]
+
+
+def test_files_from_before_the_record_store_are_read(tmp_path: Path) -> None:
+    root = make_world(tmp_path, with_git=False)
+    record = deploy(root)
+    path = root / "state/7d" / f"{record.id}.json"
+    path.write_text(record.model_dump_json(indent=2))
+    entry = '{"fingerprint": "abc", "reason": "3 failures", "at": "2025-06-13T23:00:00Z"}'
+    (root / "state/quarantine").mkdir()
+    (root / "state/quarantine/7d.json").write_text(f"[{entry}]")
+    assert deployer(root).records("7d") == [record]
+    assert deployer(root).is_quarantined("7d", "abc") == "3 failures"
+    deployer(root).quarantine("7d", "def", "worse", NOW)
+    assert [deployer(root).is_quarantined("7d", name) for name in ("abc", "def")] == ["3 failures", "worse"]

@@ -54,7 +54,7 @@ def test_a_file_that_is_no_request_is_named_with_the_remedy_and_stops_nothing(tm
     found = store.open("7d")
     assert [each.id for each in found.requests] == [made]
     (fault,) = found.faults
-    assert "spoilt.json is no request" in fault
+    assert "spoilt.json cannot be used" in fault
     assert "remove it and ask again" in fault
 
 
@@ -65,5 +65,5 @@ def test_no_other_horizon_is_taken(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(WarehouseError, match=r"cannot write .*file.*see to space and permissions"):
+    with pytest.raises(WarehouseError, match=r"cannot write .*file.*check space and permissions"):
         ask(RequestStore(tmp_path / "file"))

@@ -208,7 +208,7 @@ def test_the_record_says_when_it_cannot_be_used(platform: WidthPlatform) -> None
     assert (shadow.runs_on(TODAY), shadow.runs_on(date(2025, 7, 14))) == (True, False)
     assert (shadow.is_over(date(2025, 7, 20)), shadow.is_over(date(2025, 7, 21))) == (False, True)
     store.path("7d").write_text('{"config": 1}')
-    with pytest.raises(WarehouseError, match="remove it: the trial ends"):
+    with pytest.raises(WarehouseError, match="remove it to end the shadow test"):
         store.read("7d")
     with pytest.raises(ValueError, match="no horizon"):
         store.read("8d")
