@@ -2,11 +2,14 @@
 
 import hashlib
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Representation = Literal["anchored", "levels", "returns"]
+
+NULL: Final = "null, for a model that does not sample"
+"""Hint of the two settings that may be null, for messages."""
 
 
 def _printable(text: str) -> str:
@@ -41,8 +44,8 @@ class InferenceConfig(BaseModel):
     horizon: Literal["7d", "15d", "30d", "90d"]
     model: Annotated[str, Field(min_length=1), AfterValidator(_printable)]
     context_length: Annotated[int, Field(ge=16, le=8192)]
-    num_samples: Annotated[int, Field(ge=20, le=10_000)] | None = None
-    temperature: Annotated[float, Field(gt=0, le=5)] | None = None
+    num_samples: Annotated[int, Field(ge=20, le=10_000)] | None = Field(None, description=NULL)
+    temperature: Annotated[float, Field(gt=0, le=5)] | None = Field(None, description=NULL)
     representation: Representation = "anchored"
     is_calibrated: bool = True
     uses_copper: bool = False

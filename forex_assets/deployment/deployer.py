@@ -366,6 +366,6 @@ class Deployer:
             self.store.add(record)
         except (
             WarehouseError
-        ) as error:  # the disk that failed the deployment fails its record too; the caller has both words
+        ) as error:  # the disk that failed the deployment fails its record too
             return record.model_copy(update={"reason": f"{record.reason}; and the record cannot be written: {error}"})
         return record

@@ -91,7 +91,7 @@ def test_every_fault_has_a_line_of_its_own(tmp_path: Path) -> None:
     [
         ('{\n  "horizon": "7d",\n  "model": }', "no valid JSON at line 3, column 12"),
         ("", "no valid JSON at line 1"),
-        ("[1, 2]", "holds a list, should be an object"),
+        ("[1, 2]", "holds a list, should hold an object"),
         ('{"seed": 1, "seed": 2}', "field 'seed' stands twice"),
     ],
 )
