@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from forex_assets.cli.common import (
     FAILED,
@@ -37,7 +38,13 @@ def forecast(
     horizons = horizons_of(horizon)
     platform = platform_of(as_of)
     from forex_assets.cli import render
-    from forex_assets.cli.runner import RunFailed, materialize_forecasts, materialize_market, materialize_scorecard
+    from forex_assets.cli.runner import (
+        RunFailed,
+        materialize_forecasts,
+        materialize_market,
+        materialize_scorecard,
+        materialize_shadow_forecasts,
+    )
     from forex_assets.core.schemas import FORECAST_SCHEMA
 
     with err.status("prices …") as status:
@@ -51,6 +58,7 @@ def forecast(
             if not error.made:
                 raise
             horizons, failure = error.made, error
+        shadow_fault = materialize_shadow_forecasts(platform, horizons)
         status.update("scoring …")
         materialize_scorecard(platform)
     fans = [platform.warehouse.read("forecasts/latest", name, FORECAST_SCHEMA) for name in horizons]
@@ -62,6 +70,8 @@ def forecast(
                 render.fan(out, fan, is_full=full)
         found = (platform.find_model(platform.configs.read(name).model) for name in horizons)
         render.closing_words(out, platform, list(dict.fromkeys((each.model, each.why) for each in found)))
+    if shadow_fault:
+        err.print(f"[yellow]warning:[/] {escape(shadow_fault)}", highlight=False, soft_wrap=True)
     if failure:
         fail(str(failure), FAILED)
 

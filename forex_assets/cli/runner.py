@@ -67,6 +67,26 @@ def materialize_forecasts(platform: Platform, horizons: list[str]) -> None:
         raise
 
 
+def materialize_shadow_forecasts(platform: Platform, horizons: list[str]) -> str:
+    """Forecasts of challengers on trial, for the ledger; what went wrong with them, in words.
+
+    Nothing in the optimization location may fail a forecast, so every error is returned: also one of its imports.
+    """
+    try:
+        from forex_assets.locations.optimization import build
+        from forex_assets.optimizer.shadow_store import ShadowStore
+
+        store, faults = ShadowStore(platform.warehouse), []
+        for name in (each for each in horizons if store.path(each).exists()):
+            try:
+                run_assets(platform, [keys.SHADOW_FORECAST], [name], build=build)
+            except RunFailed as error:
+                faults.append(str(error))
+        return "; ".join(faults)
+    except Exception as error:  # noqa: BLE001 - returned as words
+        return f"challengers on trial did not forecast: {error}"
+
+
 def materialize_backtest(platform: Platform, horizons: list[str], settings: dict[str, Any] | None = None) -> None:
     """`accuracy/backtest`, and what copper would have added to it.
 

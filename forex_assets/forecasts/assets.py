@@ -203,27 +203,4 @@ def ledger(context: dg.AssetExecutionContext, platform: PlatformResource, latest
             "is_new": entry.is_new,
             "is_replay": is_replay,
         }
-        beside = append_shadow(ready, store, horizon, rows, is_replay=is_replay)
-        if beside:
-            context.log.info(f"{horizon}: {beside}")
-        context.add_asset_metadata(shown | {"shadow": beside or "none"}, keys.LEDGER, horizon)
-
-
-def append_shadow(ready: Platform, store: LedgerStore, horizon: str, rows: pl.DataFrame, *, is_replay: bool) -> str:
-    """The forecast of a challenger on trial, where one is, marked shadow; what became of it, in words.
-
-    Nobody acts on it, so nothing that is wrong with it may fail the forecast: neither what it says nor the code that
-    makes it, which belongs to the optimizer and is loaded here only.
-    """
-    try:
-        from forex_assets.optimizer.shadow import shadow_forecast
-
-        fan = shadow_forecast(ready, horizon) if rows["as_of"][0] == ready.settings.as_of_date else None
-        if fan is None:
-            return ""
-        appended = store.append(
-            fan, issued_at=ready.now, code_version=code_version(), is_shadow=True, is_replay=is_replay
-        )
-        return f"challenger {fan['config_fingerprint'][0]} beside it, entry {appended.sequence}"
-    except Exception as error:  # noqa: BLE001 - said in the metadata; see above
-        return f"the challenger on trial did not forecast: {error}"
+        context.add_asset_metadata(shown, keys.LEDGER, horizon)

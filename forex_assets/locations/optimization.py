@@ -19,7 +19,7 @@ from forex_assets.optimizer import validation_assets as validation
 from forex_assets.platform import PlatformResource
 
 ELSEWHERE = (keys.USDCLP, keys.COPPER)
-ELSEWHERE_BY_HORIZON = (keys.REALIZED, keys.BACKTEST)
+ELSEWHERE_BY_HORIZON = (keys.LEDGER, keys.REALIZED, keys.BACKTEST)
 """Tables of the forecasting location that are read here; stubs, so that the graph shows where reports come from."""
 
 
@@ -45,6 +45,7 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             monitoring.trigger_decision,
             monitoring.search_request,
             optimization.candidate_config,
+            optimization.shadow_forecast,
             validation.validation_report,
             deployment.deployment,
             watch.deployment_watch,
@@ -63,6 +64,7 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             sensors.warn_on_price_fallback,
             deployment.deploy_on_approval,
             watch.watch_deployments,
+            schedules.follow_new_forecasts,
         ],
         resources={**resources, **(overrides or {})},
     )

@@ -39,6 +39,13 @@ optimize = dg.define_asset_job(
     description="The search for better settings of one horizon, from its request to the verdict on what it found.",
 )
 
+follow_new_forecasts = dg.AutomationConditionSensorDefinition(
+    "follow_new_forecasts",
+    target=dg.AssetSelection.assets(keys.SHADOW_FORECAST),
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Lets a challenger on trial forecast after the champion has.",
+)
+
 
 @dg.schedule(
     job=report_drift,

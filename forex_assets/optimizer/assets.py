@@ -4,12 +4,19 @@ import dagster as dg
 import polars as pl
 
 from forex_assets.core import names
+from forex_assets.core.config_store import ConfigError
 from forex_assets.core.dagster import keys
+from forex_assets.core.dagster.conditions import on_new_inputs
 from forex_assets.core.dagster.metadata import clock_metadata, column_schema, frame_metadata, small_table
+from forex_assets.core.schemas import LEDGER_SCHEMA
+from forex_assets.core.store.warehouse import WarehouseError
+from forex_assets.forecasts.engine import EngineError
+from forex_assets.forecasts.ledger import LedgerError
 from forex_assets.forecasts.plots import markdown_image
 from forex_assets.optimizer.plots import candidates_plot
 from forex_assets.optimizer.search import Choice
 from forex_assets.optimizer.search_run import run_search
+from forex_assets.optimizer.shadow import append_shadow
 from forex_assets.optimizer.tables import CANDIDATES_SCHEMA
 from forex_assets.platform import Platform, PlatformResource
 
@@ -65,3 +72,31 @@ def _shown(choice: Choice) -> dict[str, object]:
 def _plot(horizon: str, table: pl.DataFrame, ready: Platform) -> str:
     title = f"Candidates of {horizon}: gain on what is live"
     return markdown_image(candidates_plot(table, title, ready.reading_branch == "sample"), title)
+
+
+@dg.asset(
+    key=keys.SHADOW_FORECAST,
+    deps=[keys.LEDGER],
+    partitions_def=keys.HORIZON_PARTITIONS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    group_name="optimizer",
+    kinds={"polars", "parquet"},
+    owners=names.OWNERS,
+    metadata=column_schema(LEDGER_SCHEMA),
+    automation_condition=on_new_inputs(),
+    description="Today's forecast of a challenger on trial, appended to `forecasts/ledger` and marked shadow. Nobody "
+    "acts on it. A failure here leaves the champion's forecast as it is.",
+)
+def shadow_forecast(context: dg.AssetExecutionContext, platform: PlatformResource) -> None:
+    """Appends one entry for each horizon with a trial under way."""
+    ready, faults = platform.platform(), list[str]()
+    for horizon in context.partition_keys:
+        try:
+            entry = append_shadow(ready, horizon)
+        except (ConfigError, EngineError, LedgerError, WarehouseError, ValueError) as error:
+            faults.append(f"{horizon}: the challenger on trial did not forecast: {error}")
+            continue
+        outcome = "no forecast due" if entry is None else f"entry {entry.sequence} of the ledger"
+        context.add_asset_metadata({"shadow": outcome}, keys.SHADOW_FORECAST, horizon)
+    if faults:
+        raise dg.Failure("; ".join(faults), allow_retries=False)

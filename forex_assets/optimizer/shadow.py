@@ -10,12 +10,15 @@ from typing import Final
 import polars as pl
 
 from forex_assets.accuracy.backtest_run import inputs_of
+from forex_assets.core import names
+from forex_assets.core.code_version import code_version
 from forex_assets.core.horizon import target_of
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.schemas import REALIZED_SCHEMA, empty
 from forex_assets.forecasts.calibration import Calibration, past_errors
 from forex_assets.forecasts.engine import Engine
 from forex_assets.forecasts.forecast import make_forecast, usable
+from forex_assets.forecasts.ledger_store import Appended, LedgerStore
 from forex_assets.market.prices import USDCLP
 from forex_assets.optimizer.candidate_backtest_run import splits_of, trial_rows
 from forex_assets.optimizer.champion_challenger import Contest, live_config, remarks
@@ -71,6 +74,33 @@ def shadow_forecast(platform: Platform, horizon: str) -> pl.DataFrame | None:
     target = target_of(horizon, today, usable(prices)["session"][-1], platform.calendar(USDCLP))
     calibration = _calibration(platform, engine, config, target.steps) if config.is_calibrated else None
     return make_forecast(engine, config, target, prices, features, clock=time.perf_counter, calibration=calibration)
+
+
+def append_shadow(platform: Platform, horizon: str) -> Appended | None:
+    """Appends today's challenger forecast to the ledger, marked shadow.
+
+    Returns:
+        Its entry; None without a trial, or where the champion has no forecast of today.
+
+    Raises:
+        WarehouseError, EngineError, ConfigError, LedgerError, ValueError: the challenger could not forecast.
+    """
+    if ShadowStore(platform.warehouse).read(horizon) is None:
+        return None
+    latest = platform.warehouse.read(names.LATEST, horizon)
+    fan = None
+    if latest is not None and latest["as_of"][0] == platform.settings.as_of_date:
+        fan = shadow_forecast(platform, horizon)
+    if fan is None:
+        return None
+    store = LedgerStore(platform.warehouse_for(names.LEDGER, fan))
+    return store.append(
+        fan,
+        issued_at=platform.now,
+        code_version=code_version(),
+        is_shadow=True,
+        is_replay=platform.settings.as_of is not None,
+    )
 
 
 def _calibration(platform: Platform, engine: Engine, config: InferenceConfig, steps: int) -> Calibration:

@@ -20,6 +20,7 @@ OWN = {
     keys.TRIGGER_DECISION,
     keys.SEARCH_REQUEST,
     keys.CANDIDATE_CONFIG,
+    keys.SHADOW_FORECAST,
     keys.VALIDATION_REPORT,
     keys.DEPLOYMENT,
     keys.DEPLOYMENT_WATCH,
@@ -40,7 +41,7 @@ def test_every_asset_says_what_it_is() -> None:
 def test_every_stub_is_an_asset_of_the_forecasting_location_with_the_same_partitions() -> None:
     theirs = forecasting.build().resolve_asset_graph()
     stubs = GRAPH.get_all_asset_keys() - OWN
-    assert stubs == {keys.USDCLP, keys.COPPER, keys.REALIZED, keys.BACKTEST}
+    assert stubs == {keys.USDCLP, keys.COPPER, keys.LEDGER, keys.REALIZED, keys.BACKTEST}
     for key in stubs:
         assert theirs.get(key).is_materializable, key
         assert theirs.get(key).partitions_def == GRAPH.get(key).partitions_def, key
@@ -81,10 +82,25 @@ def test_no_job_spans_partitioned_and_unpartitioned_assets(name: str) -> None:
 
 
 def test_what_happens_by_itself_is_switched_on() -> None:
-    for name in ("optimize_on_trigger", "warn_on_price_fallback", "deploy_on_approval", "watch_deployments"):
+    for name in (
+        "optimize_on_trigger",
+        "warn_on_price_fallback",
+        "deploy_on_approval",
+        "watch_deployments",
+        "follow_new_forecasts",
+    ):
         assert DEFS.resolve_sensor_def(name).default_status == dg.DefaultSensorStatus.RUNNING
     for name in ("report_drift_on_weekdays", "decide_on_weekdays"):
         assert DEFS.resolve_schedule_def(name).default_status == dg.DefaultScheduleStatus.RUNNING
+
+
+def test_a_new_forecast_in_the_ledger_starts_the_challenger_on_trial_of_that_horizon() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        first = dg.evaluate_automation_conditions(DEFS, instance)
+        assert first.get_num_requested(keys.SHADOW_FORECAST) == 0
+        instance.report_runless_asset_event(dg.AssetMaterialization(keys.LEDGER, partition="30d"))
+        tick = dg.evaluate_automation_conditions(DEFS, instance, cursor=first.cursor)
+        assert tick.get_requested_partitions(keys.SHADOW_FORECAST) == {"30d"}
 
 
 def test_the_workspace_has_both_locations() -> None:

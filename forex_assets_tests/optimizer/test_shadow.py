@@ -2,25 +2,27 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import dagster as dg
 import numpy as np
 import polars as pl
 import pytest
 
+from forex_assets.cli.runner import materialize_shadow_forecasts
 from forex_assets.core.schemas import FORECAST_SCHEMA
 from forex_assets.core.settings import load_settings
 from forex_assets.core.store.warehouse import WarehouseError
 from forex_assets.deployment.deploy import deploy_validated, deployer_of
-from forex_assets.forecasts.assets import append_shadow
 from forex_assets.forecasts.ledger_store import LedgerStore
+from forex_assets.optimizer import assets
 from forex_assets.optimizer.champion_challenger import Contest
-from forex_assets.optimizer.shadow import begin, judge_shadow, shadow_forecast
+from forex_assets.optimizer.shadow import append_shadow, begin, judge_shadow, shadow_forecast
 from forex_assets.optimizer.shadow_store import Shadow, ShadowStore
 from forex_assets.optimizer.validation import Validation, validate
 from forex_assets.optimizer.validation_run import run_validation
-from forex_assets_tests.optimizer.contests import ENGINE, WidthPlatform, fill, search, set_live
+from forex_assets_tests.optimizer.contests import ENGINE, WidthPlatform, WidthResource, fill, search, set_live
 from forex_assets_tests.optimizer.rows import realized_rows
 
 TODAY = date(2025, 6, 13)
@@ -95,11 +97,22 @@ def test_the_ledger_has_the_challengers_forecast_marked_shadow(platform: WidthPl
     assert fan is not None
     assert dict(fan.schema) == FORECAST_SCHEMA
     assert fan["config_fingerprint"].unique().to_list() == [platform.model_for(shadow.config)[1].fingerprint]
-    said = append_shadow(platform, store, "7d", fan, is_replay=True)
-    assert "beside it" in said
-    assert store.read("7d")["is_shadow"].all()
-    append_shadow(platform, store, "7d", fan, is_replay=True)
-    assert store.count("7d") == 1
+    platform.warehouse.write("forecasts/latest", fan, "7d")
+    for is_new in (True, False):
+        entry = append_shadow(platform, "7d")
+        assert entry is not None
+        assert (entry.sequence, entry.is_new) == (1, is_new)
+        assert store.read("7d")["is_shadow"].to_list() == [True] * fan.height
+
+
+def test_a_challenger_waits_for_todays_forecast_of_the_champion(platform: WidthPlatform) -> None:
+    on_trial(platform)
+    assert append_shadow(platform, "7d") is None
+    fan = shadow_forecast(platform, "7d")
+    assert fan is not None
+    platform.warehouse.write("forecasts/latest", fan.with_columns(as_of=pl.col("as_of") - timedelta(days=1)), "7d")
+    assert append_shadow(platform, "7d") is None
+    assert LedgerStore(platform.warehouse).count("7d") == 0
 
 
 def test_the_challengers_bands_are_corrected_by_its_own_past(platform: WidthPlatform, workspace: Path) -> None:
@@ -124,18 +137,51 @@ def test_a_trial_that_is_over_or_whose_champion_is_gone_forecasts_nothing(
     assert ShadowStore(platform.warehouse).read("7d") is None
 
 
-def test_nothing_that_is_wrong_with_the_shadow_fails_the_forecast(platform: WidthPlatform) -> None:
+def run_asset() -> tuple[bool, str]:
+    """Whether a run of `optimizer/shadow_forecast` succeeds, and its metadata or failure."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize(
+            [assets.shadow_forecast],
+            partition_key="7d",
+            resources={"platform": WidthResource()},
+            instance=instance,
+            raise_on_error=False,
+        )
+    if result.success:
+        (event,) = result.asset_materializations_for_node("optimizer__shadow_forecast")
+        return True, str(event.metadata["shadow"].value)
+    (failure,) = (event.step_failure_data for event in result.get_step_failure_events())
+    assert failure.user_failure_data is not None
+    return False, str(failure.user_failure_data.description)
+
+
+def test_a_run_without_a_trial_succeeds_and_a_challenger_that_cannot_forecast_fails_it(platform: WidthPlatform) -> None:
+    assert run_asset() == (True, "no forecast due")
     shadow = on_trial(platform)
     fan = shadow_forecast(platform, "7d")
     assert fan is not None
+    platform.warehouse.write("forecasts/latest", fan, "7d")
+    assert run_asset() == (True, "entry 1 of the ledger")
     ShadowStore(platform.warehouse).path("7d").write_text("{")
-    said = append_shadow(platform, LedgerStore(platform.warehouse), "7d", fan, is_replay=True)
-    assert said.startswith("the challenger on trial did not forecast")
-    assert "remove it" in said
+    success, message = run_asset()
+    assert not success
+    assert message.startswith("7d: the challenger on trial did not forecast")
+    assert "remove it" in message
     ShadowStore(platform.warehouse).write(shadow)
     (platform.warehouse.root / "market/usdclp.parquet").unlink()
-    said = append_shadow(platform, LedgerStore(platform.warehouse), "7d", fan, is_replay=True)
-    assert "did not forecast" in said
+    assert not run_asset()[0]
+
+
+def test_the_command_line_runs_a_trial_under_way_and_no_fault_of_it_fails_the_forecast(platform: WidthPlatform) -> None:
+    assert materialize_shadow_forecasts(platform, ["7d"]) == ""
+    on_trial(platform)
+    fan = shadow_forecast(platform, "7d")
+    assert fan is not None
+    platform.warehouse.write("forecasts/latest", fan, "7d")
+    assert materialize_shadow_forecasts(platform, ["7d", "30d"]) == ""
+    assert LedgerStore(platform.warehouse).count("7d") == 1
+    ShadowStore(platform.warehouse).path("7d").write_text("{")
+    assert "the challenger on trial did not forecast" in materialize_shadow_forecasts(platform, ["7d"])
 
 
 def outcomes(platform: WidthPlatform, factor: float, n: int = 25) -> None:
