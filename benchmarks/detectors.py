@@ -22,9 +22,9 @@ import polars as pl
 from copper import FAR, bars, on_its_day, priced
 
 from forex_assets.core.holidays import market_calendar
+from forex_assets.core.plots import BLUE, COPPER_BROWN, GRID, INK, png_of, titled_figure
 from forex_assets.core.policy import Policy
 from forex_assets.core.policy_store import read_policy
-from forex_assets.forecasts.plots import BLUE, COPPER_BROWN, GRID, INK, png_of, titled_figure
 from forex_assets.market.prices import COPPER, USDCLP
 from forex_assets.market.quality import usable
 from forex_assets.market.sources.yahoo_dating import dated_rows, dating_of

@@ -46,7 +46,7 @@ def bare() -> dict[str, float]:
     frames = {}
 
     def ingest() -> None:
-        frames["usdclp"], frames["copper"] = ingest_usdclp(ready).prices, ingest_copper(ready).prices
+        frames["usdclp"], frames["copper"] = ingest_usdclp(ready.sources).prices, ingest_copper(ready.sources).prices
 
     def features() -> None:
         frames["features"] = copper_features(frames["copper"], frames["usdclp"])

@@ -1,6 +1,6 @@
 """Transitional: hands rooms that still take a `Platform` their session, engines and sources. To be deleted."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -10,6 +10,7 @@ import polars as pl
 from forex_assets.core.calendar import SessionCalendar
 from forex_assets.core.config_store import ConfigStore
 from forex_assets.core.dagster.resources import SessionResource
+from forex_assets.core.finding import Finding
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.policy import Policy
 from forex_assets.core.session import SAMPLE_FOLDER as SAMPLE_FOLDER
@@ -139,3 +140,8 @@ def platform_of_session(session: Session) -> Platform:
     made = Platform(session.settings)
     made.__dict__["session"] = session
     return made
+
+
+def on_platform(rule: Callable[[Platform], Finding]) -> Callable[[Session], Finding]:
+    """A rule on the platform as a rule on the session."""
+    return lambda session: rule(platform_of_session(session))

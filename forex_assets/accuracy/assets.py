@@ -20,11 +20,11 @@ from forex_assets.core import names
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.conditions import on_new_inputs, on_saturdays
 from forex_assets.core.dagster.keys import table_key
-from forex_assets.core.dagster.metadata import column_schema, frame_metadata, is_sample
-from forex_assets.core.schemas import REALIZED_SCHEMA, empty
+from forex_assets.core.dagster.metadata import column_schema, frame_metadata
+from forex_assets.core.plots import markdown_image
+from forex_assets.core.schemas import REALIZED_SCHEMA, empty, is_sample
 from forex_assets.forecasts.forecast import COVARIATE_ENGINES
 from forex_assets.forecasts.ledger_store import LedgerStore
-from forex_assets.forecasts.plots import markdown_image
 from forex_assets.forecasts.realized import realize
 from forex_assets.market.alignment import lead_lag
 from forex_assets.market.ingestion import truths
@@ -50,7 +50,7 @@ def realized(
 ) -> dict[str, pl.DataFrame]:
     """One row a forecast and step; scores of rows that have not changed are taken over."""
     ready = platform.platform()
-    prices = truths(ready, usdclp)
+    prices = truths(ready.session, usdclp)
     ledger, tables = LedgerStore(ready.warehouse), {}
     for horizon in context.partition_keys:
         previous = ready.warehouse.read(table_key(keys.REALIZED), horizon)

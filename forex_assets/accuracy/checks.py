@@ -5,15 +5,15 @@ import polars as pl
 
 from forex_assets.accuracy.scorecard import SCORECARD_SCHEMA, coverage_is_within_its_interval
 from forex_assets.core.dagster import keys
+from forex_assets.core.dagster.checks import check_of
 from forex_assets.core.dagster.keys import table_key
+from forex_assets.core.finding import Finding
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import LEDGER_SCHEMA, REALIZED_SCHEMA, USDCLP_SCHEMA, empty
 from forex_assets.forecasts.ledger_store import LedgerStore
 from forex_assets.forecasts.realized import covers_every_due_forecast
-from forex_assets.market.checks import check_of
 from forex_assets.market.ingestion import truths
-from forex_assets.market.quality import Finding
-from forex_assets.platform import Platform
+from forex_assets.platform import Platform, on_platform
 
 
 def _ledger_chain_is_intact(platform: Platform) -> Finding:
@@ -34,7 +34,7 @@ def _realized_covers_every_due_forecast(platform: Platform) -> Finding:
     tables = [warehouse.read(table_key(keys.REALIZED), horizon) for horizon in HORIZONS]
     realized = pl.concat([empty(REALIZED_SCHEMA), *(table for table in tables if table is not None)])
     prices = warehouse.read(table_key(keys.USDCLP))
-    known = truths(platform, empty(USDCLP_SCHEMA) if prices is None else prices)
+    known = truths(platform.session, empty(USDCLP_SCHEMA) if prices is None else prices)
     return covers_every_due_forecast(ledger, realized, known, platform.now)
 
 
@@ -48,21 +48,21 @@ ALL: list[dg.AssetChecksDefinition] = [
     check_of(
         keys.LEDGER,
         "ledger_chain_is_intact",
-        _ledger_chain_is_intact,
+        on_platform(_ledger_chain_is_intact),
         "Every entry of the ledger is as it was written and follows the one before; the first that does not is named.",
         blocks=False,
     ),
     check_of(
         keys.REALIZED,
         "realized_covers_every_due_forecast",
-        _realized_covers_every_due_forecast,
+        on_platform(_realized_covers_every_due_forecast),
         "Every forecast whose session has a price is scored, against the price that stands now.",
         blocks=False,
     ),
     check_of(
         keys.SCORECARD,
         "coverage_is_within_its_interval",
-        _coverage_is_within_its_interval,
+        on_platform(_coverage_is_within_its_interval),
         "The share of prices inside the 95 % band is 95 % as far as the independent forecasts can tell.",
         blocks=False,
     ),

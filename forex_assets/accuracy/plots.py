@@ -9,7 +9,7 @@ import polars as pl
 
 from forex_assets.accuracy.scorecard import ALL, ENOUGH, GROUP, pit_histogram
 from forex_assets.core.horizon import HORIZONS
-from forex_assets.forecasts.plots import BLUE, COPPER_BROWN, FAINT, GRID, INK, no_data_figure, png_of, titled_figure
+from forex_assets.core.plots import BLUE, COPPER_BROWN, FAINT, GRID, INK, no_data_figure, png_of, titled_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

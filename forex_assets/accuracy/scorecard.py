@@ -14,6 +14,7 @@ import polars as pl
 from forex_assets.accuracy.compare import coverage_interval, effective_size, skills
 from forex_assets.core import scores
 from forex_assets.core.fan import Array
+from forex_assets.core.finding import Finding
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import (
     MODEL_QUANTILE_COLUMNS,
@@ -23,7 +24,6 @@ from forex_assets.core.schemas import (
     Schema,
     conform,
 )
-from forex_assets.market.quality import Finding
 
 ALL: Final = "all"
 RECENT_SCOPES: Final = {"last 60 days": 60, "last year": 365}

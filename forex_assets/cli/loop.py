@@ -21,7 +21,7 @@ from forex_assets.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from forex_assets.core.dagster.run_records import Record
+    from forex_assets.core.dagster.run_records import EventRecord
     from forex_assets.platform import Platform
 
 UNDER_WAY = "a search is under way; see `forex-assets status`, or the UI: make ui"
@@ -87,7 +87,9 @@ def _run(platform: "Platform", horizons: list[str], *, is_forced: bool) -> tuple
     return failures, set(firing)
 
 
-def _firing(platform: "Platform", horizons: list[str], *, is_forced: bool) -> "tuple[dict[str, Record], list[str]]":
+def _firing(
+    platform: "Platform", horizons: list[str], *, is_forced: bool
+) -> "tuple[dict[str, EventRecord], list[str]]":
     """The decisions that ask for a search; and the horizons of which one is under way already.
 
     Two that are told to search at once may both be answered by the decision of the one: the other waits.
@@ -105,7 +107,7 @@ def _firing(platform: "Platform", horizons: list[str], *, is_forced: bool) -> "t
     return {name: decision for name, decision in firing.items() if name not in waiting}, waiting
 
 
-def _is_launched(platform: "Platform", horizon: str, decision: "Record") -> bool:
+def _is_launched(platform: "Platform", horizon: str, decision: "EventRecord") -> bool:
     """Whether a search for a decision, or any of its horizon, is on record already."""
     from forex_assets.cli.overview import instance_of
     from forex_assets.core.dagster.run_records import attempts_for, is_searching
@@ -114,7 +116,7 @@ def _is_launched(platform: "Platform", horizon: str, decision: "Record") -> bool
         return instance is not None and (is_searching(instance, horizon) or bool(attempts_for(instance, decision.id)))
 
 
-def _recalibrate(platform: "Platform", horizon: str, decision: "Record", say: Any) -> None:
+def _recalibrate(platform: "Platform", horizon: str, decision: "EventRecord", say: Any) -> None:
     """Search, validation and, where that approves, deployment of one horizon.
 
     The runs carry the tags of the sensors', so that a daemon that looks at the same records launches nothing twice.

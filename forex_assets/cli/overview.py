@@ -152,7 +152,8 @@ def _optimization_record(platform: Platform, instance: "dg.DagsterInstance | Non
     """As Dagster noted it, by the platform's clock; nothing but requests where there is no instance yet."""
     from forex_assets.core import names
     from forex_assets.core.dagster import keys
-    from forex_assets.core.dagster.run_records import is_searching, last_by_clock, open_requests
+    from forex_assets.core.dagster.run_records import is_searching, last_by_clock, records
+    from forex_assets.monitoring.open_requests import open_requests
 
     fields = ("last_optimized", "age_days", "decided_at", "fires", "reasons", "words")
     record: dict[str, Any] = {"horizon": horizon, **dict.fromkeys(fields), "is_searching": False}
@@ -161,7 +162,7 @@ def _optimization_record(platform: Platform, instance: "dg.DagsterInstance | Non
     at = (horizon, platform.reading_branch, platform.now)
     search = last_by_clock(instance, keys.OPTIMIZED, *at)
     decision = last_by_clock(instance, keys.TRIGGER_DECISION, *at)
-    waiting = open_requests(instance, platform.requests, horizon)
+    waiting = open_requests(records(instance, keys.TRIGGER_DECISION, horizon), platform.requests, horizon)
     record |= {"is_searching": is_searching(instance, horizon), "requests": [each.words for each in waiting.requests]}
     if search is not None:
         day = search.clock.astimezone(SANTIAGO).date()

@@ -161,3 +161,8 @@ def conform(frame: pl.DataFrame, schema: Schema, what: str) -> pl.DataFrame:
     if missing or unknown or wrong:
         raise ValueError(f"{what}: missing columns {missing}, unknown columns {unknown}, wrong types {wrong}")
     return frame.select(list(schema))
+
+
+def is_sample(frame: pl.DataFrame) -> bool:
+    """Tells whether any row comes from the generated market."""
+    return "source" in frame.columns and bool((frame["source"] == SAMPLE_SOURCE).any())

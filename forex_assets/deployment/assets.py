@@ -12,11 +12,12 @@ from forex_assets.core import names
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.keys import table_key
 from forex_assets.core.dagster.metadata import clock_metadata, column_schema, frame_metadata, small_table
-from forex_assets.core.dagster.run_records import Record, attempts_for, deployment_values, is_ours, records
+from forex_assets.core.dagster.run_records import EventRecord, attempts_for, is_ours, records
 from forex_assets.core.horizon import HORIZONS
+from forex_assets.core.retry_policy import next_step
 from forex_assets.deployment.deploy import deploy_validated, deployer_of, real_now
+from forex_assets.deployment.event_records import deployment_values
 from forex_assets.deployment.record import DEPLOYMENT_SCHEMA, DeploymentRecord, records_table
-from forex_assets.monitoring.retry_policy import next_step
 from forex_assets.platform import Platform, PlatformResource
 
 REPORTS: Final = 50
@@ -71,7 +72,7 @@ def _report(ready: Platform, horizon: str, tags: dict[str, str]) -> pl.DataFrame
 def deployment_metadata(ready: Platform, record: DeploymentRecord, table: pl.DataFrame) -> dict[str, object]:
     """What the watch, the mail and people read of a deployment or rollback."""
     history = small_table(table.head(10).select("at", "kind", "state", "by", "to_fingerprint", "reason"))
-    return frame_metadata(table, **deployment_values(record), history=history, **clock_metadata(ready))
+    return frame_metadata(table, **deployment_values(record), history=history, **clock_metadata(ready.session))
 
 
 deploy = dg.define_asset_job(
@@ -101,7 +102,7 @@ def deploy_sensor(clock: Callable[[], datetime] = real_now) -> dg.SensorDefiniti
         requests, said = list[dg.RunRequest](), list[str]()
         for horizon in HORIZONS:
             reports = islice(records(context.instance, keys.VALIDATION_REPORT, horizon, page=10), REPORTS)
-            newest = next((each for each in reports if _is_of_the_loop(each) and is_ours(each, ready)), None)
+            newest = next((each for each in reports if _is_of_the_loop(each) and is_ours(each, ready.session)), None)
             verdict = str(newest.metadata.get(names.VERDICT)) if newest else "none yet"
             if newest is None or verdict != "approved" or _is_deployed(context.instance, horizon, newest):
                 said.append(f"{horizon}: {verdict}")
@@ -119,11 +120,11 @@ def deploy_sensor(clock: Callable[[], datetime] = real_now) -> dg.SensorDefiniti
     return deploy_on_approval
 
 
-def _is_of_the_loop(report: Record) -> bool:
+def _is_of_the_loop(report: EventRecord) -> bool:
     return report.metadata.get(names.IS_BY_HAND) is not True
 
 
-def _request(horizon: str, report: Record, name: str, attempt: int) -> dg.RunRequest:
+def _request(horizon: str, report: EventRecord, name: str, attempt: int) -> dg.RunRequest:
     tags = {
         names.VALIDATION_TAG: name,
         names.HORIZON_TAG: horizon,
@@ -133,7 +134,7 @@ def _request(horizon: str, report: Record, name: str, attempt: int) -> dg.RunReq
     return dg.RunRequest(run_key=run_key, partition_key=horizon, tags=tags)
 
 
-def _is_deployed(instance: dg.DagsterInstance, horizon: str, report: Record) -> bool:
+def _is_deployed(instance: dg.DagsterInstance, horizon: str, report: EventRecord) -> bool:
     """Whether a deployment, by whomever, has answered this report already."""
     last = next(records(instance, keys.DEPLOYMENT, horizon, page=1), None)
     wanted = report.metadata.get(names.VALIDATION_ID)

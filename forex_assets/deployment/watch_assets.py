@@ -62,7 +62,7 @@ def _shown(ready: Platform, record: DeploymentRecord | None, seen: Look | None) 
         names.WATCH_UNTIL: until,
         names.FAILURES: _failures(seen),
         "rollback": seen.rollback.id if seen and seen.rollback else "none",
-        **clock_metadata(ready),
+        **clock_metadata(ready.session),
     }
 
 

@@ -7,8 +7,9 @@ from forex_assets.core import names
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.conditions import on_new_inputs
 from forex_assets.core.dagster.metadata import column_schema, frame_metadata
+from forex_assets.core.plots import markdown_image
 from forex_assets.features.copper import COPPER_FEATURES, FEATURES_SCHEMA, copper_features
-from forex_assets.forecasts.plots import features_plot, markdown_image
+from forex_assets.features.plots import features_plot
 
 
 @dg.asset(

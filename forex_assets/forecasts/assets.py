@@ -15,12 +15,13 @@ from forex_assets.core.dagster.metadata import column_schema, frame_metadata
 from forex_assets.core.horizon import HORIZONS, target_of
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.names import LEDGER_HEAD
+from forex_assets.core.plots import markdown_image
 from forex_assets.core.schemas import FORECAST_SCHEMA, LEDGER_SCHEMA
 from forex_assets.forecasts.calibration import past_errors
 from forex_assets.forecasts.engine import Engine, EngineError
 from forex_assets.forecasts.forecast import make_forecast, usable
 from forex_assets.forecasts.ledger_store import LedgerStore
-from forex_assets.forecasts.plots import fan_plot, markdown_image
+from forex_assets.forecasts.plots import fan_plot
 from forex_assets.forecasts.realized import join_realized
 from forex_assets.market.prices import USDCLP
 from forex_assets.market.quality import findings, marked_anew

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import polars as pl
 
+from forex_assets.core.finding import Finding
 from forex_assets.core.schemas import MODEL_QUANTILE_COLUMNS, QUANTILE_COLUMNS, WALK_QUANTILE_COLUMNS
-from forex_assets.market.quality import Finding
 
 
 def quantiles_do_not_cross(fans: Sequence[pl.DataFrame]) -> Finding:

@@ -13,6 +13,7 @@ import polars as pl
 
 from forex_assets.core.calendar import issue_instant
 from forex_assets.core.fan import Array
+from forex_assets.core.finding import Finding
 from forex_assets.core.schemas import (
     FORECAST_SCHEMA,
     MODEL_QUANTILE_COLUMNS,
@@ -26,7 +27,7 @@ from forex_assets.core.schemas import (
 )
 from forex_assets.core.scores import crps, pit
 from forex_assets.market.prices import USDCLP
-from forex_assets.market.quality import Finding, usable
+from forex_assets.market.quality import usable
 
 SCORE_COLUMNS: Final = ("error", "crps", "model_crps", "walk_crps", "constant_crps", "pit", "model_pit")
 

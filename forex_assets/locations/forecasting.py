@@ -10,10 +10,11 @@ from forex_assets.accuracy import checks as checks_accuracy
 from forex_assets.core.dagster.io_manager import WarehouseIO
 from forex_assets.features import assets as features
 from forex_assets.forecasts import assets as forecasts
+from forex_assets.forecasts import checks as forecast_checks
 from forex_assets.forecasts.resources import ForecastEngines
 from forex_assets.locations import forecasting_jobs as jobs
 from forex_assets.market import assets as market
-from forex_assets.market import checks
+from forex_assets.market import checks as market_checks
 from forex_assets.market.resources import MarketSources
 from forex_assets.operations.alerts import sensors as alerts
 from forex_assets.operations.backup import jobs as backup
@@ -47,7 +48,7 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             accuracy.copper_effect_asset,
             report.daily,
         ],
-        asset_checks=[*checks.ALL, *checks_accuracy.ALL],
+        asset_checks=[*market_checks.ALL, *forecast_checks.ALL, *checks_accuracy.ALL],
         jobs=[
             jobs.market_refresh,
             jobs.forecast_all_horizons,

@@ -11,6 +11,7 @@ from forex_assets.deployment import assets as deployment
 from forex_assets.deployment import watch_assets as watch
 from forex_assets.forecasts.resources import ForecastEngines
 from forex_assets.locations import optimization_jobs as schedules
+from forex_assets.market import sensors as market_sensors
 from forex_assets.market.resources import MarketSources
 from forex_assets.monitoring import assets as monitoring
 from forex_assets.optimizer import assets as optimization
@@ -61,7 +62,7 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
         schedules=[schedules.report_drift_on_weekdays, schedules.decide_on_weekdays],
         sensors=[
             sensors.optimize_on_trigger,
-            sensors.warn_on_price_fallback,
+            market_sensors.warn_on_price_fallback,
             deployment.deploy_on_approval,
             watch.watch_deployments,
             schedules.follow_new_forecasts,

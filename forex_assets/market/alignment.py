@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from forex_assets.core.finding import Finding
 from forex_assets.market.prices import COPPER, USDCLP, PriceSeries
-from forex_assets.market.quality import Finding, usable
+from forex_assets.market.quality import usable
 
 WINDOW: Final = 250
 LAGS: Final = (-2, -1, 0, 1, 2)

@@ -1,19 +1,26 @@
 """Market assets: prices in, under one source's dating rule at a time, with what every source answered."""
 
+from typing import Any
+
 import dagster as dg
 import polars as pl
 
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.conditions import MARKET_FRESHNESS
-from forex_assets.core.dagster.metadata import attempts_table, column_schema, frame_metadata, is_sample
-from forex_assets.core.schemas import COPPER_SCHEMA, REVISIONS_SCHEMA, USDCLP_SCHEMA, empty
-from forex_assets.forecasts.plots import markdown_image, prices_plot
+from forex_assets.core.dagster.metadata import attempts_table, column_schema, frame_metadata
+from forex_assets.core.dagster.resources import SessionResource
+from forex_assets.core.plots import markdown_image
+from forex_assets.core.schemas import COPPER_SCHEMA, REVISIONS_SCHEMA, USDCLP_SCHEMA, empty, is_sample
+from forex_assets.core.session import Session
 from forex_assets.market.fallback import Ingest
 from forex_assets.market.history import revisions_of
 from forex_assets.market.ingestion import ingest_copper, ingest_usdclp
+from forex_assets.market.plots import prices_plot
+from forex_assets.market.price_sources import calendar_of
+from forex_assets.market.price_store import PriceStore
 from forex_assets.market.prices import COPPER, USDCLP, PriceSeries, describe_attempts
-from forex_assets.platform import Platform, PlatformResource
+from forex_assets.market.resources import MarketSources
 
 
 @dg.asset(
@@ -27,10 +34,10 @@ from forex_assets.platform import Platform, PlatformResource
     "Central's dólar observado, then the stored history. One source's dating rule at a time; fails where there is "
     "no history at all.",
 )
-def usdclp(context: dg.AssetExecutionContext, platform: PlatformResource) -> pl.DataFrame:
-    """The peso's price by session; provisional until the bar that carries the session is finished."""
-    ready = platform.platform()
-    result = ingest_usdclp(ready)
+def usdclp(context: dg.AssetExecutionContext, session: SessionResource, sources: MarketSources) -> pl.DataFrame:
+    """Returns USD/CLP by session; provisional until its bar is finished."""
+    run_session = session.session()
+    result = ingest_usdclp(sources.of(run_session))
     if result.prices.is_empty():
         raise dg.Failure(
             f"USD/CLP: no price from any source and none stored. Tried: {describe_attempts(result.attempts)}. "
@@ -38,7 +45,7 @@ def usdclp(context: dg.AssetExecutionContext, platform: PlatformResource) -> pl.
             metadata={"sources": attempts_table(result.attempts)},
             allow_retries=False,
         )
-    _show(context, ready, USDCLP, result)
+    _show(context, run_session, USDCLP, result)
     return result.prices
 
 
@@ -52,13 +59,15 @@ def usdclp(context: dg.AssetExecutionContext, platform: PlatformResource) -> pl.
     description="COMEX copper, front month, USD/lb by session: Yahoo `HG=F`, then FRED's monthly level in a column of "
     "its own, then the stored history, then an empty table. Never blocks a forecast.",
 )
-def copper_hgf_usd_lb(context: dg.AssetExecutionContext, platform: PlatformResource) -> pl.DataFrame:
-    """Copper's close by session, and the monthly level where FRED had to stand in."""
-    ready = platform.platform()
-    result = ingest_copper(ready)
+def copper_hgf_usd_lb(
+    context: dg.AssetExecutionContext, session: SessionResource, sources: MarketSources
+) -> pl.DataFrame:
+    """Returns copper's close by session, with FRED's monthly level as fallback."""
+    run_session = session.session()
+    result = ingest_copper(sources.of(run_session))
     if result.prices["close_usd_lb"].is_null().all():
         context.log.warning(f"no daily copper price: {describe_attempts(result.attempts)}; forecasts go on without it")
-    _show(context, ready, COPPER, result)
+    _show(context, run_session, COPPER, result)
     return result.prices
 
 
@@ -72,25 +81,29 @@ def copper_hgf_usd_lb(context: dg.AssetExecutionContext, platform: PlatformResou
     automation_condition=dg.AutomationCondition.eager(),
     description="Prices that a source changed after the fact: old value, new value, when it was noticed.",
 )
-def revisions(context: dg.AssetExecutionContext, platform: PlatformResource) -> pl.DataFrame:
-    """Every revision in every stored history, oldest first; empty for the generated market, which has none."""
-    ready = platform.platform()
+def revisions(context: dg.AssetExecutionContext, session: SessionResource) -> pl.DataFrame:
+    """Returns every revision in the stored histories, oldest first.
+
+    Empty for the generated market, which has none.
+    """
+    run_session = session.session()
     frames = [empty(REVISIONS_SCHEMA)]
-    if ready.reading_branch == "live":
+    if run_session.market == "live":
+        store = PriceStore(run_session.live_tables)
         for series in (USDCLP, COPPER):
-            histories = (ready.store.history(series, source) for source in ready.store.sources(series))
+            histories = (store.history(series, source) for source in store.sources(series))
             frames += [revisions_of(history, series) for history in histories if history is not None]
     table = pl.concat(frames).sort("revised_at", "series", "session")
     context.add_output_metadata(frame_metadata(table))
     return table
 
 
-def _show(context: dg.AssetExecutionContext, ready: Platform, series: PriceSeries, result: Ingest) -> None:
-    """Says in the UI what came, from where, how old it is, and draws it."""
+def _show(context: dg.AssetExecutionContext, session: Session, series: PriceSeries, result: Ingest) -> None:
+    """Adds source, attempts, counts, age and plot to the UI's metadata."""
     prices = result.prices.filter(pl.col(series.value).is_not_null())
     title = f"{series.name}, {series.unit}"
     plot = markdown_image(prices_plot(prices, series, title, is_sample(prices)), title)
-    last = prices["session"].max()
+    last: Any = prices["session"].max()
     context.add_output_metadata(
         frame_metadata(
             result.prices,
@@ -100,6 +113,6 @@ def _show(context: dg.AssetExecutionContext, ready: Platform, series: PriceSerie
             rows_added=result.added,
             values_revised=result.revised,
             bad_ticks=int(prices["is_quarantined"].sum()),
-            age_in_sessions=ready.calendar(series).age(last, ready.settings.as_of_date) if last else -1,
+            age_in_sessions=calendar_of(series).age(last, session.today) if last else -1,
         )
     )

@@ -1,37 +1,43 @@
-"""How each series is brought in: which sources, in which order, and what stands in when all is dark."""
+"""Brings in each price series: sources in order, else stored history, else the generated market."""
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import polars as pl
 
 from forex_assets.core.schemas import SAMPLE_SOURCE, prices_schema
+from forex_assets.core.session import Session
 from forex_assets.market.fallback import Ingest, ingest, with_monthly_level
 from forex_assets.market.history import prices_at
-from forex_assets.market.prices import COPPER, COPPER_MONTHLY, USDCLP, Attempt, PriceSeries
+from forex_assets.market.price_sources import PriceSources, calendar_of
+from forex_assets.market.price_store import PriceStore
+from forex_assets.market.prices import COPPER, COPPER_MONTHLY, USDCLP, Attempt, PriceSeries, PriceSource
 from forex_assets.market.quality import mark_bad_ticks, marked_anew
-from forex_assets.platform import Platform
 
 
-def ingest_usdclp(platform: Platform) -> Ingest:
-    """USD/CLP from the first source that answers, else from what is stored; empty where there is neither."""
-    if platform.ingest_branch() == "sample":
-        return _sampled(platform, USDCLP, platform.sample().usdclp)
-    return _daily(platform, USDCLP)
+def ingest_usdclp(sources: PriceSources) -> Ingest:
+    """Fetches USD/CLP from the first source that answers.
+
+    Falls back to the stored history; empty if nothing is stored.
+    """
+    if sources.branch() == "sample":
+        return _sampled(sources, USDCLP, sources.sample().usdclp)
+    return _fetched(sources, USDCLP, sources.daily(USDCLP))
 
 
-def ingest_copper(platform: Platform) -> Ingest:
-    """Copper by session (`COPPER_SCHEMA`). FRED is asked only where no daily source answered; it gives a level."""
-    if platform.ingest_branch() == "sample":
-        return _with_level(platform, _sampled(platform, COPPER, platform.sample().copper), None)
-    daily = _daily(platform, COPPER)
+def ingest_copper(sources: PriceSources) -> Ingest:
+    """Fetches copper by session (`COPPER_SCHEMA`).
+
+    FRED's monthly level is fetched only if no daily source answers.
+    """
+    if sources.branch() == "sample":
+        return _with_level(sources, _sampled(sources, COPPER, sources.sample().copper), None)
+    daily = _fetched(sources, COPPER, sources.daily(COPPER))
     if any(attempt.is_ok for attempt in daily.attempts if attempt.source != "stored"):
-        return _with_level(platform, daily, None)
-    monthly = ingest(
-        COPPER_MONTHLY, [platform.fred], platform.store, platform.now, datetime.now(UTC), time.perf_counter
-    )
-    level = None if monthly.prices.is_empty() else monthly.prices
-    renamed = [Attempt(f"{a.source} (monthly)", a.is_ok, a.answer, a.seconds) for a in monthly.attempts]
+        return _with_level(sources, daily, None)
+    monthly = _fetched(sources, COPPER_MONTHLY, [sources.fred])
+    renamed = [replace(attempt, source=f"{attempt.source} (monthly)") for attempt in monthly.attempts]
     both = Ingest(
         daily.prices,
         daily.source or monthly.source,
@@ -39,31 +45,24 @@ def ingest_copper(platform: Platform) -> Ingest:
         daily.revised + monthly.revised,
         daily.added + monthly.added,
     )
-    return _with_level(platform, both, level)
+    return _with_level(sources, both, None if monthly.prices.is_empty() else monthly.prices)
 
 
-def _daily(platform: Platform, series: PriceSeries) -> Ingest:
-    return ingest(
-        series,
-        platform.daily_sources(series),
-        platform.store,
-        platform.now,
-        datetime.now(UTC),
-        time.perf_counter,
-    )
+def _fetched(sources: PriceSources, series: PriceSeries, asked: list[PriceSource]) -> Ingest:
+    return ingest(series, asked, sources.histories, sources.session.now, datetime.now(UTC), time.perf_counter)
 
 
-def _with_level(platform: Platform, daily: Ingest, monthly: pl.DataFrame | None) -> Ingest:
-    """The same ingest with copper's level column, empty where FRED was not needed."""
-    table = with_monthly_level(daily.prices, monthly, platform.now, platform.calendar(COPPER))
-    return Ingest(table, daily.source, daily.attempts, daily.revised, daily.added)
+def _with_level(sources: PriceSources, daily: Ingest, monthly: pl.DataFrame | None) -> Ingest:
+    """Adds copper's monthly level column, null without FRED."""
+    table = with_monthly_level(daily.prices, monthly, sources.session.now, calendar_of(COPPER))
+    return replace(daily, prices=table)
 
 
-def _sampled(platform: Platform, series: PriceSeries, rows: pl.DataFrame) -> Ingest:
-    """The generated market as an ingest of its own; it is never stored as history."""
+def _sampled(sources: PriceSources, series: PriceSeries, rows: pl.DataFrame) -> Ingest:
+    """Wraps generated prices as an ingest; they are never stored as history."""
     prices = mark_bad_ticks(
         rows.with_columns(
-            pl.lit(platform.now).cast(pl.Datetime("us", "UTC")).alias("fetched_at"),
+            pl.lit(sources.session.now).cast(pl.Datetime("us", "UTC")).alias("fetched_at"),
             pl.lit(False).alias("is_quarantined"),
         ).select(list(prices_schema(series.value))),
         series,
@@ -72,20 +71,20 @@ def _sampled(platform: Platform, series: PriceSeries, rows: pl.DataFrame) -> Ing
     return Ingest(prices, SAMPLE_SOURCE, (attempt,), 0, prices.height)
 
 
-def truths(platform: Platform, usdclp: pl.DataFrame) -> pl.DataFrame:
-    """What peso prices came true by the clock, from every source that there is: one row a session and source.
+def truths(session: Session, usdclp: pl.DataFrame) -> pl.DataFrame:
+    """Returns realized USD/CLP prices of every source: one row a session and source.
 
-    A forecast is scored on the source that it was made from, also on an evening on which another one stands in.
+    A forecast is scored on the source it was made from, even on a day when another source is the fallback.
 
     Args:
-        platform: stores and clock.
-        usdclp: `market/usdclp` as it stands.
+        usdclp: `market/usdclp`.
     """
-    current = marked_anew(usdclp.filter(pl.col("available_at") <= platform.now), USDCLP)
+    current = marked_anew(usdclp.filter(pl.col("available_at") <= session.now), USDCLP)
     tables, present = [current], set(current["source"].unique())
-    if platform.reading_branch == "live":
-        for source in platform.store.sources(USDCLP):
-            history = platform.store.history(USDCLP, source)
+    if session.market == "live":
+        histories = PriceStore(session.live_tables)
+        for source in histories.sources(USDCLP):
+            history = histories.history(USDCLP, source)
             if source not in present and history is not None:
-                tables.append(prices_at(history, USDCLP, platform.now).select(current.columns))
+                tables.append(prices_at(history, USDCLP, session.now).select(current.columns))
     return pl.concat(tables)

@@ -6,19 +6,16 @@ stand to each other is `alignment`'s affair.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from statistics import median
-from typing import Any, Final, Literal
+from typing import Final
 
 import numpy as np
 import polars as pl
 
 from forex_assets.core.calendar import SessionCalendar
+from forex_assets.core.finding import Finding, Severity
 from forex_assets.market.prices import COPPER, POUNDS_PER_TONNE, USDCLP, PriceSeries
-
-Severity = Literal["block", "warn"]
 
 FRED_SOURCE: Final = "fred"
 """Source of copper's monthly level. Its rows have no daily close, and that is no fault."""
@@ -40,25 +37,6 @@ STALE_AFTER: Final = 10
 """Sessions without a price before a block: two weeks, wider than most of what the 7-day fan is meant to span."""
 STILL: Final = 5
 """Identical closes in a row that are no market's doing; holidays in Yahoo's feed repeat three or four times."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found.
-
-    Attributes:
-        name: the statement that should hold.
-        passed: whether it does. With nothing to judge it does not: no data is never green.
-        severity: `block` where a forecast from these prices would be wrong, else `warn`.
-        message: for people, with the figures.
-        values: the figures, JSON-able.
-    """
-
-    name: str
-    passed: bool
-    severity: Severity
-    message: str
-    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 def severity_of(series: PriceSeries, wanted: Severity = "block") -> Severity:

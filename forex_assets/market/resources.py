@@ -10,7 +10,7 @@ from forex_assets.market.price_sources import PriceSources
 class MarketSources(dg.ConfigurableResource[PriceSources]):
     """Hands assets the price sources that the session's settings name."""
 
-    deadline_s: float | None = Field(None, gt=0, description="seconds over those of FOREX_SOURCE_DEADLINE_S")
+    deadline_s: float | None = Field(default=None, gt=0, description="seconds over those of FOREX_SOURCE_DEADLINE_S")
 
     def of(self, session: Session) -> PriceSources:
         """The sources of a run."""

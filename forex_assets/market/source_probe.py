@@ -1,21 +1,22 @@
-"""Which sources answer at all, asked side by side. `auto` decides by it, `doctor` shows it."""
+"""Asks every source at once which answers; used by `FOREX_MARKET=auto` and `doctor`."""
 
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from typing import Any
 
 from forex_assets.market.prices import Attempt, PriceSource, SourceError
 
 PROBE_DAYS = 120
-"""Long enough that a monthly source has something to show."""
+"""Days asked for: long enough for a monthly source."""
 
 
 def probe_sources(sources: Mapping[str, PriceSource], as_of: datetime) -> list[Attempt]:
-    """Asks every source for its last weeks at once; each keeps its own deadline.
+    """Fetches recent rows from every source at once, each within its deadline.
 
     Returns:
-        One attempt a source, in the order given; `answer` says how many rows came, or why none.
+        One attempt a source, in order; `answer` is the row count or the error.
     """
 
     def ask(item: tuple[str, PriceSource]) -> Attempt:

@@ -9,10 +9,11 @@ from forex_assets.core import names
 from forex_assets.core.calendar import SANTIAGO
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.metadata import clock_metadata, column_schema, frame_metadata, small_table
-from forex_assets.core.dagster.run_records import last_by_clock, open_requests, records
+from forex_assets.core.dagster.run_records import last_by_clock, records
 from forex_assets.core.schemas import UTC, Schema
 from forex_assets.monitoring.degradation import DEGRADATION_SCHEMA
 from forex_assets.monitoring.drift import DRIFT_SCHEMA
+from forex_assets.monitoring.open_requests import open_requests
 from forex_assets.monitoring.reports import degradation_of, drift_of
 from forex_assets.monitoring.request_store import Open
 from forex_assets.monitoring.trigger import DECISION_SCHEMA, Decision, decide
@@ -110,7 +111,7 @@ def trigger_decision(context: dg.AssetExecutionContext, platform: PlatformResour
     ready, tables = platform.platform(), {}
     drift = drift_of(ready)
     for horizon in context.partition_keys:
-        waiting = open_requests(context.instance, ready.requests, horizon)
+        waiting = open_requests(records(context.instance, keys.TRIGGER_DECISION, horizon), ready.requests, horizon)
         for fault in waiting.faults:
             context.log.warning(fault)
         decision = decide(
@@ -163,7 +164,7 @@ def search_request(context: dg.AssetExecutionContext, platform: PlatformResource
             names.WORDS: row["words"] or row["reason"],
             names.REASONS: row["reason"],
             "decision": name or "none",
-            **clock_metadata(ready),
+            **clock_metadata(ready.session),
         }
         context.add_asset_metadata(frame_metadata(tables[horizon], **shown), keys.SEARCH_REQUEST, horizon)
     return tables
@@ -191,7 +192,7 @@ def _decision_metadata(ready: Platform, decision: Decision, waiting: Open) -> di
             "unreadable_requests": "; ".join(waiting.faults) or "none",
             "decided_by": ready.policy.decide_by,
             "rules": small_table(decision.table),
-            **clock_metadata(ready),
+            **clock_metadata(ready.session),
         },
     )
 

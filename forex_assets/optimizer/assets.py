@@ -8,11 +8,11 @@ from forex_assets.core.config_store import ConfigError
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.conditions import on_new_inputs
 from forex_assets.core.dagster.metadata import clock_metadata, column_schema, frame_metadata, small_table
+from forex_assets.core.plots import markdown_image
 from forex_assets.core.schemas import LEDGER_SCHEMA
 from forex_assets.core.store.warehouse import WarehouseError
 from forex_assets.forecasts.engine import EngineError
 from forex_assets.forecasts.ledger import LedgerError
-from forex_assets.forecasts.plots import markdown_image
 from forex_assets.optimizer.plots import candidates_plot
 from forex_assets.optimizer.search import Choice
 from forex_assets.optimizer.search_run import run_search
@@ -49,7 +49,7 @@ def candidate_config(context: dg.AssetExecutionContext, platform: PlatformResour
     for horizon, choice in run_search(ready, context.partition_keys, report=say).items():
         tables[horizon] = choice.table
         context.log.info(f"{horizon}: {choice.words}")
-        shown = {**_shown(choice), **clock_metadata(ready)}
+        shown = {**_shown(choice), **clock_metadata(ready.session)}
         context.add_asset_metadata(
             frame_metadata(choice.table, _plot(horizon, choice.table, ready), **shown),
             keys.CANDIDATE_CONFIG,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from forex_assets.forecasts.plots import BLUE, COPPER_BROWN, FAINT, GRID, INK, no_data_figure, png_of, titled_figure
+from forex_assets.core.plots import BLUE, COPPER_BROWN, FAINT, GRID, INK, no_data_figure, png_of, titled_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -2,29 +2,17 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
-from forex_assets.core.dagster.run_records import (
-    FIRST_SOURCE,
-    MARKET_KEYS,
-    Record,
-    attempts_for,
-    is_fallback,
-    is_ours,
-    is_searching,
-    records,
-)
+from forex_assets.core.dagster.run_records import EventRecord, attempts_for, is_ours, is_searching, records
 from forex_assets.core.horizon import HORIZONS
-from forex_assets.monitoring.retry_policy import next_step
+from forex_assets.core.retry_policy import next_step
 from forex_assets.platform import Platform, PlatformResource
-
-FALLBACKS = 3
-FALLBACK_WINDOW = timedelta(days=7)
 
 Clock = Callable[[], datetime]
 
@@ -67,7 +55,7 @@ def _of_horizon(
     run key of a decision is the same at every tick, so that Dagster does not either.
     """
     unsettled = list(records(instance, keys.TRIGGER_DECISION, horizon, after=mark))
-    firing = [each for each in unsettled if each.fires and is_ours(each, ready)]
+    firing = [each for each in unsettled if each.fires and is_ours(each, ready.session)]
     if not firing:
         return None, unsettled[0].place if unsettled else mark, "no decision to act on"
     if is_searching(instance, horizon):
@@ -81,7 +69,7 @@ def _of_horizon(
     return _request(horizon, newest, waited, step.launch), mark, words
 
 
-def _request(horizon: str, decision: Record, waited: list[Record], attempt: int) -> dg.RunRequest:
+def _request(horizon: str, decision: EventRecord, waited: list[EventRecord], attempt: int) -> dg.RunRequest:
     """The run of one attempt; the first has the decision's id for its key, later ones `<id>/2`, `<id>/3`."""
     reasons = dict.fromkeys(name for each in (decision, *waited) for name in each.names(names.REASONS))
     tags = {
@@ -112,56 +100,6 @@ def _result(requests: list[dg.RunRequest], cursor: Any, words: str) -> dg.Sensor
     if requests:
         return dg.SensorResult(run_requests=requests, cursor=json.dumps(cursor))
     return dg.SensorResult(skip_reason=words, cursor=json.dumps(cursor))
-
-
-@dg.sensor(
-    minimum_interval_seconds=300,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Warns, on the price's own page and in the log, when prices did not come from the first source three "
-    "times in seven days.",
-)
-def warn_on_price_fallback(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """One observation of the price for each further fallback while there are three in the seven days up to it."""
-    marks = _fallback_marks(context.cursor)
-    observed, said = list[dg.AssetObservation](), list[str]()
-    for key in MARKET_KEYS:
-        name = key.to_user_string()
-        past = _recent(context.instance, key)
-        used = [each for each in past if is_fallback(each)]
-        if len(used) >= FALLBACKS and used[0].place > marks.get(name, 0):
-            words = _fallback_words(name, used)
-            context.log.warning(words)
-            observed.append(dg.AssetObservation(key, description=words, metadata={"warning": words}))
-        said.append(f"{name}: {len(used)} in {FALLBACK_WINDOW.days} days")
-        marks[name] = past[0].place if past else marks.get(name, 0)
-    return dg.SensorResult(asset_events=observed, skip_reason="; ".join(said), cursor=json.dumps(marks))
-
-
-def _recent(instance: dg.DagsterInstance, key: dg.AssetKey) -> list[Record]:
-    """Materializations in the seven days up to the newest one, newest first; by their own times, not by any clock."""
-    past = list[Record]()
-    for each in records(instance, key, page=10):
-        if past and each.written_at < past[0].written_at - FALLBACK_WINDOW:
-            break
-        past.append(each)
-    return past
-
-
-def _fallback_words(name: str, used: list[Record]) -> str:
-    sources = ", ".join(dict.fromkeys(str(each.metadata["source"]) for each in used))
-    return (
-        f"{name}: {len(used)} times in {FALLBACK_WINDOW.days} days prices did not come from {FIRST_SOURCE} but from "
-        f"{sources} or the stored history, last {used[0].written_at:%Y-%m-%d %H:%M} UTC; see `forex-assets doctor`"
-    )
-
-
-def _fallback_marks(cursor: str | None) -> dict[str, int]:
-    """Which fallbacks were warned of; none where the cursor is lost, and a warning is then said twice."""
-    try:
-        noted = json.loads(cursor or "{}")
-    except ValueError:
-        return {}
-    return {k: v for k, v in noted.items() if isinstance(v, int)} if isinstance(noted, dict) else {}
 
 
 optimize_on_trigger = optimize_sensor()

@@ -7,16 +7,16 @@ import polars as pl
 
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
+from forex_assets.core.dagster.checks import check_of
 from forex_assets.core.dagster.keys import table_key
 from forex_assets.core.dagster.metadata import clock_metadata, column_schema, frame_metadata, small_table
+from forex_assets.core.finding import Finding
 from forex_assets.core.horizon import HORIZONS
-from forex_assets.market.checks import check_of
-from forex_assets.market.quality import Finding
 from forex_assets.optimizer.tables import CRITERIA, VALIDATION_SCHEMA, Criterion
 from forex_assets.optimizer.validation import Validation
 from forex_assets.optimizer.validation_pages import ROOT
 from forex_assets.optimizer.validation_run import run_validation
-from forex_assets.platform import Platform, PlatformResource
+from forex_assets.platform import Platform, PlatformResource, on_platform
 
 SHOWN = ("criterion", "value", "limit", "low", "high", "literal", "calibrated")
 
@@ -45,7 +45,7 @@ def validation_report(context: dg.AssetExecutionContext, platform: PlatformResou
     for horizon, found in run_validation(ready, context.partition_keys, report=say).items():
         tables[horizon] = found.table
         context.log.info(f"{horizon}: {found.words}")
-        shown = {**_shown(ready, found), **clock_metadata(ready)}
+        shown = {**_shown(ready, found), **clock_metadata(ready.session)}
         shown[names.IS_BY_HAND] = context.run.job_name != names.OPTIMIZE_JOB
         context.add_asset_metadata(frame_metadata(found.table, **shown), keys.VALIDATION_REPORT, horizon)
     return tables
@@ -114,6 +114,6 @@ def _rule(criterion: Criterion) -> Callable[[Platform], Finding]:
 
 
 CHECKS: list[dg.AssetChecksDefinition] = [
-    check_of(keys.VALIDATION_REPORT, STATEMENTS[each][0], _rule(each), STATEMENTS[each][1], blocks=False)
+    check_of(keys.VALIDATION_REPORT, STATEMENTS[each][0], on_platform(_rule(each)), STATEMENTS[each][1], blocks=False)
     for each in CRITERIA
 ]

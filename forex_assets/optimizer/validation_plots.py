@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 
 from forex_assets.accuracy.compare import FEWEST, effective_size
-from forex_assets.forecasts.plots import BLUE, COPPER_BROWN, FAINT, GRID, INK, fan_figure, png_of, titled_figure
+from forex_assets.core.plots import BLUE, COPPER_BROWN, FAINT, GRID, INK, png_of, titled_figure
+from forex_assets.forecasts.plots import fan_figure
 from forex_assets.optimizer.paired_losses import CHALLENGER, CHAMPION, Evidence, student
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from forex_assets.accuracy.scorecard import SCORECARD_SCHEMA, scorecard
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import REALIZED_SCHEMA, SAMPLE_SOURCE, empty
 from forex_assets_tests.accuracy.test_scorecard import TODAY, realized
-from forex_assets_tests.forecasts.test_plots import banner_share, picture, words
+from forex_assets_tests.core.plot_readers import banner_share, picture, words
 
 DAYS = {"7d": 7, "15d": 15, "30d": 30, "90d": 90}
 

@@ -73,7 +73,7 @@ class Tried(Platform):
 
 @cache
 def prices(as_of: str) -> pl.DataFrame:
-    return ingest_usdclp(Platform(load_settings(as_of=as_of, market="sample"))).prices
+    return ingest_usdclp(Platform(load_settings(as_of=as_of, market="sample")).sources).prices
 
 
 class Scene:

@@ -1,18 +1,14 @@
-"""Plots are read back as pictures (Pillow) and as figures (their words and lines)."""
+"""The fan's plot, read back as a picture (Pillow) and as a figure (texts and lines)."""
 
-import base64
-import io
-import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
-from PIL import Image
 
+from forex_assets.core.plots import BLUE
 from forex_assets.core.schemas import (
-    COPPER_SCHEMA,
     FORECAST_SCHEMA,
     MODEL_QUANTILE_COLUMNS,
     QUANTILE_COLUMNS,
@@ -21,53 +17,8 @@ from forex_assets.core.schemas import (
     WALK_QUANTILE_COLUMNS,
     empty,
 )
-from forex_assets.features.copper import FEATURE_NAMES, FEATURES_SCHEMA, copper_features
-from forex_assets.forecasts.plots import (
-    BLUE,
-    RED,
-    fan_figure,
-    fan_plot,
-    features_figure,
-    features_plot,
-    markdown_image,
-    prices_figure,
-    prices_plot,
-)
-from forex_assets.market.prices import COPPER, USDCLP
-
-COUNT = 900
-DAYS = [date(2023, 1, 2) + timedelta(days=k) for k in range(COUNT)]
-KNOWN = [datetime.combine(day, time(22), UTC) for day in DAYS]
-
-
-def prices(value: str, schema: dict[str, Any], level: float, source: str) -> pl.DataFrame:
-    """Closes of a random walk: a bad tick of a hundredth of the price on row 50, the last one provisional."""
-    closes = level * np.exp(np.cumsum(np.random.default_rng(4).normal(0, 0.006, COUNT)))
-    closes[50] = level / 100
-    data = {
-        "session": DAYS,
-        value: closes,
-        "source": [source] * COUNT,
-        "is_provisional": [False] * (COUNT - 1) + [True],
-        "is_suspect": [False] * COUNT,
-        "available_at": KNOWN,
-        "fetched_at": KNOWN,
-        "is_quarantined": [k == 50 for k in range(COUNT)],
-        "monthly_level_usd_lb": [None] * COUNT,
-    }
-    return pl.DataFrame({name: data[name] for name in schema}, schema=schema)
-
-
-def pesos(source: str = "yahoo") -> pl.DataFrame:
-    return prices("clp_per_usd", USDCLP_SCHEMA, 850.0, source)
-
-
-def coppers(source: str = "yahoo") -> pl.DataFrame:
-    return prices("close_usd_lb", COPPER_SCHEMA, 4.0, source)
-
-
-def features(source: str = "yahoo") -> pl.DataFrame:
-    return copper_features(coppers(source), pesos(source))
+from forex_assets.forecasts.plots import fan_figure, fan_plot
+from forex_assets_tests.core.plot_readers import DAYS, assert_is_small_png, banner_share, pesos, picture, words
 
 
 def forecast(source: str = "yahoo", steps: int = 21) -> pl.DataFrame:
@@ -88,77 +39,18 @@ def forecast(source: str = "yahoo", steps: int = 21) -> pl.DataFrame:
     return pl.DataFrame(data, schema=FORECAST_SCHEMA)
 
 
-def picture(png: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(png))
-    image.load()
-    assert image.format == "PNG"
-    return image.convert("RGB")
-
-
-def banner_share(png: bytes) -> float:
-    """How much of the picture's uppermost rows is the banner's red."""
-    red = np.array([int(RED[k : k + 2], 16) for k in (1, 3, 5)])
-    top = np.asarray(picture(png), dtype=int)[2:20]
-    return float((np.abs(top - red).max(axis=2) < 12).mean())
-
-
-def words(figure: Any) -> str:
-    """Every text of a figure, legends and axes included."""
-    from matplotlib.text import Text
-
-    return " | ".join(text.get_text() for text in figure.findobj(Text))
-
-
-def plots(source: str) -> dict[str, bytes]:
-    return {
-        "usdclp": prices_plot(pesos(source), USDCLP, "USD/CLP", False),
-        "copper": prices_plot(coppers(source), COPPER, "Copper", False),
-        "features": features_plot(features(source)),
-        "fan": fan_plot(pesos(source), forecast(source), "USD/CLP, 30d ahead"),
-    }
-
-
-def test_every_plot_is_a_small_png_with_something_on_a_white_ground() -> None:
-    for name, png in plots("yahoo").items():
-        image = picture(png)
-        assert image.width >= 700, name
-        assert len(png) < 60_000, name
-        assert image.getpixel((1, 1)) == (255, 255, 255), name
-        assert len(image.getcolors(image.width * image.height)) > 10, name  # type: ignore[arg-type]
-
-
-def test_plots_of_generated_data_wear_the_banner_and_others_do_not() -> None:
-    for name, png in plots(SAMPLE_SOURCE).items():
-        assert banner_share(png) > 0.6, name
-    for name, png in plots("yahoo").items():
-        assert banner_share(png) == 0, name
-
-
-def test_the_banner_says_the_words_of_the_sample() -> None:
-    assert SAMPLE_SOURCE in words(prices_figure(pesos(SAMPLE_SOURCE), USDCLP, "t", False))
-    assert SAMPLE_SOURCE in words(prices_figure(pesos(), USDCLP, "t", True))
-    assert SAMPLE_SOURCE in words(features_figure(features(SAMPLE_SOURCE)))
-    assert SAMPLE_SOURCE in words(fan_figure(pesos(SAMPLE_SOURCE), forecast(), "t"))
+def test_the_plot_is_a_small_png_with_a_banner_only_for_generated_data() -> None:
+    real, generated = fan_plot(pesos(), forecast(), "t"), fan_plot(pesos(SAMPLE_SOURCE), forecast(), "t")
+    assert_is_small_png(real)
+    assert_is_small_png(generated)
+    assert banner_share(real) == 0
+    assert banner_share(generated) > 0.6
     assert SAMPLE_SOURCE in words(fan_figure(pesos(), forecast(SAMPLE_SOURCE), "t"))
     assert SAMPLE_SOURCE not in words(fan_figure(pesos(), forecast(), "t"))
 
 
-def test_one_generated_row_among_others_is_enough_for_the_banner() -> None:
-    mixed = pl.concat([pesos().head(COUNT - 1), pesos(SAMPLE_SOURCE).tail(1)])
-    assert SAMPLE_SOURCE in words(prices_figure(mixed, USDCLP, "t", False))
-
-
-def test_empty_tables_give_a_plot_that_says_no_data() -> None:
-    figures = [
-        prices_figure(empty(USDCLP_SCHEMA), USDCLP, "USD/CLP", False),
-        features_figure(empty(FEATURES_SCHEMA)),
-        fan_figure(empty(USDCLP_SCHEMA), empty(FORECAST_SCHEMA), "USD/CLP"),
-        prices_figure(coppers().with_columns(close_usd_lb=pl.lit(None, pl.Float64)), COPPER, "Copper", False),
-    ]
-    for figure in figures:
-        assert "no data" in words(figure)
-    picture(features_plot(empty(FEATURES_SCHEMA)))
-    assert banner_share(prices_plot(empty(USDCLP_SCHEMA), USDCLP, "USD/CLP", True)) > 0.6
+def test_an_empty_forecast_gives_a_plot_that_says_no_data() -> None:
+    assert "no data" in words(fan_figure(empty(USDCLP_SCHEMA), empty(FORECAST_SCHEMA), "USD/CLP"))
 
 
 def test_a_fan_without_history_is_still_drawn() -> None:
@@ -166,30 +58,10 @@ def test_a_fan_without_history_is_still_drawn() -> None:
     picture(fan_plot(empty(USDCLP_SCHEMA), forecast(), "t"))
 
 
-def test_axes_carry_units_and_legends_say_what_is_drawn() -> None:
+def test_the_axes_carry_the_unit_and_the_legend_names_what_is_drawn() -> None:
     fan = words(fan_figure(pesos(), forecast(), "USD/CLP, 30d ahead"))
-    for expected in (
-        "CLP per USD",
-        "USD/CLP, 30d ahead",
-        "50 %",
-        "80 %",
-        "95 %",
-        "median",
-        "random walk",
-        "provisional",
-    ):
-        assert expected in fan
-    assert "a/model" in fan
-    copper = words(prices_figure(coppers(), COPPER, "Copper", False))
-    assert "USD/lb" in copper
-    assert "bad tick, left out (1)" in copper
-    assert "899 sessions" in copper
-    assert all(name in words(features_figure(features())) for name in FEATURE_NAMES)
-
-
-def test_a_bad_tick_does_not_set_the_scale() -> None:
-    low, high = prices_figure(coppers(), COPPER, "Copper", False).axes[0].get_ylim()
-    assert 2.0 < low < high < 8.0
+    labels = ("50 %", "80 %", "95 %", "median", "random walk", "provisional")
+    assert all(text in fan for text in ("CLP per USD", "USD/CLP, 30d ahead", "a/model", *labels))
 
 
 def test_the_fan_opens_from_the_last_price_and_ends_on_its_quantiles() -> None:
@@ -273,11 +145,3 @@ def test_two_fans_in_one_plot_are_refused() -> None:
     two = pl.concat([forecast(), forecast().with_columns(horizon=pl.lit("7d"))])
     with pytest.raises(ValueError, match="one as_of and one horizon"):
         fan_plot(pesos(), two, "t")
-
-
-def test_the_markdown_carries_the_picture_in_itself() -> None:
-    png = features_plot(empty(FEATURES_SCHEMA))
-    text = markdown_image(png, "the [ten]\nfeatures")
-    match = re.fullmatch(r"!\[the \(ten\) features\]\(data:image/png;base64,([A-Za-z0-9+/=]+)\)", text)
-    assert match
-    assert base64.b64decode(match[1]) == png

@@ -10,7 +10,7 @@ from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.metadata import attempts_table
 from forex_assets.core.schemas import SAMPLE_SOURCE
 from forex_assets.market.prices import Attempt
-from forex_assets.optimizer.sensors import warn_on_price_fallback
+from forex_assets.market.sensors import warn_on_price_fallback
 
 YAHOO = {"source": "yahoo"}
 BANK = {"source": "central_bank"}

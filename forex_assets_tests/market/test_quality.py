@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forex_assets.core.calendar import calendar_of
+from forex_assets.core.finding import Finding
 from forex_assets.core.schemas import COPPER_SCHEMA, prices_schema
 from forex_assets.market import quality
 from forex_assets.market.prices import COPPER, POUNDS_PER_TONNE, USDCLP, PriceSeries
-from forex_assets.market.quality import Finding, mark_bad_ticks
+from forex_assets.market.quality import mark_bad_ticks
 
 MONDAY = date(2024, 1, 1)
 CALENDAR = calendar_of("CLP", [])

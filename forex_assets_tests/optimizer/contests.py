@@ -66,7 +66,7 @@ def fill(workspace: Path, tables: Path) -> WidthPlatform:
     if tables.exists():
         shutil.copytree(tables, workspace / "warehouse")
     else:
-        prices = ingest_usdclp(platform).prices
+        prices = ingest_usdclp(platform.sources).prices
         platform.warehouse_for("market/usdclp", prices).write("market/usdclp", prices)
         shutil.copytree(workspace / "warehouse", tables)
     return platform

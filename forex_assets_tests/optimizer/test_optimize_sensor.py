@@ -13,7 +13,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
 from forex_assets.core.horizon import HORIZONS
-from forex_assets.monitoring.retry_policy import MAX_ATTEMPTS, RETRY_AFTER
+from forex_assets.core.retry_policy import MAX_ATTEMPTS, RETRY_AFTER
 from forex_assets.optimizer.sensors import optimize_on_trigger, optimize_sensor
 from forex_assets.platform import PlatformResource
 

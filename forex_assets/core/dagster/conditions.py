@@ -30,7 +30,7 @@ FORECAST_FRESHNESS = dg.FreshnessPolicy.cron(
 )
 
 
-def on_new_inputs(*optional: dg.AssetKey) -> dg.AutomationCondition:
+def on_new_inputs(*optional: dg.AssetKey) -> dg.AutomationCondition[dg.AssetKey]:
     """When an input is new and its blocking checks have passed; in any case once more in the evening.
 
     Inputs that are not `optional` are waited for until each has been made once.
@@ -47,7 +47,7 @@ def on_new_inputs(*optional: dg.AssetKey) -> dg.AutomationCondition:
     return ((eager | (catch_up & ~missing_tables)) & passed & idle).with_label("on_new_inputs")
 
 
-def on_saturdays() -> dg.AutomationCondition:
+def on_saturdays() -> dg.AutomationCondition[dg.AssetKey]:
     """Once a week, before the desk is back, whatever was updated when."""
     due = dg.AutomationCondition.cron_tick_passed(BACKTEST_CRON, SANTIAGO)
     return (due & ~dg.AutomationCondition.in_progress()).with_label("on_saturdays")

@@ -8,19 +8,14 @@ import dagster as dg
 import polars as pl
 
 from forex_assets.core import names
-from forex_assets.core.schemas import SAMPLE_SOURCE, Schema
-from forex_assets.platform import Platform
+from forex_assets.core.schemas import SAMPLE_SOURCE, Schema, is_sample
+from forex_assets.core.session import Session
 
 
 def column_schema(schema: Schema) -> dict[str, Any]:
     """Definition metadata: the columns of a table as Dagster shows them."""
     columns = [dg.TableColumn(name, str(dtype)) for name, dtype in schema.items()]
     return {"dagster/column_schema": dg.TableSchema(columns=columns)}
-
-
-def is_sample(frame: pl.DataFrame) -> bool:
-    """Whether any row comes from the generated market."""
-    return "source" in frame.columns and bool((frame["source"] == SAMPLE_SOURCE).any())
 
 
 def frame_metadata(frame: pl.DataFrame, plot: str | None = None, **more: Any) -> dict[str, Any]:
@@ -51,9 +46,9 @@ def check_metadata(values: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v if isinstance(v, plain) else str(v) for k, v in values.items()}
 
 
-def clock_metadata(ready: Platform) -> dict[str, str]:
-    """When by the platform's clock, and on which market."""
-    return {names.CLOCK: ready.now.isoformat(), names.MARKET: ready.reading_branch}
+def clock_metadata(session: Session) -> dict[str, str]:
+    """Returns the session's clock and market as metadata."""
+    return {names.CLOCK: session.now.isoformat(), names.MARKET: session.market}
 
 
 def small_table(table: pl.DataFrame) -> dg.TableMetadataValue:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import Any
 
 import dagster as dg
@@ -11,12 +10,9 @@ import dagster as dg
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
 from forex_assets.core.processes import PROCESS_TAG, is_gone
+from forex_assets.core.retry_policy import Attempt, State
 from forex_assets.core.schemas import SAMPLE_SOURCE
-from forex_assets.deployment.deployment_store import DeploymentStore
-from forex_assets.deployment.record import DeploymentRecord
-from forex_assets.monitoring.request_store import Open, RequestStore
-from forex_assets.monitoring.retry_policy import Attempt, State
-from forex_assets.platform import Platform
+from forex_assets.core.session import Session
 
 IN_PROGRESS = [
     dg.DagsterRunStatus.QUEUED,
@@ -33,9 +29,6 @@ MARKET_KEYS = (keys.USDCLP, keys.COPPER)
 LONGEST_RUN = timedelta(days=1)
 """What has been under way for longer and does not say in which process, is dead."""
 
-ANSWERS = 50
-"""Decisions that are read for the requests that they answer."""
-
 _STATES: dict[dg.DagsterRunStatus, State] = {
     dg.DagsterRunStatus.NOT_STARTED: "created",
     dg.DagsterRunStatus.SUCCESS: "succeeded",
@@ -45,7 +38,7 @@ _STATES: dict[dg.DagsterRunStatus, State] = {
 
 
 @dataclass(frozen=True)
-class Record:
+class EventRecord:
     """One materialization of one partition.
 
     Attributes:
@@ -80,7 +73,7 @@ class Record:
 
 def records(
     instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None = None, *, after: int = 0, page: int = 50
-) -> Iterator[Record]:
+) -> Iterator[EventRecord]:
     """Materializations of an asset, or of one partition, newest first, read a page at a time.
 
     Args:
@@ -102,65 +95,27 @@ def records(
         cursor = found.cursor
 
 
-def _record(found: dg.EventLogRecord) -> Record:
+def _record(found: dg.EventLogRecord) -> EventRecord:
     event = found.asset_materialization
     metadata = {} if event is None else {name: value.value for name, value in event.metadata.items()}
     written = datetime.fromtimestamp(found.timestamp, UTC)
-    return Record(found.storage_id, f"{found.storage_id}-{found.run_id[:8]}", written, metadata, found.run_id)
+    return EventRecord(found.storage_id, f"{found.storage_id}-{found.run_id[:8]}", written, metadata, found.run_id)
 
 
-def deployments(store: DeploymentStore, horizon: str, *, after: int = 0) -> Iterator[Record]:
-    """Deployments and rollbacks of a horizon, newest first, from their own records.
+def is_ours(record: EventRecord, session: Session) -> bool:
+    """Tells whether a record has the session's market and clock.
 
-    Dagster has those of `optimizer/deployment` alone: a rollback by the watch or at the command line is none of its
-    materializations.
-
-    Args:
-        store: where they are kept.
-        horizon: such as `7d`.
-        after: only those later than this place.
-
-    Raises:
-        WarehouseError: a record cannot be read; it is named.
+    The command line can write records of the generated market or at a past clock: sensors launch nothing for them.
     """
-    for each in store.records(horizon):
-        place = int("".join(filter(str.isdigit, each.id.partition("-")[0])))
-        if place <= after:
-            return
-        yield Record(place, each.id, each.at, deployment_values(each))
-
-
-def deployment_values(record: DeploymentRecord) -> dict[str, Any]:
-    """The plain values of a deployment or rollback, under the names of metadata."""
-    return {
-        names.STATE: record.state,
-        names.WORDS: f"{record.kind} of {record.horizon} {record.state}: {record.reason}",
-        names.DEPLOYMENT_ID: record.id,
-        names.VALIDATION_ID: record.validation_id or "none",
-        names.CHAMPION: record.from_fingerprint or "none",
-        names.CHALLENGER: record.to_fingerprint,
-        names.WATCH_UNTIL: record.watch_until.isoformat() if record.watch_until else "",
-        names.KIND: record.kind,
-        "by": record.by,
-        "backup": record.backup or "none",
-        "git": f"{record.git} {record.git_words}".strip(),
-    }
-
-
-def is_ours(record: Record, platform: Platform) -> bool:
-    """Whether a record was made on the market and by the clock that the platform goes by.
-
-    The command line may have made one on the generated market, or at a clock in the past: nothing is launched for it.
-    """
-    if record.metadata.get(names.MARKET) not in (None, platform.reading_branch):
+    if record.metadata.get(names.MARKET) not in (None, session.market):
         return False
-    made = record.written_at if platform.settings.as_of is None else platform.now
-    return names.CLOCK not in record.metadata or abs(record.clock - made) < timedelta(days=1)
+    expected = record.written_at if session.settings.as_of is None else session.now
+    return names.CLOCK not in record.metadata or abs(record.clock - expected) < timedelta(days=1)
 
 
 def last_by_clock(
     instance: dg.DagsterInstance, key: dg.AssetKey, horizon: str, market: str, now: datetime, *, fires: bool = False
-) -> Record | None:
+) -> EventRecord | None:
     """The latest record of one market that is not later than the platform's clock; None where there is none.
 
     Args:
@@ -175,16 +130,6 @@ def last_by_clock(
         if each.metadata.get(names.MARKET) == market and each.clock <= now and (each.fires or not fires):
             return each
     return None
-
-
-def open_requests(instance: dg.DagsterInstance, store: RequestStore, horizon: str) -> Open:
-    """Manual requests that no decision on record has answered; the next decision answers them.
-
-    The record counts, and not what an asset did before it was written: a decision that is killed answers nothing. A
-    request is answered by the first decision after it, so that the last few tell all.
-    """
-    past = islice(records(instance, keys.TRIGGER_DECISION, horizon), ANSWERS)
-    return store.open(horizon, {name for each in past for name in each.names(names.REQUESTS)})
 
 
 def is_searching(instance: dg.DagsterInstance, horizon: str) -> bool:
@@ -244,7 +189,7 @@ def _attempt(found: dg.RunRecord) -> Attempt:
     return Attempt(number, state, ended if state == "failed" else None)
 
 
-def is_fallback(record: Record) -> bool:
+def is_fallback(record: EventRecord) -> bool:
     """Whether a materialization took its prices from elsewhere than the first source, such as the stored history."""
     source = record.metadata.get("source")
     if source in (None, SAMPLE_SOURCE):

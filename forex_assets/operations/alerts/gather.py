@@ -13,11 +13,12 @@ import dagster as dg
 from forex_assets.core import names
 from forex_assets.core.calendar import SANTIAGO
 from forex_assets.core.dagster import keys
-from forex_assets.core.dagster.run_records import MARKET_KEYS, Record, deployments, is_fallback, records
+from forex_assets.core.dagster.run_records import MARKET_KEYS, EventRecord, is_fallback, records
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import SAMPLE_SOURCE
 from forex_assets.core.store.warehouse import WarehouseError
 from forex_assets.deployment.deployment_store import DeploymentStore
+from forex_assets.deployment.event_records import deployments
 from forex_assets.operations.alerts.delivery import LOOK_BACK
 from forex_assets.operations.alerts.events import Event, Kind
 
@@ -59,17 +60,17 @@ class Reader:
     now: datetime
     is_sample: bool
 
-    def new(self, stream: str, key: dg.AssetKey, horizon: str | None = None) -> list[Record]:
+    def new(self, stream: str, key: dg.AssetKey, horizon: str | None = None) -> list[EventRecord]:
         """Materializations since the last look, newest first; moves the stream's mark."""
         mark = self.marks.get(stream, 0)
         return list(self._since(stream, records(self.instance, key, horizon, after=mark, page=10)))
 
-    def deployed(self, horizon: str) -> list[Record]:
+    def deployed(self, horizon: str) -> list[EventRecord]:
         """Deployments and rollbacks since the last look, whoever made them; moves the stream's mark."""
         stream = f"deployments/{horizon}"
         return list(self._since(stream, deployments(self.store, horizon, after=self.marks.get(stream, 0))))
 
-    def _since(self, stream: str, found: Iterator[Record]) -> Iterator[Record]:
+    def _since(self, stream: str, found: Iterator[EventRecord]) -> Iterator[EventRecord]:
         """Records as far as a day back where the stream has no mark yet."""
         mark = self.marks.get(stream, 0)
         for record in found:
@@ -78,7 +79,7 @@ class Reader:
             self.marks[stream] = max(record.place, self.marks.get(stream, 0))
             yield record
 
-    def event(self, kind: Kind, record: Record, name: str, title: str, horizon: str | None) -> Event:
+    def event(self, kind: Kind, record: EventRecord, name: str, title: str, horizon: str | None) -> Event:
         """An event on a record."""
         market = record.metadata.get(names.MARKET)
         return Event(
@@ -108,7 +109,7 @@ def gathered(reader: Reader) -> list[Event]:
     return events + _failed_runs(reader)
 
 
-def _triggered(reader: Reader, record: Record, horizon: str) -> Event | None:
+def _triggered(reader: Reader, record: EventRecord, horizon: str) -> Event | None:
     if not record.fires:
         return None
     reasons = ", ".join(record.names(names.REASONS))
@@ -116,7 +117,7 @@ def _triggered(reader: Reader, record: Record, horizon: str) -> Event | None:
     return reader.event("triggered", record, record.id, title, horizon)
 
 
-def _validated(reader: Reader, record: Record, horizon: str) -> Event | None:
+def _validated(reader: Reader, record: EventRecord, horizon: str) -> Event | None:
     said = _VERDICTS.get(str(record.metadata.get(names.VERDICT)))
     return said and reader.event(said[0], record, record.id, f"{horizon}: {said[1]}", horizon)
 
@@ -142,7 +143,7 @@ def _deployments(reader: Reader, horizon: str) -> list[Event]:
     return [event for event in found if event]
 
 
-def _deployed(reader: Reader, record: Record, horizon: str) -> Event | None:
+def _deployed(reader: Reader, record: EventRecord, horizon: str) -> Event | None:
     """What was refused or changed nothing is no event; what the disk or a lock stopped is a failure.
 
     A deployment of the loop that fails fails its run, which is told of as a run.
@@ -161,7 +162,7 @@ def _deployed(reader: Reader, record: Record, horizon: str) -> Event | None:
     return None
 
 
-def _watched(reader: Reader, record: Record, horizon: str) -> Event | None:
+def _watched(reader: Reader, record: EventRecord, horizon: str) -> Event | None:
     """One event a deployment and state; while it is watched, one for each further failure."""
     name = str(record.metadata.get(names.DEPLOYMENT_ID) or record.id)
     failures = record.metadata.get(names.FAILURES)
@@ -178,7 +179,7 @@ def _watched(reader: Reader, record: Record, horizon: str) -> Event | None:
     return None
 
 
-_BY_HORIZON: Final[tuple[tuple[dg.AssetKey, Callable[[Reader, Record, str], Event | None]], ...]] = (
+_BY_HORIZON: Final[tuple[tuple[dg.AssetKey, Callable[[Reader, EventRecord, str], Event | None]], ...]] = (
     (keys.TRIGGER_DECISION, _triggered),
     (keys.VALIDATION_REPORT, _validated),
     (keys.DEPLOYMENT_WATCH, _watched),

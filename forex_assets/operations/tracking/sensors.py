@@ -20,13 +20,14 @@ from forex_assets.core import names
 from forex_assets.core.code_version import code_version
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.keys import table_key
-from forex_assets.core.dagster.run_records import PARTITION_TAG, Record, deployments, forecasts_of, records
+from forex_assets.core.dagster.run_records import PARTITION_TAG, EventRecord, forecasts_of, records
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.schemas import FORECAST_SCHEMA
 from forex_assets.core.store.atomic import write_bytes_atomically
 from forex_assets.core.store.warehouse import WarehouseError
 from forex_assets.deployment.config_backups import BackupError, ConfigBackups
+from forex_assets.deployment.event_records import deployments
 from forex_assets.forecasts.ledger import LedgerError
 from forex_assets.forecasts.ledger_store import LedgerStore
 from forex_assets.operations.tracking.mlflow_store import Tracker, TrackingError
@@ -57,7 +58,7 @@ FAILED, STORE = "failed", "store"
 
 def waiting(
     platform: Platform, instance: dg.DagsterInstance, marks: dict[str, Any], beginning: int | None = BEGINNING
-) -> Iterator[tuple[Kind, str, Record]]:
+) -> Iterator[tuple[Kind, str, EventRecord]]:
     """Events that have not been sent, oldest first of each kind and horizon.
 
     Args:
@@ -126,12 +127,14 @@ def _mark(tracker: Tracker, marks: dict[str, Any]) -> None:
     write_bytes_atomically(tracker.folder / MARKS, json.dumps(marks).encode())
 
 
-def _name(kind: Kind, horizon: str, event: Record) -> str:
+def _name(kind: Kind, horizon: str, event: EventRecord) -> str:
     """The record's id."""
     return f"{kind}/{horizon}/{event.id}"
 
 
-def record_of(platform: Platform, instance: dg.DagsterInstance, kind: Kind, horizon: str, event: Record) -> RunRecord:
+def record_of(
+    platform: Platform, instance: dg.DagsterInstance, kind: Kind, horizon: str, event: EventRecord
+) -> RunRecord:
     """What is kept of one event: what it says of itself, with its pictures, its pages and its fan."""
     run = instance.get_run_record_by_id(event.run_id) if event.run_id else None
     began = datetime.fromtimestamp(run.start_time, UTC) if run and run.start_time else event.written_at
@@ -155,11 +158,11 @@ def record_of(platform: Platform, instance: dg.DagsterInstance, kind: Kind, hori
     return base.model_copy(update={**merged, "children": more.get("children", ())})
 
 
-def _is_sample(event: Record) -> bool:
+def _is_sample(event: EventRecord) -> bool:
     return event.metadata.get(names.MARKET) == "sample" or "SAMPLE" in str(event.metadata.get("data", ""))
 
 
-def _details(platform: Platform, base: RunRecord, event: Record) -> dict[str, Any]:
+def _details(platform: Platform, base: RunRecord, event: EventRecord) -> dict[str, Any]:
     """What a kind of event has beside its plain values; what is not there any more is left out."""
     if base.kind == "forecast":
         fan = _fan(platform, base, event)
@@ -176,13 +179,13 @@ def _details(platform: Platform, base: RunRecord, event: Record) -> dict[str, An
     return {"artifacts": {"config.json": config}} if config else {}
 
 
-def _rows(event: Record, name: str) -> list[dict[str, Any]]:
+def _rows(event: EventRecord, name: str) -> list[dict[str, Any]]:
     """A small table of an event's metadata."""
     table = event.metadata.get(name)
     return [dict(row.data) for row in table.records] if isinstance(table, dg.TableMetadataValue) else []
 
 
-def _fan(platform: Platform, base: RunRecord, event: Record) -> pl.DataFrame | None:
+def _fan(platform: Platform, base: RunRecord, event: EventRecord) -> pl.DataFrame | None:
     """The fan that an event made: the latest where it still is, else the ledger's."""
     warehouse = platform.sample_warehouse if base.is_sample else platform.live_warehouse
     wanted = [
@@ -201,7 +204,7 @@ def _fan(platform: Platform, base: RunRecord, event: Record) -> pl.DataFrame | N
     return None
 
 
-def _pages(event: Record) -> dict[str, str | bytes]:
+def _pages(event: EventRecord) -> dict[str, str | bytes]:
     """A validation's page for people, and its report for programs."""
     page = Path(str(event.metadata.get("page") or ""))
     found = {f"report{path.suffix}": path for path in (page, page.with_suffix(".json")) if path.is_file()}
@@ -228,7 +231,7 @@ def _backup(backups: ConfigBackups, horizon: str, name: str) -> str:
 
 
 def _send(
-    platform: Platform, tracker: Tracker, instance: dg.DagsterInstance, kind: Kind, horizon: str, event: Record
+    platform: Platform, tracker: Tracker, instance: dg.DagsterInstance, kind: Kind, horizon: str, event: EventRecord
 ) -> None:
     """One event, and what it means for the registry: which settings are live, which were found."""
     record = record_of(platform, instance, kind, horizon, event)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from forex_assets.forecasts.plots import markdown_image
+from forex_assets.core.plots import markdown_image
 from forex_assets.operations.tracking.mlflow_store import RECORD_ID, Tracker, TrackingError
 from forex_assets.operations.tracking.run_record import RunRecord, finite, pictures_of, search_details
 

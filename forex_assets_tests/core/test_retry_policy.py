@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forex_assets.monitoring.retry_policy import MAX_ATTEMPTS, RETRY_AFTER, Attempt, NextStep, State, next_step
+from forex_assets.core.retry_policy import MAX_ATTEMPTS, RETRY_AFTER, Attempt, NextStep, State, next_step
 
 NOW = datetime(2025, 6, 13, tzinfo=UTC)
 

@@ -1,0 +1,41 @@
+"""Asset checks made from rules: a rule takes the session and returns a `Finding`."""
+
+from collections.abc import Callable
+
+import dagster as dg
+
+from forex_assets.core.dagster.metadata import check_metadata
+from forex_assets.core.dagster.resources import SessionResource
+from forex_assets.core.finding import Finding
+from forex_assets.core.session import Session
+
+Rule = Callable[[Session], Finding]
+
+
+def check_of(
+    key: dg.AssetKey, name: str, rule: Rule, description: str | None, *, blocks: bool
+) -> dg.AssetChecksDefinition:
+    """Makes an asset check of a rule.
+
+    Rules read the warehouse: as an input, a partitioned asset would load partitions that do not exist yet.
+
+    Args:
+        description: only its first line is shown; None shows the name.
+        blocks: whether a failure stops assets downstream in the same run.
+    """
+
+    @dg.asset_check(asset=key, name=name, description=(description or name).split("\n")[0], blocking=blocks)
+    def check(session: SessionResource) -> dg.AssetCheckResult:
+        return check_result(rule(session.session()), blocks=blocks)
+
+    return check
+
+
+def check_result(finding: Finding, *, blocks: bool) -> dg.AssetCheckResult:
+    """Returns a finding as Dagster's result; ERROR if it blocks, else WARN."""
+    return dg.AssetCheckResult(
+        passed=finding.passed,
+        severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
+        description=finding.message,
+        metadata=check_metadata(finding.values),
+    )
