@@ -4,7 +4,6 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from typing import Any
 
 from forex_assets.market.prices import Attempt, PriceSource, SourceError
 
