@@ -21,11 +21,11 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from accuracy_prices import closes_from, generated, stored
-from accuracy_table import markdown, parts_of, replace_part
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from accuracy_prices import closes_from, generated, stored
+from accuracy_table import markdown, parts_of, replace_part
 from forex_assets.accuracy.backtest import Every, Past, backtest, origin_dates, parse_every
 from forex_assets.accuracy.backtest_store import BacktestStore, engine_key
 from forex_assets.accuracy.peers import PEERS

@@ -19,8 +19,15 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from copper import FAR, bars, on_its_day, priced
 
+from copper import FAR, bars, on_its_day, priced
+from detector_simulation import (
+    DETECTORS,
+    FORTNIGHT,
+    RULES,
+    measure,
+)
+from feed_faults import feed_table
 from forex_assets.core.holidays import market_calendar
 from forex_assets.core.plots import BLUE, COPPER_BROWN, GRID, INK, png_of, titled_figure
 from forex_assets.core.policy import Policy
@@ -28,14 +35,11 @@ from forex_assets.core.policy_store import read_policy
 from forex_assets.market.prices import COPPER, USDCLP
 from forex_assets.market.quality import usable
 from forex_assets.market.sources.yahoo_dating import dated_rows, dating_of
-from forex_assets.monitoring.detectors import (
-    DETECTORS,
-    FORTNIGHT,
-    RULES,
-    measure,
-)
 from forex_assets.monitoring.drift_batch import is_calibrated_drift, is_literal_drift
-from forex_assets.monitoring.faults import (
+from forex_assets.monitoring.realized_sums import SUMS, measure_ratios, rank_of, window_pair
+from forex_assets.monitoring.series import COPPER_RETURN, FORECAST_ERROR, PESO_RETURN
+from forex_assets.monitoring.statistic_series import EWMA, tracks
+from market_faults import (
     DOUBLED,
     NOTHING,
     STEPS,
@@ -45,10 +49,6 @@ from forex_assets.monitoring.faults import (
     next_errors,
     week_sums,
 )
-from forex_assets.monitoring.feed_faults import feed_table
-from forex_assets.monitoring.realized_sums import SUMS, measure_ratios, rank_of, window_pair
-from forex_assets.monitoring.series import COPPER_RETURN, FORECAST_ERROR, PESO_RETURN
-from forex_assets.monitoring.statistic_series import EWMA, tracks
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 BUDGETS = (0.65, 1.3, 2.6, 5.2, 10.4)

@@ -1,8 +1,8 @@
 """A model of returns beside the EWMA walk, at 5, 11, 21 and 64 sessions: `python benchmarks/embedded.py CLOSES.csv`.
 
 The file is yours (columns date, close: true market closes); none comes with the project. Weekly origins on one weekday,
-200 samples, before any calibration. Several folders, such as those of three seeds (`forex-assets-train --seed 1 --out
-s1`), are put side by side on the same origins.
+200 samples, before any calibration. Several folders, such as those of three seeds (`train_embedded.py --seed 1
+--out s1`), are put side by side on the same origins.
 """
 
 import argparse
@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from accuracy_prices import closes_from
 
+from accuracy_prices import closes_from
 from forex_assets.accuracy.compare import skill
 from forex_assets.core.fan import Array
 from forex_assets.core.inference_config import InferenceConfig

@@ -20,8 +20,8 @@ from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.policy import Policy
 from forex_assets.core.policy_store import read_policy
 from forex_assets.optimizer.block_permutation import p_values
-from forex_assets.optimizer.gate_simulation import PUBLISHED_ORIGINS, gate, share_rejected
-from forex_assets.optimizer.simulated_markets import NARROW, WIDE
+from gate_simulation import PUBLISHED_ORIGINS, gate, share_rejected
+from simulated_markets import NARROW, WIDE
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 OVERLAPS = (1, 3, 13, 22)

@@ -21,8 +21,8 @@ from forex_assets.core.policy import SearchPolicy
 from forex_assets.core.store.atomic import write_bytes_atomically
 from forex_assets.optimizer.methods import HALVING_ERROR, run_method
 from forex_assets.optimizer.search import Losses, choose
-from forex_assets.optimizer.simulated_markets import CANDIDATES, STEPS, many_worlds
 from forex_assets.optimizer.space import Candidate, Space
+from simulated_markets import CANDIDATES, STEPS, many_worlds
 
 BEGIN, END = "<!-- halving: begin -->", "<!-- halving: end -->"
 ORIGINS = 126

@@ -1,15 +1,20 @@
 """The command that says how good the watching rules are."""
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from forex_assets.cli.common import AsJson, app, err, out, platform_of, print_json, reported
+from forex_assets.cli.common import FAILED, AsJson, app, err, fail, out, platform_of, print_json, reported
 
 if TYPE_CHECKING:
     import polars as pl
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+"""Folder of the simulations, in a checkout only."""
 
 COLUMNS = (
     ("drift", "literal", "drift\npublished"),
@@ -32,8 +37,9 @@ def detectors(
     errors; docs/monitoring.md has the figures of a longer run.
     """
     platform = platform_of()
-    from forex_assets.monitoring.detectors import measure
-    from forex_assets.monitoring.feed_faults import feed_table
+    _find_benchmarks()
+    from detector_simulation import measure
+    from feed_faults import feed_table
 
     policy = platform.policy
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -55,6 +61,18 @@ def detectors(
         return
     out.print(rules_table(rules, policy.budget_per_14_days))
     out.print(feeds_table(feeds))
+
+
+def _find_benchmarks() -> None:
+    """Makes the modules of the checkout's `benchmarks` folder importable; without the folder, exit code 1."""
+    if not (BENCHMARKS / "detector_simulation.py").is_file():
+        fail(
+            f"{BENCHMARKS} is missing: the simulations are not part of the installed package; "
+            "run this command in a checkout of the project",
+            FAILED,
+        )
+    if str(BENCHMARKS) not in sys.path:
+        sys.path.append(str(BENCHMARKS))
 
 
 def rules_table(rules: "pl.DataFrame", budget: float) -> Table:

@@ -2,16 +2,17 @@
 
 import io
 import json
+from pathlib import Path
 
 import polars as pl
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from forex_assets.cli import app
+from detector_simulation import DETECTORS, DETECTORS_SCHEMA, RULES
+from feed_faults import FEED_SCHEMA
+from forex_assets.cli import app, detectors
 from forex_assets.cli.detectors import feeds_table, rules_table
-from forex_assets.monitoring.detectors import DETECTORS, DETECTORS_SCHEMA, RULES
-from forex_assets.monitoring.feed_faults import FEED_SCHEMA
 
 
 def drawn(table: object) -> str:
@@ -66,3 +67,13 @@ def test_programs_get_every_figure_and_the_seed_that_made_it() -> None:
 
 def test_one_market_alone_has_no_standard_error_and_is_refused() -> None:
     assert CliRunner().invoke(app, ["detectors", "--worlds", "1"]).exit_code == 2
+
+
+def test_without_the_checkout_the_command_names_the_missing_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(detectors, "BENCHMARKS", tmp_path / "benchmarks")
+    result = CliRunner().invoke(app, ["detectors", "--worlds", "2"])
+    assert result.exit_code == 1
+    assert str(tmp_path / "benchmarks") in result.output
+    assert "checkout" in result.output

@@ -13,7 +13,6 @@ from scipy import stats
 
 from forex_assets.core.policy import DriftPolicy, Policy
 from forex_assets.core.schemas import COPPER_SCHEMA, REALIZED_SCHEMA, USDCLP_SCHEMA, empty
-from forex_assets.forecasts.generated_returns import garch
 from forex_assets.monitoring.drift import (
     DRIFT_SCHEMA,
     SEVERITIES,
@@ -26,6 +25,7 @@ from forex_assets.monitoring.drift import (
 from forex_assets.monitoring.ranked_history import joint_scores, judge, limit_of, tail_scores
 from forex_assets.monitoring.series import joint_returns, refuse_levels
 from forex_assets.monitoring.statistics import ewma_log_variance_ratio, log_variance_ratio, window_pairs
+from generated_returns import garch
 
 LENGTH = 1500
 DAYS = [day for k in range(LENGTH * 2) if (day := date(2016, 1, 4) + timedelta(days=k)).weekday() < 5][:LENGTH]

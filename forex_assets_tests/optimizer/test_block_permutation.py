@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from forex_assets.optimizer.block_permutation import block_length, block_sums, boundary_factor, exchanges, p_values
-from forex_assets.optimizer.simulated_markets import many_worlds
+from simulated_markets import many_worlds
 
 differences = st.lists(st.integers(-50, 50), min_size=2, max_size=16).map(lambda v: np.array(v, dtype=float))
 

@@ -11,9 +11,7 @@ from forex_assets.core.policy import Policy, SearchPolicy, ValidationPolicy
 from forex_assets.optimizer.block_permutation import block_length
 from forex_assets.optimizer.criteria import judge
 from forex_assets.optimizer.false_pass import false_pass
-from forex_assets.optimizer.gate_simulation import gate
 from forex_assets.optimizer.paired_losses import WALK, evidence_of, walk_rows
-from forex_assets.optimizer.simulated_markets import many_worlds
 from forex_assets.optimizer.tables import CRITERIA, VALIDATION_SCHEMA
 from forex_assets.optimizer.validation import (
     NOTHING_NEW,
@@ -25,6 +23,8 @@ from forex_assets.optimizer.validation import (
     validate,
 )
 from forex_assets_tests.optimizer.rows import realized_rows
+from gate_simulation import gate
+from simulated_markets import many_worlds
 
 SUBJECT = Subject("7d", "20250613T230000Z-abc123", "search1", datetime(2025, 6, 13, 23, tzinfo=UTC), "old", "new", "{}")
 EQUAL_TIMES = np.ones((2, 15))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare, ks_2samp
 
+from embedded_training import TOKENS, tokens_of
 from forex_assets.forecasts.chronos import sampler as t5_sampler
-from forex_assets.forecasts.chronos.embedded_training import TOKENS, tokens_of
 from forex_assets.forecasts.chronos.sampler import Decoder, T5Sampler, choose, sample_paths, with_fixed_scale
 from forex_assets.forecasts.engine import EngineError
 from forex_assets_tests.forecasts.chronos import tiny_models

@@ -1,4 +1,4 @@
-"""`forex-assets-train`: trains the embedded model anew, on generated returns only."""
+"""Trains the embedded model on generated returns: `python benchmarks/train_embedded.py --out FOLDER`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,17 +11,15 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 err = Console(stderr=True)
 
 
-@app.command(
-    epilog="Examples:  forex-assets-train --out /tmp/model  ·  forex-assets-train --seed 1 --steps 500 --out m"
-)
+@app.command(epilog="Example:  python benchmarks/train_embedded.py --seed 1 --steps 500 --out /tmp/model")
 def train(
-    out: Annotated[Path, typer.Option(help="Folder for the model; made if need be, files in it are replaced.")],
-    seed: Annotated[int, typer.Option(min=0, help="Of data, weights and order.")] = 0,
-    steps: Annotated[int | None, typer.Option(min=1, help="Of the optimizer; the recipe's own by default.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the model; created if missing, files in it are replaced.")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of data, weights and batch order.")] = 0,
+    steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps; default: the recipe's.")] = None,
 ) -> None:
-    """Train a small Chronos-T5 on generated returns. One thread: the same seed then gives the same weights."""
-    from forex_assets.forecasts.chronos.embedded_training import Recipe
-    from forex_assets.forecasts.chronos.embedded_training import train as run
+    """Train a small Chronos-T5 on generated returns. One thread, so that a seed fixes the weights."""
+    from embedded_training import Recipe
+    from embedded_training import train as run
 
     recipe = Recipe(seed=seed) if steps is None else Recipe(seed=seed, steps=steps)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -38,6 +36,5 @@ def train(
     )
 
 
-def main() -> None:
-    """Entry point."""
+if __name__ == "__main__":
     app()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from forex_assets.forecasts.generated_returns import garch, generated_returns
+from generated_returns import garch, generated_returns
 
 
 def autocorrelation(x: np.ndarray, lag: int) -> float:

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from forex_assets.core.fan import Array
-from forex_assets.forecasts.generated_returns import garch
 from forex_assets.optimizer.paired_losses import Evidence
+from generated_returns import garch
 
 SPACING: Final = 5
 """Sessions between origins: weekly ones, as `configs/policy.yaml` has them."""

@@ -13,9 +13,9 @@ import numpy as np
 
 from forex_assets.core.fan import Array
 from forex_assets.forecasts.baselines import DECAY
-from forex_assets.forecasts.generated_returns import garch
 from forex_assets.market.prices import POUNDS_PER_TONNE
 from forex_assets.monitoring.realized_sums import MOST_SCORE, SUMS
+from generated_returns import garch
 
 CORRELATION: Final = -0.33
 """Of daily returns of copper and the peso."""

@@ -13,8 +13,8 @@ import numpy as np
 from forex_assets.core.fan import Array
 from forex_assets.core.policy import Policy
 from forex_assets.optimizer.criteria import judge
-from forex_assets.optimizer.simulated_markets import SPACING, STEPS, many_worlds
 from forex_assets.optimizer.validation import calibrated_verdict, literal_verdict
+from simulated_markets import SPACING, STEPS, many_worlds
 
 PUBLISHED_ORIGINS: Final = 42
 """Origins on which the published loops pick and validate, both on the same."""

@@ -25,7 +25,12 @@ from forex_assets.monitoring.drift_batch import (
     is_literal_drift,
     windowed,
 )
-from forex_assets.monitoring.faults import (
+from forex_assets.monitoring.ratio_calibration import Days
+from forex_assets.monitoring.realized_sums import SUMS, measure_ratios, rank_of, window_pair
+from forex_assets.monitoring.series import COPPER_RETURN, FORECAST_ERROR, PESO_RETURN
+from forex_assets.monitoring.statistic_series import EWMA, WARM_UP
+from forex_assets.monitoring.statistics import ewma_log_variance_ratio
+from market_faults import (
     FAULTS,
     NOTHING,
     STEPS,
@@ -37,11 +42,6 @@ from forex_assets.monitoring.faults import (
     simulated_market,
     week_sums,
 )
-from forex_assets.monitoring.ratio_calibration import Days
-from forex_assets.monitoring.realized_sums import SUMS, measure_ratios, rank_of, window_pair
-from forex_assets.monitoring.series import COPPER_RETURN, FORECAST_ERROR, PESO_RETURN
-from forex_assets.monitoring.statistic_series import EWMA, WARM_UP
-from forex_assets.monitoring.statistics import ewma_log_variance_ratio
 
 WITHIN: Final = {7: 5, 14: 10}
 """Calendar days, and the sessions that they are."""

@@ -9,11 +9,11 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from forex_assets.cli.train import app
+import embedded_training as training
+from embedded_training import Recipe, tokens_of, train
 from forex_assets.core.settings import PROJECT
 from forex_assets.forecasts.baselines import ewma_volatility
-from forex_assets.forecasts.chronos import embedded_training as training
-from forex_assets.forecasts.chronos.embedded_training import Recipe, tokens_of, train
+from train_embedded import app
 
 SHIPPED = PROJECT / "forex_assets/forecasts/chronos/embedded"
 
@@ -106,7 +106,7 @@ def test_the_shipped_model_is_small_and_what_its_checksums_say() -> None:
 
 def test_the_shipped_model_is_nearer_to_the_truth_than_to_the_ewma_walk_on_series_it_has_not_seen() -> None:
     """In nats on GARCH with known variance, from the stock model's own logits."""
-    from forex_assets.forecasts.generated_returns import garch
+    from generated_returns import garch
 
     model = pipeline_of(SHIPPED).inner_model  # type: ignore[attr-defined]
     known = garch(96, training.HISTORY + 20, np.random.default_rng(99))

@@ -9,10 +9,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from forex_assets.core.fan import Array
-from forex_assets.core.policy import DegradationPolicy, DriftPolicy, Policy
-from forex_assets.market.prices import COPPER, USDCLP
-from forex_assets.monitoring.detectors import (
+from detector_simulation import (
     APART,
     DETECTORS_SCHEMA,
     FORTNIGHT,
@@ -20,6 +17,10 @@ from forex_assets.monitoring.detectors import (
     table_of,
     weekdays,
 )
+from feed_faults import FEED_SCHEMA, dated_late, feed_table, prices_of
+from forex_assets.core.fan import Array
+from forex_assets.core.policy import DegradationPolicy, DriftPolicy, Policy
+from forex_assets.market.prices import COPPER, USDCLP
 from forex_assets.monitoring.drift import drift_report
 from forex_assets.monitoring.drift_batch import (
     critical_distance,
@@ -27,7 +28,11 @@ from forex_assets.monitoring.drift_batch import (
     is_literal_drift,
     windowed,
 )
-from forex_assets.monitoring.faults import (
+from forex_assets.monitoring.realized_sums import SUMS, rank_of
+from forex_assets.monitoring.series import COPPER_RETURN, FORECAST_ERROR, PESO_RETURN
+from forex_assets.monitoring.statistic_series import EWMA, WARM_UP, tracks
+from forex_assets.monitoring.statistics import ewma_log_variance_ratio
+from market_faults import (
     DOUBLED,
     FAULTS,
     NOTHING,
@@ -42,11 +47,6 @@ from forex_assets.monitoring.faults import (
     simulated_market,
     week_sums,
 )
-from forex_assets.monitoring.feed_faults import FEED_SCHEMA, dated_late, feed_table, prices_of
-from forex_assets.monitoring.realized_sums import SUMS, rank_of
-from forex_assets.monitoring.series import COPPER_RETURN, FORECAST_ERROR, PESO_RETURN
-from forex_assets.monitoring.statistic_series import EWMA, WARM_UP, tracks
-from forex_assets.monitoring.statistics import ewma_log_variance_ratio
 
 POLICY = Policy()
 SHORT = Policy(drift=DriftPolicy(history_sessions=260), degradation=DegradationPolicy())

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from detector_simulation import weekdays
 from forex_assets.core.calendar import SessionCalendar, calendar_of
 from forex_assets.core.fan import Array
 from forex_assets.core.schemas import Schema, fetched_schema, prices_schema
@@ -25,8 +26,7 @@ from forex_assets.market.quality import (
     prices_keep_moving,
 )
 from forex_assets.market.quality import marked_anew as marked
-from forex_assets.monitoring.detectors import weekdays
-from forex_assets.monitoring.faults import simulated_market
+from market_faults import simulated_market
 
 SESSIONS: Final = 300
 """Of each table: more than the 250 that checks look at."""
