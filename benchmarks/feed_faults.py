@@ -13,12 +13,12 @@ import polars as pl
 from detector_simulation import weekdays
 from forex_assets.core.calendar import SessionCalendar, calendar_of
 from forex_assets.core.fan import Array
+from forex_assets.core.finding import Finding
 from forex_assets.core.schemas import Schema, fetched_schema, prices_schema
 from forex_assets.market.alignment import copper_and_peso_move_on_the_same_day, sources_agree
 from forex_assets.market.history import BadFetch, merge_history
 from forex_assets.market.prices import COPPER, POUNDS_PER_TONNE, USDCLP, PriceSeries
 from forex_assets.market.quality import (
-    Finding,
     copper_is_in_usd_per_pound,
     is_current,
     is_not_stale,

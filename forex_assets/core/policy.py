@@ -7,7 +7,7 @@ from `configs/policy.yaml` in `adapters/policy_store`.
 import math
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.inference_config import Representation
@@ -99,8 +99,7 @@ class SearchPolicy(_Settings):
     """What is tried when a horizon's settings are searched, and on how much of the past.
 
     Attributes:
-        method: `grid`: every candidate; `random`: a part of them by chance; `optuna`: chosen by TPE; `halving`: all
-            begin, the hopeless are dropped as origins go by.
+        method: `grid`: every candidate; `random`: a part of them by chance; `optuna`: chosen by TPE.
         objective: the loss that ranks candidates: `crps` of the whole fan, or `rmse` of the median.
         origins: past dates that every candidate forecasts from, at least.
         every: how far they are apart: a number of d (sessions), w or m.
@@ -114,7 +113,7 @@ class SearchPolicy(_Settings):
         seed: of the methods that draw.
     """
 
-    method: Literal["grid", "random", "optuna", "halving"] = "grid"
+    method: Literal["grid", "random", "optuna"] = "grid"
     objective: Literal["crps", "rmse"] = "crps"
     origins: Annotated[int, Field(ge=20, le=2000)] = 126
     every: Annotated[str, Field(pattern=r"^[1-9][0-9]?[dwm]$")] = "1w"
@@ -128,6 +127,15 @@ class SearchPolicy(_Settings):
     max_candidates: Annotated[int, Field(ge=2)] | None = None
     max_seconds: Annotated[float, Field(gt=0)] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
+
+    @field_validator("method", mode="before")
+    @classmethod
+    def _halving_is_gone(cls, method: object) -> object:
+        if method == "halving":
+            raise ValueError(
+                "halving was removed: it saved too little; use grid (every candidate) or optuna (TPE)"
+            )
+        return method
 
     @model_validator(mode="after")
     def _every_horizon_has_lengths(self) -> Self:

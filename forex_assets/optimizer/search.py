@@ -20,7 +20,6 @@ LOSS: Final[dict[str, str]] = {"crps": "CRPS", "rmse": "squared error"}
 STANDARD_ERRORS: Final = 1.0
 """Within so many of the best, a candidate is its equal."""
 
-GIVEN_UP: Final = "given up early: hopeless on the first origins"
 ROUNDING: Final = 1e-9
 """A share of the loss: less than this is not a difference but the order in which numbers were added."""
 
@@ -118,7 +117,6 @@ def candidates_table(
     seconds: Mapping[str, float],
     words: str,
     origins: Sequence[date] = (),
-    dropped: Mapping[str, Losses] | None = None,
 ) -> Choice:
     """The choice, with every candidate's loss and its paired gain on the incumbent.
 
@@ -131,22 +129,20 @@ def candidates_table(
         seconds: of one fan, by fingerprint, as measured; for people.
         words: of origins and method, for people.
         origins: that candidates were compared on, ascending.
-        dropped: losses of those that the method gave up, on the first origins only.
     """
     incumbent = space.incumbent.fingerprint
     chosen = choose(losses, space.candidates, incumbent)
     gains = _gains(losses, incumbent, objective)
     order = sorted((name for name in losses if len(losses[name].values)), key=lambda n: float(losses[n].values.mean()))
     rank = {name: place for place, name in enumerate(order, start=1)}
-    rows, given_up = [], dropped or {}
+    rows = []
     span = {"first_origin": origins[0] if origins else None, "last_origin": origins[-1] if origins else None}
     for each in space.candidates:
         name = each.config.fingerprint
-        row = _row(each, losses.get(name) or given_up.get(name), gains.get(name), objective)
+        row = _row(each, losses.get(name), gains.get(name), objective)
         fixed = {"search_id": search_id, "searched_at": searched_at, "rank": rank.get(name), **span}
         marks = {"is_incumbent": name == incumbent, "is_chosen": name == chosen, "seconds": seconds.get(name)}
-        note = "" if name in losses else "not tried" if name not in given_up else GIVEN_UP
-        rows.append({**row, **fixed, **marks, "words": note})
+        rows.append({**row, **fixed, **marks, "words": "" if name in losses else "not tried"})
     table = pl.DataFrame(rows, schema=CANDIDATES_SCHEMA).sort("rank", "loss", nulls_last=True, maintain_order=True)
     return Choice(chosen, table, _sentence(table, chosen, incumbent, objective, f"{space.words}; {words}"))
 

@@ -100,9 +100,10 @@ def _search(platform: Platform, found: Found, space: Space, split: Split, report
     policy, horizon, engine = platform.policy.search, space.incumbent.horizon, platform.engine(found)
     deadline = None if policy.max_seconds is None else time.perf_counter() + policy.max_seconds
 
-    def evaluate(configs: Sequence[InferenceConfig], share: float) -> Mapping[str, Losses]:
-        days = split.search[: round(share * len(split.search))]
-        rows = trial_rows(platform, engine, {horizon: configs}, {horizon: days}, report=report, deadline=deadline)
+    def evaluate(configs: Sequence[InferenceConfig]) -> Mapping[str, Losses]:
+        rows = trial_rows(
+            platform, engine, {horizon: configs}, {horizon: split.search}, report=report, deadline=deadline
+        )
         return losses_of(rows[horizon], policy.objective)
 
     tried = run_method(space, policy, evaluate, suggest)
@@ -116,7 +117,6 @@ def _search(platform: Platform, found: Found, space: Space, split: Split, report
         origins=split.search,
         seconds=_seconds(platform, engine, space),
         words=words,
-        dropped=tried.dropped,
     )
 
 

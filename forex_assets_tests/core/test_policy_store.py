@@ -55,6 +55,10 @@ def test_what_is_written_is_read_and_what_is_left_out_keeps_its_default(tmp_path
         ("age_days:", "age_days is null: it should be a valid integer"),
         ("false_alarms_per_year: .nan", "false_alarms_per_year is NaN: it should be a finite number"),
         ("false_alarms_per_year: true", "false_alarms_per_year is true: it should be a valid number"),
+        (
+            "search:\n  method: halving",
+            "search.method: halving was removed: it saved too little; use grid (every candidate) or",
+        ),
         ("decide_by: both", "decide_by is \"both\": it should be 'calibrated' or 'literal'"),
         ("drift:\n  act_from: none", "drift.act_from is \"none\": it should be 'LOW', 'MEDIUM' or 'HIGH'"),
         ("drift:", "drift is null: it should be a valid dictionary"),

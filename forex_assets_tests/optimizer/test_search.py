@@ -1,16 +1,15 @@
-"""Which candidate is chosen, by hand: ties to what is live, then the cheapest; halving gives the exhaustive answer."""
+"""Which candidate is chosen, by hand: ties to what is live, then the cheapest."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.policy import SearchPolicy
-from forex_assets.optimizer.methods import HALVING_ERROR, Tried, hopeless, run_method
+from forex_assets.optimizer.methods import Tried, run_method
 from forex_assets.optimizer.search import Losses, candidates_table, choose, standard_error
 from forex_assets.optimizer.space import Candidate, Space
 from forex_assets.optimizer.tables import CANDIDATES_SCHEMA
@@ -112,12 +111,9 @@ class World:
             each.fingerprint: np.maximum(common + offset + rng.normal(0, 0.8, origins), 0)
             for each, offset in zip(self.configs, offsets, strict=True)
         }
-        self.work = 0
 
-    def evaluate(self, configs: Sequence[InferenceConfig], share: float) -> dict[str, Losses]:
-        count = round(share * 126)
-        self.work += count * len(configs)
-        return {each.fingerprint: Losses(self.losses[each.fingerprint][:count], 1.0) for each in configs}
+    def evaluate(self, configs: Sequence[InferenceConfig]) -> dict[str, Losses]:
+        return {each.fingerprint: Losses(self.losses[each.fingerprint], 1.0) for each in configs}
 
     def run(self, **policy: Any) -> Tried:
         return run_method(space(*self.configs), SearchPolicy(**policy), self.evaluate, no_suggestion)
@@ -125,35 +121,6 @@ class World:
 
 def no_suggestion(grid: Mapping[str, Sequence[Any]], evaluate: Callable[..., float], *, count: int, seed: int) -> None:
     raise AssertionError("not optuna")
-
-
-def test_halving_gives_up_the_best_no_more_often_than_it_says() -> None:
-    lost, worlds, work = 0, 300, 0
-    for seed in range(worlds):
-        world = World([0.0] * 9 + [0.5] * 18, seed)
-        best = min(world.losses, key=lambda name: float(world.losses[name].mean()))
-        lost += best not in world.run(method="halving").losses
-        work += world.work
-    # Binomial: 300 searches at 1 % give 9 or more with a chance of .4 %.
-    assert lost <= 8, f"{lost} of {worlds}, stated {HALVING_ERROR:.0%}"
-    assert work < 0.99 * worlds * (1 / 3 + 2 / 3 + 1) * 27 * 126
-
-
-def test_halving_gives_up_the_hopeless_early_and_says_on_what() -> None:
-    tried = World([0.0, 0.0, 5.0, 6.0], 3).run(method="halving")
-    assert len(tried.losses) == 2
-    assert {len(each.values) for each in tried.dropped.values()} == {42}
-    assert "2 given up early" in tried.words
-
-
-def test_what_is_live_is_never_given_up() -> None:
-    tried = World([9.0, 0.0, 0.0], 3).run(method="halving")
-    assert config(20).fingerprint in tried.losses
-
-
-def test_equal_candidates_are_not_hopeless() -> None:
-    values = np.random.default_rng(0).gamma(2, 3, 42)
-    assert hopeless(losses({LIVE: values, CHEAP: values}), 27) == set()
 
 
 def test_random_tries_a_part_the_same_for_a_seed_and_always_what_is_live() -> None:
@@ -175,7 +142,7 @@ def test_optuna_finds_the_best_of_a_small_space_and_repeats_itself() -> None:
     }
     asked = list[str]()
 
-    def evaluate(tried: Sequence[InferenceConfig], share: float) -> dict[str, Losses]:
+    def evaluate(tried: Sequence[InferenceConfig]) -> dict[str, Losses]:
         asked.extend(each.fingerprint for each in tried)
         return {each.fingerprint: Losses(np.full(20, true[each.fingerprint]), 1.0) for each in tried}
 
@@ -191,19 +158,6 @@ def test_optuna_finds_the_best_of_a_small_space_and_repeats_itself() -> None:
     assert configs[0].fingerprint in first.losses
 
 
-def test_the_schema_is_kept_whatever_was_dropped() -> None:
-    tried = World([0.0, 0.0, 5.0], 3).run(method="halving")
-    world = World([0.0, 0.0, 5.0], 3)
-    table = candidates_table(
-        tried.losses, space(*world.configs), "crps", search_id="s", searched_at=NOW, seconds={}, words="",
-        dropped=tried.dropped,
-    ).table  # fmt: skip
-    given_up = table.filter(pl.col("rank").is_null())
-    assert given_up.height == 1
-    assert given_up["words"][0] == "given up early: hopeless on the first origins"
-    assert given_up["n"][0] == 42
-
-
 def test_what_differs_by_the_order_of_adding_only_is_a_tie() -> None:
     found = losses({LIVE: BASE + 1e-13, CHEAP: BASE, DEAR: BASE - 1e-13})
     assert choose(found, SPACE.candidates, LIVE.fingerprint) == LIVE.fingerprint
@@ -212,7 +166,7 @@ def test_what_differs_by_the_order_of_adding_only_is_a_tie() -> None:
 
 
 def test_a_suggested_candidate_that_time_ran_out_on_does_not_cut_the_others() -> None:
-    def evaluate(tried: Sequence[InferenceConfig], share: float) -> dict[str, Losses]:
+    def evaluate(tried: Sequence[InferenceConfig]) -> dict[str, Losses]:
         count = 3 if DEAR in tried else 8  # of DEAR three origins were run, and all are compared on those of all
         return {each.fingerprint: Losses(BASE[:count], 1.0) for each in tried}
 
@@ -226,12 +180,9 @@ def test_a_suggested_candidate_that_time_ran_out_on_does_not_cut_the_others() ->
     assert "2 of 3 candidates" in tried.words
 
 
-def test_a_candidate_that_no_method_came_to_is_not_said_to_be_hopeless() -> None:
-    found = losses({LIVE: BASE})
-    given_up = {CHEAP.fingerprint: Losses(BASE[:3], 1.0)}
+def test_a_candidate_that_no_method_came_to_is_named_as_not_tried() -> None:
     table = candidates_table(
-        found, SPACE, "crps", search_id="s", searched_at=NOW, seconds={}, words="", dropped=given_up
+        losses({LIVE: BASE}), SPACE, "crps", search_id="s", searched_at=NOW, seconds={}, words=""
     ).table
     words = dict(zip(table["candidate"], table["words"], strict=True))
-    assert words[CHEAP.fingerprint].startswith("given up early")
-    assert words[DEAR.fingerprint] == "not tried"
+    assert words == {LIVE.fingerprint: "", CHEAP.fingerprint: "not tried", DEAR.fingerprint: "not tried"}

@@ -132,7 +132,7 @@ def test_a_search_that_was_killed_goes_on_and_comes_to_the_same(platform: WidthP
         assert_frame_equal(lasting(resumed[horizon].table), lasting(choice.table), check_exact=True)
 
 
-@pytest.mark.parametrize("method", ["random", "optuna", "halving"])
+@pytest.mark.parametrize("method", ["random", "optuna"])
 def test_every_method_is_the_same_for_a_seed_from_nothing_and_keeps_what_is_live(
     platform: WidthPlatform, workspace: Path, method: str
 ) -> None:
