@@ -1,4 +1,4 @@
-"""Whether forecasts are any good: what came true, what would have, and how both compare with the walks."""
+"""Assets of accuracy: scored forecasts, backtest, scorecard, effect of copper."""
 
 from datetime import date
 
@@ -19,16 +19,18 @@ from forex_assets.accuracy.superiority import spa_p_value
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.conditions import on_new_inputs, on_saturdays
-from forex_assets.core.dagster.keys import table_key
 from forex_assets.core.dagster.metadata import column_schema, frame_metadata
+from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.core.plots import markdown_image
 from forex_assets.core.schemas import REALIZED_SCHEMA, empty, is_sample
+from forex_assets.core.session import Session
+from forex_assets.forecasts.engines import Engines
 from forex_assets.forecasts.forecast import COVARIATE_ENGINES
 from forex_assets.forecasts.ledger_store import LedgerStore
 from forex_assets.forecasts.realized import realize
+from forex_assets.forecasts.resources import ForecastEngines
 from forex_assets.market.alignment import lead_lag
 from forex_assets.market.ingestion import truths
-from forex_assets.platform import Platform, PlatformResource
 
 
 @dg.asset(
@@ -42,29 +44,28 @@ from forex_assets.platform import Platform, PlatformResource
     owners=names.OWNERS,
     metadata=column_schema(REALIZED_SCHEMA),
     automation_condition=on_new_inputs(),
-    description="Every forecast in the ledger beside the sessions that came true, by step, with its scores and the "
-    "walks' on the same dates. Provisional prices and bad ticks are no truth.",
+    description="Forecasts of the ledger beside the prices that came true, by step, with scores of the forecast and "
+    "of both no-change benchmarks on the same dates. Provisional prices and bad ticks are left out.",
 )
 def realized(
-    context: dg.AssetExecutionContext, platform: PlatformResource, usdclp: pl.DataFrame
+    context: dg.AssetExecutionContext, session: SessionResource, usdclp: pl.DataFrame
 ) -> dict[str, pl.DataFrame]:
-    """One row a forecast and step; scores of rows that have not changed are taken over."""
-    ready = platform.platform()
-    prices = truths(ready.session, usdclp)
-    ledger, tables = LedgerStore(ready.warehouse), {}
+    """Returns one row a forecast and step; scores of unchanged rows are kept."""
+    run = session.session()
+    prices, ledger, tables = truths(run, usdclp), LedgerStore(run.tables), {}
     for horizon in context.partition_keys:
-        previous = ready.warehouse.read(table_key(keys.REALIZED), horizon)
-        tables[horizon] = realize(ledger.read(horizon), prices, ready.now, previous=previous)
+        previous = run.tables.read(names.REALIZED, horizon)
+        tables[horizon] = realize(ledger.read(horizon), prices, run.now, previous=previous)
         context.add_asset_metadata(_counts(tables[horizon]), keys.REALIZED, horizon)
     return tables
 
 
 class BacktestSettings(dg.Config):
-    """Which origins to run through the engine that forecasts are made with; as it stands, five years of weekly ones."""
+    """Past test dates of a backtest; by default five years of weekly ones."""
 
     first: str | None = Field(None, description="first origin, such as 2021-01-01; five years before the last if empty")
     last: str | None = Field(None, description="last origin; yesterday if empty")
-    every: str = Field("1w", description="how far origins are apart: 1d, 1w, 2w, 1m")
+    every: str = Field("1w", description="spacing of the origins: 1d, 1w, 2w, 1m")
 
     def origins(self) -> Origins:
         """The dates as `Origins`."""
@@ -82,25 +83,26 @@ class BacktestSettings(dg.Config):
     owners=names.OWNERS,
     metadata=column_schema(REALIZED_SCHEMA),
     automation_condition=on_saturdays(),
-    description="What the configured engine would have said on past dates, each origin seeing only what was available "
-    "at it, beside what came true. Bands are calibrated by errors known before each origin; forecasts use them too.",
+    description="Forecasts of the current settings from past test dates, without look-ahead, beside the prices that "
+    "came true. Bands are calibrated by errors known before each date; current forecasts use these errors too.",
 )
 def backtest(
-    context: dg.AssetExecutionContext, config: BacktestSettings, platform: PlatformResource
+    context: dg.AssetExecutionContext, config: BacktestSettings, session: SessionResource, engines: ForecastEngines
 ) -> dict[str, pl.DataFrame]:
-    """One row an origin and step; origins that were run before on the same data are not run again."""
-    ready, tables = platform.platform(), {}
+    """Returns one row an origin and step; stored origins on the same data are not run again."""
+    run, tables = session.session(), {}
     for horizon in context.partition_keys:
         rows, skipped = run_backtest(
-            ready,
+            run,
+            engines.of(run),
             horizon,
             origins=config.origins(),
-            with_stored=True,  # a quick look must not shorten what calibration rests on
+            with_stored=True,  # a run over few dates must not shorten what calibration rests on
             report=lambda done, total, name=horizon: context.log.info(f"{name}: {done} of {total} origins"),  # type: ignore[misc]
         )
         tables[horizon] = rows
-        shown = _counts(rows) | {"skipped": len(skipped), "skipped_because": "; ".join(skipped[:3]) or "none"}
-        context.add_asset_metadata(shown, keys.BACKTEST, horizon)
+        skips = {"skipped": len(skipped), "skipped_because": "; ".join(skipped[:3]) or "none"}
+        context.add_asset_metadata(_counts(rows) | skips, keys.BACKTEST, horizon)
     return tables
 
 
@@ -112,20 +114,24 @@ def backtest(
     owners=names.OWNERS,
     metadata=column_schema(SCORECARD_SCHEMA),
     automation_condition=on_new_inputs(keys.REALIZED, keys.BACKTEST),
-    description="How wrong, how sure and how much better than no change: by record (ledger, replay, backtest), horizon "
-    "and span, each figure beside the random walk's and the EWMA walk's on the same dates.",
+    description="Accuracy by record (ledger, replay, backtest), horizon and period: errors, coverage of the bands, and "
+    "improvement over no change, against the random walk and the EWMA walk on the same dates.",
 )
-def scorecard_asset(context: dg.AssetExecutionContext, platform: PlatformResource) -> pl.DataFrame:
-    """The card of everything realized."""
-    ready = platform.platform()
-    rows = realized_rows(ready)
-    card = scorecard(rows, ready.settings.as_of_date)
-    shown = frame_metadata(card)
+def scorecard_asset(context: dg.AssetExecutionContext, session: SessionResource) -> pl.DataFrame:
+    """Returns the scorecard of all realized forecasts."""
+    run = session.session()
+    rows = realized_rows(run)
+    card = scorecard(rows, run.today)
+    metadata = frame_metadata(card)
     for record in rows["record"].unique().sort():
-        own, part = card.filter(pl.col("record") == record), rows.filter(pl.col("record") == record)
-        plot = scorecard_plot(own, part, f"USD/CLP forecasts: {record}", is_sample(rows))
-        shown[f"plot_{record}"] = dg.MetadataValue.md(markdown_image(plot, f"scorecard of the {record}"))
-    context.add_output_metadata(shown)
+        plot = scorecard_plot(
+            card.filter(pl.col("record") == record),
+            rows.filter(pl.col("record") == record),
+            f"USD/CLP forecasts: {record}",
+            is_sample(rows),
+        )
+        metadata[f"plot_{record}"] = dg.MetadataValue.md(markdown_image(plot, f"scorecard of the {record}"))
+    context.add_output_metadata(metadata)
     return card
 
 
@@ -138,42 +144,46 @@ def scorecard_asset(context: dg.AssetExecutionContext, platform: PlatformResourc
     kinds={"polars", "parquet"},
     owners=names.OWNERS,
     metadata=column_schema(COPPER_EFFECT_SCHEMA),
-    # New features come every evening; what copper is worth changes only with the backtest.
-    automation_condition=on_new_inputs().ignore(dg.AssetSelection.assets(keys.FEATURES)),
-    description="Whether copper helps: the backtest's fans against the same fans moved by a ridge on the ten features, "
-    "fitted at each origin on what had come true by then; for Chronos-2, itself with and without the features. With "
-    "intervals, by year and in words.",
+    # Features come every evening; the effect of copper changes only with the backtest.
+    automation_condition=on_new_inputs().ignore(dg.AssetSelection.assets(keys.FEATURES)),  # type: ignore[attr-defined]
+    description="Whether copper helps: the backtest's fans against the same fans moved by a ridge regression on the "
+    "ten features, fitted at each date on what was known; for Chronos-2, its fans with and without the features. By "
+    "year, with intervals, in words.",
 )
-def copper_effect_asset(context: dg.AssetExecutionContext, platform: PlatformResource) -> dict[str, pl.DataFrame]:
-    """One row a comparison and scope."""
-    ready, tables = platform.platform(), {}
-    features = ready.warehouse.read(table_key(keys.FEATURES))
-    prices = [ready.warehouse.read(table_key(key)) for key in (keys.COPPER, keys.USDCLP)]
+def copper_effect_asset(
+    context: dg.AssetExecutionContext, session: SessionResource, engines: ForecastEngines
+) -> dict[str, pl.DataFrame]:
+    """Returns one row a comparison and scope."""
+    run, tables = session.session(), {}
+    features = run.tables.read(names.FEATURES)
+    copper, peso = (run.tables.read(name) for name in (names.COPPER, names.USDCLP))
     for horizon in context.partition_keys:
-        rows = ready.warehouse.read(table_key(keys.BACKTEST), horizon)
+        rows = run.tables.read(names.BACKTEST, horizon)
         if rows is None:
             raise dg.Failure(f"no backtest of {horizon} to compare on; make it with `forex-assets backtest`")
         if features is None:
             raise dg.Failure("no copper features to compare with; make them with `forex-assets ingest`")
-        table = _with_and_without(ready, horizon, rows, features)
+        table = _with_and_without(run, engines.of(run), horizon, rows, features)
         tables[horizon] = table
-        compared = table["comparison"].unique(maintain_order=True)
-        shown = {f"verdict_{name}": verdict_on_copper(table, name) for name in compared}
-        if prices[0] is not None and prices[1] is not None:
-            lags = lead_lag(prices[0], prices[1]).to_dicts()
-            shown["lead_lag"] = dg.MetadataValue.table([dg.TableRecord(row) for row in lags])
-        context.add_asset_metadata(frame_metadata(table) | shown, keys.COPPER_EFFECT, horizon)
+        comparisons = table["comparison"].unique(maintain_order=True)
+        metadata = frame_metadata(table) | {f"verdict_{name}": verdict_on_copper(table, name) for name in comparisons}
+        if copper is not None and peso is not None:
+            lags = lead_lag(copper, peso).to_dicts()
+            metadata["lead_lag"] = dg.MetadataValue.table([dg.TableRecord(row) for row in lags])
+        context.add_asset_metadata(metadata, keys.COPPER_EFFECT, horizon)
     return tables
 
 
-def _with_and_without(ready: Platform, horizon: str, rows: pl.DataFrame, features: pl.DataFrame) -> pl.DataFrame:
-    """What copper would change: as covariates where the engine reads them, else and besides as a move of the fan."""
+def _with_and_without(
+    session: Session, engines: Engines, horizon: str, rows: pl.DataFrame, features: pl.DataFrame
+) -> pl.DataFrame:
+    """Compares fans with and without copper: as covariates where the engine reads them, and as a move of the fan."""
     tables = []
-    engine, _ = choose_engine(ready, horizon, "auto")
+    engine, _ = choose_engine(session, engines, horizon, "auto")
     if engine.name in COVARIATE_ENGINES:
         days = Origins(days=tuple(rows["as_of"].unique().sort()))
         runs = {
-            uses: run_backtest(ready, horizon, origins=days, uses_copper=uses)[0].filter("is_target")
+            uses: run_backtest(session, engines, horizon, origins=days, uses_copper=uses)[0].filter("is_target")
             for uses in (True, False)
         }
         rows = runs[False]
@@ -182,16 +192,16 @@ def _with_and_without(ready: Platform, horizon: str, rows: pl.DataFrame, feature
     return pl.concat(tables)
 
 
-def realized_rows(ready: Platform) -> pl.DataFrame:
-    """All that has come true of ledger and backtest, every horizon; no rows where there is nothing yet."""
-    frames = [empty(REALIZED_SCHEMA)]
-    for key in (keys.REALIZED, keys.BACKTEST):
-        name = table_key(key)
-        stored = (ready.warehouse.read(name, horizon) for horizon in ready.warehouse.partitions(name))
-        frames += [frame for frame in stored if frame is not None]
-    return pl.concat(frames)
+def realized_rows(session: Session) -> pl.DataFrame:
+    """Reads the scored rows of ledger and backtest, all horizons; no rows where there are none."""
+    stored = (
+        session.tables.read(name, horizon)
+        for name in (names.REALIZED, names.BACKTEST)
+        for horizon in session.tables.partitions(name)
+    )
+    return pl.concat([empty(REALIZED_SCHEMA), *(frame for frame in stored if frame is not None)])
 
 
 def _counts(rows: pl.DataFrame) -> dict[str, object]:
-    """What the UI shows of one horizon's realized rows."""
+    """Row counts of one horizon for the UI."""
     return frame_metadata(rows, forecasts=rows["as_of"].n_unique(), at_target=int(rows["is_target"].sum()))

@@ -55,7 +55,7 @@ def backtest(
 
     origins = Origins(_date("--from", first), _date("--to", last), every)
     try:
-        origins.dates(platform)
+        origins.dates(platform.session.today)
     except ValueError as error:
         fail(str(error), BAD_USAGE)
     rows = run_backtests(err, platform, horizons, engine, origins)

@@ -26,7 +26,8 @@ def run_backtests(
         for horizon in horizons:
             task = progress.add_task(f"backtest {horizon}", total=None)
             rows, skipped = run_backtest(
-                platform,
+                platform.session,
+                platform.engines,
                 horizon,
                 engine_name=engine,
                 origins=origins,

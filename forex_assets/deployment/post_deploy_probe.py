@@ -66,7 +66,7 @@ def _origin(platform: Platform, horizon: str) -> Origin:
         EngineError: no prices are stored.
         ValueError: none is usable, or they are older than the horizon is long.
     """
-    rows = usable(inputs_of(platform)[0])
+    rows = usable(inputs_of(platform.session)[0])
     if rows.is_empty():
         raise ValueError("every stored price is quarantined, or later than the clock")
     values = rows[USDCLP.value].to_numpy().astype(np.float64)

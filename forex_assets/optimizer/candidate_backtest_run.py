@@ -34,7 +34,7 @@ def splits_of(platform: Platform, horizons: Sequence[str]) -> dict[str, Split]:
     Raises:
         EngineError: no prices are stored.
     """
-    sessions = usable(inputs_of(platform)[0]).filter(~pl.col("is_provisional"))["session"]
+    sessions = usable(inputs_of(platform.session)[0]).filter(~pl.col("is_provisional"))["session"]
     calendar, policy = platform.calendar(USDCLP), platform.policy
     if sessions.len() <= MIN_SESSIONS:
         words = f"{sessions.len()} usable sessions, more than {MIN_SESSIONS} are needed"
@@ -71,7 +71,7 @@ def trial_rows(
         EngineError: the engine cannot do what a config asks, or no prices are stored.
         WarehouseError: the trials cannot be kept.
     """
-    prices, features = inputs_of(platform)
+    prices, features = inputs_of(platform.session)
     store, key = BacktestStore(platform.warehouse, root=TRIALS), engine_key(engine.name, engine.model, "all")
     done = {horizon: _newest(store.read(horizon, key)) for horizon in configs}
     total = len({day for days in origins.values() for day in days})

@@ -23,7 +23,7 @@ def newest_fans(platform: Platform, sides: Mapping[str, Side]) -> tuple[pl.DataF
     Returns:
         The prices (`USDCLP_SCHEMA`), and `FORECAST_SCHEMA` by title.
     """
-    prices, features = inputs_of(platform)
+    prices, features = inputs_of(platform.session)
     last, fans = usable(prices)["session"][-1], {}
     for name, side in sides.items():
         target = target_of(side.config.horizon, platform.settings.as_of_date, last, platform.calendar(USDCLP))

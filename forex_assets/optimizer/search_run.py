@@ -135,7 +135,7 @@ def _remarks(platform: Platform, found: Found, horizon: str, deadline: float | N
 def search_id(platform: Platform, engine: Engine, space: Space, split: Split) -> str:
     """Names a search by what it depends on: candidates, origins, model, method, and every price that was known."""
     policy = platform.policy.search
-    prices, features = inputs_of(platform)
+    prices, features = inputs_of(platform.session)
     parts = (
         *(each.config.fingerprint for each in space.candidates),
         *(day.isoformat() for day in split.search),
@@ -151,7 +151,7 @@ def _seconds(platform: Platform, engine: Engine, space: Space) -> dict[str, floa
 
     Taken once for settings that differ in nothing that costs time: temperature and calibration do not.
     """
-    values = usable(inputs_of(platform)[0])[USDCLP.value].to_numpy().astype(np.float64)
+    values = usable(inputs_of(platform.session)[0])[USDCLP.value].to_numpy().astype(np.float64)
     origin = Origin(values, days_of(space.incumbent.horizon) * SESSIONS_A_WEEK // 7, {})
     made, taken = dict[tuple[object, ...], float](), {}
     # The first is never like the others.

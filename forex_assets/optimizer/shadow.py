@@ -70,7 +70,7 @@ def shadow_forecast(platform: Platform, horizon: str) -> pl.DataFrame | None:
         return None
     found, config = platform.model_for(shadow.config)
     engine = platform.engine(found)
-    prices, features = inputs_of(platform)
+    prices, features = inputs_of(platform.session)
     target = target_of(horizon, today, usable(prices)["session"][-1], platform.calendar(USDCLP))
     calibration = _calibration(platform, engine, config, target.steps) if config.is_calibrated else None
     return make_forecast(engine, config, target, prices, features, clock=time.perf_counter, calibration=calibration)

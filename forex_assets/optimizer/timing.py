@@ -85,7 +85,7 @@ def by_turns(pairs: Sequence[tuple[Callable[[], None], Callable[[], None]]], clo
 
 def _origins(platform: Platform, champion: Side, challenger: Side, days: Sequence[date]) -> list[tuple[Origin, Origin]]:
     """What each side may see of each day."""
-    prices, features = inputs_of(platform)
+    prices, features = inputs_of(platform.session)
     past, calendar, made = Past(prices), platform.calendar(USDCLP), []
     for day in days:
         known, _ = past.at(day)

@@ -12,12 +12,11 @@ from forex_assets.accuracy.scorecard import scorecard
 from forex_assets.core.calendar import issue_instant
 from forex_assets.core.dagster import keys
 from forex_assets.core.schemas import REALIZED_SCHEMA, SAMPLE_SOURCE, USDCLP_SCHEMA
-from forex_assets.core.settings import load_settings
+from forex_assets.core.session import open_session
 from forex_assets.core.store.warehouse import Warehouse
 from forex_assets.forecasts.ledger_store import LedgerStore
 from forex_assets.forecasts.realized import realize
 from forex_assets.locations.forecasting import build
-from forex_assets.platform import Platform
 from forex_assets_tests.accuracy.test_scorecard import TODAY
 from forex_assets_tests.accuracy.test_scorecard import realized as outcomes
 from forex_assets_tests.forecasts.test_quality import ORIGIN, SESSIONS, fan
@@ -40,7 +39,7 @@ def judged(key: dg.AssetKey) -> tuple[bool, str]:
 def warehouse(workspace: Path, environment: Callable[..., None]) -> Warehouse:
     """Two forecasts in the ledger, the prices of all their sessions, and both scored."""
     environment(FOREX_AS_OF="2025-06-20")
-    warehouse = Platform(load_settings()).warehouse
+    warehouse = open_session().tables
     store = LedgerStore(warehouse)
     for number in range(2):
         made = fan().with_columns(data_fingerprint=pl.lit(f"{number:064d}"), q50=pl.col("q50") + number / 10)
@@ -129,7 +128,7 @@ def test_without_any_forecast_nothing_is_covered(workspace: Path) -> None:
 
 def keep_card(rows: pl.DataFrame) -> None:
     """The card of realized forecasts, where the check reads it."""
-    Platform(load_settings()).warehouse.write("accuracy/scorecard", scorecard(rows, TODAY))
+    open_session().tables.write("accuracy/scorecard", scorecard(rows, TODAY))
 
 
 def test_bands_that_do_not_hold_are_named_with_what_they_held(workspace: Path) -> None:

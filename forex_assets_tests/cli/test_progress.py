@@ -10,6 +10,7 @@ from rich.console import Console
 from forex_assets.accuracy.backtest_run import Origins, run_backtest
 from forex_assets.cli.progress import run_backtests
 from forex_assets.core.schemas import REALIZED_SCHEMA
+from forex_assets.core.settings import load_settings
 from forex_assets.forecasts.engine import EngineError
 from forex_assets.platform import Platform
 from forex_assets_tests.accuracy.test_backtest_run import ORIGINS, WEEKS, with_prices
@@ -17,7 +18,8 @@ from forex_assets_tests.accuracy.test_backtest_run import ORIGINS, WEEKS, with_p
 
 @pytest.fixture
 def platform(workspace: Path) -> Platform:
-    return with_prices()
+    with_prices()
+    return Platform(load_settings())
 
 
 def screen(*, is_terminal: bool) -> tuple[Console, io.StringIO]:
@@ -30,7 +32,7 @@ def test_the_rows_of_all_horizons_come_back_in_the_order_asked_for(platform: Pla
     rows = run_backtests(console, platform, ["15d", "7d"], "ewma", ORIGINS)
     assert dict(rows.schema) == REALIZED_SCHEMA
     assert rows["horizon"].unique(maintain_order=True).to_list() == ["15d", "7d"]
-    alone = run_backtest(platform, "15d", engine_name="ewma", origins=ORIGINS)[0]
+    alone = run_backtest(platform.session, platform.engines, "15d", engine_name="ewma", origins=ORIGINS)[0]
     assert rows.head(alone.height).equals(alone)
 
 
@@ -52,7 +54,7 @@ def test_a_pipe_gets_no_bar_and_nothing_to_clean_up(platform: Platform) -> None:
 def test_origins_that_were_passed_over_are_counted_and_the_first_three_named(platform: Platform) -> None:
     console, out = screen(is_terminal=False)
     early = Origins(date(2023, 3, 1), date(2023, 6, 30))
-    dates = early.dates(platform)
+    dates = early.dates(platform.session.today)
     rows = run_backtests(console, platform, ["7d"], "ewma", early)
     skipped = [day for day in dates if day not in set(rows["as_of"])]
     assert len(skipped) > 3

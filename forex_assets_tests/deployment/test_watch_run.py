@@ -273,7 +273,7 @@ def test_before_the_first_look_the_state_says_where_looks_are_made(scene: Scene)
 def issue(scene: Scene, days: Sequence[date]) -> None:
     """Forecasts by the live settings, kept in the ledger as if issued on those days."""
     config = scene.platform.configs.read("7d")
-    table, calendar = inputs_of(scene.platform)[0], scene.platform.calendar(USDCLP)
+    table, calendar = inputs_of(scene.platform.session)[0], scene.platform.calendar(USDCLP)
     for day in days:
         known = table.filter(pl.col("session") <= day)
         target = target_of("7d", day, known["session"][-1], calendar)

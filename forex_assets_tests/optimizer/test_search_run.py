@@ -72,7 +72,7 @@ def test_the_losses_are_those_of_the_plain_backtest_on_those_days(
     fill(workspace, tables)
     walk = Platform(load_settings())
     days = splits_of(walk, ["7d"])["7d"].search
-    plain, _ = run_backtest(walk, "7d", engine_name="ewma", origins=Origins(days=days))
+    plain, _ = run_backtest(walk.session, walk.engines, "7d", engine_name="ewma", origins=Origins(days=days))
     table = run_search(walk, ["7d"])["7d"].table
     assert walk.configs.read("7d").is_calibrated
     own = plain.filter("is_target")
