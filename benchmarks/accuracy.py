@@ -84,7 +84,8 @@ def entrant(label: str, samples: int, seed: int) -> Entrant:
         representation=ours.get("representation", "anchored"),
         seed=seed,
     )
-    sources = [*SHARED_SOURCES, "forecasts/chronos/model.py", "forecasts/chronos/sampler.py"]
+    chronos = [f"forecasts/chronos/{name}.py" for name in ("decoder", "feeding", "model", "sampler")]
+    sources = [*SHARED_SOURCES, *chronos]
     weights = sorted(file for pattern in ("*.json", "*.safetensors", "*.bin") for file in folder.glob(pattern))
     return Entrant(engine.model, engine, config, _digest(sources, weights))
 

@@ -27,7 +27,7 @@ from forex_assets.core.fan import Array, fan_of_paths
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.policy import SearchPolicy
 from forex_assets.forecasts.chronos.model import ChronosEngine
-from forex_assets.forecasts.engine import Ask, Origin
+from forex_assets.forecasts.engine import GridRequest, Origin
 from forex_assets.forecasts.representation import decode_paths, encode
 from forex_assets.optimizer.space import space_of
 
@@ -49,7 +49,7 @@ CHRONOS = {
     "top_p": 1.0,
 }
 SHAPE = {"d_model": 256, "d_kv": 64, "d_ff": 1024, "num_layers": 4, "num_decoder_layers": 4, "num_heads": 4}
-TOKENS = {"pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0}
+TOKENS = {"pad_token_id": 0, "eos_token_id": 1, "decoderstart_token_id": 0}
 
 
 def build_t5(folder: Path) -> str:
@@ -90,7 +90,7 @@ def prices_of(seed: int) -> Array:
     return np.asarray(900 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0, 0.006, 1000))))
 
 
-def settings() -> list[Ask]:
+def settings() -> list[GridRequest]:
     """All that a search of four horizons asks of one origin: 27 settings each, without merging."""
     asks = []
     for horizon, steps in STEPS.items():
@@ -99,11 +99,11 @@ def settings() -> list[Ask]:
                 for temperature in SearchPolicy().temperature:
                     sampling = {"num_samples": count, "temperature": temperature}
                     config = InferenceConfig(horizon=horizon, model="m", context_length=length, **sampling)
-                    asks.append(Ask(config, steps))
+                    asks.append(GridRequest(config, steps))
     return asks
 
 
-def plain(pipeline: Any, prices: Array, asks: list[Ask]) -> None:
+def plain(pipeline: Any, prices: Array, asks: list[GridRequest]) -> None:
     """Each setting by a call of the library's own."""
     import torch
 
@@ -116,7 +116,7 @@ def plain(pipeline: Any, prices: Array, asks: list[Ask]) -> None:
         fan_of_paths(decode_paths(paths[0].double().numpy() * 0.01, encoded))
 
 
-def fast(engine: ChronosEngine, prices: Array, asks: list[Ask]) -> None:
+def fast(engine: ChronosEngine, prices: Array, asks: list[GridRequest]) -> None:
     """All of them in one call of ours."""
     engine.forecast_grid([Origin(prices, 1, {})], [asks])
 
@@ -148,14 +148,15 @@ def logits_apart(pipeline: Any, engine: ChronosEngine) -> tuple[float, int]:
     """Largest difference of our logits from the library's on a sampled path, as a share of the largest; its tokens."""
     import torch
 
-    from forex_assets.forecasts.chronos.sampler import Decoder, T5Sampler, _start_token
+    from forex_assets.forecasts.chronos.decoder import Decoder, start_token
+    from forex_assets.forecasts.chronos.sampler import T5Sampler
 
     encoded = encode(prices_of(7), "anchored", 180)
     context = torch.tensor(encoded.values, dtype=torch.float32)
     with torch.inference_mode():
         ids, mask, _ = pipeline.tokenizer.context_input_transform(context[None])
         read = T5Sampler(pipeline, 1.0).encode_one(context)
-        decoder, told = Decoder(pipeline.inner_model, read.attend, 1, 64), _start_token(pipeline.inner_model)
+        decoder, told = Decoder(pipeline.inner_model, read.attend, 1, 64), start_token(pipeline.inner_model)
         fed, ours = [told], []
         for step in range(64):
             logits = decoder.logits(torch.tensor([fed[-1]]), step)
@@ -202,7 +203,7 @@ def memory(side: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         engine = ChronosEngine(build_t5(Path(folder)))
         pipeline, asks = engine._pipeline(), settings()
-        fast(engine, prices_of(0), [Ask(asks[0].config, 2)])
+        fast(engine, prices_of(0), [GridRequest(asks[0].config, 2)])
         Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak is counted anew from here
         before = _status("VmRSS")
         if side == "plain":  # the largest call decides: its copies are gone before the next
@@ -237,7 +238,7 @@ def bolt(folder: Path, count: int = 64) -> tuple[list[float], float]:
 
     def together(cell: int) -> None:
         began = time.process_time()
-        engine.forecast_grid(origins, [[Ask(config, 21)]] * count)
+        engine.forecast_grid(origins, [[GridRequest(config, 21)]] * count)
         taken.append(1000 * (time.process_time() - began) / count)
 
     one_by_one(0), together(0)
@@ -280,7 +281,7 @@ def embedded_ratio(cells: int) -> list[float]:
     base = InferenceConfig(
         horizon="7d", model="embedded", context_length=180, num_samples=200, temperature=1.0, representation="returns"
     )
-    asks = [Ask(each.config, 5) for each in space_of(base, engine.traits, SearchPolicy()).candidates]
+    asks = [GridRequest(each.config, 5) for each in space_of(base, engine.traits, SearchPolicy()).candidates]
     scale = float(pipeline.inner_model.config.forex_assets["context_scale"])
 
     def one_by_one(cell: int) -> None:

@@ -18,7 +18,7 @@ from forex_assets.core.session import Branch, Session, session_on
 from forex_assets.core.settings import Settings
 from forex_assets.core.store.warehouse import Warehouse
 from forex_assets.deployment.deployment_store import DeploymentStore, deployments_of
-from forex_assets.forecasts.chronos.finder import Found
+from forex_assets.forecasts.chronos.finder import ResolvedModel
 from forex_assets.forecasts.engine import Engine
 from forex_assets.forecasts.engines import Engines, engines_of
 from forex_assets.market.price_sources import PriceSources, calendar_of
@@ -117,13 +117,13 @@ class Platform:
     def sample(self) -> SampleMarket:
         return self.sources.sample()
 
-    def find_model(self, configured: str) -> Found:
+    def find_model(self, configured: str) -> ResolvedModel:
         return self.engines.find(configured)
 
-    def model_for(self, config: InferenceConfig) -> tuple[Found, InferenceConfig]:
+    def model_for(self, config: InferenceConfig) -> tuple[ResolvedModel, InferenceConfig]:
         return self.engines.resolve(config)
 
-    def engine(self, found: Found) -> Engine:
+    def engine(self, found: ResolvedModel) -> Engine:
         return self.engines.engine(found)
 
 

@@ -12,7 +12,7 @@ from forex_assets.core.config_store import ConfigError
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import COPPER_SCHEMA, FORECAST_SCHEMA, SAMPLE_SOURCE, USDCLP_SCHEMA
 from forex_assets.core.settings import unknown_names
-from forex_assets.forecasts.chronos.model import check_settings
+from forex_assets.forecasts.chronos.settings_check import check_settings
 from forex_assets.forecasts.engine import EngineError
 from forex_assets.market.prices import COPPER, USDCLP, PriceSeries
 from forex_assets.platform import Platform

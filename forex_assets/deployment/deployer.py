@@ -364,8 +364,6 @@ class Deployer:
     def _kept(self, record: DeploymentRecord) -> DeploymentRecord:
         try:
             self.store.add(record)
-        except (
-            WarehouseError
-        ) as error:  # the disk that failed the deployment fails its record too
+        except WarehouseError as error:  # the disk that failed the deployment fails its record too
             return record.model_copy(update={"reason": f"{record.reason}; and the record cannot be written: {error}"})
         return record

@@ -1,4 +1,4 @@
-"""The ports of forecasting engines: origins in, fans out; one config for all of them, or many at once for a search."""
+"""Ports of forecasting engines: origins in, fans out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from forex_assets.core.inference_config import InferenceConfig
 
 
 class EngineError(Exception):
-    """An engine cannot do what it was asked; the message names the setting, its value and the remedy."""
+    """An engine cannot forecast; the message names the setting, its value and the remedy."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What an engine may see of one origin.
+    """Inputs of one forecast.
 
     Attributes:
         prices: CLP per USD by session, oldest first, ending at the last known session; shape (n,).
         steps: sessions to forecast.
-        covariates: past values by name, each of shape (n,) on the same sessions, NaN where unknown; empty where none.
+        covariates: past values by name, each of shape (n,) on the same sessions, NaN where unknown; may be empty.
     """
 
     prices: Array
@@ -37,27 +37,27 @@ class Engine(Protocol):
 
     @property
     def model(self) -> str:
-        """Hub id or folder name of the model; the engine's name where it has none."""
+        """Hub id or folder name of the model; the engine's name without one."""
         ...
 
     def forecast(self, origins: Sequence[Origin], config: InferenceConfig) -> list[Fan]:
-        """One fan an origin, in order; the same input and seed give the same fan, bit for bit.
+        """One fan an origin, in order; bit for bit the same for the same input and seed.
 
-        An origin's fan depends on nothing but the origin and the config, never on its neighbours in the call.
+        A fan depends on its origin and the config only, never on other origins in the call.
 
         Raises:
-            EngineError: the config asks for what the model does not have.
+            EngineError: the config needs what the model lacks.
         """
         ...
 
 
 @dataclass(frozen=True)
 class EngineTraits:
-    """What a search has to know of an engine before it tries anything.
+    """Properties of an engine that bound a search.
 
     Attributes:
-        settings: fields of `InferenceConfig` that change its fans; others are left out of a search.
-        longest_context: sessions beyond which a longer context changes nothing; None where there is no such length.
+        settings: fields of `InferenceConfig` that change its fans.
+        longest_context: sessions beyond which a longer context changes nothing; None for no limit.
     """
 
     settings: tuple[str, ...] = ()
@@ -65,18 +65,18 @@ class EngineTraits:
 
 
 def traits_of(engine: Engine) -> EngineTraits:
-    """The engine's own `traits`; a walk or a peer has no settings at all."""
+    """The engine's own `traits`; empty for engines without settings."""
     traits = getattr(engine, "traits", None)
     return traits if isinstance(traits, EngineTraits) else EngineTraits()
 
 
 @dataclass(frozen=True)
-class Ask:
-    """One fan that a search wants of an origin.
+class GridRequest:
+    """One fan that a search requests.
 
     Attributes:
-        config: settings; of any horizon.
-        steps: sessions to forecast, whatever the origin's own.
+        config: settings of any horizon.
+        steps: sessions to forecast; overrides the origin's.
     """
 
     config: InferenceConfig
@@ -85,25 +85,27 @@ class Ask:
 
 @runtime_checkable
 class GridEngine(Protocol):
-    """Port: an engine that makes fans of many configs from one origin, and shares what they have in common."""
+    """Port: an engine that shares work between many configs of one origin."""
 
-    def forecast_grid(self, origins: Sequence[Origin], asks: Sequence[Sequence[Ask]]) -> list[list[Fan]]:
-        """Fans of `asks[i]` from `origins[i]`, in order.
+    def forecast_grid(self, origins: Sequence[Origin], requests: Sequence[Sequence[GridRequest]]) -> list[list[Fan]]:
+        """Fans of `requests[i]` from `origins[i]`, in order.
 
-        Each fan has the law of `Engine.forecast` with its config, and the numbers too up to rounding: configs that
+        Each fan has the distribution of `Engine.forecast` with its config, and its numbers up to rounding. Configs that
         differ in samples or steps share their draws, so that their comparison is paired.
 
         Raises:
-            EngineError: a config asks for what the model does not have.
+            EngineError: a config needs what the model lacks.
         """
         ...
 
 
-def forecast_grid(engine: Engine, origins: Sequence[Origin], asks: Sequence[Sequence[Ask]]) -> list[list[Fan]]:
-    """`GridEngine.forecast_grid` by any engine, one fan at a time where it knows no other way."""
+def forecast_grid(
+    engine: Engine, origins: Sequence[Origin], requests: Sequence[Sequence[GridRequest]]
+) -> list[list[Fan]]:
+    """`GridEngine.forecast_grid` by any engine, one fan at a time if it shares no work."""
     if isinstance(engine, GridEngine):
-        return engine.forecast_grid(origins, asks)
+        return engine.forecast_grid(origins, requests)
     return [
-        [engine.forecast([Origin(origin.prices, ask.steps, origin.covariates)], ask.config)[0] for ask in wanted]
-        for origin, wanted in zip(origins, asks, strict=True)
+        [engine.forecast([Origin(origin.prices, r.steps, origin.covariates)], r.config)[0] for r in row]
+        for origin, row in zip(origins, requests, strict=True)
     ]

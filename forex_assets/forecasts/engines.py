@@ -6,7 +6,7 @@ from typing import Literal
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.settings import Settings
 from forex_assets.forecasts.baselines import EwmaEngine
-from forex_assets.forecasts.chronos.finder import Found, effective_config, find_model, label_of
+from forex_assets.forecasts.chronos.finder import ResolvedModel, effective_config, find_model, label_of
 from forex_assets.forecasts.engine import Engine
 
 
@@ -24,16 +24,16 @@ class Engines:
     device: Literal["auto", "cpu", "cuda"]
     dtype: Literal["float32", "bfloat16"]
 
-    def find(self, configured: str) -> Found:
+    def find(self, configured: str) -> ResolvedModel:
         """The model used for a config that names `configured`, and why."""
         return find_model(self.model, configured)
 
-    def resolve(self, config: InferenceConfig) -> tuple[Found, InferenceConfig]:
+    def resolve(self, config: InferenceConfig) -> tuple[ResolvedModel, InferenceConfig]:
         """The model for a config, and the settings it runs with: others where the embedded model stands in."""
         found = self.find(config.model)
         return found, effective_config(config, found)
 
-    def engine(self, found: Found) -> Engine:
+    def engine(self, found: ResolvedModel) -> Engine:
         """The engine of a found model; Chronos is loaded once a process, on first use."""
         if found.kind == "ewma" or found.location is None:
             return EwmaEngine()

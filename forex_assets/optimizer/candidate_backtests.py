@@ -24,7 +24,7 @@ from forex_assets.core.schemas import (
     conform,
 )
 from forex_assets.forecasts.baselines import constant_volatility, origin_volatility, random_walk
-from forex_assets.forecasts.engine import Ask, Engine, Origin, forecast_grid
+from forex_assets.forecasts.engine import Engine, GridRequest, Origin, forecast_grid
 from forex_assets.forecasts.forecast import (
     Request,
     align_covariates,
@@ -141,7 +141,7 @@ def _run(engine: Engine, jobs: Sequence[_Job], clock: Callable[[], float]) -> li
         Origin(some[0].prices, max(job.request.target.steps for job in some), some[0].covariates)
         for some in groups.values()
     ]
-    asks = [[Ask(job.request.config, job.request.target.steps) for job in some] for some in groups.values()]
+    asks = [[GridRequest(job.request.config, job.request.target.steps) for job in some] for some in groups.values()]
     began = clock()
     fans = forecast_grid(engine, origins, asks)
     seconds = (clock() - began) / len(jobs)

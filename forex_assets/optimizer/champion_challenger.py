@@ -12,7 +12,7 @@ import polars as pl
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.schemas import SAMPLE_SOURCE
 from forex_assets.forecasts.baselines import EwmaEngine
-from forex_assets.forecasts.chronos.finder import Found
+from forex_assets.forecasts.chronos.finder import ResolvedModel
 from forex_assets.optimizer.paired_losses import WALK
 from forex_assets.optimizer.space import DIMENSIONS
 from forex_assets.optimizer.tables import CANDIDATES_SCHEMA
@@ -40,7 +40,7 @@ class Contest:
     horizon: str
     live: InferenceConfig | None
     challenger: InferenceConfig
-    found: Found
+    found: ResolvedModel
     search_id: str
     notes: tuple[str, ...] = ()
     searched: tuple[date, date] | None = None
@@ -113,7 +113,7 @@ def live_config(platform: Platform, horizon: str) -> InferenceConfig | None:
     return platform.configs.read(horizon) if platform.configs.path(horizon).exists() else None
 
 
-def as_live(candidate: InferenceConfig, live: InferenceConfig, found: Found) -> InferenceConfig:
+def as_live(candidate: InferenceConfig, live: InferenceConfig, found: ResolvedModel) -> InferenceConfig:
     """A candidate as the file would have it: what is live, with what was searched.
 
     Where the embedded model stands in, candidates carry its name and its representation: the file keeps its own, and
@@ -123,7 +123,7 @@ def as_live(candidate: InferenceConfig, live: InferenceConfig, found: Found) -> 
     return live.model_copy(update={name: getattr(candidate, name) for name in DIMENSIONS if name not in kept})
 
 
-def remarks(platform: Platform, found: Found, config: InferenceConfig) -> list[str]:
+def remarks(platform: Platform, found: ResolvedModel, config: InferenceConfig) -> list[str]:
     """What a reader must know of where figures come from."""
     notes = []
     if found.stands_in:

@@ -10,7 +10,7 @@ import numpy as np
 from forex_assets.accuracy.backtest_run import inputs_of
 from forex_assets.core.horizon import HORIZONS, days_of
 from forex_assets.core.inference_config import InferenceConfig
-from forex_assets.forecasts.chronos.finder import EMBEDDED, Found
+from forex_assets.forecasts.chronos.finder import EMBEDDED, ResolvedModel
 from forex_assets.forecasts.engine import Engine, Origin, traits_of
 from forex_assets.forecasts.forecast import covariates_for, data_fingerprint, usable
 from forex_assets.market.prices import USDCLP
@@ -77,13 +77,13 @@ def live_or_first(platform: Platform, horizon: str) -> InferenceConfig:
     )
 
 
-def _space(platform: Platform, found: Found, config: InferenceConfig) -> Space:
+def _space(platform: Platform, found: ResolvedModel, config: InferenceConfig) -> Space:
     return space_of(config, traits_of(platform.engine(found)), platform.policy.search)
 
 
 def _run_together(
     platform: Platform,
-    models: Mapping[str, tuple[Found, InferenceConfig]],
+    models: Mapping[str, tuple[ResolvedModel, InferenceConfig]],
     spaces: Mapping[str, Space],
     splits: Mapping[str, Split],
     report: Report,
@@ -95,7 +95,7 @@ def _run_together(
         trial_rows(platform, platform.engine(found), configs, {h: splits[h].search for h in here}, report=report)
 
 
-def _search(platform: Platform, found: Found, space: Space, split: Split, report: Report) -> Choice:
+def _search(platform: Platform, found: ResolvedModel, space: Space, split: Split, report: Report) -> Choice:
     """One horizon by the policy's method."""
     policy, horizon, engine = platform.policy.search, space.incumbent.horizon, platform.engine(found)
     deadline = None if policy.max_seconds is None else time.perf_counter() + policy.max_seconds
@@ -120,7 +120,7 @@ def _search(platform: Platform, found: Found, space: Space, split: Split, report
     )
 
 
-def _remarks(platform: Platform, found: Found, horizon: str, deadline: float | None) -> list[str]:
+def _remarks(platform: Platform, found: ResolvedModel, horizon: str, deadline: float | None) -> list[str]:
     """What limits the result, for people."""
     words = []
     if deadline is not None and time.perf_counter() >= deadline:

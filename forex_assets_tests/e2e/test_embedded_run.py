@@ -25,8 +25,8 @@ from forex_assets.core.schemas import (
 )
 from forex_assets.core.settings import PROJECT, load_settings
 from forex_assets.features.copper import FEATURES_SCHEMA
-from forex_assets.forecasts.chronos import model as chronos_model
 from forex_assets.forecasts.chronos.finder import EMBEDDED_FOLDER, find_model
+from forex_assets.forecasts.chronos.loading import load_counts
 from forex_assets.forecasts.engine import EngineError
 from forex_assets.platform import Platform
 from forex_assets_tests.accuracy.test_backtest_run import with_prices
@@ -81,7 +81,7 @@ def test_all_horizons_are_forecast_kept_and_scored_with_one_load_of_the_model(
         width = (fan["q975"][-1] - fan["q025"][-1]) / fan["origin_clp_per_usd"][0]
         walk = (fan["walk_q975"][-1] - fan["walk_q025"][-1]) / fan["origin_clp_per_usd"][0]
         assert 0.5 < width / walk < 2
-    loads = chronos_model.load_counts().items()
+    loads = load_counts().items()
     assert [count for (location, *_), count in loads if location == str(EMBEDDED_FOLDER)] == [1]
     environment(FOREX_AS_OF="2025-06-06")
     forecast("7d")

@@ -21,7 +21,7 @@ from forex_assets.cli.runner import RunFailed, materialize_forecasts, materializ
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import FORECAST_SCHEMA, QUANTILE_COLUMNS, SAMPLE_SOURCE
 from forex_assets.core.settings import load_settings
-from forex_assets.forecasts.chronos import model as chronos_model
+from forex_assets.forecasts.chronos.loading import load_counts
 from forex_assets.platform import Platform
 from forex_assets_tests.forecasts.chronos.tiny_models import build_bolt
 
@@ -201,7 +201,7 @@ def test_a_model_without_the_configured_settings_is_seen_by_the_doctor_and_refus
     materialize_forecasts(platform(), list(HORIZONS))
     fan = pl.read_parquet(filled / "warehouse/sample/forecasts/latest/90d.parquet")
     assert (fan["engine"][0], fan["model"][0]) == ("chronos-bolt", "bolt")
-    assert set(chronos_model.load_counts().values()) == {1}  # four horizons, one load
+    assert set(load_counts().values()) == {1}  # four horizons, one load
 
 
 def dagster_materialize(select: str, *more: str) -> subprocess.CompletedProcess[str]:

@@ -10,7 +10,7 @@ from forex_assets.core.fan import Fan
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.settings import load_settings
 from forex_assets.forecasts.baselines import origin_volatility, random_walk
-from forex_assets.forecasts.chronos.finder import Found
+from forex_assets.forecasts.chronos.finder import ResolvedModel
 from forex_assets.forecasts.engine import Engine, EngineTraits, Origin
 from forex_assets.market.ingestion import ingest_usdclp
 from forex_assets.optimizer.search_run import run_search
@@ -41,7 +41,7 @@ ENGINE = WidthEngine()
 class WidthPlatform(Platform):
     """The platform with that engine, whatever model is configured."""
 
-    def engine(self, found: Found) -> Engine:
+    def engine(self, found: ResolvedModel) -> Engine:
         return ENGINE
 
 

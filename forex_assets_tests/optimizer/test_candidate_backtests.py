@@ -15,7 +15,7 @@ from forex_assets.core.fan import Fan
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.schemas import FORECAST_SCHEMA, QUANTILE_COLUMNS
 from forex_assets.forecasts.calibration import MIN_ERRORS, calibrated_history, calibrated_targets
-from forex_assets.forecasts.engine import Ask, Origin
+from forex_assets.forecasts.engine import GridRequest, Origin
 from forex_assets.forecasts.realized import as_issued, join_realized
 from forex_assets.optimizer.candidate_backtests import Configs, run_trials
 from forex_assets_tests.accuracy.test_backtest import (
@@ -53,9 +53,9 @@ class Together(Settings):
 
     def __init__(self) -> None:
         super().__init__()
-        self.grids: list[list[list[Ask]]] = []
+        self.grids: list[list[list[GridRequest]]] = []
 
-    def forecast_grid(self, origins: Sequence[Origin], asks: Sequence[Sequence[Ask]]) -> list[list[Fan]]:
+    def forecast_grid(self, origins: Sequence[Origin], asks: Sequence[Sequence[GridRequest]]) -> list[list[Fan]]:
         self.grids.append([list(wanted) for wanted in asks])
         return [
             [self.forecast([Origin(o.prices, ask.steps, o.covariates)], ask.config)[0] for ask in wanted]

@@ -33,7 +33,7 @@ _WEIGHTS: Final = ("*.safetensors", "*.bin")
 
 
 @dataclass(frozen=True)
-class Found:
+class ResolvedModel:
     """What is to make the forecasts.
 
     Attributes:
@@ -52,7 +52,7 @@ class Found:
     stands_in: bool = False
 
 
-def effective_config(config: InferenceConfig, found: Found) -> InferenceConfig:
+def effective_config(config: InferenceConfig, found: ResolvedModel) -> InferenceConfig:
     """The settings that a forecast is really made with: the config's own, unless the embedded model stands in.
 
     That one is fed its own representation and samples; context, seed and calibration are taken over, and the number of
@@ -67,7 +67,7 @@ def effective_config(config: InferenceConfig, found: Found) -> InferenceConfig:
     return config.model_copy(update={"model": EMBEDDED, "representation": "returns", "uses_copper": False, **sampling})
 
 
-def label_of(found: Found) -> str:
+def label_of(found: ResolvedModel) -> str:
     """What a model's forecasts are filed under: its name, and where its weights are listed a digest of the list.
 
     Other weights under the same name are another model: its past errors are not this one's.
@@ -101,7 +101,7 @@ def find_model(
     is_offline: bool | None = None,
     remember_s: float = 60.0,
     embedded: Path = EMBEDDED_FOLDER,
-) -> Found:
+) -> ResolvedModel:
     """The model for a setting of FOREX_MODEL.
 
     `auto` takes the configured model from a local folder, the hub's cache or a hub that answers in time, else the
@@ -124,7 +124,7 @@ def find_model(
     wanted = configured if is_auto else setting
     if wanted == EWMA:
         by = "the config's model" if is_auto else "FOREX_MODEL"
-        return Found("ewma", EWMA, None, f"{by} is {EWMA}")
+        return ResolvedModel("ewma", EWMA, None, f"{by} is {EWMA}")
     if wanted == EMBEDDED:
         found, reason = _embedded(embedded, setting, configured, f"{EMBEDDED}: comes with the package")
     else:
@@ -133,17 +133,17 @@ def find_model(
         offline = _offline_by_environment() if is_offline is None else is_offline
         answer = _OFFLINE if offline else _ask_hub(wanted, endpoint, hub_timeout_s, remember_s)
         reason = f"{wanted}: not on this machine, {answer.words}"
-        found = Found("chronos", wanted, wanted, reason) if answer.is_there else None
+        found = ResolvedModel("chronos", wanted, wanted, reason) if answer.is_there else None
     if found is not None:
         return found
     if not is_auto:
         remedy = "Set it to auto, ewma, embedded, a folder with a model or a hub id"
         raise EngineError(f"FOREX_MODEL={setting}: {reason}. {remedy}")
     stand_in, _ = _embedded(embedded, setting, configured, f"{reason}; so the embedded model")
-    return stand_in or Found("ewma", EWMA, None, str(reason))
+    return stand_in or ResolvedModel("ewma", EWMA, None, str(reason))
 
 
-def _embedded(folder: Path, setting: str, configured: str, why: str) -> tuple[Found | None, str | None]:
+def _embedded(folder: Path, setting: str, configured: str, why: str) -> tuple[ResolvedModel | None, str | None]:
     """The embedded model; else None, with the reason.
 
     Raises:
@@ -156,7 +156,7 @@ def _embedded(folder: Path, setting: str, configured: str, why: str) -> tuple[Fo
     if damage is not None:
         remedy = f"Install the package anew, or set FOREX_MODEL to {EWMA}"
         raise EngineError(f"FOREX_MODEL={setting}: the embedded model is damaged: {damage}. {remedy}")
-    return Found("chronos", EMBEDDED, str(folder), why, stands_in=configured != EMBEDDED), None
+    return ResolvedModel("chronos", EMBEDDED, str(folder), why, stands_in=configured != EMBEDDED), None
 
 
 def _damage(folder: Path) -> str | None:
@@ -175,18 +175,18 @@ def _damage(folder: Path) -> str | None:
     return None
 
 
-def _on_this_machine(wanted: str, cache: Path | None) -> tuple[Found | None, str | None]:
+def _on_this_machine(wanted: str, cache: Path | None) -> tuple[ResolvedModel | None, str | None]:
     """The model from a folder or the hub's cache; else None, with the reason where the hub cannot have it either."""
     folder = Path(wanted).expanduser()
     if folder.is_dir():
         if (folder / "config.json").is_file():
-            return Found("chronos", folder.resolve().name, str(folder), f"{wanted}: local folder"), None
+            return ResolvedModel("chronos", folder.resolve().name, str(folder), f"{wanted}: local folder"), None
         return None, f"{wanted}: a folder without a config.json"
     if _HUB_ID.fullmatch(wanted) is None:
         return None, f"{wanted}: there is no such folder"
     snapshot = _cached(wanted, cache)
     if snapshot is not None:
-        return Found("chronos", wanted, str(snapshot), f"{wanted}: in the hub's cache on this machine"), None
+        return ResolvedModel("chronos", wanted, str(snapshot), f"{wanted}: in the hub's cache on this machine"), None
     return None, None
 
 

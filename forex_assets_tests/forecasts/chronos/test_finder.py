@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from forex_assets.core.inference_config import InferenceConfig
-from forex_assets.forecasts.chronos.finder import Found, effective_config, find_model
+from forex_assets.forecasts.chronos.finder import ResolvedModel, effective_config, find_model
 from forex_assets.forecasts.engine import EngineError
 
 
@@ -83,7 +83,7 @@ def cached_model(cache: Path, name: str, *, has_weights: bool = True) -> Path:
 
 def find(
     setting: str, configured: str, hub: Hub, cache: Path, embedded: Path = Path("/no/embedded"), **more: float
-) -> Found:
+) -> ResolvedModel:
     """The model found with a hub and a cache of the test's own, and with no embedded one unless given."""
     return find_model(setting, configured, endpoint=hub.url, cache=cache, is_offline=False, embedded=embedded, **more)
 
@@ -103,7 +103,7 @@ def test_a_local_folder_with_settings_is_used_without_asking_the_hub(is_auto: bo
     folder.mkdir()
     (folder / "config.json").write_text("{}")
     found = find("auto", str(folder), hub, tmp_path) if is_auto else find(str(folder), "org/other", hub, tmp_path)
-    assert found == Found("chronos", "my-model", str(folder), f"{folder}: local folder")
+    assert found == ResolvedModel("chronos", "my-model", str(folder), f"{folder}: local folder")
     assert hub.asked == []
 
 
@@ -143,7 +143,7 @@ def test_a_hub_that_fails_leaves_the_walk_when_auto_and_an_error_when_named(
 ) -> None:
     hub.status = status
     found = find("auto", "org/model", hub, tmp_path)
-    assert found == Found("ewma", "ewma", None, f"org/model: not on this machine, {words}")
+    assert found == ResolvedModel("ewma", "ewma", None, f"org/model: not on this machine, {words}")
     with pytest.raises(EngineError) as caught:
         find("org/model", "org/other", hub, tmp_path)
     assert words in str(caught.value)
@@ -153,7 +153,9 @@ def test_a_hub_that_fails_leaves_the_walk_when_auto_and_an_error_when_named(
 def test_a_hub_that_accepts_and_stays_silent_is_left_after_the_deadline(hub: Hub, tmp_path: Path) -> None:
     hub.status = 0
     found = find("auto", "org/model", hub, tmp_path, hub_timeout_s=0.2)
-    assert found == Found("ewma", "ewma", None, "org/model: not on this machine, hub did not answer within 0.2 s")
+    assert found == ResolvedModel(
+        "ewma", "ewma", None, "org/model: not on this machine, hub did not answer within 0.2 s"
+    )
 
 
 def test_no_hub_at_all_leaves_the_walk(hub: Hub, tmp_path: Path) -> None:
@@ -245,9 +247,9 @@ def test_the_embedded_model_is_taken_by_its_name_without_asking_anyone(
     embedded: Path, hub: Hub, tmp_path: Path
 ) -> None:
     why = "embedded: comes with the package"
-    stand_in = Found("chronos", "embedded", str(embedded), why, stands_in=True)
+    stand_in = ResolvedModel("chronos", "embedded", str(embedded), why, stands_in=True)
     assert find("embedded", "org/model", hub, tmp_path, embedded) == stand_in
-    own = Found("chronos", "embedded", str(embedded), why)
+    own = ResolvedModel("chronos", "embedded", str(embedded), why)
     assert find("embedded", "embedded", hub, tmp_path, embedded) == own
     assert find("auto", "embedded", hub, tmp_path, embedded) == own
     assert hub.asked == []
@@ -259,7 +261,7 @@ def test_auto_takes_the_configured_model_then_the_embedded_one_then_the_walk(
     hub.status = 404
     found = find("auto", "org/model", hub, tmp_path, embedded)
     why = "org/model: not on this machine, hub has no such model (HTTP 404); so the embedded model"
-    assert found == Found("chronos", "embedded", str(embedded), why, stands_in=True)
+    assert found == ResolvedModel("chronos", "embedded", str(embedded), why, stands_in=True)
     assert find("auto", "org/model", hub, tmp_path).kind == "ewma"
     assert find("auto", "ewma", hub, tmp_path, embedded).kind == "ewma"
     cached_model(tmp_path, "org/model")
@@ -313,7 +315,7 @@ def config_of(**fields: object) -> InferenceConfig:
 
 
 def test_a_config_that_the_embedded_model_stands_in_for_is_adapted_to_it() -> None:
-    stand_in = Found("chronos", "embedded", "/x", "why", stands_in=True)
+    stand_in = ResolvedModel("chronos", "embedded", "/x", "why", stands_in=True)
     own = config_of(num_samples=100, temperature=0.8, seed=7, is_calibrated=False)
     adapted = effective_config(own, stand_in)
     sampling = {"num_samples": 100, "temperature": 0.8}
@@ -325,5 +327,5 @@ def test_a_config_that_the_embedded_model_stands_in_for_is_adapted_to_it() -> No
 
 def test_a_config_of_the_model_that_was_found_is_left_as_it_is() -> None:
     own = config_of(model="embedded", representation="anchored")
-    assert effective_config(own, Found("chronos", "embedded", "/x", "why")) is own
-    assert effective_config(own, Found("ewma", "ewma", None, "why")) is own
+    assert effective_config(own, ResolvedModel("chronos", "embedded", "/x", "why")) is own
+    assert effective_config(own, ResolvedModel("ewma", "ewma", None, "why")) is own

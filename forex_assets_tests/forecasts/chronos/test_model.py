@@ -14,9 +14,11 @@ from forex_assets.core.fan import Fan
 from forex_assets.core.inference_config import InferenceConfig, Representation
 from forex_assets.forecasts.baselines import EwmaEngine
 from forex_assets.forecasts.chronos import model as chronos_model
-from forex_assets.forecasts.chronos.model import ChronosEngine, check_settings, load_counts
+from forex_assets.forecasts.chronos.loading import load_counts
+from forex_assets.forecasts.chronos.model import ChronosEngine
 from forex_assets.forecasts.chronos.sampler import T5Sampler, sample_paths
-from forex_assets.forecasts.engine import Ask, EngineError, EngineTraits, Origin, traits_of
+from forex_assets.forecasts.chronos.settings_check import check_settings
+from forex_assets.forecasts.engine import EngineError, EngineTraits, GridRequest, Origin, traits_of
 from forex_assets.forecasts.representation import decode_paths, decode_quantiles, encode, fan_of_quantiles
 from forex_assets_tests.forecasts.chronos import tiny_models
 
@@ -201,6 +203,7 @@ def test_the_context_of_a_model_on_a_fixed_scale_is_capped(
     )
     assert is_same(capped, at)
     assert not is_same(capped, below)
+    assert engine.traits.longest_context == longest
 
 
 @pytest.mark.parametrize("representation", ["anchored", "levels"])
@@ -397,12 +400,12 @@ def test_a_small_model_is_sampled_on_one_thread_and_the_others_as_they_were(widt
         torch.set_num_threads(before)
 
 
-def asked(kind: str, longest: int = 64) -> list[Ask]:
+def asked(kind: str, longest: int = 64) -> list[GridRequest]:
     """A grid in no order: contexts beyond what the model reads among them, and steps past its own length."""
     feeding: list[Representation] = ["returns"] if kind == "embedded" else ["anchored", "returns"]
     sampling = [(20, 0.8), (40, 0.8), (33, 1.2)] if kind in ("t5", "embedded") else [(None, None)]
     asks = [
-        Ask(
+        GridRequest(
             settings(kind, context_length=length, num_samples=n, temperature=t, representation=fed, horizon=horizon),
             steps,
         )
@@ -433,7 +436,7 @@ def test_a_grid_reads_each_context_of_an_origin_once(models: dict[str, str]) -> 
     hook = pipeline.inner_model.encoder.register_forward_hook(lambda *_: reads.append(1))
     try:
         asks = [
-            Ask(settings("t5", context_length=length, num_samples=n, temperature=t), steps)
+            GridRequest(settings("t5", context_length=length, num_samples=n, temperature=t), steps)
             for length in (32, 64)
             for n in (20, 40)
             for t in (0.8, 1.0, 1.2)
@@ -446,7 +449,7 @@ def test_a_grid_reads_each_context_of_an_origin_once(models: dict[str, str]) -> 
 
 
 def test_a_grid_refuses_a_setting_that_the_model_lacks(models: dict[str, str]) -> None:
-    wrong = Ask(settings("bolt", num_samples=40), 5)
+    wrong = GridRequest(settings("bolt", num_samples=40), 5)
     with pytest.raises(EngineError, match="num_samples is set"):
         ChronosEngine(models["bolt"]).forecast_grid([Origin(PRICES, 1, {})], [[wrong]])
 

@@ -8,8 +8,8 @@ import pytest
 from scipy.stats import chisquare, ks_2samp
 
 from embedded_training import TOKENS, tokens_of
-from forex_assets.forecasts.chronos import sampler as t5_sampler
-from forex_assets.forecasts.chronos.sampler import Decoder, T5Sampler, choose, sample_paths, with_fixed_scale
+from forex_assets.forecasts.chronos.decoder import Decoder, OwnMemory, SharedMemory, choose
+from forex_assets.forecasts.chronos.sampler import SAMPLES_AT_ONCE, T5Sampler, sample_paths, with_fixed_scale
 from forex_assets.forecasts.engine import EngineError
 from forex_assets_tests.forecasts.chronos import tiny_models
 
@@ -60,10 +60,7 @@ def test_logits_are_the_librarys_own_along_a_sampled_path(law: str, is_shared: b
         ).logits
         memory = model.encoder(input_ids=ids).last_hidden_state
         layers = [block.layer[1].EncDecAttention for block in model.decoder.block]
-        attend = [
-            t5_sampler._SharedMemory(layer, memory[0]) if is_shared else t5_sampler._OwnMemory(layer, memory)
-            for layer in layers
-        ]
+        attend = [SharedMemory(layer, memory[0]) if is_shared else OwnMemory(layer, memory) for layer in layers]
         decoder = Decoder(model, attend, count, steps)
         rows = [decoder.logits(fed[: 1 if is_shared else count, 0], 0).expand(count, -1)]
         rows += [decoder.logits(fed[:, step], step) for step in range(1, steps)]
@@ -209,7 +206,7 @@ def test_the_fan_of_a_walk_keeps_widening_past_the_models_own_length() -> None:
 
 
 def test_more_samples_than_a_batch_holds_are_drawn_in_several(pipelines: dict[str, Any]) -> None:
-    count = t5_sampler.SAMPLES_AT_ONCE + 7
+    count = SAMPLES_AT_ONCE + 7
     many = sample_paths(T5Sampler(pipelines["plain"], 1.0), CONTEXT, 9, count, 4)
     few = sample_paths(T5Sampler(pipelines["plain"], 1.0), CONTEXT, 8, 20, 4)
     assert many.shape == (count, 9)
