@@ -1,6 +1,5 @@
-"""Checks: their severities are the domain's, a failed blocking check stops what is downstream, a warning does not."""
+"""Checks of prices and features: severities follow the rules, and each finds its fault in a stored table."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,17 +7,13 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from forex_assets.cli.runner import RunFailed, materialize_forecasts, materialize_market
 from forex_assets.core.calendar import calendar_of
 from forex_assets.core.dagster import keys
-from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import COPPER_SCHEMA, USDCLP_SCHEMA, empty
 from forex_assets.core.settings import load_settings
 from forex_assets.locations.forecasting import build
 from forex_assets.market import checks, quality
 from forex_assets.market.prices import COPPER, USDCLP
-from forex_assets.platform import Platform
-from forex_assets_tests.forecasts.test_quality import fan
 
 GRAPH = build().resolve_asset_graph()
 
@@ -28,7 +23,7 @@ def is_blocking(key: dg.AssetKey, name: str) -> bool:
 
 
 @pytest.mark.parametrize(("series", "schema"), [(USDCLP, USDCLP_SCHEMA), (COPPER, COPPER_SCHEMA)])
-def test_what_blocks_in_dagster_is_what_the_domain_says_blocks(series: object, schema: dict[str, object]) -> None:
+def test_a_check_blocks_in_dagster_if_its_rule_blocks(series: object, schema: dict[str, object]) -> None:
     as_of = load_settings().as_of_date
     found = quality.findings(empty(schema), series, calendar_of("x", []), as_of)  # type: ignore[arg-type]
     key = checks.SERIES[series.name][0]  # type: ignore[attr-defined]
@@ -56,9 +51,8 @@ def evaluate(instance: dg.DagsterInstance, *keys: dg.AssetKey) -> dict[str, bool
 
 
 def test_checks_find_what_is_wrong_in_the_table(workspace: Path) -> None:
-    platform = Platform(load_settings())
-    materialize_market(platform)
     with dg.DagsterInstance.ephemeral() as instance:
+        assert build().resolve_job_def("market_refresh").execute_in_process(instance=instance).success
         assert all(evaluate(instance, keys.USDCLP).values())
         corrupt(workspace, "market/usdclp", lambda f: pl.concat([f, f.tail(1)]))
         twice = evaluate(instance, keys.USDCLP)
@@ -68,27 +62,3 @@ def test_checks_find_what_is_wrong_in_the_table(workspace: Path) -> None:
         assert not tonnes["copper_is_in_usd_per_pound"]
         corrupt(workspace, "market/usdclp", lambda f: f.with_columns(pl.col("session").shift(-1)).drop_nulls("session"))
         assert not evaluate(instance, keys.FEATURES)["copper_and_peso_move_on_the_same_day"]
-
-
-def test_a_crossing_fan_fails_its_check(workspace: Path) -> None:
-    platform = Platform(load_settings())
-    platform.sample_warehouse.write("forecasts/latest", fan(), "7d")
-    with dg.DagsterInstance.ephemeral() as instance:
-        assert evaluate(instance, keys.LATEST) == {"quantiles_do_not_cross": True, "fans_reach_their_target": True}
-        platform.sample_warehouse.write("forecasts/latest", fan().with_columns(q05=pl.col("q95") + 1), "7d")
-        assert evaluate(instance, keys.LATEST)["quantiles_do_not_cross"] is False
-
-
-def test_one_broken_config_fails_a_run_over_all_horizons_and_leaves_its_own_table(workspace: Path) -> None:
-    platform = Platform(load_settings())
-    materialize_market(platform)
-    materialize_forecasts(platform, list(HORIZONS))
-    folder = workspace / "warehouse/sample/forecasts/latest"
-    before = {file.name: file.read_bytes() for file in folder.iterdir()}
-    config = workspace / "configs/chronos_90d.json"
-    config.write_text(json.dumps(json.loads(config.read_text()) | {"contextlength": 5}))
-    with pytest.raises(RunFailed, match=r"chronos_90d\.json.*contextlength"):
-        materialize_forecasts(platform, list(HORIZONS))
-    after = {file.name: file.read_bytes() for file in folder.iterdir()}
-    assert set(after) == set(before)
-    assert after["90d.parquet"] == before["90d.parquet"]

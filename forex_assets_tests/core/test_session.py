@@ -1,0 +1,64 @@
+"""A session: which market is read, where tables are written, and what stays fixed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from forex_assets.core.schemas import SAMPLE_SOURCE
+from forex_assets.core.session import Session, open_session
+
+REAL = pl.DataFrame({"source": ["yahoo"], "x": [1]})
+SAMPLE = pl.DataFrame({"source": [SAMPLE_SOURCE], "x": [2]})
+
+
+@pytest.fixture
+def auto(workspace: Path, environment: Callable[..., None]) -> Session:
+    environment(FOREX_MARKET="auto")
+    return open_session()
+
+
+def test_auto_reads_generated_tables_until_a_real_price_table_exists(auto: Session) -> None:
+    assert auto.market == "live"
+    auto.sample_tables.write("market/usdclp", SAMPLE)
+    assert auto.market == "sample"
+    assert auto.tables.root == auto.sample_tables.root
+    auto.live_tables.write("market/usdclp", REAL)
+    assert auto.market == "live"
+    assert auto.tables.root == auto.live_tables.root
+
+
+@pytest.mark.parametrize(("market", "other"), [("live", "sample"), ("sample", "live")])
+def test_a_named_market_is_read_whatever_tables_exist(
+    market: str, other: str, workspace: Path, environment: Callable[..., None]
+) -> None:
+    environment(FOREX_MARKET=market)
+    session = open_session()
+    {"live": session.live_tables, "sample": session.sample_tables}[other].write("market/usdclp", REAL)
+    assert session.market == market
+
+
+def test_a_table_with_one_generated_row_is_never_written_among_real_ones(auto: Session) -> None:
+    folder = auto.settings.warehouse
+    assert auto.tables_for("any", REAL).root == folder
+    assert auto.tables_for("any", pl.concat([REAL, SAMPLE])).root == folder / "sample"
+
+
+@pytest.mark.parametrize("key", ["market/usdclp", "market/copper_hgf_usd_lb"])
+def test_an_empty_price_table_is_real_and_another_empty_table_follows_the_market(key: str, auto: Session) -> None:
+    auto.sample_tables.write("market/usdclp", SAMPLE)
+    assert auto.tables_for(key, REAL.clear()).root == auto.settings.warehouse
+    assert auto.tables_for("features/copper", REAL.clear()).root == auto.settings.warehouse / "sample"
+
+
+def test_policy_and_configs_are_read_from_the_settings_folder(workspace: Path) -> None:
+    session = open_session()
+    assert session.policy is session.policy
+    assert session.configs.read("7d").horizon == "7d"
+
+
+def test_overrides_go_before_the_environment_and_the_clock_is_fixed(workspace: Path) -> None:
+    session = open_session(as_of="2024-03-01")
+    assert str(session.today) == "2024-03-01"
+    assert session.now == session.now == open_session(as_of="2024-03-01").now
