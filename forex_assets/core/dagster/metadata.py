@@ -8,14 +8,20 @@ import dagster as dg
 import polars as pl
 
 from forex_assets.core import names
+from forex_assets.core.columns import COLUMNS
 from forex_assets.core.schemas import SAMPLE_SOURCE, Schema, is_sample
 from forex_assets.core.session import Session
 
 
 def column_schema(schema: Schema) -> dict[str, Any]:
-    """Definition metadata: the columns of a table as Dagster shows them."""
-    columns = [dg.TableColumn(name, str(dtype)) for name, dtype in schema.items()]
+    """Returns definition metadata: the table's columns with type, description and unit."""
+    columns = [dg.TableColumn(name, str(dtype), _description(name)) for name, dtype in schema.items()]
     return {"dagster/column_schema": dg.TableSchema(columns=columns)}
+
+
+def _description(name: str) -> str | None:
+    column = COLUMNS.get(name)
+    return f"{column.description} Unit: {column.unit}. Source: {column.source}." if column else None
 
 
 def frame_metadata(frame: pl.DataFrame, plot: str | None = None, **more: Any) -> dict[str, Any]:

@@ -12,13 +12,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import filelock
 import polars as pl
 
+from forex_assets.core.columns import COLUMNS
 from forex_assets.core.schemas import Schema
 from forex_assets.core.store.atomic import write_atomically, write_bytes_atomically
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SUFFIX: Final = ".parquet"
 LOCKS: Final = ".locks"
@@ -99,16 +103,18 @@ class Warehouse:
         Raises:
             WarehouseError: the disk or a permission does not allow it; the table is as it was before.
         """
+        from pyarrow import ArrowException, parquet
+
         path = self.path(key, partition)
         whole = frame.rechunk()
 
         def write(file: BinaryIO) -> None:
-            whole.write_parquet(file, compression="zstd", compression_level=3, statistics=True)
+            parquet.write_table(arrow_table(whole), file, compression="zstd", compression_level=3)
 
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, write)
-        except (OSError, pl.exceptions.PolarsError) as error:
+        except (OSError, pl.exceptions.PolarsError, ArrowException) as error:
             raise WarehouseError(
                 f"cannot write {path}: {error}; the table is unchanged: see to space and permissions under {self.root}"
             ) from error
@@ -147,6 +153,21 @@ class Warehouse:
         finally:
             holder.unlink(missing_ok=True)
             lock.release()
+
+
+def arrow_table(frame: pl.DataFrame) -> "pa.Table":
+    """Converts a frame to an arrow table.
+
+    Each known column carries unit, source and description as field metadata.
+    """
+    import pyarrow as pa
+
+    # Old types only: a file with string views is unreadable to older readers.
+    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    fields = [
+        field.with_metadata(COLUMNS[field.name].metadata) if field.name in COLUMNS else field for field in table.schema
+    ]
+    return table.cast(pa.schema(fields))
 
 
 class SeenTables:
