@@ -1,0 +1,32 @@
+"""Sensors as earlier programs call them, and a package under its earlier name; see `cases_aliases.json`."""
+
+from typing import Any
+
+import dagster as dg
+
+from forex_assets.core.dagster.resources import SessionResource
+from forex_assets.forecasts.resources import ForecastEngines
+from forex_assets.market import sensors as market_sensors
+from forex_assets.market.resources import MarketSources
+from forex_assets.operations.alerts import sensors as alert_sensors
+from forex_assets.operations.backup import archive as backup_archive
+from forex_assets.optimizer import sensors as optimizer_sensors
+
+__all__ = ["backup_archive", "gather_alerts", "optimize_on_trigger", "warn_on_price_fallback"]
+
+
+class SensorAdapter:
+    """Evaluates a sensor with today's resources, whatever resources the caller's context names."""
+
+    def __init__(self, sensor: dg.SensorDefinition) -> None:
+        self._sensor, self.name = sensor, sensor.name
+
+    def __call__(self, context: dg.SensorEvaluationContext) -> Any:
+        offered = {"session": SessionResource(), "engines": ForecastEngines(), "sources": MarketSources()}
+        wanted = {name: offered[name] for name in self._sensor.required_resource_keys if name in offered}
+        return self._sensor(dg.build_sensor_context(context.instance, cursor=context.cursor, resources=wanted))
+
+
+gather_alerts = SensorAdapter(alert_sensors.gather_alerts)
+optimize_on_trigger = SensorAdapter(optimizer_sensors.optimize_on_trigger)
+warn_on_price_fallback = SensorAdapter(market_sensors.warn_on_price_fallback)
