@@ -30,7 +30,7 @@ docs: setup
 
 # About half an hour on one thread. BENCH_ARGS of the benchmark: --closes CSV, --warehouse, --out docs/accuracy.md …
 train-embedded: setup
-	@$(BIN)/python benchmarks/train_embedded.py --out forex_assets/forecasts/chronos/embedded
+	@$(BIN)/python benchmarks/train_embedded.py --out forex_assets/models/embedded
 
 bench-spine: setup
 	@$(BIN)/python benchmarks/spine.py

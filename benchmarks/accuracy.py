@@ -41,7 +41,7 @@ from forex_assets.forecasts.realized import as_issued, join_realized
 from forex_assets.market.prices import USDCLP
 
 PACKAGE = PROJECT / "forex_assets"
-MODELS = PACKAGE / "forecasts/chronos"
+MODELS = PACKAGE / "models"
 WALKS: dict[str, Engine] = {"ewma": EwmaEngine(), "random-walk": RandomWalkEngine()}
 BATCH = 16
 SHARED_SOURCES = (

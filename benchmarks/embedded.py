@@ -24,7 +24,7 @@ from forex_assets.forecasts.chronos.model import ChronosEngine
 from forex_assets.forecasts.engine import Engine, Origin
 
 STEPS = (5, 11, 21, 64)
-SHIPPED = PROJECT / "forex_assets/forecasts/chronos/embedded"
+SHIPPED = PROJECT / "forex_assets/models/embedded"
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday")
 
 

@@ -47,7 +47,7 @@ def rooms_used(path: Path) -> set[str]:
 
 
 def test_every_folder_of_the_package_is_a_room() -> None:
-    found = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    found = {path.name for path in PACKAGE.iterdir() if any(path.rglob("*.py"))}
     assert found <= set(ORDER)
 
 

@@ -17,7 +17,7 @@ DECIDING: Final = (
     "features/*.py",
     "forecasts/**/*.py",
     "accuracy/**/*.py",
-    "forecasts/chronos/embedded/SHA256SUMS",
+    "models/embedded/SHA256SUMS",
 )
 """Sources whose change may change a number, from the package's folder."""
 

@@ -15,7 +15,7 @@ from forex_assets.core.settings import PROJECT
 from forex_assets.forecasts.baselines import ewma_volatility
 from train_embedded import app
 
-SHIPPED = PROJECT / "forex_assets/forecasts/chronos/embedded"
+SHIPPED = PROJECT / "forex_assets/models/embedded"
 
 
 @pytest.fixture(scope="module")

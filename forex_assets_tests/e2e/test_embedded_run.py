@@ -31,7 +31,7 @@ from forex_assets.forecasts.engine import EngineError
 from forex_assets.platform import Platform
 from forex_assets_tests.accuracy.test_backtest_run import with_prices
 
-SHIPPED = PROJECT / "forex_assets/forecasts/chronos/embedded"
+SHIPPED = PROJECT / "forex_assets/models/embedded"
 LABEL = f"embedded@{hashlib.sha256((SHIPPED / 'SHA256SUMS').read_bytes()).hexdigest()[:8]}"
 """Other weights under the same name are another model."""
 

@@ -23,7 +23,7 @@ from forex_assets.forecasts.engine import EngineError
 EWMA: Final = "ewma"
 AUTO: Final = "auto"
 EMBEDDED: Final = "embedded"
-EMBEDDED_FOLDER: Final = Path(__file__).parent / EMBEDDED
+EMBEDDED_FOLDER: Final = Path(__file__).parents[2] / "models" / EMBEDDED
 WEIGHTS: Final = "model.safetensors"
 SUMS: Final = "SHA256SUMS"
 """File beside the embedded model's weights, lines of `<sha256>  <name>` as `sha256sum` writes them."""
