@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from forex_assets.cli import app
+from forex_assets.cli.common import app
 from forex_assets.core.settings import PROJECT
 
 COMMANDS, GRAPH = PROJECT / "docs/commands.md", PROJECT / "docs/graph.svg"

@@ -24,7 +24,7 @@ def _description(name: str) -> str | None:
     return f"{column.description} Unit: {column.unit}. Source: {column.source}." if column else None
 
 
-def frame_metadata(frame: pl.DataFrame, plot: str | None = None, **more: Any) -> dict[str, Any]:
+def frame_metadata(frame: pl.DataFrame, plot: str | None = None, /, **more: Any) -> dict[str, Any]:
     """Row count, first and last session, plot, and a warning where the rows are not market prices."""
     shown: dict[str, Any] = {"dagster/row_count": frame.height}
     if is_sample(frame):
