@@ -26,7 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from accuracy_prices import closes_from, generated, stored
 from accuracy_table import markdown, parts_of, replace_part
-from forex_assets.accuracy.backtest import Every, Past, backtest, origin_dates, parse_every
+from forex_assets.accuracy.backtest import Every, HistoryView, backtest, origin_dates, parse_every
 from forex_assets.accuracy.backtest_store import BacktestStore, engine_key
 from forex_assets.accuracy.peers import PEERS
 from forex_assets.core.holidays import market_calendar
@@ -128,7 +128,7 @@ def fans_of(
         store.add("90d", key, frame)
         progress.advance(task, frame["as_of"].n_unique())
     store.compact("90d", key)
-    past = Past(prices)
+    past = HistoryView(prices)
     wanted = pl.DataFrame(
         {"as_of": origins, "data_fingerprint": [past.at(as_of)[1] for as_of in origins]},
         schema={"as_of": pl.Date, "data_fingerprint": pl.String},

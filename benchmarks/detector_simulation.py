@@ -16,15 +16,15 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from forex_assets.core.fan import Array
-from forex_assets.core.policy import DECISION_DAYS, Policy
-from forex_assets.core.schemas import Schema
-from forex_assets.monitoring.drift_batch import (
+from drift_batch import (
     Columns,
     is_calibrated_drift,
     is_literal_drift,
     windowed,
 )
+from forex_assets.core.fan import Array
+from forex_assets.core.policy import DECISION_DAYS, Policy
+from forex_assets.core.schemas import Schema
 from forex_assets.monitoring.ratio_calibration import Days
 from forex_assets.monitoring.realized_sums import SUMS, measure_ratios, rank_of, window_pair
 from forex_assets.monitoring.series import COPPER_RETURN, FORECAST_ERROR, PESO_RETURN

@@ -27,6 +27,7 @@ from detector_simulation import (
     RULES,
     measure,
 )
+from drift_batch import is_calibrated_drift, is_literal_drift
 from feed_faults import feed_table
 from forex_assets.core.holidays import market_calendar
 from forex_assets.core.plots import BLUE, COPPER_BROWN, GRID, INK, png_of, titled_figure
@@ -35,10 +36,9 @@ from forex_assets.core.policy_store import read_policy
 from forex_assets.market.prices import COPPER, USDCLP
 from forex_assets.market.quality import usable
 from forex_assets.market.sources.yahoo_dating import dated_rows, dating_of
-from forex_assets.monitoring.drift_batch import is_calibrated_drift, is_literal_drift
 from forex_assets.monitoring.realized_sums import SUMS, measure_ratios, rank_of, window_pair
 from forex_assets.monitoring.series import COPPER_RETURN, FORECAST_ERROR, PESO_RETURN
-from forex_assets.monitoring.statistic_series import EWMA, tracks
+from forex_assets.monitoring.statistic_series import EWMA, statistic_series
 from market_faults import (
     DOUBLED,
     NOTHING,
@@ -153,7 +153,7 @@ def _alone(values: np.ndarray) -> Market:
 
 def real_drift(series: dict[str, pl.DataFrame], policy: Policy) -> pl.DataFrame:
     """Both verdicts on every look with history enough: session, literal, calibrated."""
-    watched = tracks(series, policy.drift, max(frame["session"][-1] for frame in series.values()))
+    watched = statistic_series(series, policy.drift, max(frame["session"][-1] for frame in series.values()))
     looks = np.unique(np.concatenate([track.sessions for track in watched]))
     columns = {
         track.name: np.concatenate([[np.nan], track.effects])[np.searchsorted(track.sessions, looks, side="right")]

@@ -98,7 +98,7 @@ def visible(prices: pl.DataFrame, as_of: date) -> pl.DataFrame:
     return marked_anew(prices.filter(is_known), USDCLP)
 
 
-class Past:
+class HistoryView:
     """`usable(visible(prices, as_of))` and its fingerprint for many origins, without judging every row at each.
 
     Where sessions became available in their own order, what an origin sees is the beginning of the whole, and so are
@@ -194,7 +194,7 @@ def backtest(
         raise ValueError(f"batch is {batch}; give the origins a call of the engine, 1 or more")
     finished = set() if done is None else set(done.select(RUN).unique().iter_rows())
     covariates = covariates_for(engine, config, features)
-    past, jobs = Past(prices), list[_Job]()
+    past, jobs = HistoryView(prices), list[_Job]()
     for as_of in origins:
         rows, fingerprint = past.at(as_of)
         if why := unfit(rows, as_of, calendar):

@@ -44,7 +44,7 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             monitoring.drift_report_asset,
             monitoring.degradation_report_asset,
             monitoring.trigger_decision,
-            monitoring.search_request,
+            optimization.search_request,
             optimization.candidate_config,
             optimization.shadow_forecast,
             validation.validation_report,

@@ -20,7 +20,16 @@ from forex_assets.core.policy import DECISION_DAYS, Policy
 from forex_assets.core.schemas import Schema
 from forex_assets.monitoring.ranked_history import Judged, judge
 from forex_assets.monitoring.series import FORECAST_ERROR, PESO_RETURN, Sessions, drift_series
-from forex_assets.monitoring.statistic_series import CORRELATION, EWMA, KS, LEAD_LAG, PSI, VARIANCE, Track, tracks
+from forex_assets.monitoring.statistic_series import (
+    CORRELATION,
+    EWMA,
+    KS,
+    LEAD_LAG,
+    PSI,
+    VARIANCE,
+    StatisticSeries,
+    statistic_series,
+)
 
 __all__ = ["DRIFT_SCHEMA", "SEVERITIES", "SEVERITY_CUTS", "Drift", "drift_report", "drift_series"]
 
@@ -114,7 +123,7 @@ def drift_report(series: Mapping[str, pl.DataFrame], policy: Policy, today: date
     """
     if not series:
         raise ValueError("no series to watch; give at least one")
-    watched = tracks(series, policy.drift, today)
+    watched = statistic_series(series, policy.drift, today)
     looks = np.unique(np.concatenate([track.sessions for track in watched]))[-_needed(policy) :]
     effects = {track.name: _at_looks(track, looks) for track in watched}
     reasons = {track.name: _why_not_judged(track, looks, policy, today) for track in watched}
@@ -133,23 +142,23 @@ def drift_report(series: Mapping[str, pl.DataFrame], policy: Policy, today: date
     return _drift(pl.DataFrame(rows, schema=DRIFT_SCHEMA, orient="row"), judged, days, policy)
 
 
-def _at_looks(track: Track, looks: Sessions) -> Array:
+def _at_looks(track: StatisticSeries, looks: Sessions) -> Array:
     """The effect known at each look: that of the track's last session so far; NaN before its first."""
     place = np.searchsorted(track.sessions, looks, side="right")
     return np.concatenate([[np.nan], track.effects])[place]
 
 
-def _history(track: Track, looks: Sessions) -> int:
+def _history(track: StatisticSeries, looks: Sessions) -> int:
     """Looks that are not before the track's first session."""
     return int((looks >= track.sessions[0]).sum()) if len(track.sessions) else 0
 
 
-def _is_old(track: Track, today: date) -> bool:
+def _is_old(track: StatisticSeries, today: date) -> bool:
     """Whether the track ended so long ago that it says nothing of today."""
     return len(track.sessions) > 0 and track.sessions[-1] < np.datetime64(today - timedelta(days=DECISION_DAYS))
 
 
-def _why_not_judged(track: Track, looks: Sessions, policy: Policy, today: date) -> str:
+def _why_not_judged(track: StatisticSeries, looks: Sessions, policy: Policy, today: date) -> str:
     """Why the calibrated rule has nothing to say of a track; empty where it has."""
     history, needed = _history(track, looks), _needed(policy)
     if history < needed:
@@ -169,7 +178,7 @@ def severity_of(statistic: str, effect: float) -> str:
     return SEVERITIES[1 + (effect >= medium) + (effect >= high)]
 
 
-def _measured(track: Track, looks: Sessions, reason: str, policy: Policy, today: date) -> dict[str, object]:
+def _measured(track: StatisticSeries, looks: Sessions, reason: str, policy: Policy, today: date) -> dict[str, object]:
     """What a row says before anything is judged: the last value and the published rule."""
     is_known = len(track.values) > 0
     value = _number(track.values[-1]) if is_known else None
@@ -186,7 +195,7 @@ def _measured(track: Track, looks: Sessions, reason: str, policy: Policy, today:
     }
 
 
-def _judgement(track: Track, effects: Array, judged: Judged, days: Sessions) -> dict[str, object]:
+def _judgement(track: StatisticSeries, effects: Array, judged: Judged, days: Sessions) -> dict[str, object]:
     """What the calibrated rule adds to a row: nothing where there is no value, which is no "no".
 
     Args:

@@ -1,4 +1,4 @@
-"""What is watched: each statistic of each series, session by session, with its effect size. Deciding is `drift`'s."""
+"""Statistics of each watched series, session by session, with effect sizes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,20 +36,20 @@ LEAD_LAG: Final = "lead_lag_excess"
 VARIANCE_RECENT: Final = 5
 VARIANCE_REFERENCE: Final = 120
 WARM_UP: Final = VARIANCE_RECENT + VARIANCE_REFERENCE
-"""Sessions before the variance ratios have a value; the EWMA's weights are as good as settled by then."""
+"""Sessions before the variance ratios have a value; the EWMA's weights have settled by then."""
 
 
 @dataclass(frozen=True, eq=False)
-class Track:
-    """One statistic of one series through time.
+class StatisticSeries:
+    """One statistic of one series, by session.
 
     Attributes:
         series: name.
         statistic: name.
         sessions: days with a value, ascending, shape (n,).
-        values: the statistic, shape (n,); NaN where a window that stands still leaves none.
-        effects: its effect size, by which it is ranked: the distance itself, or for z the difference of correlations.
-        p_value: of the last value, by the statistic's own test; None where it has none, or no value.
+        values: the statistic, shape (n,); NaN in a window without any move.
+        effects: effect size for ranking, shape (n,): the value itself; for z the difference of correlations.
+        p_value: of the last value by the statistic's test; None without test or value.
     """
 
     series: str
@@ -65,10 +65,10 @@ class Track:
         return self.series, self.statistic
 
 
-def tracks(series: Mapping[str, pl.DataFrame], policy: DriftPolicy, today: date) -> list[Track]:
-    """Every statistic of every series up to `today`, and those of copper and peso together where both are given.
+def statistic_series(series: Mapping[str, pl.DataFrame], policy: DriftPolicy, today: date) -> list[StatisticSeries]:
+    """Computes all statistics of all series up to `today`, and of copper and peso together if both are given.
 
-    A session's statistics rest on that session and earlier ones alone.
+    A session's statistics use no later session.
 
     Args:
         series: name to `SERIES_SCHEMA`, one row a session, oldest first.
@@ -79,14 +79,14 @@ def tracks(series: Mapping[str, pl.DataFrame], policy: DriftPolicy, today: date)
         ValueError: a series that is not stationary, not in order, or holds something that is no number.
     """
     known = {name: known_values(name, frame, today) for name, frame in series.items()}
-    found = [track for name, (days, values) in known.items() for track in _of_series(name, days, values, policy)]
+    computed = [each for name, (days, values) in known.items() for each in _of_series(name, days, values, policy)]
     if COPPER_RETURN in known and PESO_RETURN in known:
-        found += _of_pair(known[COPPER_RETURN], known[PESO_RETURN], policy)
-    return found
+        computed += _of_pair(known[COPPER_RETURN], known[PESO_RETURN], policy)
+    return computed
 
 
-def _of_series(name: str, days: Sessions, values: Array, policy: DriftPolicy) -> list[Track]:
-    """KS and PSI of `recent` against `reference`, and the two variance ratios."""
+def _of_series(name: str, days: Sessions, values: Array, policy: DriftPolicy) -> list[StatisticSeries]:
+    """KS and PSI of recent against reference windows, and two variance ratios."""
     recent, reference = window_pairs(values, policy.recent_sessions, policy.reference_sessions)
     p = ks(recent[-1], reference[-1])[1] if len(recent) else None
     ratio = log_variance_ratio(*window_pairs(values, VARIANCE_RECENT, VARIANCE_REFERENCE))
@@ -97,12 +97,14 @@ def _of_series(name: str, days: Sessions, values: Array, policy: DriftPolicy) ->
         EWMA: (ewma_log_variance_ratio(values)[WARM_UP - 1 :], None),
     }
     return [
-        Track(name, statistic, days[len(days) - len(found) :], found, found, p_value)
-        for statistic, (found, p_value) in measured.items()
+        StatisticSeries(name, statistic, days[len(days) - len(values) :], values, values, p_value)
+        for statistic, (values, p_value) in measured.items()
     ]
 
 
-def _of_pair(copper: tuple[Sessions, Array], peso: tuple[Sessions, Array], policy: DriftPolicy) -> list[Track]:
+def _of_pair(
+    copper: tuple[Sessions, Array], peso: tuple[Sessions, Array], policy: DriftPolicy
+) -> list[StatisticSeries]:
     """Fisher's z of the correlation, recent against reference, and how far the pair is off by a session."""
     days, x, y = joint_returns(copper, peso)
     n, m = policy.recent_sessions, policy.reference_sessions
@@ -112,6 +114,8 @@ def _of_pair(copper: tuple[Sessions, Array], peso: tuple[Sessions, Array], polic
     has_p = len(p) > 0 and np.isfinite(p[-1])
     off, at = lead_lag_excess(x_now, y_now), days[len(days) - len(z) :]
     return [
-        Track(PAIR, CORRELATION, at, z, np.abs(correlation_shift(now, then)), float(p[-1]) if has_p else None),
-        Track(PAIR, LEAD_LAG, at, off, off),
+        StatisticSeries(
+            PAIR, CORRELATION, at, z, np.abs(correlation_shift(now, then)), float(p[-1]) if has_p else None
+        ),
+        StatisticSeries(PAIR, LEAD_LAG, at, off, off),
     ]

@@ -8,6 +8,8 @@ from forex_assets.core.config_store import ConfigError
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.conditions import on_new_inputs
 from forex_assets.core.dagster.metadata import clock_metadata, column_schema, frame_metadata, small_table
+from forex_assets.core.dagster.resources import SessionResource
+from forex_assets.core.dagster.run_records import records
 from forex_assets.core.plots import markdown_image
 from forex_assets.core.schemas import LEDGER_SCHEMA
 from forex_assets.core.store.warehouse import WarehouseError
@@ -17,8 +19,10 @@ from forex_assets.optimizer.plots import candidates_plot
 from forex_assets.optimizer.search import Choice
 from forex_assets.optimizer.search_run import run_search
 from forex_assets.optimizer.shadow import append_shadow
-from forex_assets.optimizer.tables import CANDIDATES_SCHEMA
+from forex_assets.optimizer.tables import CANDIDATES_SCHEMA, SEARCH_REQUEST_SCHEMA
 from forex_assets.platform import Platform, PlatformResource
+
+BY_HAND = "started by hand, without a decision"
 
 SHOWN = (
     "rank", "context_length", "num_samples", "temperature", "loss", "gain", "gain_low", "gain_high", "n", "candidate",
@@ -100,3 +104,43 @@ def shadow_forecast(context: dg.AssetExecutionContext, platform: PlatformResourc
         context.add_asset_metadata({"shadow": outcome}, keys.SHADOW_FORECAST, horizon)
     if faults:
         raise dg.Failure("; ".join(faults), allow_retries=False)
+
+
+@dg.asset(
+    key=keys.SEARCH_REQUEST,
+    deps=[keys.TRIGGER_DECISION],
+    partitions_def=keys.HORIZON_PARTITIONS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    group_name="optimizer",
+    kinds={"polars", "parquet"},
+    owners=names.OWNERS,
+    metadata=column_schema(SEARCH_REQUEST_SCHEMA),
+    description="The newest search of a horizon: when it began, why, by which decision. The head of the optimization "
+    "graph; the age of a horizon's settings is counted from the search that follows.",
+)
+def search_request(context: dg.AssetExecutionContext, session: SessionResource) -> dict[str, pl.DataFrame]:
+    """Returns one row a horizon, from the tags of the run."""
+    run, tags, tables = session.session(), context.run.tags, {}
+    for horizon in context.partition_keys:
+        name = tags.get(names.DECISION_TAG, "")
+        decisions = records(context.instance, keys.TRIGGER_DECISION, horizon) if name else iter(())
+        decision = next((record for record in decisions if record.id == name), None)
+        row = {
+            "horizon": horizon,
+            "requested_at": run.now,
+            "reason": tags.get(names.REASON_TAG, BY_HAND),
+            "decision": name,
+            "superseded": tags.get(names.SUPERSEDED_TAG, ""),
+            "words": decision.metadata.get(names.WORDS, "") if decision else "",
+            "attempt": int(tags.get(names.ATTEMPT_TAG, "1")),
+            "run_id": context.run.run_id,
+        }
+        tables[horizon] = pl.DataFrame([row], schema=SEARCH_REQUEST_SCHEMA)
+        metadata = {
+            names.WORDS: row["words"] or row["reason"],
+            names.REASONS: row["reason"],
+            "decision": name or "none",
+            **clock_metadata(run),
+        }
+        context.add_asset_metadata(frame_metadata(tables[horizon], **metadata), keys.SEARCH_REQUEST, horizon)
+    return tables

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from forex_assets.accuracy.backtest import RUN, Past, unfit
+from forex_assets.accuracy.backtest import RUN, HistoryView, unfit
 from forex_assets.core.calendar import SessionCalendar, issue_instant
 from forex_assets.core.fan import Array, Fan
 from forex_assets.core.horizon import target_of
@@ -79,7 +79,7 @@ def run_trials(
         EngineError: the engine cannot do what a config asks.
     """
     finished = set() if done is None else set(done.select(*RUN, "horizon").iter_rows())
-    past, days = Past(prices), sorted({day for wanted in origins.values() for day in wanted})
+    past, days = HistoryView(prices), sorted({day for wanted in origins.values() for day in wanted})
     for start in range(0, len(days), block):
         if deadline is not None and clock() >= deadline:
             return
@@ -105,7 +105,7 @@ class _Job:
 def _at(
     engine: Engine,
     configs: Configs,
-    past: Past,
+    past: HistoryView,
     features: pl.DataFrame | None,
     day: date,
     calendar: SessionCalendar,

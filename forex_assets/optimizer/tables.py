@@ -62,3 +62,15 @@ VALIDATION_SCHEMA: Final[Schema] = {
     "words": pl.String,
 }
 """`optimizer/validation_report`: one row a criterion, in the order of `CRITERIA`."""
+
+SEARCH_REQUEST_SCHEMA: Final[Schema] = {
+    "horizon": pl.String,
+    "requested_at": UTC,  # the session's clock
+    "reason": pl.String,  # names of the rules that fired, `age, manual`; or that it was started by hand
+    "decision": pl.String,  # id of the decision's event; empty if started by hand
+    "superseded": pl.String,  # ids of earlier decisions that waited meanwhile, `12-0a1b2c3d, …`; mostly empty
+    "words": pl.String,  # words of decision and manual requests; empty if started by hand
+    "attempt": pl.Int64,  # number of the launch for the decision, from 1
+    "run_id": pl.String,
+}
+"""One row: the newest search of a horizon."""

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from forex_assets.accuracy.backtest import Past
+from forex_assets.accuracy.backtest import HistoryView
 from forex_assets.accuracy.backtest_run import inputs_of
 from forex_assets.core.calendar import issue_instant
 from forex_assets.core.fan import Array
@@ -86,7 +86,7 @@ def by_turns(pairs: Sequence[tuple[Callable[[], None], Callable[[], None]]], clo
 def _origins(platform: Platform, champion: Side, challenger: Side, days: Sequence[date]) -> list[tuple[Origin, Origin]]:
     """What each side may see of each day."""
     prices, features = inputs_of(platform.session)
-    past, calendar, made = Past(prices), platform.calendar(USDCLP), []
+    past, calendar, made = HistoryView(prices), platform.calendar(USDCLP), []
     for day in days:
         known, _ = past.at(day)
         values = known[USDCLP.value].to_numpy().astype(np.float64)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forex_assets.accuracy.backtest import Every, Past, backtest, origin_dates, parse_every, visible
+from forex_assets.accuracy.backtest import Every, HistoryView, backtest, origin_dates, parse_every, visible
 from forex_assets.core.calendar import calendar_of, issue_instant
 from forex_assets.core.fan import Fan
 from forex_assets.core.horizon import target_of
@@ -178,7 +178,7 @@ def test_the_quick_view_of_the_past_is_the_plain_one(
     prices = prices_of(values, seen=seen).with_columns(
         is_suspect=pl.int_range(pl.len()).is_in(sorted(suspects)), is_provisional=pl.int_range(pl.len()) % 17 == 16
     )
-    past = Past(prices)
+    past = HistoryView(prices)
     for as_of in [SESSIONS[0] - timedelta(days=9), *SESSIONS[: len(rows)], SESSIONS[-1]]:
         plain = usable(visible(prices, as_of))
         quick, fingerprint = past.at(as_of)

@@ -17,20 +17,20 @@ from detector_simulation import (
     table_of,
     weekdays,
 )
-from feed_faults import FEED_SCHEMA, dated_late, feed_table, prices_of
-from forex_assets.core.fan import Array
-from forex_assets.core.policy import DegradationPolicy, DriftPolicy, Policy
-from forex_assets.market.prices import COPPER, USDCLP
-from forex_assets.monitoring.drift import drift_report
-from forex_assets.monitoring.drift_batch import (
+from drift_batch import (
     critical_distance,
     is_calibrated_drift,
     is_literal_drift,
     windowed,
 )
+from feed_faults import FEED_SCHEMA, dated_late, feed_table, prices_of
+from forex_assets.core.fan import Array
+from forex_assets.core.policy import DegradationPolicy, DriftPolicy, Policy
+from forex_assets.market.prices import COPPER, USDCLP
+from forex_assets.monitoring.drift import drift_report
 from forex_assets.monitoring.realized_sums import SUMS, rank_of
 from forex_assets.monitoring.series import COPPER_RETURN, FORECAST_ERROR, PESO_RETURN
-from forex_assets.monitoring.statistic_series import EWMA, WARM_UP, tracks
+from forex_assets.monitoring.statistic_series import EWMA, WARM_UP, statistic_series
 from forex_assets.monitoring.statistics import ewma_log_variance_ratio
 from market_faults import (
     DOUBLED,
@@ -225,7 +225,7 @@ def test_statistics_of_a_tail_are_the_last_ones_of_the_whole_series() -> None:
     columns = windowed(values, POLICY.drift, 10) | {
         (name, EWMA): ewma_log_variance_ratio(found)[-10:] for name, found in values.items()
     }
-    whole = {track.name: track.effects[-10:] for track in tracks(frames, POLICY.drift, days[-1])}
+    whole = {track.name: track.effects[-10:] for track in statistic_series(frames, POLICY.drift, days[-1])}
     assert set(columns) == set(whole)
     for name, found in columns.items():
         assert found == pytest.approx(whole[name]), name

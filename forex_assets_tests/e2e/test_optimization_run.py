@@ -26,11 +26,11 @@ from forex_assets.core.dagster.instance import prepare_instance
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.settings import load_settings
 from forex_assets.locations.optimization import build
-from forex_assets.monitoring.assets import SEARCH_REQUEST_SCHEMA
 from forex_assets.monitoring.degradation import DEGRADATION_SCHEMA
 from forex_assets.monitoring.reports import degradation_of, realized_of
 from forex_assets.monitoring.trigger import DECISION_SCHEMA
 from forex_assets.optimizer.sensors import optimize_on_trigger
+from forex_assets.optimizer.tables import SEARCH_REQUEST_SCHEMA
 from forex_assets.platform import Platform, PlatformResource
 
 Change = Callable[..., None]
@@ -212,19 +212,19 @@ def test_errors_are_those_of_the_engine_that_forecasts_now_and_known_by_the_cloc
     filled: Path, environment: Change
 ) -> None:
     materialize_backtest(platform(), ["7d"])
-    rows = realized_of(platform(), "7d")
+    rows = realized_of(platform().session, "7d")
     assert set(rows["record"]) == {"backtest"}
     assert rows["realized_available_at"].max() <= platform().now  # type: ignore[operator]
-    assert degradation_of(platform(), "7d").n > 0
+    assert degradation_of(platform().session, "7d").n > 0
     path = filled / "warehouse/sample/accuracy/backtest/7d.parquet"
     table = pl.read_parquet(path)
     mixed = table.with_columns(
         engine=pl.when(pl.col("as_of") < date(2025, 1, 1)).then(pl.lit("other")).otherwise(pl.col("engine"))
     )
     mixed.write_parquet(path)
-    own = realized_of(platform(), "7d")
+    own = realized_of(platform().session, "7d")
     assert set(own["engine"]) == {"ewma"}
     assert own.height == table.filter(pl.col("as_of") >= date(2025, 1, 1)).height
     environment(FOREX_AS_OF="2025-06-03")
-    assert realized_of(platform(), "7d")["realized_available_at"].max() <= datetime(2025, 6, 4, tzinfo=UTC)  # type: ignore[operator]
+    assert realized_of(platform().session, "7d")["realized_available_at"].max() <= datetime(2025, 6, 4, tzinfo=UTC)  # type: ignore[operator]
     assert platform().now - datetime(2025, 6, 3, tzinfo=UTC) < timedelta(days=1)
