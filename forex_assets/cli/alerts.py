@@ -10,7 +10,7 @@ from forex_assets.cli.common import BAD_USAGE, FAILED, AsJson, app, err, fail, o
 if TYPE_CHECKING:
     from forex_assets.operations.alerts.send import Notifier
 
-NOT_SET_UP = "set FOREX_SMTP_HOST and FOREX_MAIL_TO for mail, or FOREX_WEBHOOK_URL; see docs/mail.md"
+NOT_SET_UP = "set FOREX_SMTP_HOST and FOREX_MAIL_TO for mail, FOREX_WEBHOOK_URL, or FOREX_ALERT_URLS; see docs/mail.md"
 mail_app = typer.Typer(no_args_is_help=True, help="Whether mail and webhook work, and what waits to be sent.")
 app.add_typer(mail_app, name="mail")
 
@@ -27,7 +27,7 @@ def send_test(as_json: AsJson = False) -> None:
     from forex_assets.operations.alerts.events import DeliveryError, trial_message
     from forex_assets.operations.alerts.send import notifier_of
 
-    notifier = notifier_of(platform_of())
+    notifier = notifier_of(platform_of().session)
     answers: list[dict[str, Any]] = [
         {"channel": name, "is_sent": False, "answer": fault} for name, fault in notifier.faults.items()
     ]
@@ -57,7 +57,7 @@ def status(as_json: AsJson = False) -> None:
     """Show what waits to be sent, what was sent, the last error, and the latest events."""
     from forex_assets.operations.alerts.send import notifier_of
 
-    report = _status_of(notifier_of(platform_of()))
+    report = _status_of(notifier_of(platform_of().session))
     if as_json:
         print_json(report)
         return
@@ -83,17 +83,16 @@ def send_now(as_json: AsJson = False) -> None:
     from datetime import UTC, datetime
 
     from forex_assets.cli.overview import instance_of
-    from forex_assets.operations.alerts.gather import Reader, gathered
     from forex_assets.operations.alerts.send import notifier_of
+    from forex_assets.operations.alerts.sensors import Reader
 
     platform, now = platform_of(), datetime.now(UTC)
-    notifier = notifier_of(platform)
+    notifier = notifier_of(platform.session)
     at_once = replace(notifier, policy=notifier.policy.model_copy(update={"digest_minutes": 0}))
     with err.status("looking, then sending …"):
         with instance_of(platform) as instance:
             if instance is not None:
-                reader = Reader(instance, platform.deployments, {}, now, platform.reading_branch == "sample")
-                notifier.add(gathered(reader), now)
+                notifier.add(Reader(instance, platform.session, {}, now).events(), now)
         attempts = at_once.deliver(now)
     if as_json:
         print_json([asdict(each) for each in attempts])

@@ -18,7 +18,7 @@ LEFT_OUT: Final = ("backups", "mlflow", "outbox", ".locks")
 RECORDS: Final = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
 """Dagster's sqlite files that hold what was decided and searched; the log of each past run is left where it is."""
 
-ELSEWHERE: Final = ("MLFLOW_TRACKING_URI", "FOREX_WEBHOOK_URL", "FOREX_SMTP_HOST", "DAGSTER_HOME")
+ELSEWHERE: Final = ("MLFLOW_TRACKING_URI", "FOREX_WEBHOOK_URL", "FOREX_ALERT_URLS", "FOREX_SMTP_HOST", "DAGSTER_HOME")
 """Names that lead out of the copy; hidden for as long as the rehearsal lasts."""
 
 

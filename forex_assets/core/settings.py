@@ -66,6 +66,7 @@ class Settings(BaseSettings):
     mail_from: str = Field("forex-assets@localhost", description="sender")
     mail_to: str | None = Field(None, description="recipients, commas between; without them no mail")
     webhook_url: SecretStr | None = Field(None, description="address that gets every event as JSON")
+    alert_urls: SecretStr | None = Field(None, description="chat and mail services by apprise address, commas between")
 
     @field_validator("*", mode="before")
     @classmethod

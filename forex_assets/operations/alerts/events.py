@@ -1,7 +1,4 @@
-"""What people are told of: events, how many of them become one message, and what a message says in plain words.
-
-When a message is due and what follows a failure is said in `domain.alert_delivery`; how it is sent, by adapters.
-"""
+"""Alert events, and the messages that they become."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +21,7 @@ Kind = Literal[
     "triggered",
 ]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-"""What happens here, in the order in which people want to know of it."""
+"""Kinds of events, most important first."""
 
 LINE_LIMIT: Final = 200
 TEXT_LIMIT: Final = 2000
@@ -46,7 +43,7 @@ def clean_line(text: str, limit: int = LINE_LIMIT) -> str:
 
 
 def clean_text(text: str) -> str:
-    """The same by line; line breaks stay, at most one empty line between paragraphs."""
+    """Printable text with line breaks, at most one empty line between paragraphs."""
     lines = [clean_line(line, TEXT_LIMIT) for line in text.splitlines()]
     kept = [line for place, line in enumerate(lines) if line or (place and lines[place - 1])]
     whole = "\n".join(kept).strip()
@@ -64,17 +61,16 @@ Figures = Annotated[dict[str, str], BeforeValidator(_clean_figures)]
 
 
 class Event(BaseModel):
-    """Something that people are told of. Its texts are made harmless when it is made.
+    """One event; its texts are cleaned by validation.
 
     Attributes:
-        id: names what happened for ever; the same happening seen again has the same one.
-        kind: one of `KINDS`.
-        horizon: such as `7d`; None where it is of none.
-        title: one line, at most 200 characters.
-        words: what it says, at most 2,000 characters.
-        figures: by name, as people read them; at most 15.
-        happened_at: real time, with a time zone.
-        is_sample: whether it is about the generated market.
+        id: equal whenever the event is read again.
+        horizon: such as `7d`; None: no single horizon.
+        title: at most 200 characters.
+        words: at most 2,000 characters.
+        figures: at most 15, as people read them.
+        happened_at: real time.
+        is_sample: about the generated market.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -89,20 +85,19 @@ class Event(BaseModel):
     is_sample: bool = False
 
     def without(self, hide: Callable[[str], str]) -> "Event":
-        """The same with every text passed through `hide`, which blots out secrets."""
+        """A copy with every text passed through `hide`, which blots out secrets."""
         figures = {name: hide(value) for name, value in self.figures.items()}
         return self.model_copy(update={"title": hide(self.title), "words": hide(self.words), "figures": figures})
 
 
 @dataclass(frozen=True)
 class Message:
-    """What a channel sends.
+    """A message of a channel.
 
     Attributes:
-        id: the same for the same events, so that a receiver knows a repetition.
-        subject: one line.
-        words: what stands above the events; may be empty.
-        events: what happened; none in a test message.
+        id: equal for equal events, so that a receiver knows a repetition.
+        words: text above the events; may be empty.
+        events: none in a test message.
     """
 
     id: str
@@ -112,10 +107,10 @@ class Message:
 
 
 class DeliveryError(Exception):
-    """A message was not sent; the message says what the other side answered and what to do, and holds no secret.
+    """A message was not sent: the answer and what to do, without secrets.
 
     Attributes:
-        is_uncertain: whether it may have arrived all the same, as when the connection broke after the last byte.
+        is_uncertain: it may have arrived, as when the connection broke after the last byte.
     """
 
     def __init__(self, reason: str, *, is_uncertain: bool = False) -> None:
@@ -124,33 +119,37 @@ class DeliveryError(Exception):
 
 
 class Channel(Protocol):
-    """A way to people: mail, webhook."""
+    """A way to people: mail, webhook, chat service."""
 
     @property
     def name(self) -> str:
-        """`mail`, `webhook`: names its log."""
+        """Name of its log: `mail`, `webhook`, `slack-1a2b3c4d`."""
+        ...
+
+    @property
+    def where(self) -> str:
+        """Server or service, for people, without secrets."""
         ...
 
     def send(self, message: Message) -> str:
-        """Send a message.
+        """Sends a message.
 
         Returns:
-            What the other side answered, in words without secrets.
+            The answer in words, without secrets.
 
         Raises:
-            DeliveryError: it was not sent, or nobody can tell.
+            DeliveryError: not sent, or the outcome is unknown.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Repeated:
-    """Events that say the same, as one entry of a message.
+    """Equal events as one entry of a message.
 
     Attributes:
-        event: the newest of them.
-        count: how many.
-        first_at: when the oldest happened.
+        event: the newest.
+        first_at: time of the oldest.
     """
 
     event: Event
@@ -159,17 +158,20 @@ class Repeated:
 
 
 def importance(event: Event) -> int:
-    """Place in `KINDS`; less is told first."""
+    """Place in `KINDS`; the lowest comes first."""
     return KINDS.index(event.kind)
 
 
 def folded(events: Iterable[Event]) -> list[Repeated]:
-    """Entries of a message: events of one kind, horizon, market and title are one; important ones first, then new."""
+    """Entries of a message, one for each kind, horizon, market and title.
+
+    The most important come first, then the newest.
+    """
     groups = dict[tuple[str, str | None, bool, str], list[Event]]()
     for event in events:
         groups.setdefault((event.kind, event.horizon, event.is_sample, event.title), []).append(event)
     entries = [
-        Repeated(max(group, key=_when), len(group), min(each.happened_at for each in group))
+        Repeated(max(group, key=_when), len(group), min(event.happened_at for event in group))
         for group in groups.values()
     ]
     newest_first = sorted(entries, key=lambda entry: entry.event.happened_at, reverse=True)
@@ -177,37 +179,36 @@ def folded(events: Iterable[Event]) -> list[Repeated]:
 
 
 def message_id(events: Sequence[Event]) -> str:
-    """The same for the same events in any order."""
+    """Hash of the events' ids, in any order."""
     return hashlib.sha256("\n".join(sorted(event.id for event in events)).encode()).hexdigest()[:32]
 
 
 def message_of(events: Sequence[Event]) -> Message:
-    """A message on events, of which there is at least one."""
+    """The message on one or more events."""
     count = len(events)
-    words = f"{count} events; the same one more than once is one entry, with its count." if count > 1 else ""
+    words = f"{count} events. Equal events are one entry with a count." if count > 1 else ""
     return Message(message_id(events), subject_of(events), words, tuple(events))
 
 
 def subject_of(events: Sequence[Event]) -> str:
-    """`[forex-assets] 7d deployed: …`, `[forex-assets] run failed, 100 events`; says SAMPLE DATA where any is of it."""
+    """Subject line, with SAMPLE DATA if any event is of the generated market.
+
+    Such as `[forex-assets] 7d deployed: …` or `[forex-assets] run failed, 100 events`.
+    """
     kinds = list(dict.fromkeys(entry.event.kind for entry in folded(events)))
     if len(events) == 1:
         (event,) = events
-        said = " ".join(part for part in (event.horizon, event.kind) if part) + f": {event.title}"
+        content = " ".join(part for part in (event.horizon, event.kind) if part) + f": {event.title}"
     else:
-        said = f"{', '.join(kinds)}, {len(events)} events"
-    marked = sum(event.is_sample for event in events)
-    sample = "" if not marked else f"{SAMPLE_WORDS}: " if marked == len(events) else f"partly {SAMPLE_WORDS}: "
-    return clean_line(f"[forex-assets] {sample}{said}", SUBJECT_LIMIT)
+        content = f"{', '.join(kinds)}, {len(events)} events"
+    samples = sum(event.is_sample for event in events)
+    sample = "" if not samples else f"{SAMPLE_WORDS}: " if samples == len(events) else f"partly {SAMPLE_WORDS}: "
+    return clean_line(f"[forex-assets] {sample}{content}", SUBJECT_LIMIT)
 
 
 def trial_message(now: datetime) -> Message:
-    """What `forex-assets mail test` sends.
-
-    Args:
-        now: real time, with a time zone.
-    """
-    words = "This is a test: nothing happened. Alerts of forex-assets arrive this way. ñ á é ü ¿ are Spanish letters."
+    """The message of `forex-assets mail test`."""
+    words = "This is a test, no event. Alerts of forex-assets arrive this way. ñ á é ü ¿ are Spanish letters."
     identity = hashlib.sha256(now.isoformat().encode()).hexdigest()[:32]
     return Message(identity, "[forex-assets] test message", words, ())
 

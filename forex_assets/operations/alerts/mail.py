@@ -1,29 +1,79 @@
-"""Mail over SMTP: STARTTLS, TLS or none, certificates checked, one deadline for everything, errors without secrets."""
+"""Sends mail over SMTP with certificate checks, one deadline, and errors without secrets.
+
+apprise has a mail plugin too. This sender stays for `FOREX_SMTP_*`: see docs/decisions.md.
+"""
 
 import base64
+import contextlib
 import smtplib
 import socket
 import ssl
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.errors import MessageError
 from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, getaddresses
 from pathlib import Path
 from typing import Final, Literal
 
-from forex_assets.market.sources.fetching import redact
+from forex_assets.market.prices import SourceError
+from forex_assets.market.sources.fetching import ask, redact
 from forex_assets.operations.alerts.events import DeliveryError, Message, clean_line
-from forex_assets.operations.alerts.mail_message import email_of
+from forex_assets.operations.alerts.rendering import rendered
 
 Security = Literal["starttls", "tls", "none"]
 SOCKET_LIMIT_S: Final = 20.0
-"""A server may be silent for so long at any point."""
+"""Longest silence of a server, in seconds."""
+
 DEADLINE_S: Final = 60.0
-"""From connection to answer, so that a server that drips a byte now and then does not hold a process."""
+"""Longest delivery, in seconds; ends one whose server sends a byte now and then."""
 
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+
+
+def addresses_of(text: str, name: str) -> tuple[Address, ...]:
+    """Parses mail addresses: `Ana <ana@example.com>, desk@example.com`.
+
+    Args:
+        name: setting to name in the error.
+
+    Raises:
+        ValueError: a line break, or no address.
+    """
+    if not text.strip().isprintable():
+        raise ValueError(f"{name}={clean_line(text)!r} holds a line break or a control character; write it in one line")
+    addresses = list[Address]()
+    for display, written in getaddresses([text]):
+        if not display and not written:
+            continue  # as after a last comma
+        try:
+            plain = Address(addr_spec=written)
+            # Not every server knows ñ in a domain; every server knows its ASCII form.
+            addresses.append(Address(display, plain.username, plain.domain.encode("idna").decode()))
+        except (MessageError, ValueError, IndexError):
+            raise ValueError(
+                f"{name}={text!r} holds {written or display!r}, which is no address such as ana@example.com"
+            ) from None
+    if not addresses:
+        raise ValueError(f"{name}={text!r} holds no address such as ana@example.com")
+    return tuple(addresses)
+
+
+def email_of(message: Message, sender: Address, recipients: Sequence[Address], now: datetime) -> EmailMessage:
+    """Builds the e-mail, in plain text and HTML, encoded in ASCII."""
+    mail = EmailMessage(policy=SMTP)
+    mail["Subject"] = clean_line(message.subject)  # a line break in a header would raise
+    mail["From"] = sender
+    mail["To"] = tuple(recipients)
+    mail["Date"] = format_datetime(now.astimezone(UTC))
+    mail["Message-ID"] = f"<{message.id}@{sender.domain}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(rendered(message, "plain"), cte="quoted-printable")
+    mail.add_alternative(rendered(message, "html"), subtype="html", cte="quoted-printable")
+    return mail
 
 
 @dataclass(frozen=True)
@@ -31,16 +81,13 @@ class Mail:
     """The channel `mail`.
 
     Args:
-        host: of the server.
-        port: of the server.
-        security: `starttls` refuses a server that does not offer it; `none` sends no password but to this machine.
+        security: `starttls` refuses a server without it; `none` sends a password to this machine only.
         sender: From, and where refusals return to.
-        recipients: To.
-        user: for the login; None logs in nowhere.
-        password: for the login.
-        ca_file: certificates (PEM) to trust instead of the system's, for a server of one's own.
-        socket_limit_s: seconds that the server may be silent.
-        deadline_s: seconds for everything.
+        recipients: To; all get the same mail.
+        user: for the login; None: no login.
+        ca_file: certificates (PEM) to trust instead of the system's.
+        socket_limit_s: longest silence of the server, in seconds.
+        deadline_s: longest delivery, in seconds.
     """
 
     host: str
@@ -56,67 +103,59 @@ class Mail:
 
     @property
     def name(self) -> str:
-        """Of its log."""
+        """Name of the channel's log."""
         return "mail"
 
     @property
     def where(self) -> str:
-        """`starttls mail.example.com:587 to 2 recipients`, for people."""
+        """Server and number of recipients, for people."""
         count = len(self.recipients)
         return f"{self.security} {self.host}:{self.port} to {count} recipient{'s' if count > 1 else ''}"
 
     def send(self, message: Message) -> str:
-        """Send an e-mail to all recipients.
+        """Sends one mail to all recipients.
 
         Returns:
-            What the server answered; names recipients that it refused while it took others.
+            The server's answer; names the recipients that it refused.
 
         Raises:
-            DeliveryError: it was not sent, or the connection broke where nobody can tell.
+            DeliveryError: not sent, or the outcome is unknown.
         """
         mail = email_of(message, self.sender, self.recipients, datetime.now(UTC))
-        told = [each.addr_spec for each in self.recipients]
         try:
-            with self._connected() as server:
-                refused = server.send_message(mail, self.sender.addr_spec, told)
+            # One attempt: the outbox retries.
+            refused = ask("mail", lambda _: self._deliver(mail), deadline_s=self.deadline_s, attempts=1)
+        except SourceError:
+            raise self._failure(TimeoutError()) from None
         except (OSError, smtplib.SMTPException, UnicodeError) as error:
             raise self._failure(error) from None
+        count = len(self.recipients)
         if refused:
-            said = "; ".join(f"{who}: {self._words(*answer)}" for who, answer in refused.items())
-            return f"accepted for {len(told) - len(refused)} of {len(told)} recipients; refused for {said}"
-        return f"accepted by {self.host}:{self.port} for {len(told)} of {len(told)} recipients"
+            reasons = "; ".join(f"{who}: {self._words(*answer)}" for who, answer in refused.items())
+            return f"accepted for {count - len(refused)} of {count} recipients; refused for {reasons}"
+        return f"accepted by {self.host}:{self.port} for {count} of {count} recipients"
 
-    @contextmanager
-    def _connected(self) -> Iterator[smtplib.SMTP]:
-        """A session, secured and logged in; cut when the deadline passes, at whatever point it is."""
-        server = self._unconnected()
-        cut = threading.Timer(self.deadline_s, _cut, [server])
-        cut.daemon = True
-        cut.start()  # before the connection: a server may drip its greeting, too
-        try:
-            server.connect(self.host, self.port)
+    def _deliver(self, mail: EmailMessage) -> dict[str, tuple[int, bytes]]:
+        """Runs one SMTP session; returns the refused recipients with the server's answers."""
+        with contextlib.closing(self._connected()) as server:
             if self.security == "starttls":
                 server.starttls(context=self._context())
             if self.user is not None:
                 self._log_in(server, self.user, self.password or "")
-            yield server
-            _bid_farewell(server)
-        finally:
-            cut.cancel()
-            server.close()
+            recipients = [each.addr_spec for each in self.recipients]
+            refused = server.send_message(mail, self.sender.addr_spec, recipients)
+            # The mail is accepted: a server that does not answer QUIT changes nothing about that.
+            with contextlib.suppress(OSError, smtplib.SMTPException):
+                server.quit()
+            return refused
 
-    def _unconnected(self) -> smtplib.SMTP:
-        """A session that has yet to connect; the host is named for the certificate's sake."""
-        server: smtplib.SMTP
+    def _connected(self) -> smtplib.SMTP:
         if self.security == "tls":
-            server = smtplib.SMTP_SSL(timeout=self.socket_limit_s, context=self._context())
-        else:
-            server = smtplib.SMTP(timeout=self.socket_limit_s)
-        server._host = self.host  # type: ignore[attr-defined]  # as its constructor does where it connects itself
-        return server
+            return smtplib.SMTP_SSL(self.host, self.port, timeout=self.socket_limit_s, context=self._context())
+        return smtplib.SMTP(self.host, self.port, timeout=self.socket_limit_s)
 
     def _context(self) -> ssl.SSLContext:
-        """Certificate and host name are checked, always."""
+        """A context that checks certificate and host name."""
         try:
             return ssl.create_default_context(cafile=self.ca_file)
         except (OSError, ssl.SSLError):
@@ -125,51 +164,50 @@ class Mail:
     def _log_in(self, server: smtplib.SMTP, user: str, password: str) -> None:
         if self.security == "none" and self.host not in LOOPBACK:
             raise DeliveryError(
-                f"{self.host}:{self.port}: the password is not sent over a connection that anybody can read; set "
+                f"{self.host}:{self.port}: the password is not sent over an unencrypted connection; set "
                 "FOREX_SMTP_SECURITY=starttls or tls, or unset FOREX_SMTP_USER"
             )
         if not f"{user}{password}".isascii():
             raise DeliveryError(
-                "FOREX_SMTP_USER or FOREX_SMTP_PASSWORD holds a letter that is not ASCII, which a mail server's login "
-                "cannot carry; choose others"
+                "FOREX_SMTP_USER or FOREX_SMTP_PASSWORD holds a letter that is not ASCII, which an SMTP login cannot "
+                "carry; choose others"
             )
         server.login(user, password)
 
     def _failure(self, error: Exception) -> DeliveryError:
-        """What went wrong, and what to do about it."""
-        place = f"{self.host}:{self.port}"
+        """The failure in words: what the server did and which setting to check."""
+        is_uncertain = False
         match error:
             case smtplib.SMTPAuthenticationError():
-                said = f"refused the login ({self._words(error.smtp_code, error.smtp_error)}); see to FOREX_SMTP_USER "
-                said += "and FOREX_SMTP_PASSWORD"
+                reason = f"refused the login ({self._words(error.smtp_code, error.smtp_error)}); check "
+                reason += "FOREX_SMTP_USER and FOREX_SMTP_PASSWORD"
             case smtplib.SMTPRecipientsRefused():
                 answers = [f"{who}: {self._words(*answer)}" for who, answer in error.recipients.items()]
-                said = f"refused every recipient ({'; '.join(answers)}); see to FOREX_MAIL_TO"
+                reason = f"refused every recipient ({'; '.join(answers)}); check FOREX_MAIL_TO"
             case smtplib.SMTPSenderRefused():
-                said = f"refused the sender ({self._words(error.smtp_code, error.smtp_error)}); see to FOREX_MAIL_FROM"
+                reason = f"refused the sender ({self._words(error.smtp_code, error.smtp_error)}); check FOREX_MAIL_FROM"
             case smtplib.SMTPNotSupportedError():
-                said = f"does not offer what is asked of it ({self._words(None, str(error))}); see to "
-                said += "FOREX_SMTP_SECURITY and FOREX_SMTP_PORT"
+                reason = f"does not support it ({self._words(None, str(error))}); check FOREX_SMTP_SECURITY and _PORT"
             case smtplib.SMTPResponseException():
-                said = f"answered {self._words(error.smtp_code, error.smtp_error)}"
+                reason = f"answered {self._words(error.smtp_code, error.smtp_error)}"
             case ssl.SSLCertVerificationError():
-                said = f"shows a certificate that is not trusted ({clean_line(error.verify_message)}); see to "
-                said += "FOREX_SMTP_HOST, or give FOREX_SMTP_CA_FILE"
+                reason = f"has a certificate that is not trusted ({clean_line(error.verify_message)}); check "
+                reason += "FOREX_SMTP_HOST, or set FOREX_SMTP_CA_FILE"
             case ssl.SSLError():
-                said = f"does not speak TLS as asked ({type(error).__name__}); see to FOREX_SMTP_SECURITY"
+                reason = f"failed to start TLS ({type(error).__name__}); check FOREX_SMTP_SECURITY"
             case TimeoutError() | smtplib.SMTPServerDisconnected():
-                said = f"did not answer, or hung up ({type(error).__name__}); see to FOREX_SMTP_HOST and _PORT"
-                return DeliveryError(f"{place} {said}", is_uncertain=True)
+                reason = f"did not answer, or hung up ({type(error).__name__}); check FOREX_SMTP_HOST and _PORT"
+                is_uncertain = True
             case socket.gaierror():
-                said = "is not found; see to FOREX_SMTP_HOST"
+                reason = "is not found; check FOREX_SMTP_HOST"
             case _:
-                reason = getattr(error, "strerror", None) or type(error).__name__
-                said = f"cannot be reached ({self._words(None, reason)})"
-        return DeliveryError(f"{place} {said}")
+                cause = getattr(error, "strerror", None) or type(error).__name__
+                reason = f"cannot be reached ({self._words(None, cause)}); check FOREX_SMTP_HOST and _PORT"
+        return DeliveryError(f"{self.host}:{self.port} {reason}", is_uncertain=is_uncertain)
 
-    def _words(self, code: int | None, said: bytes | str) -> str:
-        """A server's words in one line, without secrets, should it repeat them."""
-        text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+    def _words(self, code: int | None, answer: bytes | str) -> str:
+        """A server's answer on one line, without secrets that it may repeat."""
+        text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
         secrets = [self.user, self.password]
         secrets += [_base64(secret) for secret in secrets if secret]
         secrets.append(_base64(f"\0{self.user}\0{self.password}"))
@@ -178,22 +216,3 @@ class Mail:
 
 def _base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
-
-
-def _cut(server: smtplib.SMTP) -> None:
-    """End a session that takes too long; the thread that waits for it gets an error."""
-    connection = server.sock
-    if connection is not None:
-        try:
-            # The socket's own: that of a TLS connection would first take away what the waiting thread is using.
-            socket.socket.shutdown(connection, socket.SHUT_RDWR)
-        except OSError:
-            return  # it has ended by itself
-
-
-def _bid_farewell(server: smtplib.SMTP) -> None:
-    """QUIT. The mail is accepted already: a server that does not answer now changes nothing about that."""
-    try:
-        server.quit()
-    except (OSError, smtplib.SMTPException):
-        return

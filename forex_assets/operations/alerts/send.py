@@ -1,11 +1,9 @@
-"""Telling people: the outbox and its channels on one set of settings, and one delivery from the one through the others.
+"""Delivers the outbox's events through the channels of the settings."""
 
-Which channels there are is a matter of settings; when a message is due, of `domain.alert_delivery`.
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -13,29 +11,36 @@ from pydantic import SecretStr
 
 from forex_assets.core.policy import OperationsPolicy
 from forex_assets.core.policy_store import PolicyError
+from forex_assets.core.session import Session
 from forex_assets.core.settings import PROJECT, Settings
 from forex_assets.market.sources.fetching import redact
+from forex_assets.operations.alerts.apprise_channel import (
+    address_channel,
+    addresses_in,
+    channel_name,
+    secrets_of,
+    webhook_channel,
+)
 from forex_assets.operations.alerts.delivery import LOOK_BACK, ChannelLog, due, waiting
 from forex_assets.operations.alerts.events import Channel, DeliveryError, Event, message_id, message_of
-from forex_assets.operations.alerts.mail import Mail
-from forex_assets.operations.alerts.mail_message import addresses_of
+from forex_assets.operations.alerts.mail import Mail, addresses_of
 from forex_assets.operations.alerts.outbox import Outbox
-from forex_assets.operations.alerts.webhook import Webhook
-from forex_assets.platform import Platform
 
 CHANNELS: Final = ("mail", "webhook")
+"""Channels that `mail status` lists even when they are not set up."""
+
 FOLDER: Final = "outbox"
 
 
 @dataclass(frozen=True)
 class Delivered:
-    """One attempt of one channel.
+    """One channel's attempt to send a message.
 
     Attributes:
         channel: its name.
         count: events in the message.
-        is_sent: whether the other side took it.
-        words: what it answered, or why not and what to do.
+        is_sent: whether the server or service accepted it.
+        words: its answer, or why it failed and what to do.
     """
 
     channel: str
@@ -49,9 +54,8 @@ class Notifier:
     """Outbox and channels.
 
     Args:
-        outbox: events that wait.
         channels: those that are set up, by name.
-        faults: of those that are set up wrongly, by name; they count as not set up.
+        faults: one line for each channel with a wrong setting, by name; it counts as not set up.
         policy: digest and rate limit.
         secrets: of all settings; blotted out of every event.
     """
@@ -63,7 +67,7 @@ class Notifier:
     secrets: tuple[str, ...] = ()
 
     def add(self, events: Iterable[Event], now: datetime) -> tuple[int, int]:
-        """Keep events; what is too old or too much goes.
+        """Keeps events, and drops those too old or too many.
 
         Returns:
             How many are new, and how many were dropped before a channel had sent them.
@@ -81,43 +85,47 @@ class Notifier:
     def due(self, now: datetime) -> dict[str, list[list[Event]]]:
         """Messages to send now, by channel; none while another process is delivering.
 
-        A channel that was set up since the last time begins here, one that no longer is ends.
+        Notes channels that were set up or removed since the last call.
 
         Raises:
             WarehouseError: the outbox cannot be read or written.
         """
-        with self.outbox.delivering() as is_ours:
-            if not is_ours:
+        with self.outbox.delivering() as has_lock:
+            if not has_lock:
                 return {}
             self._begin_and_end(now)
             events = self.outbox.kept().events
-            found = {name: self._due(events, self.outbox.log(name), now) for name in self.channels}
-            return {name: messages for name, messages in found.items() if messages}
+            messages = {name: self._due(events, self.outbox.log(name), now) for name in self.channels}
+            return {name: groups for name, groups in messages.items() if groups}
 
     def deliver(self, now: datetime) -> list[Delivered]:
-        """Send what is due. A channel that fails waits for its next turn, and the others go on.
+        """Sends due messages. A failed channel waits for its next turn; the others go on.
 
         Raises:
             WarehouseError: the outbox cannot be read or written.
         """
-        with self.outbox.delivering() as is_ours:
-            if not is_ours:
+        with self.outbox.delivering() as has_lock:
+            if not has_lock:
                 return []
             self._begin_and_end(now)
             events = self.outbox.kept().events
-            return [done for name, channel in self.channels.items() for done in self._send_all(channel, events, now)]
+            return [sent for channel in self.channels.values() for sent in self._send_all(channel, events, now)]
 
     def status(self) -> list[dict[str, Any]]:
-        """Each channel, set up or not: pending, sent, failures, last error."""
+        """State of each channel: pending, sent, failures, last error."""
         events = self.outbox.kept().events
-        return [self._status(name, self.outbox.log(name), events) for name in CHANNELS]
+        return [self._status(name, self.outbox.log(name), events) for name in self._listed()]
+
+    def _listed(self) -> list[str]:
+        """Names of the channels of the settings, and of those listed always."""
+        return list(dict.fromkeys([*CHANNELS, *self.channels, *(name for name in self.faults if name != "policy")]))
 
     def _due(self, events: Sequence[Event], log: ChannelLog, now: datetime) -> list[list[Event]]:
         minutes, most = self.policy.digest_minutes, self.policy.mails_per_hour
         return due(events, log, now, digest_minutes=minutes, mails_per_hour=most)
 
     def _send_all(self, channel: Channel, events: Sequence[Event], now: datetime) -> list[Delivered]:
-        """The messages of one channel up to the first that fails; the log is written before and after each."""
+        """Sends a channel's messages up to the first failure; writes the log before and after each."""
         log, attempts = self.outbox.log(channel.name), list[Delivered]()
         for group in self._due(events, log, now):
             log = log.begun(group)
@@ -135,8 +143,8 @@ class Notifier:
         return attempts
 
     def _begin_and_end(self, now: datetime) -> None:
-        """Notes since when a channel is set up, so that the first mail does not tell of months gone by."""
-        for name in CHANNELS:
+        """Notes since when each channel is set up, so that a new one begins a day back."""
+        for name in dict.fromkeys([*self.channels, *self.outbox.channels()]):
             log, is_set_up = self.outbox.log(name), name in self.channels
             if is_set_up and log.since is None:
                 self.outbox.write_log(name, log.model_copy(update={"since": now - LOOK_BACK}))
@@ -148,7 +156,7 @@ class Notifier:
         return {
             "channel": name,
             "is_set_up": channel is not None,
-            "where": getattr(channel, "where", None),
+            "where": channel.where if channel is not None else None,
             "fault": self.faults.get(name),
             "pending": len(waiting(events, log)),
             "sent_messages": len(log.sent),
@@ -162,55 +170,61 @@ class Notifier:
 
 
 def ids_of(messages: Mapping[str, list[list[Event]]]) -> str:
-    """A name for what is due; the same for the same messages."""
+    """Name of due messages, equal for equal messages."""
     return "-".join(f"{name}-{message_id(group)[:12]}" for name, groups in messages.items() for group in groups)
 
 
-def notifier_of(platform: Platform) -> Notifier:
-    """The notifier on a platform's settings; a policy that cannot be read leaves digest and limit at their defaults."""
-    settings, channels, faults = platform.settings, dict[str, Channel](), dict[str, str]()
-    for name, make in (("mail", _mail), ("webhook", _webhook)):
+def notifier_of(session: Session) -> Notifier:
+    """The notifier of a session's settings; digest and limit have defaults where the policy cannot be read."""
+    settings, channels, faults = session.settings, dict[str, Channel](), dict[str, str]()
+    for name, make in _makers(settings).items():
         try:
-            made = make(settings)
+            channels[name] = make()
         except ValueError as error:
             faults[name] = str(error)
-            continue
-        if made is not None:
-            channels[name] = made
     try:
-        policy = platform.policy.operations
+        policy = session.policy.operations
     except PolicyError as error:
-        # People must hear of what is wrong with the policy by these very channels.
+        # People must hear of a fault in the policy through these channels.
         policy, faults["policy"] = OperationsPolicy(), str(error)
     return Notifier(Outbox(settings.warehouse / FOLDER), channels, faults, policy, _secrets(settings))
 
 
-def _mail(settings: Settings) -> Channel | None:
-    """None without host or recipients."""
-    if not settings.smtp_host or not settings.mail_to:
-        return None
+def _makers(settings: Settings) -> dict[str, Callable[[], Channel]]:
+    """What makes each channel of the settings, by name."""
+    makers = dict[str, Callable[[], Channel]]()
+    if settings.smtp_host and settings.mail_to:
+        makers["mail"] = partial(_mail, settings, settings.smtp_host, settings.mail_to)
+    if settings.webhook_url:
+        makers["webhook"] = partial(webhook_channel, settings.webhook_url.get_secret_value())
+    for place, address in enumerate(_alert_addresses(settings), start=1):
+        makers[channel_name(address)] = partial(address_channel, address, place)
+    return makers
+
+
+def _mail(settings: Settings, host: str, recipients: str) -> Channel:
     login = (settings.smtp_user, settings.smtp_password)
     user, password = (value.get_secret_value() if value else None for value in login)
-    senders = addresses_of(settings.mail_from, "FOREX_MAIL_FROM")
     return Mail(
-        host=settings.smtp_host,
+        host=host,
         port=settings.smtp_port,
         security=settings.smtp_security,
-        sender=senders[0],
-        recipients=addresses_of(settings.mail_to, "FOREX_MAIL_TO"),
+        sender=addresses_of(settings.mail_from, "FOREX_MAIL_FROM")[0],
+        recipients=addresses_of(recipients, "FOREX_MAIL_TO"),
         user=user,
         password=password,
         ca_file=PROJECT / settings.smtp_ca_file if settings.smtp_ca_file else None,
     )
 
 
-def _webhook(settings: Settings) -> Channel | None:
-    return Webhook(settings.webhook_url.get_secret_value()) if settings.webhook_url else None
+def _alert_addresses(settings: Settings) -> list[str]:
+    return addresses_in(settings.alert_urls.get_secret_value()) if settings.alert_urls else []
 
 
 def _secrets(settings: Settings) -> tuple[str, ...]:
-    """Values of every secret setting; those of under four characters would blot out ordinary words."""
+    """Values of all secret settings; those under four characters would blot out ordinary words."""
     values = (getattr(settings, name) for name in type(settings).model_fields)
-    found = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
-    found.append(urlsplit(settings.mlflow_tracking_uri or "").password or "")
-    return tuple(text for text in found if len(text) >= 4)
+    secrets = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+    secrets.append(urlsplit(settings.mlflow_tracking_uri or "").password or "")
+    secrets += [part for address in _alert_addresses(settings) for part in secrets_of(address)]
+    return tuple(text for text in secrets if len(text) >= 4)

@@ -1,108 +1,251 @@
-"""Telling people what happened: one sensor gathers events into the outbox, one launches the job that sends them.
+"""Gathers events into the outbox and launches their delivery, with two sensors and a job.
 
-Neither sensor speaks to a server. A delivery that fails is a green run that says so, and is tried again.
+No sensor contacts a server. A failed delivery is a green run with a warning, and is tried again.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import dagster as dg
 
 from forex_assets.core import names
-from forex_assets.core.dagster.run_records import end_dead_runs
-from forex_assets.operations.alerts.gather import Marks, Reader, gathered
+from forex_assets.core.dagster import keys
+from forex_assets.core.dagster.resources import SessionResource
+from forex_assets.core.dagster.run_records import (
+    MARKET_KEYS,
+    PARTITION_TAG,
+    EventRecord,
+    end_dead_runs,
+    is_fallback,
+    records,
+)
+from forex_assets.core.horizon import HORIZONS
+from forex_assets.core.schemas import SAMPLE_SOURCE
+from forex_assets.core.session import Session
+from forex_assets.core.store.warehouse import WarehouseError
+from forex_assets.deployment.deployment_store import deployments_of
+from forex_assets.deployment.event_records import deployments
+from forex_assets.operations.alerts import gather
+from forex_assets.operations.alerts.delivery import LOOK_BACK
+from forex_assets.operations.alerts.events import Event
 from forex_assets.operations.alerts.send import ids_of, notifier_of
-from forex_assets.platform import PlatformResource
 
 Clock = Callable[[], datetime]
+Marks = dict[str, int]
+"""Last place read in each stream of records, by the stream's name."""
+
 RELAUNCH_S: Final = 600
-"""A delivery that ended without a trace, as when its process was killed, is launched again after ten minutes."""
+"""Seconds after which a delivery that left no result is launched again."""
+
+FRESHNESS_CHECKS: Final = ("is_current", "is_not_stale")
+RUNS: Final = "runs"
+PAGE: Final = 100
+
+_BY_HORIZON: Final[tuple[tuple[dg.AssetKey, Callable[[EventRecord, str, bool], Event | None]], ...]] = (
+    (keys.TRIGGER_DECISION, gather.decision_event),
+    (keys.VALIDATION_REPORT, gather.validation_event),
+    (keys.DEPLOYMENT_WATCH, gather.watch_event),
+)
 
 
 def _real_time() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(frozen=True)
+class Reader:
+    """Reads new records and moves the marks.
+
+    Args:
+        marks: last place read in each stream; a stream without one begins a day back.
+        now: real time.
+    """
+
+    instance: dg.DagsterInstance
+    session: Session
+    marks: Marks
+    now: datetime
+
+    def events(self) -> list[Event]:
+        """Events of all new records."""
+        is_sample = self.session.market == "sample"
+        events = list[Event | None]()
+        for horizon in HORIZONS:
+            for key, event_of in _BY_HORIZON:
+                stream = f"{key.to_user_string()}/{horizon}"
+                events += [event_of(record, horizon, is_sample) for record in self._new(stream, key, horizon)]
+            events += self._deployments(horizon, is_sample)
+        for key in MARKET_KEYS:
+            series = key.to_user_string()
+            fallbacks = filter(is_fallback, self._new(f"{series}/fallback", key))
+            events += [gather.fallback_event(record, series, is_sample) for record in fallbacks]
+            events.append(self._stale(key))
+        events += [gather.failed_run_event(run, is_sample) for run in self._failed_runs()]
+        return [event for event in events if event is not None]
+
+    def _new(self, stream: str, key: dg.AssetKey, horizon: str | None = None) -> list[EventRecord]:
+        mark = self.marks.get(stream, 0)
+        return list(self._since(stream, records(self.instance, key, horizon, after=mark, page=10)))
+
+    def _since(self, stream: str, newest_first: Iterator[EventRecord]) -> Iterator[EventRecord]:
+        mark = self.marks.get(stream, 0)
+        for record in newest_first:
+            if not mark and record.written_at < self.now - LOOK_BACK:
+                break
+            self.marks[stream] = max(record.place, self.marks.get(stream, 0))
+            yield record
+
+    def _deployments(self, horizon: str, is_sample: bool) -> list[Event | None]:
+        """Events of deployments and rollbacks; an unreadable record is an event itself and hides no other stream."""
+        stream = f"deployments/{horizon}"
+        store = deployments_of(self.session)
+        try:
+            new = list(self._since(stream, deployments(store, horizon, after=self.marks.get(stream, 0))))
+        except WarehouseError as error:
+            return [gather.unreadable_deployments_event(horizon, error, self.now, is_sample)]
+        return [gather.deployment_event(record, horizon, is_sample) for record in new]
+
+    def _stale(self, key: dg.AssetKey) -> Event | None:
+        """The event of old prices: by the last freshness checks, else by the time of the last update."""
+        newest = next(records(self.instance, key, page=1), None)
+        if newest is None:
+            return None
+        is_sample = newest.metadata.get("source") == SAMPLE_SOURCE
+        for name in FRESHNESS_CHECKS:
+            check = self.instance.get_latest_asset_check_evaluation_record(dg.AssetCheckKey(key, name))
+            if check is not None and check.evaluation is not None and not check.evaluation.passed:
+                at = datetime.fromtimestamp(check.create_timestamp, UTC)
+                return gather.stale_event(key.to_user_string(), check.evaluation.description or "", at, is_sample)
+        return gather.silent_event(key.to_user_string(), newest.written_at, self.now, is_sample)
+
+    def _failed_runs(self) -> Iterator[gather.FailedRun]:
+        """New failed runs of every code location and the command line, without failed deliveries."""
+        mark = self.marks.get(RUNS, 0)
+        failures = dg.RunStatusChangeRecordsFilter(
+            dg.DagsterEventType.RUN_FAILURE,
+            after_storage_id=mark or None,
+            after_timestamp=None if mark else (self.now - LOOK_BACK).timestamp(),
+        )
+        cursor, has_more = None, True
+        while has_more:
+            page = self.instance.fetch_run_status_changes(failures, limit=PAGE, cursor=cursor, ascending=True)
+            for failure in page.records:
+                self.marks[RUNS] = max(failure.storage_id, self.marks.get(RUNS, 0))
+                run = self.instance.get_run_by_id(failure.run_id)
+                if run is not None and run.job_name != names.ALERT_JOB:
+                    yield _failed_run(self.instance, run, failure)
+            cursor, has_more = page.cursor, page.has_more
+
+
+def _failed_run(instance: dg.DagsterInstance, run: dg.DagsterRun, failure: dg.EventLogRecord) -> gather.FailedRun:
+    event = failure.event_log_entry.dagster_event
+    return gather.FailedRun(
+        id=run.run_id,
+        job=run.job_name,
+        assets=tuple(key.to_user_string() for key in run.asset_selection or ()),
+        tags=run.tags,
+        horizon=run.tags.get(PARTITION_TAG),
+        words=_first_error(instance, run.run_id) or (event.message if event and event.message else ""),
+        at=datetime.fromtimestamp(failure.timestamp, UTC),
+    )
+
+
+def _first_error(instance: dg.DagsterInstance, run_id: str) -> str:
+    """Message of the first failed step's innermost error; empty where no step failed."""
+    failures = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE, limit=1).records
+    if not failures or failures[0].event_log_entry.dagster_event is None:
+        return ""
+    data: Any = failures[0].event_log_entry.dagster_event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return str(data.user_failure_data.description)
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return "" if error is None else str(error.message).strip()
+
+
 def gather_sensor(clock: Clock = _real_time) -> dg.SensorDefinition:
-    """`gather_alerts`; `clock` is the real time, not the platform's."""
+    """Makes `gather_alerts`; `clock` is real time, not the session's."""
 
     @dg.sensor(
         name="gather_alerts",
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Puts into the outbox what people are to be told of: triggers, verdicts, deployments, rollbacks, "
-        "failing watches, price fallbacks, stale prices, failed runs. Each once, however often it is looked at.",
+        description="Adds new events to the outbox: triggers, verdicts, deployments, rollbacks, failing watches, price "
+        "fallbacks, stale prices, failed runs. Each event once.",
     )
-    def gather_alerts(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SensorResult:
-        ready, now = platform.platform(), clock()
-        for words in end_dead_runs(context.instance, now):  # first, so that they are told of as failures
+    def gather_alerts(context: dg.SensorEvaluationContext, session: SessionResource) -> dg.SensorResult:
+        run_session, now = session.session(), clock()
+        for words in end_dead_runs(context.instance, now):  # first, so that they become events as failed runs
             context.log.warning(words)
-        reader = Reader(context.instance, ready.deployments, _marks(context), now, ready.reading_branch == "sample")
-        new, dropped = notifier_of(ready).add(gathered(reader), now)
-        if dropped:
-            context.log.warning(f"{dropped} events were dropped unsent: too old or too many; forex-assets mail status")
-        # The cursor after the events: what is gathered twice after a crash between the two is in the outbox once.
+        reader = Reader(context.instance, run_session, _marks(context), now)
+        new, unsent = notifier_of(run_session).add(reader.events(), now)
+        if unsent:
+            context.log.warning(f"{unsent} events were dropped unsent, too old or too many; forex-assets mail status")
+        # The cursor follows the events: those read again after a crash are in the outbox already.
         return dg.SensorResult(skip_reason=f"{new} new events", cursor=json.dumps(reader.marks))
 
     return gather_alerts
 
 
 def send_sensor(clock: Clock = _real_time) -> dg.SensorDefinition:
-    """`send_alerts`; `clock` is the real time, not the platform's."""
+    """Makes `send_alerts`; `clock` is real time, not the session's."""
 
     @dg.sensor(
         name="send_alerts",
         job_name=names.ALERT_JOB,
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Launches a delivery when a message is due; without mail server, recipients or webhook none.",
+        description="Launches a delivery when a message is due. Without a channel in the settings nothing is launched.",
     )
-    def send_alerts(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SensorResult:
-        notifier, now = notifier_of(platform.platform()), clock()
+    def send_alerts(context: dg.SensorEvaluationContext, session: SessionResource) -> dg.SensorResult:
+        notifier, now = notifier_of(session.session()), clock()
         for name, fault in notifier.faults.items():
             context.log.warning(f"{name}: {fault}")
         messages = notifier.due(now)
         if not messages:
-            said = "no message is due" if notifier.channels else "neither mail nor webhook is set up"
-            return dg.SensorResult(skip_reason=said)
+            reason = "no message is due" if notifier.channels else "no channel is set up; see docs/mail.md"
+            return dg.SensorResult(skip_reason=reason)
         run_key = f"{ids_of(messages)}/{int(now.timestamp()) // RELAUNCH_S}"
         return dg.SensorResult(run_requests=[dg.RunRequest(run_key=run_key)])
 
     return send_alerts
 
 
-@dg.op(description="Sends what is due through every channel; a server that fails is a warning, and tried again.")
-def send_what_is_due(context: dg.OpExecutionContext, platform: PlatformResource) -> None:
-    """One delivery."""
-    attempts = notifier_of(platform.platform()).deliver(_real_time())
-    for each in attempts:
-        words = f"{each.channel}, {each.count} events: {each.words}"
-        context.log.info(words) if each.is_sent else context.log.warning(words)
-    context.add_output_metadata({"messages": len(attempts), "failed": sum(not each.is_sent for each in attempts)})
+@dg.op(description="Sends due messages through every channel. A failed delivery is a warning, and is tried again.")
+def send_what_is_due(context: dg.OpExecutionContext, session: SessionResource) -> None:
+    """Delivers once."""
+    attempts = notifier_of(session.session()).deliver(_real_time())
+    for attempt in attempts:
+        words = f"{attempt.channel}, {attempt.count} events: {attempt.words}"
+        context.log.info(words) if attempt.is_sent else context.log.warning(words)
+    failed = sum(not attempt.is_sent for attempt in attempts)
+    context.add_output_metadata({"messages": len(attempts), "failed": failed})
 
 
 @dg.job(
     name=names.ALERT_JOB,
     executor_def=dg.in_process_executor,
-    # Ahead of forecasts and searches in the queue: it takes seconds, and people wait for it.
+    # Before forecasts and searches in the queue: it takes seconds, and people wait for it.
     tags={"dagster/priority": "10"},
-    description="Mail and webhook messages that are due.",
+    description="Delivers due messages to mail, webhook and chat services.",
 )
 def deliver_alerts() -> None:
-    """One op."""
+    """Delivers alerts."""
     send_what_is_due()
 
 
 def _marks(context: dg.SensorEvaluationContext) -> Marks:
-    """Where the last look ended; none where the cursor is lost: a day is then looked at once more."""
-    noted: Any = {}
+    """Marks of the last tick; none where the cursor is unreadable, so that a day is read again."""
+    values: Any = {}
     try:
-        noted = json.loads(context.cursor or "{}")
+        values = json.loads(context.cursor or "{}")
     except ValueError:
-        context.log.warning(f"the cursor {context.cursor!r} cannot be read; the last day is looked at once more")
-    return {k: v for k, v in noted.items() if isinstance(v, int)} if isinstance(noted, dict) else {}
+        context.log.warning(f"the cursor {context.cursor!r} cannot be read; the last day is read again")
+    return {k: v for k, v in values.items() if isinstance(v, int)} if isinstance(values, dict) else {}
 
 
 gather_alerts = gather_sensor()

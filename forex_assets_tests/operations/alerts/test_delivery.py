@@ -1,12 +1,16 @@
-"""When messages are due: never too many an hour, nothing lost, a hundred failures in one message with its count."""
+"""Tests when messages are due, their hourly limit, and the age limit of events."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forex_assets.core.store.warehouse import WarehouseError
 from forex_assets.operations.alerts.delivery import KEPT, ChannelLog, dropped, due, wait_after, waiting
 from forex_assets.operations.alerts.events import KINDS, Event, Kind, folded, message_of
+from forex_assets.operations.alerts.outbox import Outbox
 
 NOW = datetime(2025, 6, 13, 12, 0, tzinfo=UTC)
 LOG = ChannelLog(since=NOW - timedelta(days=1))
@@ -94,4 +98,36 @@ def test_a_full_outbox_drops_what_was_sent_first_then_the_oldest() -> None:
     events = [event(f"{i}", minutes=-i) for i in range(KEPT + 2)]
     gone = dropped(events, {each.id for each in events[1:]}, NOW)
     assert {each.id for each in gone} == {"0", f"{KEPT + 1}"}
-    assert dropped([event("old", minutes=-60 * 24 * 31)], set(), NOW)
+
+
+@pytest.mark.parametrize(("hours", "is_kept"), [(30 * 24 - 1, True), (30 * 24 + 1, False)])
+def test_events_are_kept_for_thirty_days(hours: int, is_kept: bool, tmp_path: Path) -> None:
+    aged = event("aged", minutes=-60 * hours)
+    assert dropped([aged], {"aged"}, NOW) == ([] if is_kept else [aged])
+    outbox = Outbox(tmp_path)
+    assert outbox.add([aged], NOW) == is_kept
+    assert [kept.id for kept in outbox.kept().events] == (["aged"] if is_kept else [])
+
+
+def test_an_event_in_the_outbox_is_dropped_when_it_is_thirty_days_old(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path)
+    assert outbox.add([event("sent"), event("unsent")], NOW) == 2
+    assert outbox.add([event("sent")], NOW) == 0
+    assert outbox.drop(lambda each: each.id == "unsent", NOW + timedelta(days=29, hours=23)) == 0
+    assert len(outbox.kept().events) == 2
+    assert outbox.drop(lambda each: each.id == "unsent", NOW + timedelta(days=30, hours=1)) == 1
+    assert outbox.kept().events == ()
+
+
+def test_files_of_earlier_versions_are_read_and_a_damaged_one_is_named(tmp_path: Path) -> None:
+    (tmp_path / "events").mkdir()
+    (tmp_path / "events/0a.json").write_text(event("a").model_dump_json())
+    (tmp_path / "events/0b.json").write_text("{")
+    (tmp_path / "mail.json").write_text(LOG.model_dump_json())
+    kept = Outbox(tmp_path).kept()
+    assert [each.id for each in kept.events] == ["a"]
+    assert "0b.json" in kept.faults[0]
+    assert Outbox(tmp_path).log("mail") == LOG
+    (tmp_path / "mail.json").write_text("{")
+    with pytest.raises(WarehouseError, match="sent again"):
+        Outbox(tmp_path).log("mail")

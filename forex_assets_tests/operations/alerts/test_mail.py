@@ -1,4 +1,4 @@
-"""Mail through a real server in this process, plain, STARTTLS and TLS; what goes wrong is said without secrets."""
+"""Tests mail through a real SMTP server: plain, STARTTLS, TLS, and failures without secrets."""
 
 import contextlib
 import socket
@@ -20,8 +20,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 from forex_assets.operations.alerts.events import DeliveryError, Event, Message, message_of, trial_message
-from forex_assets.operations.alerts.mail import Mail
-from forex_assets.operations.alerts.mail_message import addresses_of
+from forex_assets.operations.alerts.mail import Mail, addresses_of
 
 NOW = datetime(2025, 6, 13, 23, 0, tzinfo=UTC)
 PASSWORD = "s3cret-password"
@@ -92,7 +91,7 @@ def event(**more: Any) -> Event:
         "kind": "rolled back",
         "horizon": "7d",
         "title": "three failures <b>ñandú</b>",
-        "words": "The settings before are live again: mañana se revisa.",
+        "words": "Rollback to earlier settings: mañana se revisa.",
         "figures": {"RMSE": "15.6 CLP", "límite": "<3>"},
         "happened_at": NOW,
     }
@@ -131,15 +130,15 @@ def test_a_secured_mail_arrives_where_the_certificate_is_trusted_and_only_there(
     starttls: dict[str, Any] = {"tls_context": context, "require_starttls": True}
     tls: dict[str, Any] = {"ssl_context": context, "auth_require_tls": False}
     with serving(authenticator=checked, **(starttls if security == "starttls" else tls)) as server:
-        sure = mail(server.bound, security=security, user="desk", password=PASSWORD, ca_file=authority)
-        assert "2 of 2" in sure.send(trial_message(NOW))
+        trusting = mail(server.bound, security=security, user="desk", password=PASSWORD, ca_file=authority)
+        assert "2 of 2" in trusting.send(trial_message(NOW))
         with pytest.raises(DeliveryError, match="certificate that is not trusted"):
-            replace(sure, ca_file=None).send(trial_message(NOW))
-        with pytest.raises(DeliveryError, match="refused the login") as wrong:
-            replace(sure, password="wr0ng-password").send(trial_message(NOW))
+            replace(trusting, ca_file=None).send(trial_message(NOW))
+        with pytest.raises(DeliveryError, match="refused the login") as refused:
+            replace(trusting, password="wr0ng-password").send(trial_message(NOW))
     assert len(server.mails) == 1
-    assert "wr0ng" not in str(wrong.value)
-    assert "FOREX_SMTP_PASSWORD" in str(wrong.value)
+    assert "wr0ng" not in str(refused.value)
+    assert "FOREX_SMTP_PASSWORD" in str(refused.value)
 
 
 def test_a_server_without_starttls_gets_no_mail_and_no_password_goes_in_the_open() -> None:

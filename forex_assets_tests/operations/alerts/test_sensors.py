@@ -1,4 +1,4 @@
-"""From Dagster's records to a mail in a real server: gathered once, sent once, and a dead server fails nothing."""
+"""Tests alerts from Dagster's records to a real HTTP server: gathered once, sent once."""
 
 import json
 import threading
@@ -16,13 +16,14 @@ from forex_assets.cli import app
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.instance import prepare_instance
+from forex_assets.core.dagster.resources import SessionResource
+from forex_assets.core.session import open_session
 from forex_assets.core.settings import load_settings
-from forex_assets.deployment.deployment_store import STAMP
+from forex_assets.deployment.deployment_store import STAMP, deployments_of
 from forex_assets.deployment.record import DeploymentRecord
 from forex_assets.locations.forecasting import build
 from forex_assets.operations.alerts.send import notifier_of
 from forex_assets.operations.alerts.sensors import gather_sensor, send_sensor
-from forex_assets.platform import Platform, PlatformResource
 
 
 class Hook(BaseHTTPRequestHandler):
@@ -78,12 +79,12 @@ def happened(name: str, kind: str = "deploy", state: str = "deployed", by: str =
             "to_fingerprint": "b",
         }
     )
-    Platform(load_settings()).deployments.add(record)
+    deployments_of(open_session()).add(record)
 
 
 def tick(instance: dg.DagsterInstance, sensor: dg.SensorDefinition, cursor: str | None = None) -> dg.SensorResult:
     context = dg.build_sensor_context(
-        instance, cursor=cursor, definitions=build(), resources={"platform": PlatformResource()}
+        instance, cursor=cursor, definitions=build(), resources={"session": SessionResource()}
     )
     return sensor.evaluate_tick(context)  # type: ignore[return-value]
 
@@ -139,7 +140,7 @@ def test_a_dead_server_fails_no_run_and_gets_it_once_when_it_is_back(hook: type[
         assert "HTTP 503" in webhook["last_error"]
         assert "T0KEN" not in json.dumps(status)
         hook.status = 200
-        notifier = notifier_of(Platform(load_settings()))
+        notifier = notifier_of(open_session())
         sent = notifier.deliver(datetime.now(UTC) + timedelta(minutes=5))
         assert [each.is_sent for each in sent].count(False) == 0
         assert notifier.deliver(datetime.now(UTC) + timedelta(minutes=10)) == []
@@ -148,7 +149,7 @@ def test_a_dead_server_fails_no_run_and_gets_it_once_when_it_is_back(hook: type[
 
 def test_a_damaged_record_of_a_deployment_is_told_once_a_day_and_hides_nothing(hook: type[Hook]) -> None:
     happened("d1")
-    (path,) = Platform(load_settings()).deployments.folder.rglob("*-d1.json")
+    (path,) = deployments_of(open_session()).folder.rglob("*-d1.json")
     path.write_text("{")
     with dg.DagsterInstance.get() as instance:
         noted(instance, keys.TRIGGER_DECISION, fires=True, reasons="age", words="Search 7d: never optimized")
@@ -163,7 +164,7 @@ def test_a_damaged_record_of_a_deployment_is_told_once_a_day_and_hides_nothing(h
 def test_the_test_command_says_what_the_other_side_answered(hook: type[Hook]) -> None:
     good = CliRunner().invoke(app, ["mail", "test"])
     assert good.exit_code == 0
-    assert "webhook: sent: HTTP 200" in good.stdout
+    assert "webhook: sent: accepted by http://127.0.0.1" in good.stdout
     hook.status = 404
     bad = CliRunner().invoke(app, ["mail", "test"])
     assert bad.exit_code == 1
