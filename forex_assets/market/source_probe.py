@@ -23,7 +23,8 @@ def probe_sources(sources: Mapping[str, PriceSource], as_of: datetime) -> list[A
         started = time.perf_counter()
         try:
             rows = source.fetch((as_of - timedelta(days=PROBE_DAYS)).date(), as_of)
-            answer, is_ok = f"{rows.height} rows, last {rows['session'].max()}", rows.height > 0
+            last = max(rows["session"].to_list(), default=None)
+            answer, is_ok = f"{rows.height} rows, last {last}", rows.height > 0
         except SourceError as error:
             answer, is_ok = error.reason, False
         return Attempt(name, is_ok, answer, time.perf_counter() - started)

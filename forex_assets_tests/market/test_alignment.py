@@ -140,6 +140,20 @@ def test_sources_that_tell_one_story_agree_and_others_warn() -> None:
     assert sources_agree([(yahoo, apart)], USDCLP).values == {"comparisons": 0}
 
 
+@pytest.mark.parametrize(("today", "day_before", "passes"), [(1.0, 1.1, True), (1.0, 1.6, False), (1.1, 1.0, True)])
+def test_a_source_is_dated_apart_only_if_it_is_clearly_more_alike_a_session_later(
+    today: float, day_before: float, passes: bool
+) -> None:
+    """An average mixes two days' returns: correlations of .67 and .74, of .53 and .85, of .74 and .67."""
+    returns = np.random.default_rng(2).normal(0, 0.004, 801)
+    mixed = (today * returns[1:] + day_before * returns[:-1]) / (today + day_before)
+    close, average = (900 * np.exp(np.cumsum(values)) for values in (returns[1:], mixed))
+    finding = sources_agree([(("yahoo", frame(close, USDCLP)), ("bcch", frame(average, USDCLP)))], USDCLP)
+    both = finding.values["yahoo / bcch"]
+    assert (both["corr_lag_+1"] > both["corr_lag_+0"]) == (day_before > today)
+    assert finding.passed == passes
+
+
 @pytest.mark.parametrize(("n", "passes"), [(100, False), (50, True)])
 def test_a_source_that_dates_a_session_late_is_found_as_soon_as_there_is_enough_to_date_by(
     n: int, passes: bool

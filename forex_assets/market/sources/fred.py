@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from datetime import time as clock_time
-from math import isfinite
+from math import inf
 from typing import Final
 from urllib.error import HTTPError
 from xml.etree.ElementTree import ParseError
@@ -93,7 +93,8 @@ class FredMonthly:
         last = as_of.astimezone(NEW_YORK).date()
         try:
             series = client.get_series(self._series_id, observation_end=last.isoformat())
-            values = {stamp.date(): float(value) for stamp, value in series.items() if isfinite(value) and value > 0}
+            known = series[series.between(0, inf, inclusive="neither")]  # NaN lies between nothing
+            values = {stamp.date(): float(value) for stamp, value in known.items()}
             failure = None if values else SourceError(NAME, "empty answer: no observations", is_retryable=True)
         except Exception as error:  # noqa: BLE001 - fredapi lets through whatever urllib, XML and float() raise
             failure = understand(error, self._api_key)

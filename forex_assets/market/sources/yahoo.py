@@ -139,14 +139,14 @@ class YahooSource:
 
 
 def bars_of(frame: "pd.DataFrame") -> list[Bar]:
-    """yfinance's frame, indexed by midnight of the exchange's zone, as bars; its NaN as None."""
-    names = ("Open", "Close", "High", "Low")
-    columns = zip(frame.index, *(frame[name] for name in names), strict=True)
-    return [Bar(stamp.date(), *(_known(price) for price in prices)) for stamp, *prices in columns]
+    """Converts yfinance's frame to bars; NaN becomes None.
 
-
-def _known(value: float) -> float | None:
-    return float(value) if value == value else None  # NaN alone differs from itself
+    Args:
+        frame: indexed by midnight in the exchange's zone.
+    """
+    prices = frame[["Open", "Close", "High", "Low"]].astype("float64")
+    rows = prices.astype(object).where(prices.notna(), None)
+    return [Bar(stamp.date(), *row) for stamp, *row in rows.itertuples(name=None)]
 
 
 def last_price_of(meta: Any) -> LastPrice | None:

@@ -90,6 +90,28 @@ def test_steps_are_told_in_their_order(target: Path) -> None:
     assert drafts(target.parent) == []
 
 
+def test_the_content_is_on_disk_before_the_name_and_the_name_before_the_end(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without either flush a power cut can leave an empty file or the old name."""
+    events = list[tuple[str, str, int]]()
+    fsync, replace = os.fsync, os.replace
+
+    def noted_fsync(descriptor: int) -> None:
+        fsync(descriptor)
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        events.append(("flush", path.name[: len(DRAFT_PREFIX)], path.stat().st_size if path.is_file() else -1))
+
+    def noted_replace(draft: Path, path: Path) -> None:
+        replace(draft, path)
+        events.append(("rename", path.name, path.stat().st_size))
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(os, "replace", noted_replace)
+    write_bytes_atomically(target, b"short")
+    assert events == [("flush", ".tmp-", 5), ("rename", "table.json", 5), ("flush", "table", -1)]
+
+
 def test_without_space_the_old_table_stays_and_no_draft_is_left(target: Path) -> None:
     result = child(NO_SPACE, str(target))
     assert result.stdout.strip() == errno.errorcode[errno.EFBIG], result.stderr
