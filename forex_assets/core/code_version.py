@@ -1,6 +1,6 @@
-"""Which code made a forecast's numbers: the package's version and a hash of the sources that decide them.
+"""Version of the code that made a forecast.
 
-A hash rather than a commit: it also tells a changed working copy, and needs no git where the platform runs.
+A hash of the sources, not a commit: it covers uncommitted changes and needs no git.
 """
 
 import hashlib
@@ -19,20 +19,23 @@ DECIDING: Final = (
     "accuracy/**/*.py",
     "models/embedded/SHA256SUMS",
 )
-"""Sources whose change may change a number, from the package's folder."""
+"""Sources that can change a number, as globs under the package."""
 
 
-@cache  # the code that runs is the one that was there when the process started, whatever is edited later
+@cache  # a process runs the code that it started with, whatever is edited later
 def code_version() -> str:
-    """Version and first 12 hex digits of the sources' hash, such as `0.1.0+0123456789ab`."""
+    """Returns version and source hash, such as `0.1.0+0123456789ab`."""
     return f"{version('forex-assets')}+{sources_hash(PACKAGE)[:12]}"
 
 
 def sources_hash(package: Path) -> str:
-    """SHA-256 (hex) of the names and texts of the deciding sources under `package`; line ends do not count.
+    """Hashes names and texts of the deciding sources.
+
+    Returns:
+        SHA-256 in hex; line ends do not count.
 
     Raises:
-        FileNotFoundError: there are none at all, so that this would not be a version of anything.
+        FileNotFoundError: there are no sources under `package`.
     """
     files = {file for pattern in DECIDING for file in package.glob(pattern)}
     if not files:

@@ -1,4 +1,4 @@
-"""A fan: the predictive distribution of the price at each step, as mean and quantiles."""
+"""Forecast fan: mean and quantiles of the price at each step."""
 
 from dataclasses import dataclass
 
@@ -33,14 +33,17 @@ class Fan:
 
     @property
     def median(self) -> Array:
-        """The point forecast, shape (steps,): a stray tail moves a mean."""
+        """Point forecast, shape (steps,); robust to a heavy tail."""
         return self.quantiles[:, QUANTILE_LEVELS.index(0.50)]
 
 
 def fan_of_paths(paths: Array) -> Fan:
-    """Fan of sampled price paths, shape (samples, steps), all positive.
+    """Makes a fan of sampled price paths.
 
-    Quantiles by linear interpolation of order statistics, in log-price as everywhere: paths that are one another's
-    mirror images about the last price have it as their median.
+    Quantiles interpolate order statistics linearly in log price, so paths that mirror each other about the last price
+    have it as their median.
+
+    Args:
+        paths: shape (samples, steps), positive.
     """
     return Fan(paths.mean(axis=0), np.exp(np.quantile(np.log(paths), QUANTILE_LEVELS, axis=0).T))

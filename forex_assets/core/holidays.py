@@ -1,9 +1,8 @@
-"""The two markets' calendars, from the `holidays` library: no network, no clock.
+"""Calendars of the two markets, from the `holidays` library.
 
-Why that library and not `exchange_calendars`: the peso trades on Chile's *banking* days, not on the stock exchange's.
-Public holidays plus 31 December (a bank holiday) are every weekday of 2015 to 2023 without a published dólar observado;
-the exchange's own calendar (XSGO) differs on 3 days. Copper's bars follow New York's financial holidays on all but 10
-days of 2006 to 2023; `exchange_calendars`' CMES, which keeps electronic half-sessions open, differs on 118.
+The peso trades on Chile's *banking* days: public holidays plus 31 December explain every weekday of 2015 to 2023
+without a published dólar observado; `exchange_calendars`' XSGO differs on 3 days. Copper's bars follow New York's
+financial holidays on all but 10 days of 2006 to 2023; `exchange_calendars`' CMES differs on 118.
 """
 
 from collections.abc import Callable
@@ -14,12 +13,12 @@ from typing import Final
 from forex_assets.core.calendar import SessionCalendar, calendar_of
 
 YEARS: Final = range(1990, 2101)
-"""All years at once take a fifth of a second; later ones count every weekday as a session."""
+"""Years with holidays; loading all takes 0.2 s."""
 
 
 @cache
 def market_calendar(name: str) -> SessionCalendar:
-    """The sessions of `CLP` (Chilean banking days) or `COMEX` (New York financial holidays), 1990 to 2100.
+    """Returns the sessions of `CLP` or `COMEX`, 1990 to 2100.
 
     Raises:
         ValueError: there is no such calendar.
@@ -34,7 +33,7 @@ def market_calendar(name: str) -> SessionCalendar:
 def _clp() -> set[date]:
     from holidays import country_holidays
 
-    # `public` leaves out the optional `bank` category, of which only 31 December closes the peso's market.
+    # Of the optional `bank` category only 31 December closes the peso's market.
     chilean = country_holidays("CL", years=YEARS, categories=("public",))
     return set(chilean) | {date(year, 12, 31) for year in YEARS}
 
@@ -42,7 +41,7 @@ def _clp() -> set[date]:
 def _comex() -> set[date]:
     from holidays import financial_holidays
 
-    # `public` leaves out half days: a shortened session still settles.
+    # Half days are sessions: they settle.
     return set(financial_holidays("NYSE", years=YEARS, categories=("public",)))
 
 

@@ -1,7 +1,7 @@
-"""Horizons: from an origin to its target date and the steps between.
+"""Forecast horizons, target dates and steps.
 
-A horizon is counted in calendar days from `as_of`, because that is how the desk asks; steps are sessions, because that
-is what a model sees. Seven calendar days are five steps when nobody rests.
+A horizon counts calendar days from `as_of`, as the desk asks; steps are sessions, as a model sees them. Seven calendar
+days are five steps without holidays.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ HORIZONS: Final = tuple(HORIZON_DAYS)
 
 
 def days_of(horizon: str) -> int:
-    """Calendar days of a horizon's name.
+    """Returns the calendar days of a horizon.
 
     Raises:
         ValueError: there is no such horizon.
@@ -28,10 +28,10 @@ def days_of(horizon: str) -> int:
 
 @dataclass(frozen=True)
 class Target:
-    """What one forecast is about.
+    """Dates of one forecast.
 
     Attributes:
-        as_of: the day of issue.
+        as_of: day of issue.
         target_date: `as_of` plus the horizon, rolled back to a session.
         sessions: forecast days, from the session after the last known one through the target.
     """
@@ -42,21 +42,19 @@ class Target:
 
     @property
     def steps(self) -> int:
-        """How many sessions ahead the fan reaches."""
+        """Number of sessions forecast."""
         return len(self.sessions)
 
 
 def target_of(horizon: str, as_of: date, last_known: date, calendar: SessionCalendar) -> Target:
-    """The target date and the steps of one forecast.
+    """Computes target date and steps of one forecast.
 
     Args:
-        horizon: name, such as `7d`.
-        as_of: the day of issue, a session or not.
-        last_known: the last session with a price.
-        calendar: the market's sessions.
+        as_of: day of issue, a session or not.
+        last_known: last session with a price.
 
     Raises:
-        ValueError: unknown horizon, a price later than `as_of`, or one so old that the target lies behind it.
+        ValueError: unknown horizon, a price later than `as_of`, or no session between it and the target.
     """
     if last_known > as_of:
         raise ValueError(f"the last known session {last_known} is later than the forecast's date {as_of}")

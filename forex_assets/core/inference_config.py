@@ -1,4 +1,4 @@
-"""Inference settings of one horizon: what the optimizer tunes and the forecaster reads."""
+"""Inference settings of one horizon, written by the optimizer."""
 
 import hashlib
 import json
@@ -9,32 +9,32 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 Representation = Literal["anchored", "levels", "returns"]
 
 NULL: Final = "null, for a model that does not sample"
-"""Hint of the two settings that may be null, for messages."""
+"""Hint for the two settings that may be null."""
 
 
 def _printable(text: str) -> str:
-    """Text as it is; what a terminal would act on, or read the other way round, is no model's name."""
+    """Refuses control characters and text direction marks in names."""
     if not text.isprintable():
         raise ValueError("it should hold printable characters only")
     return text
 
 
 class InferenceConfig(BaseModel):
-    """One `configs/chronos_<h>.json`.
+    """Settings of one `configs/chronos_<horizon>.json`.
 
     Attributes:
-        schema_version: of this format.
-        horizon: name, such as `7d`; must be the file's own.
+        schema_version: version of this format.
+        horizon: must match the file name.
         model: hub id or local folder of a Chronos model.
-        context_length: sessions of history that the model sees.
-        num_samples: paths to draw; null for models that do not sample (Bolt, Chronos-2).
-        temperature: of the sampling; null likewise.
-        representation: what the model is fed. `anchored`: log price less the origin's, over the EWMA(.97) volatility
-            (T5's bins are .73 % of a raw price wide, a whole day's move); `returns`: log returns over that volatility;
+        context_length: past sessions that the model reads.
+        num_samples: sampled paths; null for models that do not sample (Bolt, Chronos-2).
+        temperature: sampling temperature; null for models that do not sample.
+        representation: model input. `anchored`: log price less the origin's, divided by the EWMA(.97) volatility (T5's
+            bins are .73 % of a raw price wide, a whole day's move); `returns`: log returns divided by that volatility;
             `levels`: CLP per USD.
-        is_calibrated: whether the conformal layer follows.
-        uses_copper: whether a model that reads covariates (Chronos-2) is given the copper features. Off by default:
-            `accuracy/copper_effect` says whether they help, and on the real history they do not.
+        is_calibrated: whether bands are corrected by past errors.
+        uses_copper: whether a model with covariates (Chronos-2) reads the copper features. Off by default:
+            `accuracy/copper_effect` shows no gain on the real history.
         seed: of the sampling.
     """
 
@@ -53,6 +53,6 @@ class InferenceConfig(BaseModel):
 
     @property
     def fingerprint(self) -> str:
-        """First 16 hex digits of the SHA-256 of the settings as canonical JSON; the file's layout does not matter."""
+        """First 16 hex digits of the SHA-256 of the canonical JSON."""
         text = json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]

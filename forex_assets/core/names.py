@@ -1,4 +1,7 @@
-"""Every name that more than one file shares: tables, metadata, tags, jobs. Dagster's keys: `core.dagster.keys`."""
+"""Names shared by several files: tables, metadata keys, tags, jobs.
+
+`core.dagster.keys` makes asset keys of the table names.
+"""
 
 from typing import Final
 
@@ -25,86 +28,89 @@ DEPLOYMENT_WATCH: Final = "optimizer/deployment_watch"
 DAILY_REPORT: Final = "report/daily"
 
 CHAMPION: Final = "champion"
-"""Metadata of search, validation and deployment: fingerprint of the settings that are live, or were before."""
+"""Metadata key: fingerprint of the current or previous settings."""
 
 CHALLENGER: Final = "challenger"
-"""The same: fingerprint of the settings that were found, or went live."""
+"""Metadata key: fingerprint of the new settings."""
 
 VERDICT: Final = "verdict"
-"""Metadata of `optimizer/validation_report`: `approved`, `rejected`, `inconclusive`; read by the sensor."""
+"""Metadata key of a validation: `approved`, `rejected` or `inconclusive`."""
 
 SEARCH_ID: Final = "search_id"
-"""Metadata of search and validation: which search the challenger is from."""
+"""Metadata key: id of the challenger's search."""
 
 VALIDATION_ID: Final = "validation_id"
-"""Metadata of validation and deployment: which report a deployment rests on."""
+"""Metadata key: id of the validation report behind a deployment."""
 
 IS_BY_HAND: Final = "is_by_hand"
-"""Metadata of `optimizer/validation_report`: made outside the loop's own job, so that nothing is deployed for it."""
+"""Metadata key of a validation: made outside the loop, so never deployed."""
 
 DEPLOYMENT_ID: Final = "deployment_id"
-"""Metadata of deployment and watch: name of the deployment's record."""
+"""Metadata key: id of the deployment record."""
 
 WATCH_UNTIL: Final = "watch_until"
-"""Metadata of deployment and watch: ISO instant (real time, UTC) up to which the new settings are watched."""
+"""Metadata key: end of the watch, ISO instant, real time, UTC."""
 
 UNFIT: Final = "unfit"
-"""Metadata of a forecast's failure: the prices were to blame, whatever the settings. The watch does not count it."""
+"""Metadata key of a failed forecast: unusable prices; the watch ignores it."""
 
 STATE: Final = "state"
-"""Metadata of deployment (`deployed`, `unchanged`, `refused`, `failed`) and watch (`watching`, `passed`, `rolled back`,
-`rollback refused`, `rollback proposed`, `replaced`, `proven`, `worse, kept`)."""
+"""Metadata key of a deployment or watch: its outcome.
+
+Deployment: `deployed`, `unchanged`, `refused`, `failed`. Watch: `watching`, `passed`, `rolled back`, `rollback
+refused`, `rollback proposed`, `replaced`, `proven`, `worse, kept`.
+"""
 
 KIND: Final = "kind"
-"""Metadata of deployment: `deploy` or `rollback`."""
+"""Metadata key: `deploy` or `rollback`."""
 
 FAILURES: Final = "failures"
-"""Metadata of watch: failed forecasts and trials of the new settings so far; people are told of each."""
+"""Metadata key of a watch: number of failed forecasts and trials."""
 
 VALIDATION_TAG: Final = "forex/validation"
-"""Run tag of a deployment: the record of `optimizer/validation_report` that it rests on."""
+"""Run tag of a deployment: id of its validation record."""
 
 DEPLOYMENT_TAG: Final = "forex/deployment"
 """Run tag of a watch: the deployment's id."""
 
 LEDGER_HEAD: Final = "chain_head"
-"""Metadata of `forecasts/ledger`: the last hash of the chain, noted where the chain itself cannot be cut."""
+"""Metadata key of a ledger: last hash, kept apart from the chain."""
 
 FIRES: Final = "fires"
-"""Metadata of `monitoring/trigger_decision`: whether a search is to be made. The sensor that launches it reads this."""
+"""Metadata key of a decision: whether it asks for a search."""
 
 REASONS: Final = "reasons"
-"""The same: names of the rules that fired, such as `age, manual`."""
+"""Metadata key of a decision: rules that fired, such as `age, manual`."""
 
 WORDS: Final = "words"
-"""Metadata of every table of the optimization location: what it says, as a person reads it."""
+"""Metadata key: summary in words."""
 
 CLOCK: Final = "clock"
-"""Metadata of decision and search: the platform's clock, which can be set by hand; not when Dagster wrote the event."""
+"""Metadata key: the session's clock; may differ from the event's time."""
 
 MARKET: Final = "market"
-"""Metadata of decision and search: `live` or `sample`; what was decided on the one says nothing about the other."""
+"""Metadata key: `live` or `sample`."""
 
 REQUESTS: Final = "requests"
-"""Metadata of `monitoring/trigger_decision`: ids of the manual requests that it answers; each is answered once."""
+"""Metadata key of a decision: ids of the manual requests answered."""
 
 DECISION_TAG: Final = "forex/decision"
-"""Run tag: which decision a search answers."""
+"""Run tag of a search: the decision's id."""
 
 REASON_TAG: Final = "forex/reason"
-"""Run tag: names of the rules that fired."""
+"""Run tag: rules that fired."""
 
 HORIZON_TAG: Final = "forex/horizon"
-"""Run tag: of which horizon."""
+"""Run tag: the horizon."""
 
 ATTEMPT_TAG: Final = "forex/attempt"
-"""Run tag: which launch for that decision, from 1."""
+"""Run tag: launch number for one decision, from 1."""
 
 SUPERSEDED_TAG: Final = "forex/superseded"
-"""Run tag: earlier decisions of that horizon which waited meanwhile, and which this search answers too."""
+"""Run tag of a search: earlier decisions that it also answers."""
 
 LEDGER_ROOT: Final = "warehouse"
-"""Metadata beside it: the warehouse that the chain lies in."""
+"""Metadata key of a ledger: the chain's warehouse."""
 
 OWNERS: Final = ["team:treasury"]
 

@@ -1,7 +1,6 @@
-"""What the desk has set: published thresholds, windows, budgets, what is searched and deployed, and which rule decides.
+"""Policy of the loop: thresholds, windows, budgets and the deciding rule.
 
-Settings only. What they mean is said where they are used: `monitoring`, `optimization`, `deployment`; how they are read
-from `configs/policy.yaml` in `adapters/policy_store`.
+Settings only; `configs/policy.yaml` is read by `policy_store`.
 """
 
 import math
@@ -13,26 +12,26 @@ from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.inference_config import Representation
 
 DECISION_DAYS: Final = 14
-"""Calendar days that the budget is spoken of in; ten sessions of them."""
+"""Calendar days of the false-alarm budget; ten sessions."""
 
 VALUES_PER_BIN: Final = 6
-"""Recent values that a bin of the PSI holds at least, on average: with fewer, chance alone passes any threshold."""
+"""Smallest mean number of recent values a PSI bin; with fewer, noise exceeds any threshold."""
 
 
 class _Settings(BaseModel):
-    """What all parts have in common: nothing unknown, nothing converted, nothing changed afterwards."""
+    """Settings without unknown fields, conversions or later changes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class DegradationPolicy(_Settings):
-    """When forecasts count as having got worse.
+    """Windows and limits of the degradation rules.
 
     Attributes:
-        recent_days: calendar days up to today whose errors are judged.
-        baseline_days: calendar days before those, which they are compared with.
-        rmse_increase: published rule: .15 fires at an RMSE 15 % above the baseline's.
-        min_errors: recent errors without which nothing is said.
+        recent_days: calendar days of the recent window, ending today.
+        baseline_days: calendar days of the baseline window before it.
+        rmse_increase: published rule: .15 fires at an RMSE 15 % above the baseline.
+        min_errors: fewest recent errors for a verdict.
     """
 
     recent_days: Annotated[int, Field(ge=5, le=90)] = 14
@@ -44,24 +43,24 @@ class DegradationPolicy(_Settings):
     def _baseline_is_longer(self) -> Self:
         if self.baseline_days <= self.recent_days:
             raise ValueError(
-                f"baseline_days {self.baseline_days} must be more than recent_days {self.recent_days}: a baseline "
-                "shorter than what it judges knows less than that"
+                f"baseline_days {self.baseline_days} must be more than recent_days {self.recent_days}: use a "
+                "longer baseline or a shorter recent window"
             )
         return self
 
 
 class DriftPolicy(_Settings):
-    """When inputs count as having drifted.
+    """Windows and limits of the drift rules.
 
     Attributes:
-        recent_sessions: latest sessions that are judged.
-        reference_sessions: sessions before those, which they are compared with.
-        p_value: published rule of the KS test: fires below it.
-        psi: published rule of the PSI: fires above it.
-        psi_bins: of the PSI; at 30 recent values no more than 5.
-        looks: daily looks that one decision covers: 10 sessions are 14 days.
-        history_sessions: past sessions whose own statistics say what is unusual.
-        act_from: least severity that counts.
+        recent_sessions: sessions of the recent window.
+        reference_sessions: sessions of the reference window before it.
+        p_value: published KS rule: fires below it.
+        psi: published PSI rule: fires above it.
+        psi_bins: number of PSI bins; at most 5 for 30 recent values.
+        looks: daily evaluations covered by one decision: 10 sessions are 14 days.
+        history_sessions: past sessions that calibrate the limits.
+        act_from: lowest severity that fires.
     """
 
     recent_sessions: Annotated[int, Field(ge=12, le=250)] = 30
@@ -78,13 +77,13 @@ class DriftPolicy(_Settings):
         if self.reference_sessions < self.recent_sessions:
             raise ValueError(
                 f"reference_sessions {self.reference_sessions} must be at least recent_sessions "
-                f"{self.recent_sessions}: a reference shorter than what it judges knows less than that"
+                f"{self.recent_sessions}: use a longer reference or a shorter recent window"
             )
         most = self.recent_sessions // VALUES_PER_BIN
         if self.psi_bins > most:
             raise ValueError(
                 f"psi_bins {self.psi_bins} must be at most {most} with recent_sessions {self.recent_sessions}: with "
-                f"fewer than {VALUES_PER_BIN} values a bin the PSI passes any threshold by chance"
+                f"fewer than {VALUES_PER_BIN} values a bin, noise exceeds any PSI threshold"
             )
         return self
 
@@ -96,21 +95,21 @@ _CONTEXTS: Final = {"7d": [90, 180, 270], "15d": [90, 180, 365], "30d": [180, 36
 
 
 class SearchPolicy(_Settings):
-    """What is tried when a horizon's settings are searched, and on how much of the past.
+    """Candidates of a search and the past dates they are tested on.
 
     Attributes:
-        method: `grid`: every candidate; `random`: a part of them by chance; `optuna`: chosen by TPE.
-        objective: the loss that ranks candidates: `crps` of the whole fan, or `rmse` of the median.
-        origins: past dates that every candidate forecasts from, at least.
-        every: how far they are apart: a number of d (sessions), w or m.
-        context_length: sessions, by horizon.
-        num_samples: paths, for models that sample.
-        temperature: of the sampling, likewise.
-        representation: opt-in dimension; empty keeps the incumbent's.
-        is_calibrated: opt-in dimension; empty keeps the incumbent's.
-        max_candidates: of `random` and `optuna`; null is a third of the grid.
-        max_seconds: after which no further candidate or origin is begun; null is no limit.
-        seed: of the methods that draw.
+        method: `grid`: every candidate; `random`: a random part; `optuna`: chosen by TPE.
+        objective: loss that ranks candidates: `crps` of the fan, or `rmse` of the median.
+        origins: fewest past test dates.
+        every: distance between test dates: a number of d (sessions), w or m.
+        context_length: candidate lengths in sessions, by horizon.
+        num_samples: candidate numbers of paths, for models that sample.
+        temperature: candidate temperatures, for models that sample.
+        representation: opt-in dimension; empty keeps the current value.
+        is_calibrated: opt-in dimension; empty keeps the current value.
+        max_candidates: limit of `random` and `optuna`; null is a third of the grid.
+        max_seconds: no candidate or date starts after it; null is no limit.
+        seed: of the random methods.
     """
 
     method: Literal["grid", "random", "optuna"] = "grid"
@@ -146,21 +145,21 @@ class SearchPolicy(_Settings):
 
 
 class ValidationPolicy(_Settings):
-    """What a challenger must show against the champion, on origins later than and apart from the search's.
+    """Criteria that a challenger must meet against the champion.
 
     Attributes:
-        origins: past dates on which both forecast; where history allows fewer, the report says so.
-        fewest: origins under which the verdict is inconclusive whatever they show.
-        rmse_gain: published: the RMSE must fall by this share, or
-        mape_gain: the mean absolute percentage error by this one.
-        crps_gain: least gain worth a deployment where the objective is the CRPS; calibrated rule.
-        sd_increase: published: the standard deviation of errors may rise by this share at most.
-        time_increase: published: the inference time, likewise.
-        coverage: published: share of prices that the 95 % band must hold.
-        bias_clp: published: the mean error must be smaller than this, CLP per USD.
-        significance: chance of approving a challenger that is no better; calibrated rule.
-        timing_pairs: origins at which both are timed, by turns.
-        shadow_days: calendar days for which an inconclusive challenger runs beside the champion; 0 is none.
+        origins: past test dates; a shorter history uses fewer and the report says so.
+        fewest: test dates below which the verdict is inconclusive.
+        rmse_gain: published: required RMSE reduction, or
+        mape_gain: published: required MAPE reduction.
+        crps_gain: calibrated rule: smallest CRPS gain worth a deployment.
+        sd_increase: published: largest increase of the errors' standard deviation.
+        time_increase: published: largest increase of the inference time.
+        coverage: published: smallest share of prices inside the 95 % band.
+        bias_clp: published: largest absolute mean error, CLP per USD.
+        significance: calibrated rule: chance of approving a challenger that is no better.
+        timing_pairs: test dates on which both are timed.
+        shadow_days: calendar days of a shadow test after an inconclusive verdict; 0 is none.
     """
 
     origins: Annotated[int, Field(ge=40, le=5000)] = 252
@@ -179,25 +178,26 @@ class ValidationPolicy(_Settings):
     @model_validator(mode="after")
     def _fewest_is_no_more_than_all(self) -> Self:
         if self.fewest > self.origins:
-            raise ValueError(f"fewest {self.fewest} must be at most origins {self.origins}: else nothing is approved")
+            raise ValueError(
+                f"fewest {self.fewest} must be at most origins {self.origins}, else nothing can be approved"
+            )
         return self
 
 
 class DeploymentPolicy(_Settings):
-    """How approved settings go live, how long they are watched, and when they are taken back.
+    """Limits of deployment, watch and rollback.
 
     Attributes:
-        allow_sample: whether what was validated on the generated market may go live.
-        commit_to_git: whether a deployment is committed, where the configs lie in a repository.
-        watch_minutes: for which new settings are watched.
-        probe_every_minutes: between two trial forecasts of the watch.
-        max_failures: failed forecasts and probes at which the previous settings come back.
-        rollbacks_per_day: automatic ones a horizon; more need a person.
-        backup_days: for which a replaced config is kept,
-        keep_backups: and the newest of a horizon that are kept whatever their age.
-        probation: what follows when outcomes show the new settings to be significantly worse than those before:
-            `propose` a rollback, `automatic`, or `off`.
-        probation_outcomes: forecasts that must have come true before that is judged.
+        allow_sample: whether settings validated on the generated market may be deployed.
+        commit_to_git: whether a deployment is committed, if the configs lie in a repository.
+        watch_minutes: length of the watch after a deployment.
+        probe_every_minutes: minutes between trial forecasts of the watch.
+        max_failures: failed forecasts and probes that cause a rollback.
+        rollbacks_per_day: automatic rollbacks a horizon; more need a person.
+        backup_days: days that a replaced config is kept.
+        keep_backups: newest backups of a horizon kept at any age.
+        probation: action if outcomes are significantly worse than before: `propose` a rollback, `automatic`, or `off`.
+        probation_outcomes: realized forecasts needed for that decision.
     """
 
     allow_sample: bool = False
@@ -213,13 +213,13 @@ class DeploymentPolicy(_Settings):
 
 
 class OperationsPolicy(_Settings):
-    """How long records are kept, and how much mail people get.
+    """Retention of records and limits of mail.
 
     Attributes:
-        tracking_days: for which runs in MLflow are kept; those of champions are kept whatever their age.
-        backup_days: for which archives are kept.
-        digest_minutes: for which events of one kind are gathered into one mail.
-        mails_per_hour: at most; what comes on top is counted in the next one.
+        tracking_days: days that MLflow runs are kept; runs of champions are kept for ever.
+        backup_days: days that archives are kept.
+        digest_minutes: minutes over which events of one kind share a mail.
+        mails_per_hour: limit; further events are counted in the next mail.
     """
 
     tracking_days: Annotated[int, Field(ge=7, le=3650)] = 365
@@ -229,20 +229,14 @@ class OperationsPolicy(_Settings):
 
 
 class Policy(_Settings):
-    """`configs/policy.yaml`.
+    """Policy of the loop, `configs/policy.yaml`.
 
     Attributes:
-        decide_by: `calibrated`: rules that keep to the budget; `literal`: the published rules, word for word. Both are
+        decide_by: `calibrated`: rules that keep to the false-alarm budget; `literal`: the published rules. Both are
             always reported.
-        false_alarms_per_year: alarms with nothing wrong that drift may raise, and each horizon's degradation.
-        degradation: of the forecasts.
-        drift: of the inputs.
-        age_days: calendar days since the last optimization of a horizon at which the next is due.
-        cooldown_days: calendar days after a trigger during which drift and degradation do not fire again.
-        search: what is tried, and on which past.
-        validation: what a challenger must show.
-        deployment: how it goes live, and back.
-        operations: records and mail.
+        false_alarms_per_year: budget of drift, and of each horizon's degradation.
+        age_days: calendar days after which settings are searched again.
+        cooldown_days: calendar days after a trigger without drift and degradation triggers.
     """
 
     decide_by: Literal["calibrated", "literal"] = "calibrated"
@@ -258,21 +252,21 @@ class Policy(_Settings):
 
     @property
     def budget_per_14_days(self) -> float:
-        """False alarms that 14 days may hold: the yearly number × 14 / 365, so 1.3 is .0499, the customary 5 %.
+        """Expected false alarms in 14 days: the yearly number × 14 / 365.
 
-        An expected number. The chance of at least one is no larger (Markov), and hardly smaller while it is small.
+        1.3 a year is .0499. The chance of at least one alarm is no larger (Markov).
         """
         return self.false_alarms_per_year * DECISION_DAYS / 365
 
     @model_validator(mode="after")
     def _history_can_show_the_budget(self) -> Self:
-        """One alarm stands for `looks` sessions: a history whose share above the limit is less never shows any."""
+        """Refuses a history too short to calibrate so rare an alarm."""
         looks, history = self.drift.looks, self.drift.history_sessions
         needed = math.ceil(looks / self.budget_per_14_days)
         if history < needed:
             raise ValueError(
                 f"drift.history_sessions {history} must be at least {needed} with false_alarms_per_year "
-                f"{self.false_alarms_per_year:g}: a shorter history cannot show anything as rare as that; lengthen it "
+                f"{self.false_alarms_per_year:g}: a shorter history cannot calibrate so rare an alarm; lengthen it "
                 "or allow more false alarms"
             )
         return self

@@ -1,4 +1,4 @@
-"""Processes of this machine, by names that outlive them: a record can be asked whether its process is still there."""
+"""Process names that stay valid after the process ends."""
 
 import os
 import socket
@@ -7,14 +7,17 @@ from typing import Final
 import psutil
 
 PROCESS_TAG: Final = "forex/process"
-"""Tag of a run: the process that it dies with."""
+"""Run tag: name of the process that executes the run."""
 
 TOLERANCE_S: Final = 5.0
-"""A start is reckoned from the machine's clock, which may be set meanwhile."""
+"""Seconds by which a start time may differ after the clock was set."""
 
 
 def process_name(pid: int | None = None) -> str:
-    """Machine, number and start of a process; this one where none is named.
+    """Returns machine, number and start of a process.
+
+    Args:
+        pid: process number; None for this process.
 
     Raises:
         ProcessLookupError: there is no such process.
@@ -24,7 +27,10 @@ def process_name(pid: int | None = None) -> str:
 
 
 def is_gone(name: str) -> bool:
-    """Whether a process of this machine has ended; False where the name is another machine's, or is none."""
+    """Tells whether a named process of this machine has ended.
+
+    False for names of other machines and unreadable names.
+    """
     machine, number, began = [*name.split(" "), "", ""][:3]
     if machine != socket.gethostname() or not number.isdigit():
         return False

@@ -1,7 +1,7 @@
-"""When a decision that fired is launched, launched again, waited for or given up. How runs are recorded is not said.
+"""Decides whether a failed launch is repeated, awaited or given up.
 
-The rule looks at what was launched so far and not at what was asked for: a request that was lost is made again under
-the same name, and one that arrived is never made twice.
+The rule counts past launches, not requests: a lost request is repeated under the same name, and one that
+arrived is never repeated.
 """
 
 from collections.abc import Sequence
@@ -10,22 +10,22 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 MAX_ATTEMPTS: Final = 3
-"""Launches for one decision; what fails three times needs a person."""
+"""Launches of one decision before a person is needed."""
 
 RETRY_AFTER: Final = timedelta(minutes=10)
-"""Wait before the second launch, twice as long before the third: most causes go away, or do not within seconds."""
+"""Wait before the second launch; doubled before the third."""
 
 State = Literal["created", "in progress", "succeeded", "failed", "canceled"]
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One launch for a decision.
+    """One launch of a decision.
 
     Attributes:
         number: from 1.
-        state: `created` was written down and not yet handed over.
-        ended_at: when it failed, with a time zone; None while it has not.
+        state: `created` is recorded but not started.
+        ended_at: time of failure, with a time zone; else None.
     """
 
     number: int
@@ -35,12 +35,12 @@ class Attempt:
 
 @dataclass(frozen=True)
 class NextStep:
-    """What is to be done about a decision.
+    """Next action for a decision.
 
     Attributes:
-        launch: number of the attempt to launch now; None for none.
-        is_settled: nothing will be done about this decision any more.
-        words: why, for people.
+        launch: attempt to launch now; None for none.
+        is_settled: nothing more will be done.
+        words: the reason, for people.
     """
 
     launch: int | None
@@ -54,13 +54,13 @@ def next_step(
     what: str = "search",
     afterwards: str = "the next decision starts anew",
 ) -> NextStep:
-    """What to do about a decision that fired, or about what else is launched until it succeeds.
+    """Decides the next action for a decision that fired.
 
     Args:
-        attempts: its launches so far, in any order.
-        now: real time, with a time zone. Should the clock have gone back behind a failure, nothing is waited for.
-        what: is launched, in words.
-        afterwards: what is to be done once it was given up.
+        attempts: past launches, in any order.
+        now: real time, with a time zone; a clock set back before a failure ends the wait.
+        what: the launched work, in words.
+        afterwards: remedy after the last failure, in words.
     """
     if not attempts:
         return NextStep(1, False, "launched")
@@ -79,7 +79,7 @@ def next_step(
 
 
 def _after_failure(last: Attempt, now: datetime, what: str, afterwards: str) -> NextStep:
-    """The next attempt, in time, or none any more."""
+    """Returns the next attempt after a failure, or gives up."""
     if last.number >= MAX_ATTEMPTS:
         return NextStep(None, True, f"given up: {what} {last.number} of {MAX_ATTEMPTS} failed; {afterwards}")
     wait = RETRY_AFTER * last.number

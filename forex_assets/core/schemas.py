@@ -1,6 +1,6 @@
-"""Columns, types and units of every table, once. What a table means is said here; how it is made is said elsewhere.
+"""Columns and types of every shared table.
 
-Every instant is UTC. `session` is the market day that a row is *about*; `available_at` is when it could be known.
+Every instant is UTC. `columns` holds units and descriptions.
 """
 
 from typing import Final
@@ -10,14 +10,14 @@ import polars as pl
 UTC: Final = pl.Datetime("us", "UTC")
 
 SAMPLE_SOURCE: Final = "SAMPLE DATA, not market prices"
-"""The `source` of every row made from the generated market; also the words shown wherever such a row is shown."""
+"""`source` of generated rows, and the warning shown with them."""
 
 QUANTILE_LEVELS: Final = (0.025, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.975)
-"""Levels of every fan, ascending."""
+"""Quantile levels of every fan, ascending."""
 
 
 def quantile_column(level: float, prefix: str = "") -> str:
-    """Name of the column of one quantile level: .025 is `q025`, .5 is `q50`, with prefix `walk_` `walk_q50`."""
+    """Names a quantile column: .025 is `q025`, with prefix `walk_` `walk_q025`."""
     digits = f"{level:.3f}"[2:]
     return f"{prefix}q{digits[:-1] if digits.endswith('0') else digits}"
 
@@ -30,9 +30,10 @@ Schema = dict[str, pl.DataType | type[pl.DataType]]
 
 
 def fetched_schema(value: str) -> Schema:
-    """Rows that a source gives: one a session, oldest first, no nulls.
+    """Rows of one source: one a session, oldest first, no nulls.
 
-    `value` is the series' price column (`clp_per_usd`, `close_usd_lb`).
+    Args:
+        value: the series' price column, `clp_per_usd` or `close_usd_lb`.
     """
     return {
         "session": pl.Date,
@@ -45,17 +46,17 @@ def fetched_schema(value: str) -> Schema:
 
 
 def history_schema(value: str) -> Schema:
-    """Stored history of one series from one source: every version ever seen, in the order in which it was learnt.
+    """Stored versions of one series from one source, oldest version first.
 
-    A row is current while `superseded_at` is null. Provisional rows stay current beside the bar; the view prefers bars.
+    A row is current while `superseded_at` is null. Provisional rows stay current beside the final bar.
     """
     return {**fetched_schema(value), "fetched_at": UTC, "superseded_at": UTC}
 
 
 def prices_schema(value: str) -> Schema:
-    """`market/usdclp`, and `market/copper_hgf_usd_lb` without its level column: one row a session, oldest first.
+    """Price table of a series: one row a session, oldest first.
 
-    Quarantined rows are bad ticks and suspect ones: kept, marked, and left out by everything downstream.
+    Quarantined rows are kept, marked and not used.
     """
     return {**fetched_schema(value), "fetched_at": UTC, "is_quarantined": pl.Boolean}
 
@@ -140,12 +141,12 @@ REALIZED_SCHEMA: Final[Schema] = {
 
 
 def empty(schema: Schema) -> pl.DataFrame:
-    """A table of `schema` with no rows."""
+    """Returns a table without rows."""
     return pl.DataFrame(schema=schema)
 
 
 def conform(frame: pl.DataFrame, schema: Schema, what: str) -> pl.DataFrame:
-    """`frame` with exactly the columns of `schema`, in its order.
+    """Returns the frame with exactly the columns of a schema, in order.
 
     Raises:
         ValueError: a column is missing, unknown or of another type; the message names `what` and the columns.

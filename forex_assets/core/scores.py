@@ -1,12 +1,12 @@
-"""Kernels of forecast scoring: numpy in, numpy out, no table and no date. Over what they are taken is said elsewhere.
+"""Forecast scores: numpy in, numpy out.
 
-A price that came true has shape (n,), a fan's quantiles (n, 9) at `QUANTILE_LEVELS`; both CLP per USD, and so is every
-score but `mape`, `pit` and `normal_score`. Losses are better when smaller. No kernel returns NaN: prices that are not
-positive and finite, and quantiles that cross, are refused.
+Realized prices have shape (n,), fan quantiles (n, 9) at `QUANTILE_LEVELS`; both in CLP per USD, as every score but
+`mape`, `pit` and `normal_score`. Smaller losses are better. No score is NaN: prices that are not positive and finite,
+and quantiles that cross, raise.
 
-Between its nine levels a fan is a law: log-price linear in the normal score of the level, outside them a normal tail on
-the median, as in `representation.complete_quantiles`. For a log-normal fan that law is the log-normal itself. All of it
-is linear in the log-prices of the nine quantiles, so a fixed matrix reads any number of fans at any levels.
+Between its nine levels a fan is a distribution: log price linear in the normal score of the level, outside them a
+normal tail about the median, as in `representation.complete_quantiles`; exact for a log-normal fan. It is linear in the
+nine log quantiles, so a fixed matrix evaluates any number of fans at any levels.
 """
 
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ from forex_assets.core.schemas import QUANTILE_LEVELS
 from forex_assets.forecasts.representation import completion
 
 CRPS_LEVELS: Final = 99
-"""Midpoint levels under the CRPS: within .1 % of the integral for a log-normal, whatever came true."""
+"""Midpoint levels of the CRPS integral; within .1 % for a log-normal."""
 
 CHUNK: Final = 4096
-"""Fans scored at once: the 99 prices of each stay in the processor's cache, and memory does not grow with n."""
+"""Fans scored at once; bounds memory and fits the processor cache."""
 
 _SCORES: Final = np.array([NormalDist().inv_cdf(level) for level in QUANTILE_LEVELS])
 _MEDIAN: Final = QUANTILE_LEVELS.index(0.50)
@@ -36,10 +36,12 @@ _CRPS_MATRIX: Final = completion(np.array([NormalDist().inv_cdf(tau) for tau in 
 
 
 def pinball(y: Array, quantiles: Array, levels: Sequence[float] = QUANTILE_LEVELS) -> Array:
-    """Quantile loss at each level: τ·(y - q) where y lies above the quantile, (1 - τ)·(q - y) below (Koenker, 1978).
+    """Computes the quantile (pinball) loss at each level (Koenker, 1978).
+
+    τ·(y - q) if y lies above the quantile, else (1 - τ)·(q - y).
 
     Args:
-        y: what came true, shape (n,).
+        y: realized prices, shape (n,).
         quantiles: shape (n, L), columns as `levels`.
         levels: strictly between 0 and 1, shape (L,).
 
@@ -47,7 +49,7 @@ def pinball(y: Array, quantiles: Array, levels: Sequence[float] = QUANTILE_LEVEL
         CLP per USD, shape (n, L), 0 or more.
 
     Raises:
-        ValueError: shapes that do not fit.
+        ValueError: shapes do not fit.
     """
     y, quantiles = np.asarray(y, dtype=np.float64), np.asarray(quantiles, dtype=np.float64)
     if quantiles.shape != (len(y), len(levels)):
@@ -57,16 +59,18 @@ def pinball(y: Array, quantiles: Array, levels: Sequence[float] = QUANTILE_LEVEL
 
 
 def interval_score(y: Array, low: Array, high: Array, alpha: float) -> Array:
-    """Width of a central interval plus 2/α for each peso by which it was missed (Gneiting & Raftery, 2007, eq. 43).
+    """Computes the interval score (Gneiting & Raftery, 2007, eq. 43).
+
+    The width, plus 2/α times the distance of a price outside.
 
     Args:
-        y: what came true, shape (n,).
-        low: lower bound, the α/2 quantile, shape (n,).
-        high: upper bound, the 1 - α/2 quantile, shape (n,).
-        alpha: chance of missing: .05 for the 95 % interval.
+        y: realized prices, shape (n,).
+        low: α/2 quantile, shape (n,).
+        high: 1 - α/2 quantile, shape (n,).
+        alpha: chance of a miss: .05 for the 95 % interval.
 
     Raises:
-        ValueError: an α that is no chance.
+        ValueError: α is not between 0 and 1.
     """
     if not 0 < alpha < 1:
         raise ValueError(f"alpha is {alpha}; it is the chance of missing, .05 for the 95 % interval")
@@ -75,25 +79,25 @@ def interval_score(y: Array, low: Array, high: Array, alpha: float) -> Array:
 
 
 def covered(y: Array, low: Array, high: Array) -> NDArray[np.bool_]:
-    """Whether what came true lies in the interval, its bounds included, shape (n,)."""
+    """Tells whether realized prices lie in an interval, bounds included."""
     return np.asarray((low <= y) & (y <= high))
 
 
 def crps(y: Array, quantiles: Array) -> Array:
-    """Continuous ranked probability score of the law that the fan draws: the whole fan's loss in one figure.
+    """Computes the continuous ranked probability score of fans.
 
-    CRPS = 2 ∫ pinball_τ dτ (Laio & Tamea, 2007), here over 99 equally likely levels. A fan without width scores
-    |y - q|. Calculated relative to the median, so that it is exact there, and in chunks.
+    CRPS = 2 ∫ pinball_τ dτ (Laio & Tamea, 2007), over 99 equally likely levels. A fan without width scores |y - q|.
+    Computed relative to the median, so that it is exact there.
 
     Args:
-        y: what came true, shape (n,).
+        y: realized prices, shape (n,).
         quantiles: at `QUANTILE_LEVELS`, shape (n, 9), ascending along the levels.
 
     Returns:
         CLP per USD, shape (n,), 0 or more.
 
     Raises:
-        ValueError: shapes that do not fit, a price that is not positive and finite, quantiles that cross.
+        ValueError: shapes do not fit, a price is not positive and finite, quantiles cross.
     """
     y, quantiles = _checked(y, quantiles)
     losses = np.empty(len(y))
@@ -107,22 +111,22 @@ def crps(y: Array, quantiles: Array) -> Array:
 
 
 def pit(y: Array, quantiles: Array) -> Array:
-    """Probability integral transform: the fan's probability of a price up to what came true, from 0 to 1, shape (n,).
+    """Computes the probability integral transform, shape (n,), 0 to 1.
 
-    Uniform where fans are right. Where quantiles coincide the law jumps, and the middle of the jump is given: a fan
-    without width gives 0 below its price, .5 at it, 1 above. Args and errors as `crps`.
+    Uniform if fans are right. Where quantiles coincide the distribution jumps and the middle of the jump is returned: a
+    fan without width gives 0 below its price, .5 at it, 1 above. Args and errors as `crps`.
     """
     low, high = _score_bounds(*_checked(y, quantiles))
     return _middle_level(low, high)
 
 
 def normal_score(y: Array, quantiles: Array) -> Array:
-    """What came true in the fan's own standard deviations: z with Φ(z) = pit, not clipped in the tails, shape (n,).
+    """Computes realized prices in standard deviations of the fan, shape (n,).
 
-    For a log-normal fan (log y - μ) / σ. Never NaN, but -inf below and inf above a side of the fan that has no width.
-    Args and errors as `crps`.
+    z with Φ(z) = pit, not clipped in the tails; for a log-normal fan (log y - μ) / σ. -inf or inf beyond a side without
+    width. Args and errors as `crps`.
     """
-    from scipy.special import ndtri  # here, since every code server would pay for it at the top
+    from scipy.special import ndtri  # scipy at the top would slow every code server's start
 
     low, high = _score_bounds(*_checked(y, quantiles))
     is_jump = low < high
@@ -130,39 +134,39 @@ def normal_score(y: Array, quantiles: Array) -> Array:
 
 
 def rmse(errors: Array) -> float:
-    """Root mean squared error of errors of shape (n,), n ≥ 1, in their unit."""
+    """Root mean squared error; errors of shape (n,), n ≥ 1."""
     return float(np.sqrt(_mean(np.square(errors))))
 
 
 def mae(errors: Array) -> float:
-    """Mean absolute error of errors of shape (n,), n ≥ 1, in their unit."""
+    """Mean absolute error; errors of shape (n,), n ≥ 1."""
     return _mean(np.abs(errors))
 
 
 def mape(errors: Array, y: Array) -> float:
-    """Mean absolute error in per cent of what came true; both shape (n,), n ≥ 1."""
+    """Mean absolute error in per cent of realized prices; shapes (n,), n ≥ 1."""
     return 100 * _mean(np.abs(errors) / np.abs(y))
 
 
 def bias(errors: Array) -> float:
-    """Mean of errors of shape (n,), n ≥ 1: realized less forecast, so above 0 where forecasts lie too low."""
+    """Mean of realized less forecast; above 0 if forecasts are too low."""
     return _mean(errors)
 
 
 def sharpness(low: Array, high: Array) -> float:
-    """Mean width of intervals with bounds of shape (n,), n ≥ 1: small is good only where coverage holds."""
+    """Mean width of intervals; small is good only with correct coverage."""
     return _mean(np.asarray(high) - np.asarray(low))
 
 
 def _mean(values: Array) -> float:
-    """Mean of at least one value."""
+    """Returns the mean; raises without values."""
     if len(values) == 0:
         raise ValueError("a mean of no scores; score at least one realized forecast")
     return float(np.mean(values))
 
 
 def _checked(y: Array, quantiles: Array) -> tuple[Array, Array]:
-    """Both as float64, after a look at shapes, signs and order."""
+    """Returns both as float64; checks shapes, signs and order."""
     y, quantiles = np.asarray(y, dtype=np.float64), np.asarray(quantiles, dtype=np.float64)
     if y.ndim != 1 or quantiles.shape != (len(y), len(QUANTILE_LEVELS)):
         raise ValueError(f"prices of shape {y.shape} and quantiles of shape {quantiles.shape}; wanted (n,) and (n, 9)")
@@ -177,7 +181,10 @@ def _checked(y: Array, quantiles: Array) -> tuple[Array, Array]:
 
 
 def _score_bounds(y: Array, quantiles: Array) -> tuple[Array, Array]:
-    """Normal scores just below and just above what came true: they differ only where y lies on a jump of the law."""
+    """Returns normal scores just below and above realized prices.
+
+    They differ only where a price lies on a jump of the distribution.
+    """
     rows = np.arange(len(y))
     first, after = (quantiles < y[:, None]).sum(axis=1), (quantiles <= y[:, None]).sum(axis=1)
     median = quantiles[:, _MEDIAN]
@@ -203,7 +210,7 @@ def _score_bounds(y: Array, quantiles: Array) -> tuple[Array, Array]:
 
 
 def _middle_level(low: Array, high: Array) -> Array:
-    """Level in the middle between two normal scores."""
+    """Returns the middle level between two normal scores."""
     from scipy.special import ndtr
 
     return np.asarray((ndtr(low) + ndtr(high)) / 2)

@@ -1,4 +1,4 @@
-"""One run's view of the platform: clock, policy, configs, market branch, tables. Made once and handed on."""
+"""One run's view of clock, policy, configs, market and tables."""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -37,12 +37,12 @@ class Session:
 
     @property
     def today(self) -> date:
-        """The clock's day in Santiago."""
+        """Day of the clock in Santiago."""
         return self.settings.as_of_date
 
     @cached_property
     def policy(self) -> Policy:
-        """Limits and budgets of the loop: `configs/policy.yaml`.
+        """Policy of the loop, `configs/policy.yaml`.
 
         Raises:
             PolicyError: the file cannot be used.
@@ -51,7 +51,7 @@ class Session:
 
     @cached_property
     def configs(self) -> ConfigStore:
-        """The current inference settings of each horizon."""
+        """Current inference settings of each horizon."""
         return ConfigStore(self.settings.configs)
 
     @cached_property
@@ -61,12 +61,12 @@ class Session:
 
     @cached_property
     def sample_tables(self) -> Warehouse:
-        """Tables made from the generated market, in a folder of their own."""
+        """Tables made from the generated market, in a folder apart."""
         return self.live_tables.branch(SAMPLE_FOLDER)
 
     @property
     def market(self) -> Branch:
-        """Which tables are read: with `FOREX_MARKET=auto` the real ones as soon as there are any."""
+        """Market that is read; `auto` prefers real tables."""
         if self.settings.market != "auto":
             return self.settings.market
         has_live = self.live_tables.exists(names.USDCLP)
@@ -74,18 +74,17 @@ class Session:
 
     @property
     def tables(self) -> Warehouse:
-        """The tables to read from."""
+        """Tables of the market that is read."""
         return self.sample_tables if self.market == "sample" else self.live_tables
 
     def tables_for(self, key: str, frame: pl.DataFrame) -> Warehouse:
-        """Where a table is written: generated rows never land among real ones.
+        """Returns where a table is written; generated and real rows never mix.
 
         An empty price table counts as real, since the generated market is never empty; other empty tables go to the
-        branch that is read.
+        market that is read.
 
         Args:
-            key: of the table, such as `market/usdclp`.
-            frame: its rows.
+            key: such as `market/usdclp`.
         """
         if "source" in frame.columns and not frame.is_empty():
             is_sample = (frame["source"] == SAMPLE_SOURCE).any()
@@ -96,7 +95,10 @@ class Session:
 
 
 def open_session(**overrides: str | None) -> Session:
-    """A session on the environment's settings of this moment, `overrides` by field name over them.
+    """Opens a session on the current environment.
+
+    Args:
+        overrides: settings by field name, over the environment.
 
     Raises:
         SettingsError: a setting cannot be used.
@@ -105,5 +107,5 @@ def open_session(**overrides: str | None) -> Session:
 
 
 def session_on(settings: Settings) -> Session:
-    """A session on given settings."""
+    """Opens a session on given settings."""
     return Session(settings, settings.now)

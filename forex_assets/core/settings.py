@@ -1,6 +1,6 @@
-"""Every environment name of the platform, once, with its default and what it means. `.env` in the project is honoured.
+"""Settings from the environment and `.env`.
 
-`docs/configuration.md` is checked against this file by a test.
+A test checks `docs/configuration.md` against this file.
 """
 
 import os
@@ -17,11 +17,11 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 class SettingsError(Exception):
-    """An environment value cannot be used; the message names it and says what can."""
+    """An environment value cannot be used; the message names the remedy."""
 
 
 class Settings(BaseSettings):
-    """The platform's settings; each field is the environment name `FOREX_<FIELD>` unless its alias says otherwise."""
+    """Settings by field; environment name `FOREX_<FIELD>` or the alias."""
 
     model_config = SettingsConfigDict(
         env_prefix="FOREX_", env_file=PROJECT / ".env", extra="ignore", frozen=True, populate_by_name=True
@@ -71,13 +71,13 @@ class Settings(BaseSettings):
     @field_validator("*", mode="before")
     @classmethod
     def _blank_is_unset(cls, value: Any, info: Any) -> Any:
-        """`FOREX_MODEL=` in a `.env` means the default, as people expect."""
+        """Treats an empty value as the default."""
         return cls.model_fields[info.field_name].default if value == "" else value
 
     @field_validator("warehouse", "configs")
     @classmethod
     def _anchor(cls, value: Path) -> Path:
-        """A relative path is the project's, wherever the command is typed."""
+        """Resolves relative paths against the project folder."""
         return PROJECT / value
 
     @field_validator("as_of")
@@ -91,23 +91,26 @@ class Settings(BaseSettings):
 
     @property
     def now(self) -> datetime:
-        """The clock's instant, UTC: `FOREX_AS_OF`, else the real time; today's date before 19:00 is the real time."""
+        """Clock in UTC: `FOREX_AS_OF`, else the real time.
+
+        Today's date before 19:00 in Santiago is the real time.
+        """
         real = datetime.now(UTC)
         return real if self.as_of is None else min(_instant(self.as_of), real)
 
     @property
     def as_of_date(self) -> date:
-        """The clock's day in Santiago."""
+        """Day of the clock in Santiago."""
         return self.now.astimezone(SANTIAGO).date()
 
     @property
     def dagster_home(self) -> Path:
-        """Folder of the Dagster instance that the UI and the command line share."""
+        """Folder of the Dagster instance, shared by UI and command line."""
         return PROJECT / (os.environ.get("DAGSTER_HOME") or self.warehouse / "dagster")
 
 
 def _instant(text: str) -> datetime:
-    """A date as 19:00 in Santiago, a full ISO time as itself (Santiago's where it names no zone)."""
+    """Parses a date (19:00 in Santiago) or an ISO time (Santiago by default)."""
     try:
         if ":" not in text:
             return issue_instant(date.fromisoformat(text))
@@ -118,7 +121,10 @@ def _instant(text: str) -> datetime:
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Settings from the environment and `.env`, with `overrides` by field name.
+    """Loads the settings.
+
+    Args:
+        overrides: values by field name; None keeps the environment's.
 
     Raises:
         SettingsError: one line a wrong value, naming the environment variable.
@@ -137,13 +143,13 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 def unknown_names() -> list[str]:
-    """`FOREX_*` names in the environment that mean nothing here, most likely misspelt."""
+    """Lists `FOREX_*` environment names without meaning, likely misspelt."""
     known = {f"FOREX_{name.upper()}" for name in Settings.model_fields}
     return sorted(name for name in os.environ if name.startswith("FOREX_") and name not in known)
 
 
 def _shown(name: str, override: Any) -> str:
-    """The offending value, unless its name says that it is secret."""
+    """Returns the wrong value for a message, unless it may be secret."""
     if any(word in name for word in ("KEY", "PASSWORD", "USER")):
         return "…"
     return str(override if override is not None else os.environ.get(name, "(from .env)"))

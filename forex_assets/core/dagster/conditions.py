@@ -1,4 +1,4 @@
-"""When assets update by themselves, and when they count as late. Stated once."""
+"""Automation conditions, schedules and freshness of assets."""
 
 from datetime import timedelta
 
@@ -8,19 +8,19 @@ from forex_assets.core.dagster.keys import INFERENCE_CONFIG
 from forex_assets.core.names import SANTIAGO
 
 MARKET_CRON = "0 19 * * 1-5"
-"""After the peso's close and copper's settlement; the hour that a bare date stands for."""
+"""Weekdays 19:00, after the peso's close and copper's settlement."""
 
 CATCH_UP_CRON = "30 22 * * 1-5"
-"""A level-triggered second chance: `eager` loses an update that lands in the tick of the asset's own run."""
+"""Level-based catch-up: `eager` loses updates during the asset's own run."""
 
 BACKTEST_CRON = "0 6 * * 6"
-"""Saturdays: a week's new origin, before the desk is back; a large model may take hours."""
+"""Saturdays 06:00: a new origin a week; large models take hours."""
 
 DRIFT_CRONS = ["50 19 * * 1-5", "20 22 * * 1-5"]
-"""Before the decisions, and once more for what was lost."""
+"""Before the decisions, and a retry late in the evening."""
 
 DECISION_CRONS = ["0 20 * * 1-5", "30 22 * * 1-5"]
-"""After the forecasts are due, and once more for what was lost. Of an evening the first counts, local time."""
+"""After the forecasts, and a retry; the first decision of an evening counts."""
 
 MARKET_FRESHNESS = dg.FreshnessPolicy.cron(
     deadline_cron="30 19 * * 1-5", lower_bound_delta=timedelta(minutes=30), timezone=SANTIAGO
@@ -31,16 +31,17 @@ FORECAST_FRESHNESS = dg.FreshnessPolicy.cron(
 
 
 def on_new_inputs(*optional: dg.AssetKey) -> dg.AutomationCondition[dg.AssetKey]:
-    """When an input is new and its blocking checks have passed; in any case once more in the evening.
+    """Runs on new inputs with passed checks, and every evening.
 
-    Inputs that are not `optional` are waited for until each has been made once.
+    Required inputs must exist. The evening run repeats the same forecast from the same inputs, so it is harmless.
 
-    A forecast made twice from the same inputs is the same forecast, so the second chance costs seconds and no truth.
+    Args:
+        optional: inputs that may be missing.
     """
     idle = ~dg.AutomationCondition.in_progress()
     passed = dg.AutomationCondition.all_deps_blocking_checks_passed()
     catch_up = dg.AutomationCondition.cron_tick_passed(CATCH_UP_CRON, SANTIAGO)
-    # The settings file is there whether or not Dagster has looked at it yet; only tables can be missing.
+    # The settings file exists even if Dagster never observed it; only tables can be missing.
     missing = dg.AutomationCondition.any_deps_missing()
     missing_tables = missing.ignore(dg.AssetSelection.assets(INFERENCE_CONFIG, *optional))
     eager = dg.AutomationCondition.eager().replace(missing, missing_tables)
@@ -48,6 +49,6 @@ def on_new_inputs(*optional: dg.AssetKey) -> dg.AutomationCondition[dg.AssetKey]
 
 
 def on_saturdays() -> dg.AutomationCondition[dg.AssetKey]:
-    """Once a week, before the desk is back, whatever was updated when."""
+    """Runs once a week, whatever was updated."""
     due = dg.AutomationCondition.cron_tick_passed(BACKTEST_CRON, SANTIAGO)
     return (due & ~dg.AutomationCondition.in_progress()).with_label("on_saturdays")

@@ -1,6 +1,6 @@
-"""The Dagster instance that the UI, the daemon and the command line share: made once, telemetry off, sqlite.
+"""Dagster instance of UI, daemon and command line: sqlite, without telemetry.
 
-`python -m forex_assets.core.dagster.instance` makes it and prints its folder.
+`python -m forex_assets.core.dagster.instance` prepares it and prints its folder.
 """
 
 import os
@@ -40,9 +40,9 @@ READY = ".prepared"
 
 
 def prepare_instance(settings: Settings) -> Path:
-    """The instance's folder, with a `dagster.yaml` and its databases in it; what is there is left alone.
+    """Creates the instance's folder, `dagster.yaml` and databases if missing.
 
-    The databases are made under a lock: two processes that find none both create the tables, and one of them fails.
+    Two processes that create the tables at once make one fail, so a lock guards them.
 
     Raises:
         WarehouseError: the folder cannot be made.

@@ -1,4 +1,4 @@
-"""Dagster's door to the warehouse: which table an asset's frame is, and which partition of it."""
+"""Dagster IO manager: reads and writes assets as warehouse tables."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,16 +14,19 @@ PARTITION_COLUMN = "horizon"
 class WarehouseIO(dg.ConfigurableIOManager):
     """Writes polars frames to the warehouse and reads them back.
 
-    A run over several partitions hands over one frame, which is split by its `horizon` column, or a frame a partition
-    by name, which may be empty; a reader of several partitions gets them in one frame, in the partitions' order. A
-    table that is not there reads as an error that says what to materialize.
+    A run over several partitions returns one frame, split by its `horizon` column, or one frame a partition by name,
+    which may be empty. Several partitions are read as one frame, in the order of their definition.
     """
 
     session: dg.ResourceDependency[SessionResource]
 
     def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame | Mapping[str, pl.DataFrame] | None) -> None:
-        """Writes one table, or one a partition."""
-        if obj is None:  # an observation, a check, or an asset that keeps its own files
+        """Writes one table, or one a partition.
+
+        Raises:
+            ValueError: frames do not match the partitions.
+        """
+        if obj is None:  # An observation, a check, or an asset with files of its own.
             return
         key = table_key(context.asset_key)
         if isinstance(obj, Mapping):
@@ -45,7 +48,11 @@ class WarehouseIO(dg.ConfigurableIOManager):
             warehouse.write(key, rows, partition)
 
     def load_input(self, context: dg.InputContext) -> pl.DataFrame:
-        """Reads one table, or the partitions asked for."""
+        """Reads one table, or the requested partitions.
+
+        Raises:
+            FileNotFoundError: a table is missing; the message says what to materialize.
+        """
         warehouse = self.session.session().tables
         key = table_key(context.asset_key)
         frames = [warehouse.read(key, partition) for partition in _partitions(context)]
@@ -58,7 +65,10 @@ class WarehouseIO(dg.ConfigurableIOManager):
 
 
 def _partitions(context: dg.InputContext) -> Sequence[str | None]:
-    """The partitions asked for in their definition's order, since Dagster hands them over as a set; else one None."""
+    """Returns the requested partitions in order of definition; else one None.
+
+    Dagster passes them as a set.
+    """
     if not context.has_asset_partitions:
         return [None]
     wanted = set(context.asset_partition_keys)

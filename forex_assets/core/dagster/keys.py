@@ -9,12 +9,12 @@ from forex_assets.core.horizon import HORIZONS
 
 
 def table_key(key: dg.AssetKey) -> str:
-    """The warehouse's name of an asset's table: `market/usdclp`."""
+    """Returns the table name of an asset, such as `market/usdclp`."""
     return "/".join(key.path)
 
 
 def asset_key(table: str) -> dg.AssetKey:
-    """The asset of a table, such as `market/usdclp`."""
+    """Returns the asset key of a table."""
     return dg.AssetKey(table.split("/"))
 
 

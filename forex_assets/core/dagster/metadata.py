@@ -1,4 +1,4 @@
-"""What every asset shows in the UI beside its rows: counts, columns with units, plots, and where the rows are from."""
+"""Metadata of assets and checks for the Dagster UI."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -25,7 +25,7 @@ def _description(name: str) -> str | None:
 
 
 def frame_metadata(frame: pl.DataFrame, plot: str | None = None, /, **more: Any) -> dict[str, Any]:
-    """Row count, first and last session, plot, and a warning where the rows are not market prices."""
+    """Returns row count, sessions, plot, and a warning for generated rows."""
     shown: dict[str, Any] = {"dagster/row_count": frame.height}
     if is_sample(frame):
         shown["data"] = dg.MetadataValue.md(f"**{SAMPLE_SOURCE}**")
@@ -37,7 +37,7 @@ def frame_metadata(frame: pl.DataFrame, plot: str | None = None, /, **more: Any)
 
 
 def attempts_table(attempts: Any) -> dg.MetadataValue[Any]:
-    """The sources tried and what each answered, as a table in the UI."""
+    """Returns the sources tried and their answers as a table."""
     return dg.MetadataValue.table(
         [
             dg.TableRecord({"source": a.source, "used": a.is_ok, "answer": a.answer, "seconds": round(a.seconds, 2)})
@@ -47,7 +47,7 @@ def attempts_table(attempts: Any) -> dg.MetadataValue[Any]:
 
 
 def check_metadata(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A finding's values in types that Dagster takes."""
+    """Converts a finding's values to types that Dagster accepts."""
     plain = (bool, int, float, str, list, dict)
     return {k: v if isinstance(v, plain) else str(v) for k, v in values.items()}
 
@@ -58,7 +58,7 @@ def clock_metadata(session: Session) -> dict[str, str]:
 
 
 def small_table(table: pl.DataFrame) -> dg.TableMetadataValue:
-    """A small table as the UI shows it."""
+    """Converts a small frame to a table for the UI."""
     plain = [{name: _plain(value) for name, value in row.items()} for row in table.iter_rows(named=True)]
     columns = [dg.TableColumn(name, _kind(dtype)) for name, dtype in table.schema.items()]
     return dg.MetadataValue.table([dg.TableRecord(row) for row in plain], dg.TableSchema(columns))
@@ -69,7 +69,7 @@ def _kind(dtype: pl.DataType) -> str:
 
 
 def _plain(value: object) -> str | float | int | bool | None:
-    """A cell in a type that Dagster takes; figures to four digits."""
+    """Converts a cell; numbers are rounded to four digits."""
     if isinstance(value, float):
         return float(f"{value:.4g}")
     if value is None or isinstance(value, str | int | bool):

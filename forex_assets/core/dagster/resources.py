@@ -1,4 +1,4 @@
-"""The session as a Dagster resource: one for each run, so that its steps share what was read."""
+"""The session as a Dagster resource."""
 
 import os
 
@@ -9,13 +9,13 @@ from forex_assets.core.processes import PROCESS_TAG, process_name
 from forex_assets.core.session import Session, open_session
 
 _RUNS: dict[tuple[str, str], Session] = {}
-"""The session of the run at hand; a process executes one run at a time."""
+"""Session of the current run; a process executes one run at a time."""
 
 
 class SessionResource(dg.ConfigurableResource[Session]):
-    """Hands assets the run's `Session`.
+    """Gives assets the run's `Session`.
 
-    Settings come from the environment when a run starts, or from `overrides`.
+    Settings come from the environment at the run's start, or from `overrides`.
     """
 
     overrides: dict[str, str] = Field(
@@ -24,14 +24,17 @@ class SessionResource(dg.ConfigurableResource[Session]):
     _run_id: str | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Tags a launched run with the process that it ends with; the command line tags its own."""
+        """Tags a launched run with its process.
+
+        The command line tags its own runs.
+        """
         run, instance = context.run, context.instance
         self._run_id = run.run_id if run is not None else None
         if run is not None and instance is not None and PROCESS_TAG not in run.tags:
             instance.add_run_tags(run.run_id, {PROCESS_TAG: process_name(os.getppid())})
 
     def session(self) -> Session:
-        """One session a run; outside a run, as in a sensor's tick, a new one at each call.
+        """Returns the run's session; outside a run, such as in a sensor, a new one.
 
         Raises:
             SettingsError: a setting cannot be used.

@@ -1,4 +1,4 @@
-"""What the records say of decisions, searches, deployments and runs. Metadata only: no table is read here."""
+"""Reads Dagster's event and run records; metadata only, never a table."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ IN_PROGRESS = [
 ]
 PARTITION_TAG = "dagster/partition"
 FIRST_SOURCE = "yahoo"
-"""`source` of prices from the source that is asked first. Another is a fallback; the generated market is none."""
+"""Price source that is asked first; others are fallbacks."""
 
 MARKET_KEYS = (keys.USDCLP, keys.COPPER)
 
 LONGEST_RUN = timedelta(days=1)
-"""What has been under way for longer and does not say in which process, is dead."""
+"""Age from which a run without a process tag counts as dead."""
 
 _STATES: dict[dg.DagsterRunStatus, State] = {
     dg.DagsterRunStatus.NOT_STARTED: "created",
@@ -39,14 +39,14 @@ _STATES: dict[dg.DagsterRunStatus, State] = {
 
 @dataclass(frozen=True)
 class EventRecord:
-    """One materialization of one partition.
+    """One event of one partition, such as a materialization.
 
     Attributes:
-        place: in Dagster's event log; later events have greater ones, whatever the clock says.
-        id: names the event for ever: a place can be given anew after runs were deleted, a run's id cannot.
+        place: position in the event log; later events have larger ones, whatever the clock says.
+        id: permanent name: a position can be reused after runs were deleted, a run id cannot.
         written_at: real time, UTC.
         metadata: plain values by name.
-        run_id: of Dagster's run; empty where it was written by none.
+        run_id: Dagster run; empty without one.
     """
 
     place: int
@@ -62,26 +62,24 @@ class EventRecord:
 
     @property
     def clock(self) -> datetime:
-        """The platform's clock when it was made; where none is noted, when it was written."""
+        """The session's clock, or the time of writing if not recorded."""
         noted = self.metadata.get(names.CLOCK)
         return datetime.fromisoformat(noted) if isinstance(noted, str) else self.written_at
 
     def names(self, name: str) -> list[str]:
-        """Metadata that is a list in one text: `age, manual`."""
+        """Splits metadata such as `age, manual` into its parts."""
         return [part for part in str(self.metadata.get(name) or "").split(", ") if part]
 
 
 def records(
     instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None = None, *, after: int = 0, page: int = 50
 ) -> Iterator[EventRecord]:
-    """Materializations of an asset, or of one partition, newest first, read a page at a time.
+    """Yields materializations of an asset or partition, newest first.
 
     Args:
-        instance: whose records.
-        key: the asset.
         partition: None for all.
-        after: only those later than this place.
-        page: how many to read at once.
+        after: only those with a greater `place`.
+        page: number read at once.
     """
     wanted = dg.AssetRecordsFilter(
         asset_key=key, asset_partitions=[partition] if partition else None, after_storage_id=after or None
@@ -116,14 +114,11 @@ def is_ours(record: EventRecord, session: Session) -> bool:
 def last_by_clock(
     instance: dg.DagsterInstance, key: dg.AssetKey, horizon: str, market: str, now: datetime, *, fires: bool = False
 ) -> EventRecord | None:
-    """The latest record of one market that is not later than the platform's clock; None where there is none.
+    """Returns the latest record of a market not later than the clock.
 
     Args:
-        instance: whose records.
         key: decision or search.
-        horizon: such as `7d`.
-        market: `live` or `sample`.
-        now: the platform's clock. A clock set to the past knows of no later decision.
+        now: the session's clock; a past clock knows no later decision.
         fires: only decisions that ask for a search.
     """
     for each in records(instance, key, horizon):
@@ -133,21 +128,22 @@ def last_by_clock(
 
 
 def is_searching(instance: dg.DagsterInstance, horizon: str) -> bool:
-    """Whether any search of a horizon is queued or under way, whoever launched it."""
+    """Tells whether a search of a horizon is queued or in progress."""
     wanted = dg.RunsFilter(job_name=names.OPTIMIZE_JOB, statuses=IN_PROGRESS, tags={PARTITION_TAG: horizon})
     return bool(instance.get_run_records(wanted, limit=1))
 
 
 def end_dead_runs(instance: dg.DagsterInstance, now: datetime) -> list[str]:
-    """Mark runs as failed whose process is gone; which, in words.
+    """Marks runs as failed whose process is gone.
 
-    A run that is killed with whoever launched it, as by a power cut, or at the command line, stays under way in
-    Dagster's records for ever, since its launcher cannot tell: its horizon would never be searched again, and two of
-    them would fill the queue for good.
+    A run killed together with its launcher, by a power cut or at the command line, stays in progress in Dagster's
+    records: its horizon would never be searched again, and two such runs would fill the queue.
 
     Args:
-        instance: whose records.
         now: real time.
+
+    Returns:
+        One message a run.
     """
     said = list[str]()
     under_way = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -156,7 +152,7 @@ def end_dead_runs(instance: dg.DagsterInstance, now: datetime) -> list[str]:
         began = datetime.fromtimestamp(found.start_time or now.timestamp(), UTC)
         process = run.tags.get(PROCESS_TAG)
         is_dead = is_gone(process) if process else now - began > LONGEST_RUN
-        again = instance.get_run_by_id(run.run_id) if is_dead else None  # it may have ended since it was read
+        again = instance.get_run_by_id(run.run_id) if is_dead else None  # It may have ended meanwhile.
         if again is not None and not again.is_finished:
             words = f"run {run.run_id[:8]} ({run.job_name}) is over: its process was killed, or the machine went down"
             instance.report_run_failed(again, words)
@@ -165,7 +161,7 @@ def end_dead_runs(instance: dg.DagsterInstance, now: datetime) -> list[str]:
 
 
 def forecasts_of(instance: dg.DagsterInstance, run_id: str) -> set[str]:
-    """Horizons of which a run has made a forecast, however it ended."""
+    """Returns horizons forecast by a run, however it ended."""
     events = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
     return {str(each.partition_key) for each in events if each.asset_key == keys.LATEST and each.partition_key}
 
@@ -176,7 +172,7 @@ def attempts_for(
     job: str = names.OPTIMIZE_JOB,
     tag: str = names.DECISION_TAG,
 ) -> list[Attempt]:
-    """Every launch for a decision, or for what else a job's runs name by a tag."""
+    """Returns every launch for a decision, or for another tag's value."""
     wanted = dg.RunsFilter(job_name=job, tags={tag: answered})
     return [_attempt(found) for found in instance.get_run_records(wanted)]
 
@@ -190,7 +186,10 @@ def _attempt(found: dg.RunRecord) -> Attempt:
 
 
 def is_fallback(record: EventRecord) -> bool:
-    """Whether a materialization took its prices from elsewhere than the first source, such as the stored history."""
+    """Tells whether prices came from another source than the first.
+
+    The stored history is a fallback; the generated market is not.
+    """
     source = record.metadata.get("source")
     if source in (None, SAMPLE_SOURCE):
         return False

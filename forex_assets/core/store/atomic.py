@@ -1,7 +1,6 @@
-"""Replacing a file so that a reader finds the old one or the new one, whole, whatever happens to the writer.
+"""Atomic file replacement: readers see the old file or the new one, whole.
 
-Bytes go to a draft beside the target, are flushed to the disk, and take the target's name in one step. What is in the
-file is no concern of this module.
+Bytes go to a draft in the target's folder, are flushed to disk, and take the target's name in one step.
 """
 
 import contextlib
@@ -15,18 +14,18 @@ from typing import BinaryIO, Final
 
 DRAFT_PREFIX: Final = ".tmp-"
 STALE_AFTER_S: Final = 3600.0
-"""Age after which a draft belongs to a dead writer. A living one touches its draft many times a second."""
+"""Age in seconds from which a draft is a dead writer's."""
 
 STEPS: Final = ("drafted", "written", "synced", "replaced", "finished")
-"""What `at_step` is told, in this order. The target is new from `replaced` on."""
+"""Steps reported to `at_step`, in order; the target is new from `replaced` on."""
 
 
 def _pass_over(step: str) -> None:
-    """Do nothing at a step."""
+    """Ignores a step."""
 
 
 def _accept(draft: Path) -> None:
-    """Take any draft."""
+    """Accepts any draft."""
 
 
 def write_atomically(
@@ -36,16 +35,16 @@ def write_atomically(
     at_step: Callable[[str], None] = _pass_over,
     check: Callable[[Path], None] = _accept,
 ) -> None:
-    """Replace `path` by what `write` puts into the file that it is handed, so that no reader ever sees half of it.
+    """Replaces a file by what `write` produces.
 
     Args:
-        path: the target; its folder must exist. A link is followed, so that the link itself stays.
-        write: puts the whole content into a binary file opened for writing.
-        at_step: called with each name of `STEPS` once that step is done; tests end the process there.
-        check: reads the draft, which is whole and on the disk; what it raises keeps the old file.
+        path: the target; its folder must exist. A link is followed and stays.
+        write: writes the whole content to an open binary file.
+        at_step: called with each name of `STEPS`; tests end the process there.
+        check: reads the draft on disk; an exception keeps the old file.
 
     Raises:
-        OSError: no space, no permission, no folder. Before the step `replaced` the old file stands; no draft stays.
+        OSError: no space, permission or folder. Before `replaced` the old file stays; no draft is left.
     """
     target = Path(os.path.realpath(path))
     remove_drafts(target.parent)
@@ -75,7 +74,7 @@ def write_bytes_atomically(
     at_step: Callable[[str], None] = _pass_over,
     check: Callable[[Path], None] = _accept,
 ) -> None:
-    """`write_atomically` for content that is already there."""
+    """Replaces a file by bytes, see `write_atomically`."""
 
     def write(file: BinaryIO) -> None:
         file.write(content)
@@ -84,11 +83,11 @@ def write_bytes_atomically(
 
 
 def _open_draft(draft: Path, target: Path) -> BinaryIO:
-    """A new draft with the mode that `target` has, or where there is none the mode that the umask leaves.
+    """Opens a new draft with the target's mode, or the umask's.
 
-    `tempfile.mkstemp` would make it 0600, and the replaced file with it: other users could read the table no more.
+    `tempfile.mkstemp` would make it 0600, unreadable for other users.
     """
-    # os.open, since only it can both refuse an existing name and honour the umask.
+    # Only os.open both refuses an existing name and honours the umask.
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     with contextlib.suppress(FileNotFoundError):
         os.fchmod(descriptor, stat.S_IMODE(target.stat().st_mode))
@@ -96,7 +95,7 @@ def _open_draft(draft: Path, target: Path) -> BinaryIO:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Put the folder's entry of a new name on the disk; without it a power cut can bring the old name back."""
+    """Flushes a folder, so that a power cut cannot restore the old name."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -105,17 +104,16 @@ def _sync_folder(folder: Path) -> None:
 
 
 def remove_drafts(folder: Path, older_than_s: float = STALE_AFTER_S) -> None:
-    """Remove what killed writers left, judged by age alone.
+    """Removes drafts of dead writers, by age.
 
-    Should a living writer's draft ever be an hour old and go, its `os.replace` fails loudly and the target is unharmed.
+    If a living writer's old draft is removed, its `os.replace` raises and the target is unharmed.
 
     Args:
-        folder: where drafts may lie.
-        older_than_s: age in seconds; 0 only for one who holds a lock that every writer of the folder takes.
+        older_than_s: age in seconds; 0 only while holding a lock that every writer takes.
     """
     oldest = time.time() - older_than_s
     for draft in folder.glob(f"{DRAFT_PREFIX}*"):
-        # Another writer may have removed it first, or it is another user's: neither may fail this write.
+        # Another writer may have removed it, or it is another user's: this write goes on.
         with contextlib.suppress(FileNotFoundError, PermissionError):
             if draft.stat().st_mtime <= oldest:
                 draft.unlink()

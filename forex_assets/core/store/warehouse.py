@@ -1,7 +1,7 @@
-"""Tables on disk. Every table that the platform keeps is read and written here, and nowhere else.
+"""Tables on disk: parquet files by asset path.
 
-A key is an asset's path (`market/usdclp`); with a partition each part is a file of its own. An object store can take
-this class's place by offering the same methods. What the tables mean is said in `domain.schemas`.
+A key is a path such as `market/usdclp`; each partition is a file of its own. An object store can replace this class by
+offering the same methods.
 """
 
 import io
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 
 SUFFIX: Final = ".parquet"
 LOCKS: Final = ".locks"
-# No separator, no leading dot (so no `..`, no draft, no lock folder), nothing that a file system takes amiss.
+# No separator and no leading dot, so no `..`, draft or lock folder.
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=+%-]{0,199}")
 
 
 class WarehouseError(Exception):
-    """A table cannot be read, written or locked; the message names it and says what to do."""
+    """A table cannot be read, written or locked; the message names the remedy."""
 
 
 class Warehouse:
     """Parquet files under one folder.
 
     Args:
-        root: the folder; made at the first write.
-        seen: tables read before by one run, see `SeenTables`; None reads the file every time.
+        root: made at the first write.
+        seen: tables that one run has read; None reads files every time.
     """
 
     def __init__(self, root: Path, seen: "SeenTables | None" = None) -> None:
@@ -50,14 +50,14 @@ class Warehouse:
         return f"Warehouse({str(self.root)!r})"
 
     def branch(self, name: str) -> "Warehouse":
-        """A warehouse of its own under this one, for what must not mix with it, such as `sample`."""
+        """Returns a warehouse in a folder below, such as `sample`."""
         return Warehouse(self.root / _segment(name, name), self._seen)
 
     def path(self, key: str, partition: str | None = None) -> Path:
-        """Where a table's file is or would be.
+        """Returns a table's file.
 
         Raises:
-            WarehouseError: the key or partition would leave the warehouse or is no file name.
+            WarehouseError: the key or partition is no plain name.
         """
         segments = [_segment(part, key) for part in key.split("/")]
         if partition is not None:
@@ -65,25 +65,25 @@ class Warehouse:
         return self.root.joinpath(*segments[:-1], segments[-1] + SUFFIX)
 
     def exists(self, key: str, partition: str | None = None) -> bool:
-        """Whether the table has been written."""
+        """Tells whether a table has been written."""
         return self.path(key, partition).is_file()
 
     def partitions(self, key: str) -> list[str]:
-        """Partitions of `key` that have been written, ascending by name; empty where there are none."""
+        """Lists the written partitions of a key, ascending."""
         folder = self.path(key).with_name(key.rpartition("/")[2])
         names = (file.name.removesuffix(SUFFIX) for file in folder.glob(f"*{SUFFIX}") if file.is_file())
         return sorted(name for name in names if not name.startswith("."))
 
     def read(self, key: str, partition: str | None = None, schema: Schema | None = None) -> pl.DataFrame | None:
-        """The table as last written, or None where there is none.
+        """Reads a table as last written; None if absent.
 
         Args:
             key: such as `market/usdclp`.
             partition: such as `7d`.
-            schema: columns that its reader needs; None where the reader sees to that.
+            schema: required columns; None checks nothing.
 
         Raises:
-            WarehouseError: the file cannot be read, is no parquet, or lacks columns.
+            WarehouseError: the file cannot be read, is not parquet, or lacks columns.
         """
         path = self.path(key, partition)
         table = _read_table(path) if self._seen is None else self._seen.table(path, _read_table)
@@ -92,16 +92,17 @@ class Warehouse:
         lacking = [name for name in schema or () if name not in table.columns]
         if lacking:
             raise WarehouseError(
-                f"{path} is another version's: it has other columns, and no {', '.join(lacking[:3])}; the next run "
-                "makes it anew"
+                f"{path} was written by another version: it lacks {', '.join(lacking[:3])}; the next run rewrites it"
             )
         return table
 
     def write(self, key: str, frame: pl.DataFrame, partition: str | None = None) -> Path:
-        """Replace a table atomically. Equal frames give equal bytes, whatever pieces they were put together from.
+        """Replaces a table atomically.
+
+        Equal frames give equal bytes. Known columns carry unit, source and description as field metadata.
 
         Raises:
-            WarehouseError: the disk or a permission does not allow it; the table is as it was before.
+            WarehouseError: the disk or a permission prevents it; the table is unchanged.
         """
         from pyarrow import ArrowException, parquet
 
@@ -116,7 +117,7 @@ class Warehouse:
             write_atomically(path, write)
         except (OSError, pl.exceptions.PolarsError, ArrowException) as error:
             raise WarehouseError(
-                f"cannot write {path}: {error}; the table is unchanged: see to space and permissions under {self.root}"
+                f"cannot write {path}: {error}; the table is unchanged: check space and permissions under {self.root}"
             ) from error
         if self._seen is not None:
             self._seen.keep(path, whole)
@@ -124,19 +125,19 @@ class Warehouse:
 
     @contextmanager
     def lock(self, name: str, timeout_s: float = 60.0) -> Iterator[None]:
-        """Hold `name` alone, among all threads and processes of this machine, for a read, a change and a write.
+        """Holds a name exclusively among threads and processes of this machine.
 
-        It goes with the process that holds it, however that ends. It cannot be entered twice by one holder.
+        The lock ends with its process. It is not reentrant.
 
         Raises:
-            WarehouseError: someone else holds it for longer than `timeout_s`.
+            WarehouseError: another process holds it for longer than `timeout_s`.
         """
         stem = ".".join(_segment(part, name) for part in name.split("/"))
         folder = self.root / LOCKS
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise WarehouseError(f"cannot make {folder}: {error.strerror}; see to its permissions or disk") from error
+            raise WarehouseError(f"cannot make {folder}: {error.strerror}; check its permissions and disk") from error
         holder = folder / f"{stem}.holder"
         lock = filelock.FileLock(folder / f"{stem}.lock", timeout=timeout_s)
         try:
@@ -156,13 +157,10 @@ class Warehouse:
 
 
 def arrow_table(frame: pl.DataFrame) -> "pa.Table":
-    """Converts a frame to an arrow table.
-
-    Each known column carries unit, source and description as field metadata.
-    """
+    """Converts a frame to arrow, with `core.columns` as field metadata."""
     import pyarrow as pa
 
-    # Old types only: a file with string views is unreadable to older readers.
+    # Older readers cannot read string views.
     table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
     fields = [
         field.with_metadata(COLUMNS[field.name].metadata) if field.name in COLUMNS else field for field in table.schema
@@ -171,17 +169,16 @@ def arrow_table(frame: pl.DataFrame) -> "pa.Table":
 
 
 class SeenTables:
-    """Tables that one run has read, so that no unchanged file is read twice.
+    """Tables read by one run, so that no unchanged file is read twice.
 
-    A file that was replaced meanwhile, by this run or another, is read again: writers replace files atomically, so that
-    inode, size and time of change tell it.
+    A file replaced meanwhile is read again: atomic writers change its inode, size and time.
     """
 
     def __init__(self) -> None:
         self._tables: dict[Path, tuple[tuple[int, int, int], pl.DataFrame]] = {}
 
     def table(self, path: Path, read: Callable[[Path], pl.DataFrame | None]) -> pl.DataFrame | None:
-        """The table of a file as it is now; None where there is no file."""
+        """Returns the current table of a file; None without a file."""
         state = _state(path)
         held = self._tables.get(path)
         if held is not None and held[0] == state:
@@ -192,14 +189,14 @@ class SeenTables:
         return table
 
     def keep(self, path: Path, table: pl.DataFrame) -> None:
-        """Notes a table that this run has just written."""
+        """Stores a table that this run has written."""
         state = _state(path)
         if state is not None:
             self._tables[path] = (state, table)
 
 
 def _state(path: Path) -> tuple[int, int, int] | None:
-    """Inode, size and time of change of a file; None where it cannot be looked at."""
+    """Returns inode, size and time of a file; None if absent."""
     try:
         found = path.stat()
     except OSError:
@@ -208,30 +205,30 @@ def _state(path: Path) -> tuple[int, int, int] | None:
 
 
 def _read_table(path: Path) -> pl.DataFrame | None:
-    """The table of a file, or None where there is no file.
+    """Reads a table; None if absent.
 
     Raises:
-        WarehouseError: the file cannot be read, or is no parquet.
+        WarehouseError: the file cannot be read or is not parquet.
     """
     try:
-        # Read whole, not mapped: a mapped file that another run replaces is a frame that changes under its reader.
+        # Not mapped: a mapped file changes under its reader when another run replaces it.
         content = path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise WarehouseError(f"cannot read {path}: {error.strerror}; see to its permissions or disk") from error
+        raise WarehouseError(f"cannot read {path}: {error.strerror}; check its permissions and disk") from error
     try:
         return pl.read_parquet(io.BytesIO(content))
-    # A damaged page can make polars panic, which is no Exception.
+    # A damaged page can make polars panic; PanicException is no Exception.
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         raise WarehouseError(
             f"{path} is damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__}); "
-            "put a backup in its place, or move it away and the next run makes it anew"
+            "restore a backup, or move it away and the next run rewrites it"
         ) from error
 
 
 def _segment(text: str, whole: str) -> str:
-    """`text` where it is a safe file name."""
+    """Returns the text if it is a safe file name."""
     if not _SEGMENT.fullmatch(text):
         raise WarehouseError(
             f"{whole!r} cannot name a table: {text!r} is no plain name (letters, digits and _ . , = + % -, "
@@ -241,7 +238,7 @@ def _segment(text: str, whole: str) -> str:
 
 
 def _holder(path: Path) -> str:
-    """Who holds a lock, as far as is known."""
+    """Names the holder of a lock."""
     try:
         return path.read_text()
     except FileNotFoundError:
