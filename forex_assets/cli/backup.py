@@ -1,11 +1,14 @@
 """The commands about backups: make one, look, check, bring one back, remove old ones."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from forex_assets.cli.common import AsJson, app, err, out, platform_of, print_json, reported
+
+if TYPE_CHECKING:
+    from forex_assets.core.session import Session
 
 backup_app = typer.Typer(no_args_is_help=True, help="Archives of everything that cannot be made again.")
 app.add_typer(backup_app, name="backup")
@@ -19,12 +22,12 @@ ArchiveFile = Annotated[
 @reported
 def create(as_json: AsJson = False) -> None:
     """Make an archive of configs, tables, ledger, records and MLflow; runs may go on meanwhile."""
-    platform = platform_of()
+    session = platform_of().session
     from forex_assets.operations.backup.archive import verify
     from forex_assets.operations.backup.backup import create_backup
 
     with err.status("archiving and reading back …"):
-        archive = create_backup(platform)
+        archive = create_backup(session)
         files = len(verify(archive.path).files)
     if as_json:
         print_json({"archive": str(archive.path), "files": files, "bytes": archive.size})
@@ -36,28 +39,28 @@ def create(as_json: AsJson = False) -> None:
 @reported
 def list_archives(as_json: AsJson = False) -> None:
     """Show the archives there are, newest first."""
-    platform = platform_of()
+    session = platform_of().session
     from forex_assets.operations.backup.archive import archives
     from forex_assets.operations.backup.backup import backup_folder
 
-    found = archives(backup_folder(platform))
+    found = archives(backup_folder(session))
     if as_json:
         print_json([{"archive": str(a.path), "at": a.at.isoformat(), "bytes": a.size} for a in found])
         return
     for each in found:
         out.print(f"{each.at:%Y-%m-%d %H:%M} UTC  {each.size / 2**20:8.1f} MiB  {each.path}", soft_wrap=True)
     if not found:
-        out.print(f"none in {backup_folder(platform)}: forex-assets backup create", soft_wrap=True)
+        out.print(f"none in {backup_folder(session)}: forex-assets backup create", soft_wrap=True)
 
 
 @backup_app.command(epilog="Examples:  forex-assets backup verify  ·  backup verify FILE --json")
 @reported
 def verify(archive: ArchiveFile = None, as_json: AsJson = False) -> None:
     """Read an archive whole and hold every file against its checksum. Exit code 1 where one is wrong."""
-    platform = platform_of()
+    session = platform_of().session
     from forex_assets.operations.backup.archive import verify as verified
 
-    path = archive or _newest(platform)
+    path = archive or _newest(session)
     with err.status("reading …"):
         manifest = verified(path)
     if as_json:
@@ -77,12 +80,12 @@ def restore(
 
     Stop the UI and its services first: they hold the databases open.
     """
-    platform = platform_of()
+    session = platform_of().session
     from forex_assets.operations.backup.backup import restore_backup
 
-    path = archive or _newest(platform)
+    path = archive or _newest(session)
     with err.status("restoring …"):
-        kept = restore_backup(platform, path, is_forced=force)
+        kept = restore_backup(session, path, is_forced=force)
     if as_json:
         print_json({"archive": str(path), "kept": {name: str(folder) for name, folder in kept.items()}})
         return
@@ -96,17 +99,17 @@ def restore(
 @reported
 def prune(as_json: AsJson = False) -> None:
     """Remove archives older than the policy keeps them; never the newest."""
-    platform = platform_of()
+    session = platform_of().session
     from forex_assets.operations.backup.backup import prune_backups
 
-    gone = prune_backups(platform)
+    gone = prune_backups(session)
     if as_json:
         print_json(gone)
     else:
         out.print("\n".join(gone) or "nothing to remove", soft_wrap=True)
 
 
-def _newest(platform: object) -> Path:
+def _newest(session: "Session") -> Path:
     """The newest archive's file.
 
     Raises:
@@ -115,7 +118,7 @@ def _newest(platform: object) -> Path:
     from forex_assets.operations.backup.archive import ArchiveError, archives
     from forex_assets.operations.backup.backup import backup_folder
 
-    folder = backup_folder(platform)  # type: ignore[arg-type]
+    folder = backup_folder(session)
     found = archives(folder)
     if not found:
         raise ArchiveError(f"no archive in {folder}; make one with `forex-assets backup create`, or name a file")

@@ -20,7 +20,7 @@ from forex_assets.core.store.warehouse import Warehouse, WarehouseError
 from forex_assets.deployment.config_backups import BackupError, ConfigBackups
 from forex_assets.deployment.deployment_store import DeploymentStore, new_id
 from forex_assets.deployment.git import Commit, commit_file
-from forex_assets.deployment.plan import AUTOMATIC, automatic_today, outcome_of, outlived, to_take_back
+from forex_assets.deployment.plan import AUTOMATIC, automatic_today, expired_backups, outcome_of, to_take_back
 from forex_assets.deployment.record import DeploymentRecord
 
 ANY: Final[Literal["any"]] = "any"
@@ -170,7 +170,7 @@ class Deployer:
     def prune(self, now: datetime) -> list[str]:
         """Remove backups that the policy does not keep; their names."""
         with self._locked():
-            gone = outlived(self.backups.all(), self.policy, now)
+            gone = expired_backups(self.backups.all(), self.policy, now)
             for backup in gone:
                 self.backups.remove(backup.name)
             return [backup.name for backup in gone]

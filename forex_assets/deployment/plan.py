@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from forex_assets.core.policy import DeploymentPolicy
+from forex_assets.core.retention import outlived
 from forex_assets.deployment.record import DeploymentRecord
 
 AUTOMATIC: Final = ("watch", "probation")
@@ -80,17 +81,12 @@ def automatic_today(records: Iterable[DeploymentRecord], now: datetime) -> int:
     )
 
 
-def outlived(backups: Sequence[Backup], policy: DeploymentPolicy, now: datetime) -> list[Backup]:
-    """Backups to remove: older than the policy keeps them, and not among the newest of their horizon.
-
-    Args:
-        backups: of any horizons.
-        policy: how long, and how many whatever their age.
-        now: real time, with a time zone.
-    """
-    oldest = now - timedelta(days=policy.backup_days)
-    gone = []
-    for horizon in sorted({backup.horizon for backup in backups}):
-        own = sorted((each for each in backups if each.horizon == horizon), key=lambda each: each.at, reverse=True)
-        gone += [each for each in own[policy.keep_backups :] if each.at < oldest]
-    return gone
+def expired_backups(backups: Sequence[Backup], policy: DeploymentPolicy, now: datetime) -> list[Backup]:
+    """Config backups past the policy's age limit, except the newest of each horizon."""
+    horizons = sorted({backup.horizon for backup in backups})
+    groups = ([backup for backup in backups if backup.horizon == horizon] for horizon in horizons)
+    return [
+        backup
+        for group in groups
+        for backup in outlived(group, days=policy.backup_days, keep=policy.keep_backups, now=now)
+    ]

@@ -1,18 +1,17 @@
-"""One dated archive of everything that cannot be made again, checked when it is written, read and restored.
+"""Writes, lists and verifies backup archives.
 
-A tar.gz with a manifest of every file's SHA-256 inside, and the archive's own beside it. Databases go in by sqlite's
-online backup, since a copy of a live one may be torn; all other files are written atomically and always whole.
+An archive is a tar.gz with a manifest of each file's SHA-256; the archive's own SHA-256 is in a file next to it.
+Databases are copied by sqlite's online backup, since a plain copy of a live one may be torn.
 """
 
 import hashlib
 import io
 import os
 import re
-import shutil
 import sqlite3
 import tarfile
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,25 +28,28 @@ MANIFEST: Final = "manifest.json"
 SUM: Final = ".sha256"
 STAMP: Final = "%Y%m%dT%H%M%SZ"
 RESTORING, REPLACED = ".restoring-", ".replaced-"
+"""Prefixes of folders that a restore makes; never archived."""
+
 LOCK: Final = ".lock"
 LOCK_S: Final = 600
+"""Longest wait for another backup, in seconds."""
+
 _NAME: Final = re.compile(r"forex-assets_(\d{8}T\d{6}Z)\.tar\.gz")
 _SQLITE: Final = b"SQLite format 3\x00"
-_BESIDE: Final = ("-wal", "-shm", "-journal")
-"""Endings of what sqlite keeps beside a live database; its backup has all of it."""
+_SQLITE_SIDE_FILES: Final = ("-wal", "-shm", "-journal")
+"""Endings of sqlite's side files; the online backup holds their content."""
 
 
 class ArchiveError(Exception):
-    """An archive cannot be made, read or restored; the message names it and says what to do."""
+    """An archive cannot be made, read or restored; names it and the remedy."""
 
 
 class Manifest(BaseModel):
-    """What an archive holds.
+    """Content of an archive: SHA-256 by file name.
 
     Attributes:
-        version: of this format.
+        version: of the format.
         created_at: UTC.
-        files: SHA-256 by name in the archive.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,13 +61,7 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive on disk.
-
-    Attributes:
-        path: of the file.
-        at: when it was made, UTC.
-        size: bytes.
-    """
+    """An archive file, its time (UTC) and size (bytes)."""
 
     path: Path
     at: datetime
@@ -73,26 +69,25 @@ class Archive:
 
 
 def archives(folder: Path) -> list[Archive]:
-    """What lies in a folder, newest first."""
-    found = []
+    """Archives of a folder, newest first."""
+    listed = []
     for path in folder.glob("forex-assets_*.tar.gz") if folder.is_dir() else ():
         if match := _NAME.fullmatch(path.name):
             at = datetime.strptime(match[1], STAMP).replace(tzinfo=UTC)
-            found.append(Archive(path, at, path.stat().st_size))
-    return sorted(found, key=lambda each: each.at, reverse=True)
+            listed.append(Archive(path, at, path.stat().st_size))
+    return sorted(listed, key=lambda archive: archive.at, reverse=True)
 
 
 def create(folder: Path, sources: Sequence[tuple[str, Path, Sequence[str]]], now: datetime) -> Archive:
-    """Make an archive; until it is whole there is none under its name.
+    """Makes an archive; it gets its name once it is complete.
 
     Args:
-        folder: where it goes; made where it is not there.
-        sources: name in the archive, folder, and what to leave out of it (relative, with all below); in the order in
-            which they are read: records that vouch for others come first.
-        now: with a time zone.
+        folder: made if it is missing.
+        sources: name in the archive, folder, and paths to leave out (relative). They are read in this order: records
+            that refer to others come first.
 
     Raises:
-        ArchiveError: a source cannot be read, or the disk does not allow it; nothing is left behind.
+        ArchiveError: a source cannot be read, or the archive cannot be written; nothing is left.
     """
     path = folder / f"forex-assets_{now.astimezone(UTC).strftime(STAMP)}.tar.gz"
     try:
@@ -100,19 +95,19 @@ def create(folder: Path, sources: Sequence[tuple[str, Path, Sequence[str]]], now
         with filelock.FileLock(folder / LOCK, timeout=LOCK_S):
             return _create(path, sources, now)
     except filelock.Timeout:
-        raise ArchiveError(f"{folder} is in use for over {LOCK_S} s: another backup is being made there") from None
+        raise ArchiveError(f"{folder} is locked by another backup for over {LOCK_S} s; try again later") from None
     except (OSError, sqlite3.Error) as error:
-        raise ArchiveError(f"{path} cannot be made: {error}; see to space and permissions, nothing was left") from error
+        raise ArchiveError(f"{path} cannot be made: {error}; check space and permissions, nothing was left") from error
 
 
 def _create(path: Path, sources: Sequence[tuple[str, Path, Sequence[str]]], now: datetime) -> Archive:
     if path.exists():
-        raise ArchiveError(f"{path} is there already: one a second; try again")
+        raise ArchiveError(f"{path} exists already: names hold seconds; try again")
     try:
         write_atomically(path, lambda file: _write(file, sources, now))  # type: ignore[arg-type]
         write_bytes_atomically(path.with_name(f"{path.name}{SUM}"), f"{_sha256(path)}  {path.name}\n".encode())
     except (OSError, sqlite3.Error):
-        with suppress(OSError):  # the reason why it could not be made may be why it cannot be taken away
+        with suppress(OSError):  # what stopped the writing may stop the removal
             path.unlink(missing_ok=True)
         raise
     return Archive(path, now.astimezone(UTC), path.stat().st_size)
@@ -135,9 +130,9 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes, now: datetime) -> None
 
 
 def _contents(sources: Sequence[tuple[str, Path, Sequence[str]]]) -> Iterator[tuple[str, bytes]]:
-    """Names in the archive and bytes, file by file; what goes away meanwhile was not needed any more."""
+    """Names in the archive and bytes, file by file; skips files removed meanwhile."""
     for prefix, root, left_out in sources:
-        for path in _files(root, left_out):
+        for path in files_of(root, left_out):
             name = f"{prefix}/{path.relative_to(root).as_posix()}"
             try:
                 yield name, _read(path)
@@ -145,72 +140,87 @@ def _contents(sources: Sequence[tuple[str, Path, Sequence[str]]]) -> Iterator[tu
                 continue
 
 
-def _files(root: Path, left_out: Sequence[str]) -> Iterator[Path]:
-    """Files below a folder, in order, without drafts, links and what is left out."""
-    skipped = {root / each for each in left_out}
+def files_of(root: Path, left_out: Sequence[str] = ()) -> Iterator[Path]:
+    """Files below a folder in order, without drafts, links and `left_out` (relative paths)."""
+    skipped = {root / path for path in left_out}
     for folder, folders, names in os.walk(root):
-        aside = (RESTORING, REPLACED)
         folders[:] = sorted(
-            each for each in folders if Path(folder, each) not in skipped and not each.startswith(aside)
+            name for name in folders if Path(folder, name) not in skipped and not name.startswith((RESTORING, REPLACED))
         )
         for name in sorted(names):
             path = Path(folder, name)
-            if path in skipped or name.startswith(DRAFT_PREFIX) or name.endswith(_BESIDE) or path.is_symlink():
+            if (
+                path in skipped
+                or name.startswith(DRAFT_PREFIX)
+                or name.endswith(_SQLITE_SIDE_FILES)
+                or path.is_symlink()
+            ):
                 continue
             yield path
 
 
 def _read(path: Path) -> bytes:
-    """A file as it is; a database as its online backup."""
+    """Bytes of a file; a database is read by online backup."""
     with path.open("rb") as file:
         if file.read(len(_SQLITE)) != _SQLITE:
             file.seek(0)
             return file.read()
     with TemporaryDirectory(prefix="forex-assets-backup-") as folder:
         copy = Path(folder) / "copy.db"
-        with closing(sqlite3.connect(path, timeout=60)) as live, closing(sqlite3.connect(copy)) as there:
-            live.backup(there)
+        with closing(sqlite3.connect(path, timeout=60)) as live, closing(sqlite3.connect(copy)) as target:
+            live.backup(target)
         return copy.read_bytes()
 
 
 def verify(path: Path) -> Manifest:
-    """Read an archive whole, and hold every file against the manifest and the archive against its sum.
+    """Reads a whole archive and checks all SHA-256.
 
     Raises:
-        ArchiveError: not there, cut off, a bit off anywhere, or files that the manifest does not list.
+        ArchiveError: missing, truncated, a wrong bit, or a file that the manifest does not list.
+    """
+    return read_archive(path)[0]
+
+
+def read_archive(path: Path) -> tuple[Manifest, dict[str, bytes]]:
+    """Manifest and bytes of every file, all verified.
+
+    Raises:
+        ArchiveError: see `verify`.
     """
     with _opened(path) as tar:
-        return _checked(path, tar)[0]
+        return _checked(path, tar)
 
 
 def _opened(path: Path) -> tarfile.TarFile:
-    """The archive, once its own sum is right."""
-    beside = path.with_name(f"{path.name}{SUM}")
-    if path.is_file() and not beside.exists():
+    """The opened archive, its own SHA-256 checked; the caller closes it."""
+    sum_file = path.with_name(f"{path.name}{SUM}")
+    if path.is_file() and not sum_file.exists():
         raise ArchiveError(
-            f"{beside} is not there: the SHA-256 is kept beside its archive; copy it too, or restore another"
+            f"{sum_file} is not there: an archive needs its SHA-256 file; copy it too, or restore another archive"
         )
     try:
-        told = beside.read_text(encoding="utf-8", errors="replace").partition(" ")[0]
-        if told != _sha256(path):
-            raise ArchiveError(f"{path} is damaged: its SHA-256 is not the one beside it; restore an older archive")
-        return tarfile.open(path, mode="r:gz")  # the caller closes it
+        expected = sum_file.read_text(encoding="utf-8", errors="replace").partition(" ")[0]
+        if expected != _sha256(path):
+            raise ArchiveError(
+                f"{path} is damaged: its SHA-256 differs from the recorded one; restore an older archive"
+            )
+        return tarfile.open(path, mode="r:gz")
     except FileNotFoundError as error:
-        raise ArchiveError(f"{error.filename} is not there; forex-assets backup list shows what is") from None
+        raise ArchiveError(f"{error.filename} is not there; forex-assets backup list shows the archives") from None
     except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
         raise ArchiveError(f"{path} cannot be read: {error}; restore an older archive") from error
 
 
 def _checked(path: Path, tar: tarfile.TarFile) -> tuple[Manifest, dict[str, bytes]]:
-    """The manifest and every file's bytes, all as listed."""
+    """Manifest and bytes by name, checked against each other."""
     try:
         contents = {entry.name: _member(path, tar, entry) for entry in tar}
         manifest = Manifest.model_validate_json(contents.pop(MANIFEST))
     except (KeyError, ValidationError, tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise ArchiveError(f"{path} cannot be read: {str(error).splitlines()[0]}; restore an older archive") from error
     if set(contents) != set(manifest.files):
-        odd = sorted(set(contents) ^ set(manifest.files))
-        raise ArchiveError(f"{path}: {odd[0]} is in the archive or its manifest and not in both")
+        extra = sorted(set(contents) ^ set(manifest.files))
+        raise ArchiveError(f"{path}: {extra[0]} is not in both archive and manifest; restore an older archive")
     for name, content in contents.items():
         if hashlib.sha256(content).hexdigest() != manifest.files[name]:
             raise ArchiveError(f"{path}: {name} is damaged; restore an older archive")
@@ -218,122 +228,21 @@ def _checked(path: Path, tar: tarfile.TarFile) -> tuple[Manifest, dict[str, byte
 
 
 def _member(path: Path, tar: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
-    """A plain file's bytes; nothing else belongs in an archive of ours."""
+    """Bytes of a member; refuses all but plain files inside a target."""
     parts = PurePosixPath(entry.name).parts
     file = tar.extractfile(entry) if entry.isreg() else None
     is_plain = "/".join(parts) == entry.name and parts[0] != "/" and ".." not in parts
     if file is None or not is_plain or (len(parts) == 1 and entry.name != MANIFEST):
-        raise ArchiveError(f"{path}: {entry.name!r} is no plain file of a backup; the archive is not one of ours")
+        raise ArchiveError(f"{path}: {entry.name!r} is no plain file; the archive was not made by forex-assets")
     return file.read()
 
 
-def restore(
-    path: Path, targets: Mapping[str, Path], now: datetime, *, is_forced: bool, left_alone: Collection[Path] = ()
-) -> dict[str, Path]:
-    """Put an archive's files in their places; what was there is kept aside.
-
-    Everything is checked and written, within the targets as `.restoring-<time>`, before anything is moved; then what
-    was there goes to `.replaced-<time>` and the new in its place, entry by entry: the folders themselves stay, as
-    volumes of containers must. Ended half-way, nothing is lost; restored once more, all is in its place.
-
-    Args:
-        path: the archive.
-        targets: folder by the name in the archive.
-        now: names what is kept aside.
-        is_forced: whether targets that hold files may be replaced.
-        left_alone: what stays as it is, each directly in a target.
-
-    Returns:
-        Where what was replaced is kept, by target name.
-
-    Raises:
-        ArchiveError: the archive is damaged or holds something else, a target holds files and it is not forced, or the
-            disk does not allow it, in which case all is as it was.
-    """
-    with _opened(path) as tar:
-        contents = _checked(path, tar)[1]
-    odd = sorted(name for name in contents if name.partition("/")[0] not in targets)
-    if odd or not contents:
-        raise ArchiveError(f"{path} holds {odd[0] if odd else 'nothing'}: not a backup of {', '.join(sorted(targets))}")
-    held = [folder for folder in targets.values() if _holds_files(folder, left_alone)]
-    if held and not is_forced:
-        raise ArchiveError(f"{held[0]} holds files; --force replaces them and keeps them aside")
-    stamp = now.astimezone(UTC).strftime(STAMP)
-    outer = {name: folder for name, folder in targets.items() if not _outer(folder, targets)}
-    fresh = {name: folder / f"{RESTORING}{stamp}" for name, folder in outer.items()}
-    for name, folder in targets.items():
-        if around := _outer(folder, targets):  # Dagster's home in the warehouse comes and goes with it
-            fresh[name] = fresh[around] / folder.relative_to(targets[around])
-    try:
-        for name, content in contents.items():
-            prefix, _, rest = name.partition("/")
-            file = fresh[prefix] / rest
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_bytes_atomically(file, content)
-        held_back = {*left_alone, *outer.values()}
-        _swap([move for name in outer if fresh[name].exists() for move in _moves(outer[name], stamp, held_back)])
-    except OSError as error:
-        raise ArchiveError(
-            f"{path} cannot be restored: {error}; nothing was changed, see to space and permissions"
-        ) from error
-    finally:
-        for folder in outer.values():
-            for left in folder.glob(f"{RESTORING}*"):  # those of a restore that was killed, too
-                shutil.rmtree(left, ignore_errors=True)
-    kept = {name: folder / f"{REPLACED}{stamp}" for name, folder in outer.items()}
-    return {name: folder for name, folder in kept.items() if folder.exists()}
-
-
-def _moves(folder: Path, stamp: str, left_alone: Collection[Path]) -> Iterator[tuple[Path, Path]]:
-    """Renames that put a folder's new entries in the place of the old, in order."""
-    fresh, kept = folder / f"{RESTORING}{stamp}", folder / f"{REPLACED}{stamp}"
-    for path in sorted(folder.iterdir()):
-        if path not in left_alone and not path.name.startswith((RESTORING, REPLACED)) and path.name != "lost+found":
-            yield path, kept / path.name
-    for path in sorted(fresh.iterdir()):
-        if folder / path.name not in left_alone:
-            yield path, folder / path.name
-
-
-def _outer(folder: Path, targets: Mapping[str, Path]) -> str | None:
-    """Name of the target that a folder lies in."""
-    return next((name for name, other in targets.items() if other != folder and folder.is_relative_to(other)), None)
-
-
-def _swap(moves: Sequence[tuple[Path, Path]]) -> None:
-    """Renames, all or none: where one fails those before it are undone."""
-    done = list[tuple[Path, Path]]()
-    try:
-        for old, new in moves:
-            new.parent.mkdir(exist_ok=True)
-            old.rename(new)
-            done.append((old, new))
-    except OSError:
-        for old, new in reversed(done):
-            new.rename(old)
-        for folder in {new.parent for _, new in moves if new.parent.name.startswith(REPLACED)}:
-            if folder.is_dir():
-                folder.rmdir()
-        raise
-
-
-def _holds_files(folder: Path, left_alone: Collection[Path]) -> bool:
-    """Whether there is anything to lose; the project's own note in an empty warehouse is nothing."""
-    skipped = [str(path.relative_to(folder)) for path in left_alone if path.is_relative_to(folder)]
-    return any(path.name != "README.md" for path in _files(folder, skipped)) if folder.is_dir() else False
+def remove(archive: Archive) -> None:
+    """Removes an archive, then its SHA-256 file."""
+    archive.path.unlink(missing_ok=True)
+    archive.path.with_name(f"{archive.path.name}{SUM}").unlink(missing_ok=True)
 
 
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def outlived(found: Sequence[Archive], days: int, now: datetime) -> list[Archive]:
-    """Archives older than `days`, never the newest."""
-    return [each for each in sorted(found, key=lambda a: a.at, reverse=True)[1:] if (now - each.at).days >= days]
-
-
-def remove(archive: Archive) -> None:
-    """Take an archive away, its sum last."""
-    archive.path.unlink(missing_ok=True)
-    archive.path.with_name(f"{archive.path.name}{SUM}").unlink(missing_ok=True)

@@ -1,75 +1,74 @@
-"""What is backed up and where it goes back to: the platform's folders, for job and command line."""
+"""Backs up and restores the platform's folders."""
 
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from forex_assets.core.retention import outlived
+from forex_assets.core.session import SAMPLE_FOLDER, Session
 from forex_assets.forecasts.ledger_store import COMPACTED
-from forex_assets.operations.backup.archive import Archive, ArchiveError, archives, create, outlived, remove, restore
-from forex_assets.platform import SAMPLE_FOLDER, Platform
+from forex_assets.operations.backup.archive import Archive, ArchiveError, archives, create, remove
+from forex_assets.operations.backup.restore import restore
 
 CACHES: Final = (COMPACTED, "optimizer/trials")
-"""Tables that are made again when they are missing; a search is slower without them, and no record is lost."""
+"""Tables that are computed again when missing; without them the next search is slower."""
 
-OWN: Final = (".locks", ".git")
-"""Locks that other processes hold, and a repository that configs may be: neither saved nor replaced."""
+UNTOUCHED: Final = (".locks", ".git")
+"""Locks of other processes, and the git repository of configs: neither saved nor replaced."""
 
 LOGS: Final = "storage"
-"""What runs printed; Dagster's records of them are in its databases."""
+"""Printed output of runs; not saved."""
 
 
-def backup_folder(platform: Platform) -> Path:
-    """Where archives lie."""
-    return platform.settings.backups or platform.settings.warehouse / "backups"
+def backup_folder(session: Session) -> Path:
+    """Folder of the archives."""
+    return session.settings.backups or session.settings.warehouse / "backups"
 
 
-def create_backup(platform: Platform) -> Archive:
-    """Everything that cannot be made again, in one archive: configs, tables, ledger, records.
+def create_backup(session: Session) -> Archive:
+    """Archives configs, tables, ledger and records.
 
-    Dagster's records are read first: the heads that they note are then all in the ledger that follows.
+    Dagster's records are read first, so that every ledger head in them is in the ledger read after them.
 
     Raises:
-        ArchiveError: it cannot be made.
+        ArchiveError: the archive cannot be made.
     """
-    settings, home = platform.settings, platform.settings.dagster_home
-    skipped = [*OWN, "backups", *CACHES, *(f"{SAMPLE_FOLDER}/{each}" for each in (*CACHES, ".locks"))]
-    for folder in (home, backup_folder(platform)):
+    settings, home = session.settings, session.settings.dagster_home
+    skipped = [*UNTOUCHED, "backups", *CACHES, *(f"{SAMPLE_FOLDER}/{path}" for path in (*CACHES, ".locks"))]
+    for folder in (home, backup_folder(session)):
         if folder.is_relative_to(settings.warehouse):
             skipped.append(str(folder.relative_to(settings.warehouse)))
     sources = [
         ("dagster", home, [LOGS]),
-        ("configs", settings.configs, list(OWN)),
+        ("configs", settings.configs, list(UNTOUCHED)),
         ("warehouse", settings.warehouse, skipped),
     ]
-    return create(backup_folder(platform), sources, datetime.now(UTC))
+    return create(backup_folder(session), sources, datetime.now(UTC))
 
 
-def restore_backup(platform: Platform, archive: Path, *, is_forced: bool) -> dict[str, Path]:
-    """Put an archive back; archives, locks and a repository of configs stay as they are.
+def restore_backup(session: Session, archive: Path, *, is_forced: bool) -> dict[str, Path]:
+    """Restores an archive; archives, locks and the git repository stay as they are.
 
     Args:
-        platform: says where to.
-        archive: the file.
-        is_forced: whether what is there may be replaced; it is kept aside.
+        is_forced: replaces folders that hold files, and keeps the files aside.
 
     Raises:
-        ArchiveError: see `backup_archive.restore`.
+        ArchiveError: see `restore`.
     """
-    settings, folder = platform.settings, backup_folder(platform)
+    settings, folder = session.settings, backup_folder(session)
     targets = {"warehouse": settings.warehouse, "configs": settings.configs, "dagster": settings.dagster_home}
-    targets = {name: each.resolve() for name, each in targets.items()}  # what links lead to stays where it is
+    targets = {name: path.resolve() for name, path in targets.items()}  # links stay
     folder = folder.resolve()
-    inside = [each for each in targets.values() if folder.is_relative_to(each)]
-    if any(folder.parent != each for each in inside):
-        raise ArchiveError(f"archives lie in {folder}, deep in what is restored; move them, and set FOREX_BACKUPS")
-    own = [each / name for each in targets.values() for name in OWN]
-    return restore(archive, targets, datetime.now(UTC), is_forced=is_forced, left_alone=[folder, *own])
+    if any(folder.is_relative_to(target) and folder.parent != target for target in targets.values()):
+        raise ArchiveError(f"archives are in {folder}, inside a restored folder; move them and set FOREX_BACKUPS")
+    untouched = [target / name for target in targets.values() for name in UNTOUCHED]
+    return restore(archive, targets, datetime.now(UTC), is_forced=is_forced, left_alone=[folder, *untouched])
 
 
-def prune_backups(platform: Platform) -> list[str]:
-    """Remove archives that the policy does not keep; their names."""
-    found = archives(backup_folder(platform))
-    gone = outlived(found, platform.policy.operations.backup_days, datetime.now(UTC))
-    for each in gone:
-        remove(each)
-    return [each.path.name for each in gone]
+def prune_backups(session: Session) -> list[str]:
+    """Removes archives older than the policy allows, never the newest; returns their names."""
+    days = session.policy.operations.backup_days
+    old = outlived(archives(backup_folder(session)), days=days, keep=1, now=datetime.now(UTC))
+    for archive in old:
+        remove(archive)
+    return [archive.path.name for archive in old]

@@ -1,31 +1,31 @@
-"""The nightly backup. It reads what stands and is in no run's way."""
+"""Runs the nightly backup; it blocks no other run."""
 
 import dagster as dg
 
 from forex_assets.core import names
+from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.operations.backup.archive import verify
 from forex_assets.operations.backup.backup import create_backup, prune_backups
-from forex_assets.platform import PlatformResource
 
 BACKUP_CRON = "0 2 * * *"
 
 
-@dg.op(description="One dated, checksummed archive of configs, tables, ledger, records, MLflow; old ones are removed.")
-def back_up_everything(context: dg.OpExecutionContext, platform: PlatformResource) -> None:
-    """Makes an archive, reads it back whole, and only then removes old ones."""
-    ready = platform.platform()
-    archive = create_backup(ready)
+@dg.op(description="Archives configs, tables, ledger, records and MLflow, verifies the archive, then removes old ones.")
+def back_up_everything(context: dg.OpExecutionContext, session: SessionResource) -> None:
+    """Makes and verifies an archive, then removes old ones."""
+    run_session = session.session()
+    archive = create_backup(run_session)
     files = len(verify(archive.path).files)
-    gone = prune_backups(ready)
+    removed = prune_backups(run_session)
     context.log.info(
-        f"{archive.path}: {files} files, {archive.size / 2**20:.1f} MiB; removed {', '.join(gone) or 'none'}"
+        f"{archive.path}: {files} files, {archive.size / 2**20:.1f} MiB; removed {', '.join(removed) or 'none'}"
     )
     context.add_output_metadata({"archive": str(archive.path), "files": files, "bytes": archive.size})
 
 
-@dg.job(name=names.BACKUP_JOB, description="One archive, verified; old ones are removed.")
+@dg.job(name=names.BACKUP_JOB, description="Makes and verifies one backup archive; removes old ones.")
 def back_up() -> None:
-    """One step."""
+    """Backs up."""
     back_up_everything()
 
 

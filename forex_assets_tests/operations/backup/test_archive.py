@@ -1,4 +1,4 @@
-"""An archive gives back what was there, to the byte; a damaged one is refused by name; a restore loses nothing."""
+"""Tests backup archives: restored to the byte, damage refused by name, nothing lost by a restore."""
 
 import hashlib
 import io
@@ -18,7 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from forex_assets.operations.backup.archive import Archive, ArchiveError, archives, create, outlived, restore, verify
+from forex_assets.core.retention import outlived
+from forex_assets.operations.backup.archive import Archive, ArchiveError, archives, create, verify
+from forex_assets.operations.backup.restore import restore
 
 NOW = datetime(2025, 6, 14, 6, 0, tzinfo=UTC)
 
@@ -314,7 +316,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(source: Path, tmp_path: Path) ->
             resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
             made(source, tmp_path / "backups")
         except ArchiveError as error:
-            code = 0 if "see to space" in str(error) else 2
+            code = 0 if "check space" in str(error) else 2
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
@@ -339,6 +341,9 @@ def test_archives_are_kept_for_so_many_days_and_never_the_newest_removed() -> No
     def aged(*days: int) -> list[Archive]:
         return [Archive(Path(f"{day}"), NOW - timedelta(days=day), 1) for day in days]
 
-    assert [each.path.name for each in outlived(aged(1, 89, 90, 200), 90, NOW)] == ["90", "200"]
-    assert outlived(aged(400), 90, NOW) == []
-    assert [each.path.name for each in outlived(aged(400, 300), 90, NOW)] == ["400"]
+    def removed(*days: int) -> list[str]:
+        return [archive.path.name for archive in outlived(aged(*days), days=90, keep=1, now=NOW)]
+
+    assert removed(1, 89, 90, 200) == ["90", "200"]
+    assert removed(400) == []
+    assert removed(400, 300) == ["400"]
