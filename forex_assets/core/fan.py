@@ -1,6 +1,8 @@
 """Forecast fan: mean and quantiles of the price at each step."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,3 +49,30 @@ def fan_of_paths(paths: Array) -> Fan:
         paths: shape (samples, steps), positive.
     """
     return Fan(paths.mean(axis=0), np.exp(np.quantile(np.log(paths), QUANTILE_LEVELS, axis=0).T))
+
+
+def completion(scores: Array, levels: Sequence[float] = QUANTILE_LEVELS) -> Array:
+    """Computes weights that read a fan's log prices at any normal scores.
+
+    Between two levels log price is linear in the normal score of the level: exact for a log-normal. Outside them a
+    normal tail follows: median + (outermost - median) · z / z_outermost.
+
+    Args:
+        scores: where to read, shape (m,).
+        levels: ascending, with .5 inside.
+
+    Returns:
+        Shape (m, levels); each row sums to one. Log prices at `scores` are the product with those at `levels`.
+    """
+    scores, z, median = np.asarray(scores, dtype=np.float64), normal_scores(levels), list(levels).index(0.5)
+    weights = np.stack([np.interp(scores, z, unit) for unit in np.eye(len(z))], axis=1)
+    for is_beyond, end in ((scores < z[0], 0), (scores > z[-1], len(z) - 1)):
+        weights[is_beyond] = 0.0
+        weights[is_beyond, end] = scores[is_beyond] / z[end]
+        weights[is_beyond, median] += 1.0 - scores[is_beyond] / z[end]
+    return weights
+
+
+def normal_scores(levels: Sequence[float]) -> Array:
+    """Returns the normal scores z of levels Φ(z), shape (levels,)."""
+    return np.array([NormalDist().inv_cdf(level) for level in levels])

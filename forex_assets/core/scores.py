@@ -5,20 +5,18 @@ Realized prices have shape (n,), fan quantiles (n, 9) at `QUANTILE_LEVELS`; both
 and quantiles that cross, raise.
 
 Between its nine levels a fan is a distribution: log price linear in the normal score of the level, outside them a
-normal tail about the median, as in `representation.complete_quantiles`; exact for a log-normal fan. It is linear in the
+normal tail about the median, as in `fan.completion`; exact for a log-normal fan. It is linear in the
 nine log quantiles, so a fixed matrix evaluates any number of fans at any levels.
 """
 
 from collections.abc import Sequence
-from statistics import NormalDist
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forex_assets.core.fan import Array
+from forex_assets.core.fan import Array, completion, normal_scores
 from forex_assets.core.schemas import QUANTILE_LEVELS
-from forex_assets.forecasts.representation import completion
 
 CRPS_LEVELS: Final = 99
 """Midpoint levels of the CRPS integral; within .1 % for a log-normal."""
@@ -26,13 +24,13 @@ CRPS_LEVELS: Final = 99
 CHUNK: Final = 4096
 """Fans scored at once; bounds memory and fits the processor cache."""
 
-_SCORES: Final = np.array([NormalDist().inv_cdf(level) for level in QUANTILE_LEVELS])
+_SCORES: Final = normal_scores(QUANTILE_LEVELS)
 _MEDIAN: Final = QUANTILE_LEVELS.index(0.50)
 _LAST: Final = len(QUANTILE_LEVELS) - 1
 
 
 _TAUS: Final = (np.arange(CRPS_LEVELS) + 0.5) / CRPS_LEVELS
-_CRPS_MATRIX: Final = completion(np.array([NormalDist().inv_cdf(tau) for tau in _TAUS])).T
+_CRPS_MATRIX: Final = completion(normal_scores(_TAUS.tolist())).T
 
 
 def pinball(y: Array, quantiles: Array, levels: Sequence[float] = QUANTILE_LEVELS) -> Array:

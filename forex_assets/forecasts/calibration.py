@@ -16,10 +16,9 @@ import numpy as np
 import polars as pl
 
 from forex_assets.core.calendar import SANTIAGO
-from forex_assets.core.fan import Array, Fan
+from forex_assets.core.fan import Array, Fan, completion
 from forex_assets.core.schemas import MODEL_QUANTILE_COLUMNS, QUANTILE_COLUMNS, QUANTILE_LEVELS
 from forex_assets.core.scores import normal_score
-from forex_assets.forecasts.representation import completion
 
 HALF_LIFE_DAYS: Final = 4 * 365
 """An error of four years ago counts half: widths drift, and a band needs a hundred errors to know its tail."""

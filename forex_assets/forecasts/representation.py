@@ -6,12 +6,11 @@ the resolution comes back. All interpolation of quantiles is done in log-price, 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Final
 
 import numpy as np
 
-from forex_assets.core.fan import Array, Fan
+from forex_assets.core.fan import Array, Fan, completion, normal_scores
 from forex_assets.core.inference_config import Representation
 from forex_assets.core.schemas import QUANTILE_LEVELS
 from forex_assets.forecasts.baselines import origin_volatility
@@ -147,34 +146,11 @@ def complete_quantiles(prices: Array, levels: Sequence[float], wanted: Sequence[
     Raises:
         EngineError: the model has no median, or nothing on one side of it.
     """
-    # Rounding alone can put two equal neighbours a last bit out of order.
-    completed = np.exp(np.log(prices) @ completion(_scores(wanted), levels).T)
-    return np.asarray(np.maximum.accumulate(completed, axis=1))
-
-
-def completion(scores: Array, levels: Sequence[float] = QUANTILE_LEVELS) -> Array:
-    """Weights that give log-prices at normal scores from those at levels; the rule is `complete_quantiles`'.
-
-    Args:
-        scores: where to read, shape (m,).
-        levels: ascending, with .5 among them and something on both sides.
-
-    Returns:
-        Shape (m, levels); each row adds up to one.
-
-    Raises:
-        EngineError: no median, or nothing on one side of it.
-    """
-    levels = list(levels)
     if 0.5 not in levels or levels[0] >= 0.5 or levels[-1] <= 0.5:
-        raise EngineError(f"a fan needs a median and levels on both sides of it; the model has {levels}")
-    scores, z, median = np.asarray(scores, dtype=np.float64), _scores(levels), levels.index(0.5)
-    weights = np.stack([np.interp(scores, z, unit) for unit in np.eye(len(levels))], axis=1)
-    for is_beyond, end in ((scores < z[0], 0), (scores > z[-1], len(levels) - 1)):
-        weights[is_beyond] = 0.0
-        weights[is_beyond, end] = scores[is_beyond] / z[end]
-        weights[is_beyond, median] += 1.0 - scores[is_beyond] / z[end]
-    return weights
+        raise EngineError(f"a fan needs a median and levels on both sides of it; the model has {list(levels)}")
+    # Rounding alone can put two equal neighbours a last bit out of order.
+    completed = np.exp(np.log(prices) @ completion(normal_scores(wanted), levels).T)
+    return np.asarray(np.maximum.accumulate(completed, axis=1))
 
 
 def fan_of_quantiles(prices: Array, levels: Sequence[float]) -> Fan:
@@ -208,8 +184,3 @@ def _price(encoded: Encoded, moves: Array) -> Array:
             f"the model answered a log-move of {worst:g} ({encoded.representation}); its weights are unfit"
         )
     return np.asarray(encoded.last * np.exp(logs))
-
-
-def _scores(levels: Sequence[float]) -> Array:
-    """Normal scores of levels."""
-    return np.array([NormalDist().inv_cdf(level) for level in levels])
