@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from forex_assets.accuracy.compare import Skill, coverage_interval, effective_size, skill
+from forex_assets.accuracy.compare import Skill, coverage_interval, effective_size, overlap_between, skill
 from forex_assets.core.holidays import market_calendar
 from forex_assets.core.horizon import HORIZON_DAYS as DAYS
 from forex_assets.core.schemas import QUANTILE_COLUMNS, WALK_QUANTILE_COLUMNS, quantile_column
@@ -68,7 +68,9 @@ def common(fans: Mapping[str, pl.DataFrame], truth: pl.DataFrame, days: int) -> 
 def row_of(engine: str, rows: pl.DataFrame) -> Row:
     """Scores of one engine's published quantiles at one horizon; `rows` as `common` gives them, at least two."""
     y, last = rows["realized_clp_per_usd"].to_numpy(), rows["origin_clp_per_usd"].to_numpy()
-    overlap = _overlap(rows)
+    overlap = overlap_between(
+        rows["as_of"].to_numpy().astype("datetime64[D]"), (rows["session"] - rows["as_of"]).dt.total_days().to_numpy()
+    )
     error = y - rows["q50"].to_numpy()
     published, walk = (rows.select(c).to_numpy() for c in (QUANTILE_COLUMNS, WALK_QUANTILE_COLUMNS))
     in_80, in_95 = (
@@ -88,13 +90,6 @@ def row_of(engine: str, rows: pl.DataFrame) -> Row:
         _worst_year(rows.select("as_of", hit=pl.Series(in_95))),
         100 * float(rows["engine_seconds"].mean()),  # type: ignore[arg-type]
     )
-
-
-def _overlap(rows: pl.DataFrame) -> float:
-    """How many origins a forecast spans: sessions ahead over sessions between origins."""
-    calendar = market_calendar(USDCLP.calendar)
-    spacing = len(calendar.between(rows["as_of"][0], rows["as_of"][-1])) / max(1, rows.height - 1)
-    return float(rows["step"].median()) / max(1.0, spacing)  # type: ignore[arg-type]
 
 
 def _worst_year(hits: pl.DataFrame) -> tuple[int, float]:

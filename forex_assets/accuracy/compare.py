@@ -13,7 +13,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from forex_assets.core.calendar import DAYS_PER_SESSION
 from forex_assets.core.fan import Array
+
+Days = NDArray[np.datetime64]
 
 BLOCKS_PER_OVERLAP: Final = 1.5
 """Mean length of a bootstrap block in overlaps: shorter ones cut the very dependence that they should keep."""
@@ -53,6 +56,23 @@ class Skill:
     high: float | None
     n: int
     n_effective: float
+
+
+def overlap_between(as_of: Days, ahead: Array, per_day: float = 1.0) -> float:
+    """Number of origins that a forecast spans, at least 1.
+
+    Median calendar days to the target over the median spacing of the origins. Spacing is counted in weekdays, 7/5
+    calendar days each: of daily origins, a forecast of 7 days spans five.
+
+    Args:
+        as_of: distinct origins, ascending, shape (n,), `datetime64[D]`.
+        ahead: calendar days from origin to target.
+        per_day: forecasts of one origin.
+    """
+    if len(as_of) < 2:
+        return 1.0
+    spacing = float(np.median(np.busday_count(as_of[:-1], as_of[1:]))) * DAYS_PER_SESSION
+    return max(1.0, float(np.median(ahead)) / spacing * per_day) if spacing > 0 else max(1.0, per_day)
 
 
 def block_of(overlap: float) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forex_assets.accuracy.compare import block_of
+from forex_assets.accuracy.compare import block_of, overlap_between
 from forex_assets.accuracy.ridge import PENALTIES, ridge_predictions
 from forex_assets.core.fan import Array
 from forex_assets.core.schemas import UTC, Schema, conform
@@ -106,25 +106,6 @@ def known_features(rows: pl.DataFrame, features: pl.DataFrame, names: Sequence[s
     ).reshape(rows.height, len(names))
 
 
-def overlap_of(rows: pl.DataFrame) -> float:
-    """How many origins' forecasts run at once: median days to the target over median days between origins; 1 at least.
-
-    Args:
-        rows: `as_of` and `target_date`, one row an origin, oldest first.
-    """
-    return _overlap(*_spans(rows))
-
-
-def _spans(rows: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Days of `as_of` since 1970, and days from it to the target."""
-    days, ends = (rows[name].to_physical().to_numpy().astype(np.int64) for name in ("as_of", "target_date"))
-    return days, ends - days
-
-
-def _overlap(days: NDArray[np.int64], ahead: NDArray[np.int64]) -> float:
-    return max(1.0, float(np.median(ahead) / np.median(np.diff(days)))) if len(days) > 1 else 1.0
-
-
 def gain_interval_low(gains: Array, overlap: float, error: float = GATE_ERROR) -> float:
     """Lower end of the one-sided interval of a mean gain.
 
@@ -157,7 +138,8 @@ def _walk_forward(
     n = len(z)
     has_x = np.asarray(np.isfinite(x).all(axis=1))
     is_whole = has_x & np.isfinite(z)
-    days, ahead = _spans(rows)
+    days = rows["as_of"].to_numpy().astype("datetime64[D]")
+    ahead = (rows["target_date"] - rows["as_of"]).dt.total_days().to_numpy()
     predicted = np.full((n, len(PENALTIES)), np.nan)
     raw, penalty, gain, low = (np.full(n, np.nan) for _ in range(4))
     trained = np.zeros(n, dtype=np.int64)
@@ -172,7 +154,8 @@ def _walk_forward(
         raw[i], penalty[i] = predicted[i, best], PENALTIES[best]
         if past.any():
             gains = z[past] ** 2 - (z[past] - raw[past]) ** 2
-            gain[i], low[i] = gains.mean(), gain_interval_low(gains, _overlap(days[: i + 1], ahead[: i + 1]))
+            overlap = overlap_between(days[: i + 1], ahead[: i + 1])
+            gain[i], low[i] = gains.mean(), gain_interval_low(gains, overlap)
     columns = {"trained_on": trained, "penalty": penalty, "raw_shift": raw, "gain": gain, "gain_low": low}
     opened = low > 0  # NaN is not
     return pl.DataFrame(columns, nan_to_null=True).with_columns(

@@ -11,7 +11,8 @@ from typing import Final
 import polars as pl
 
 from forex_assets.accuracy.compare import Skill, block_of, skill
-from forex_assets.accuracy.copper_correction import corrections, overlap_of
+from forex_assets.accuracy.copper_correction import corrections
+from forex_assets.accuracy.scorecard import overlap_of
 from forex_assets.accuracy.verdict import detectable, verdict
 from forex_assets.core.fan import Array
 from forex_assets.core.schemas import QUANTILE_COLUMNS, REALIZED_SCHEMA, Schema, conform

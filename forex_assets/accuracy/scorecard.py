@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from forex_assets.accuracy.compare import coverage_interval, effective_size, skills
+from forex_assets.accuracy.compare import coverage_interval, effective_size, overlap_between, skills
 from forex_assets.core import scores
 from forex_assets.core.fan import Array
 from forex_assets.core.finding import Finding
@@ -140,19 +140,16 @@ def counted(realized: pl.DataFrame) -> pl.DataFrame:
 
 
 def overlap_of(rows: pl.DataFrame) -> float:
-    """How many origins a forecast spans: median days to the target over the median spacing of the origins, at least 1.
+    """Number of origins that a forecast spans, at least 1; see `compare.overlap_between`.
 
-    Where a day has several forecasts, under several configs, a span holds that many more of them.
+    Several forecasts on a day, under several configs, are spanned as well.
 
     Args:
         rows: of one record, horizon, engine and model, with `as_of` and `target_date`.
     """
-    days = rows["as_of"].unique().sort()
-    spacing = days.diff().dt.total_days().median()
-    reach = (rows["target_date"] - rows["as_of"]).dt.total_days().median()
-    if not isinstance(spacing, float) or not isinstance(reach, float):
-        return 1.0
-    return max(1.0, reach / spacing * rows.height / days.len())
+    days = rows["as_of"].unique().sort().to_numpy().astype("datetime64[D]")
+    ahead = (rows["target_date"] - rows["as_of"]).dt.total_days().to_numpy()
+    return overlap_between(days, ahead, rows.height / max(1, len(days)))
 
 
 def coverage_is_within_its_interval(card: pl.DataFrame, record: str = "ledger") -> Finding:

@@ -36,25 +36,34 @@ def verdict(effect: Skill, moved: int, overlap: float) -> str:
 
 
 def detectable(effect: Skill, overlap: float) -> float | None:
-    """RMSE skill that such data show with 80 % power at 5 %; None where they can show none, or there is no interval.
+    """Smallest RMSE skill detected with 80 % power at 5 %, two-sided.
 
-    2.8 standard errors, by the larger of two measures. The interval's half width over 1.96 is that of the difference
-    made here; a ridge that shrinks to nothing makes next to none, and its narrow interval is no power. Whatever cuts
-    the squared error by a share g must move forecasts by m with E m² ≥ g · E z², and the gain 2 z m - m² of each then
-    varies by 4 g - 2 g² (normal errors, m unrelated to what is left): g² = c (4 g - 2 g²) / N, c = 2.8², on the
-    N = n / overlap independent forecasts, from which g = 4 c / (N + 2 c).
+    None without an interval, or where the sample is too small for any. The standard error is the larger of two: the
+    interval's half width over 1.96, and that of `smallest_gain`.
 
     Args:
         effect: RMSE skill with its 95 % interval.
-        overlap: forecasts that run at once.
+        overlap: origins that a forecast spans.
     """
     if effect.low is None or effect.high is None:
         return None
-    power = POWER_80**2
-    gain = 4 * power / (effect.n / overlap + 2 * power)
-    if gain >= 1:
-        return None
-    return max(POWER_80 * (effect.high - effect.low) / 2 / NORMAL_95, 1 - math.sqrt(1 - gain))
+    least = smallest_gain(POWER_80, effect.n / overlap)
+    return None if least is None else max(POWER_80 * (effect.high - effect.low) / 2 / NORMAL_95, least)
+
+
+def smallest_gain(reach: float, independent: float) -> float | None:
+    """Smallest RMSE skill that any forecast could show on so many independent errors; None if none.
+
+    A cut of the squared error by a share g moves forecasts by m with E m² ≥ g E e². Each squared error then changes by
+    2 e m - m², whose variance is 4 g - 2 g² (normal errors, m unrelated to the rest). With g² = c² (4 g - 2 g²) / N,
+    g = 4 c² / (N + 2 c²). An observed difference near 0 has a narrow interval, but no such power.
+
+    Args:
+        reach: c, standard errors of a detectable effect.
+        independent: N, effective sample size.
+    """
+    gain = 4 * reach**2 / (independent + 2 * reach**2)
+    return None if gain >= 1 else 1 - math.sqrt(1 - gain)
 
 
 def _percent(value: float, low: float, high: float) -> str:

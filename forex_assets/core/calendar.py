@@ -12,6 +12,9 @@ LONDON: Final = ZoneInfo("Europe/London")
 ISSUE_TIME: Final = time(19, 0)
 """Issue time of a forecast, Santiago; after the peso's close and copper's settlement."""
 
+DAYS_PER_SESSION: Final = 7 / 5
+"""Calendar days per session: five sessions a week, holidays aside."""
+
 
 def issue_instant(as_of: date) -> datetime:
     """Returns 19:00 in Santiago of a day, in UTC."""

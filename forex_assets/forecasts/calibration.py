@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from forex_assets.core.calendar import SANTIAGO
+from forex_assets.core.calendar import DAYS_PER_SESSION, SANTIAGO
 from forex_assets.core.fan import Array, Fan, completion
 from forex_assets.core.schemas import MODEL_QUANTILE_COLUMNS, QUANTILE_COLUMNS, QUANTILE_LEVELS
 from forex_assets.core.scores import normal_score
@@ -205,9 +205,9 @@ def _overlap(as_of: np.ndarray, step: int) -> float:
 
     Args:
         as_of: days of issue, ascending, at least one; spaced as they come, weekly at first and daily later.
-        step: sessions ahead; a session is 1.4 days on the calendar.
+        step: sessions ahead; a session is 7/5 calendar days.
     """
-    new = np.minimum(np.diff(as_of) / (1.4 * step), 1.0)
+    new = np.minimum(np.diff(as_of) / (DAYS_PER_SESSION * step), 1.0)
     return float(len(as_of) / (1.0 + new.sum()))
 
 

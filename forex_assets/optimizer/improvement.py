@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from forex_assets.accuracy.compare import Skill
+from forex_assets.accuracy.verdict import smallest_gain
 from forex_assets.core.fan import Array
 from forex_assets.core.policy import Policy, ValidationPolicy
 from forex_assets.optimizer.block_permutation import block_length, boundary_factor, p_values
@@ -15,7 +16,7 @@ from forex_assets.optimizer.criterion import Calibrated, Judged, better, percent
 from forex_assets.optimizer.paired_losses import CHALLENGER, CHAMPION, Evidence, gain, student
 
 POWER: Final = 0.8
-"""Chance of being found that a gain must have to count as one that the origins could have shown."""
+"""Power at which a gain counts as detectable (80 %)."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +91,10 @@ def improvement(evidence: Evidence, policy: Policy) -> Judged:
 
 
 def detectable_gain(evidence: Evidence, policy: Policy) -> float | None:
-    """Least true gain in the objective that these origins would have shown with 80 % power; None where none at all.
+    """Smallest gain in the objective detected with 80 % power; None if the sample is too small for any.
 
-    (z_{1-α} f + z_.8) standard errors, one-sided, f being `boundary_factor`: by the larger of two measures. One is
-    the standard error of `paired.gain`, which is that of the difference that was made here. The other is what a gain
-    cannot be had without: whatever cuts the squared error by a share g must move forecasts by m with E m² ≥ g E e², and
-    each square then changes by 2 e m - m², whose variance is 4 g - 2 g²; `accuracy.verdict.detectable` says more.
+    (z_{1-α} f + z_.8) standard errors, one-sided, f being `boundary_factor`. The standard error is the larger of two:
+    that of `paired_losses.gain`, and that of `accuracy.verdict.smallest_gain`.
     """
     skill = measures_of(evidence, policy)[0].skill
     if skill.low is None or skill.high is None:
@@ -104,8 +103,8 @@ def detectable_gain(evidence: Evidence, policy: Policy) -> float | None:
     reach = normal.inv_cdf(1 - policy.validation.significance) * boundary_factor(evidence.overlap)
     reach += normal.inv_cdf(POWER)
     error = math.log((1 - skill.low) / (1 - skill.high)) / 2 / student(skill.n_effective)
-    least = 4 * reach**2 / (skill.n_effective + 2 * reach**2)
-    return None if least >= 1 else max(1 - math.exp(-error * reach), 1 - math.sqrt(1 - least))
+    least = smallest_gain(reach, skill.n_effective)
+    return None if least is None else max(1 - math.exp(-error * reach), least)
 
 
 def _gain(evidence: Evidence, name: str, loss: Array) -> Skill:

@@ -13,7 +13,6 @@ from forex_assets.accuracy.copper_correction import (
     corrections,
     gain_interval_low,
     known_features,
-    overlap_of,
     standardized_errors,
     stationary_features,
 )
@@ -165,12 +164,6 @@ def test_averages_enter_as_ratios_and_do_not_know_the_unit(leading: World) -> No
     for name in ("copper_sma_20", "copper_sma_50"):
         assert two[name].to_list() == pytest.approx(one[name].to_list(), abs=1e-12)
         assert one[name].abs().max() < 1  # type: ignore[operator]
-
-
-def test_overlap_is_the_horizon_over_the_spacing(leading: World) -> None:
-    assert overlap_of(leading.realized) == 1
-    assert overlap_of(world(1, weeks=60, horizon="90d").realized) == pytest.approx(90 / 7, abs=0.5)
-    assert overlap_of(leading.realized.head(1)) == 1
 
 
 def test_the_gate_worked_by_hand() -> None:

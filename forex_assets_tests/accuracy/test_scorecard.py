@@ -134,22 +134,29 @@ def test_every_figure_is_that_of_a_plain_loop_over_its_rows() -> None:
         assert row[name] == pytest.approx(value, rel=1e-9), name
 
 
+def daily(days: int) -> pl.DataFrame:
+    """Forecasts issued on each weekday of so many calendar days."""
+    return realized(days, every=1).filter(pl.col("as_of").dt.weekday() <= 5)
+
+
 def test_intervals_and_effective_sizes_are_those_of_compare_with_the_tables_own_overlap() -> None:
-    table = realized(80, every=1)
+    table = daily(112)
     row = row_of(scorecard(table, TODAY))
-    assert row["overlap"] == 7
+    assert (table.height, row["overlap"]) == (80, pytest.approx(5))
     errors = (table["realized_clp_per_usd"] - table["q50"]).to_numpy()
     walk = (table["realized_clp_per_usd"] - table["origin_clp_per_usd"]).to_numpy()
-    assert row["n_effective"] == pytest.approx(effective_size(errors, 7))
+    assert row["n_effective"] == pytest.approx(effective_size(errors, row["overlap"]))
     for name, found in {
-        "rmse_skill": skill(errors**2, walk**2, overlap=7, root=True),
-        "crps_skill": skill(table["crps"].to_numpy(), table["walk_crps"].to_numpy(), overlap=7),
-        "constant_crps_skill": skill(table["crps"].to_numpy(), table["constant_crps"].to_numpy(), overlap=7),
+        "rmse_skill": skill(errors**2, walk**2, overlap=row["overlap"], root=True),
+        "crps_skill": skill(table["crps"].to_numpy(), table["walk_crps"].to_numpy(), overlap=row["overlap"]),
+        "constant_crps_skill": skill(
+            table["crps"].to_numpy(), table["constant_crps"].to_numpy(), overlap=row["overlap"]
+        ),
     }.items():
         assert (row[f"{name}_low"], row[f"{name}_high"]) == pytest.approx((found.low, found.high))
         assert row[f"{name}_low"] < row[name] < row[f"{name}_high"]
     hits = table["realized_clp_per_usd"].is_between(table["q025"], table["q975"]).cast(pl.Float64).to_numpy()
-    size = effective_size(hits, 7)
+    size = effective_size(hits, row["overlap"])
     assert row["coverage_n_effective"] == pytest.approx(size)
     assert row["coverage_95_low"] == pytest.approx(
         beta.ppf(0.025, hits.sum() / 80 * size, size - hits.mean() * size + 1)
@@ -223,8 +230,17 @@ def test_two_configs_of_a_day_both_count_and_overlap_more() -> None:
 def test_the_overlap_goes_by_the_usual_spacing() -> None:
     assert overlap_of(realized(10, every=7, days=30)) == pytest.approx(30 / 7)
     assert overlap_of(realized(10, every=30, days=7)) == 1
+    assert overlap_of(realized(100, every=30, days=90)) == pytest.approx(3, rel=0.05)
     assert overlap_of(realized(1)) == 1
     assert overlap_of(realized(0)) == 1
+
+
+@pytest.mark.parametrize("days", [7, 30, 90])
+def test_of_daily_origins_a_forecast_overlaps_those_that_are_issued_until_its_target(days: int) -> None:
+    rows = realized(400, every=1, days=days).filter(pl.col("as_of").dt.weekday() <= 5)
+    issued = rows["as_of"].to_list()
+    spans = [sum(day <= other < day + timedelta(days=days) for other in issued) for day in issued[:200]]
+    assert overlap_of(rows) == pytest.approx(sum(spans) / 200, rel=0.02)
 
 
 def test_nothing_realized_is_an_empty_card() -> None:

@@ -21,6 +21,7 @@ from forex_assets.forecasts.calibration import (
     PRIOR_ERRORS,
     Calibration,
     PastErrors,
+    _overlap,
     calibrated,
     calibrated_history,
     past_errors,
@@ -152,6 +153,13 @@ def test_scores_are_those_of_a_plain_loop(n: int) -> None:
         overlap = n / (1 + (n - 1) * min(1.0, 7 / (1.4 * (k + 1))))
         expected = plain_scores(z[:, k].tolist(), ages, overlap)
         np.testing.assert_allclose(made.scores[k], expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("step", [5, 20])
+def test_errors_of_daily_forecasts_count_once_per_span(step: int) -> None:
+    """Weekday origins: a forecast of `step` sessions spans as many of them, so that so many errors count as one."""
+    weekdays = np.array([day for day in range(20_000, 23_000) if date.fromordinal(719_163 + day).weekday() < 5])
+    assert _overlap(weekdays, step) == pytest.approx(step, rel=0.01)
 
 
 @pytest.mark.parametrize("truth", [0.6, 1.0, 1.8])

@@ -202,6 +202,13 @@ def test_another_unit_of_the_price_changes_no_verdict(unit: float, seed: int) ->
     assert verdicts[0] == verdicts[1]
 
 
+def test_the_detectable_gain_worked_by_hand() -> None:
+    # One-sided at 5 % with 80 % power: 1.644854 + .841621 = 2.486475 standard errors, whose square is 6.18256.
+    # 4 · 6.18256 / (252 + 2 · 6.18256) = .093546 of the squared error, 4.792 % of its root.
+    old = noise(252)
+    assert detectable_gain(evidence(old, old), Policy()) == pytest.approx(0.04792, abs=2e-5)
+
+
 def test_more_origins_show_smaller_gains() -> None:
     sizes = []
     for n in (60, 250, 1000):

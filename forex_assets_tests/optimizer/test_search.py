@@ -86,6 +86,20 @@ def test_the_rmse_is_the_root_of_the_mean_square_and_its_gain_likewise() -> None
     assert table["gain"][0] == pytest.approx(0.5)
 
 
+def test_the_error_of_an_rmse_is_how_far_it_varies_between_samples() -> None:
+    """3,000 samples of 250 independent normal errors, for which theory has sd / √(2 n): the table claims as much."""
+    samples = np.random.default_rng(0).normal(0, 3.0, (3000, 250)) ** 2
+    spread = float(np.sqrt(samples.mean(axis=1)).std())
+    claimed = [
+        candidates_table(
+            losses({LIVE: values}), space(LIVE), "rmse", search_id="s", searched_at=NOW, seconds={}, words=""
+        ).table["loss_se"][0]
+        for values in samples[:40]
+    ]
+    assert spread == pytest.approx(3.0 / np.sqrt(500), rel=0.05)
+    assert np.mean(claimed) == pytest.approx(spread, rel=0.15)
+
+
 def test_equal_losses_are_said_to_tell_nothing() -> None:
     found = losses({LIVE: BASE, CHEAP: BASE, DEAR: BASE})
     choice = candidates_table(found, SPACE, "rmse", search_id="s", searched_at=NOW, seconds={}, words="")
