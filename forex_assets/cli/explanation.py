@@ -43,7 +43,7 @@ def _explanation(platform: Platform, instance: "dg.DagsterInstance | None", hori
     except ConfigError as error:  # of one horizon, the others are to be seen
         fault = str(error)
     newest = next(iter(platform.deployments.records(horizon)), None)
-    watch = watch_state(platform, horizon)
+    watch = watch_state(platform.session, horizon)
     return {
         "horizon": horizon,
         "config": {"fingerprint": live.fingerprint, **live.model_dump()} if live else None,

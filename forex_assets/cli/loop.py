@@ -220,7 +220,7 @@ def rollback(
     from forex_assets.cli import render_loop
     from forex_assets.deployment.deploy import roll_back
 
-    record = roll_back(platform, name, to=to, reason=reason or "asked for at the command line", by=user_name())
+    record = roll_back(platform.session, name, to=to, reason=reason or "asked for at the command line", by=user_name())
     if as_json:
         print_json(record.model_dump(mode="json"))
     else:

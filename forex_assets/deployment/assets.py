@@ -1,27 +1,27 @@
-"""What is approved goes live: the deployment as an asset, and the sensor that starts it. A refusal is a green run."""
+"""Assets of the room: deployments and their watch. A refusal ends in SUCCESS."""
 
-from collections.abc import Callable
-from datetime import datetime
-from itertools import islice
-from typing import Final
+from collections.abc import Mapping
+from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
-from forex_assets.core.dagster.keys import table_key
 from forex_assets.core.dagster.metadata import clock_metadata, column_schema, frame_metadata, small_table
-from forex_assets.core.dagster.run_records import EventRecord, attempts_for, is_ours, records
+from forex_assets.core.dagster.resources import SessionResource
+from forex_assets.core.dagster.run_records import PARTITION_TAG, forecasts_of
 from forex_assets.core.horizon import HORIZONS
-from forex_assets.core.retry_policy import next_step
+from forex_assets.core.schemas import empty
+from forex_assets.core.session import Session
 from forex_assets.deployment.deploy import deploy_validated, deployer_of, real_now
 from forex_assets.deployment.event_records import deployment_values
 from forex_assets.deployment.record import DEPLOYMENT_SCHEMA, DeploymentRecord, records_table
-from forex_assets.platform import Platform, PlatformResource
+from forex_assets.deployment.watch import WATCH_SCHEMA, FailedRuns
+from forex_assets.deployment.watch_run import WatchObservation, observe
+from forex_assets.forecasts.resources import ForecastEngines
 
-REPORTS: Final = 50
-"""Newest reports that are looked through for the loop's last."""
+NOTHING = "nothing was deployed"
 
 
 @dg.asset(
@@ -29,116 +29,164 @@ REPORTS: Final = 50
     deps=[keys.VALIDATION_REPORT],
     partitions_def=keys.HORIZON_PARTITIONS,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    group_name="optimizer",
+    group_name="deployment",
     kinds={"json", "git"},
     owners=names.OWNERS,
     metadata=column_schema(DEPLOYMENT_SCHEMA),
-    description="Brings an approved challenger live: backup, draft, replacement, commit, or nothing; refuses what was "
-    "not approved, was validated against something else, or is in quarantine. The loop closes through the file.",
+    description="Deploys an approved challenger: backup, draft, replacement, git commit, or no change at all. Refuses "
+    "settings that are not approved, were validated against others than the current ones, or are in quarantine. The "
+    "forecasts read the config file: that closes the loop.",
 )
-def deployment(context: dg.AssetExecutionContext, platform: PlatformResource) -> dict[str, pl.DataFrame]:
-    """Every record of the horizon, newest first."""
-    ready, tables = platform.platform(), {}
-    deployer_of(ready).recover(real_now())
+def deployment(
+    context: dg.AssetExecutionContext, session: SessionResource, engines: ForecastEngines
+) -> dict[str, pl.DataFrame]:
+    """Records of the horizons, newest first."""
+    run = session.session()
+    deployer, tables = deployer_of(run), {}
+    deployer.recover()
     for horizon in context.partition_keys:
-        record = deploy_validated(ready, horizon, _report(ready, horizon, context.run.tags))
-        deployer_of(ready).prune(real_now())
+        report = _report(run, horizon, context.run.tags)
+        record = deploy_validated(run, engines.of(run), horizon, report)
+        deployer.prune(real_now())
         context.log.info(f"{horizon}: {record.state}: {record.reason}")
-        tables[horizon] = records_table(deployer_of(ready).records(horizon))
-        context.add_asset_metadata(deployment_metadata(ready, record, tables[horizon]), keys.DEPLOYMENT, horizon)
+        tables[horizon] = records_table(deployer.records(horizon))
+        context.add_asset_metadata(deployment_metadata(run, record, tables[horizon]), keys.DEPLOYMENT, horizon)
         if record.state == "failed":
-            raise dg.Failure(f"{horizon}: {record.reason}; what was live is live", allow_retries=False)
+            raise dg.Failure(f"{horizon}: {record.reason}; the earlier settings stay", allow_retries=False)
     return tables
 
 
-def _report(ready: Platform, horizon: str, tags: dict[str, str]) -> pl.DataFrame:
-    """The report that the run is about.
+def _report(session: Session, horizon: str, tags: Mapping[str, str]) -> pl.DataFrame:
+    """The report that the run deploys.
 
     Raises:
-        dg.Failure: there is none, or another one stands there now.
+        dg.Failure: there is none, or a newer one has replaced it.
     """
-    table = ready.warehouse.read(table_key(keys.VALIDATION_REPORT), horizon)
+    table = session.tables.read(names.VALIDATION_REPORT, horizon)
     if table is None or table.is_empty():
         raise dg.Failure(f"{horizon}: nothing was validated yet; forex-assets run", allow_retries=False)
-    wanted, found = tags.get(names.VALIDATION_TAG), table["validation_id"][0]
-    if wanted not in (None, found):
+    wanted, stored = tags.get(names.VALIDATION_TAG), table["validation_id"][0]
+    if wanted not in (None, stored):
         raise dg.Failure(
-            f"{horizon}: report {wanted} was approved, but {found} stands there now; the newer one decides",
+            f"{horizon}: report {wanted} was approved, but {stored} has replaced it; the newer one decides",
             allow_retries=False,
         )
     return table
 
 
-def deployment_metadata(ready: Platform, record: DeploymentRecord, table: pl.DataFrame) -> dict[str, object]:
-    """What the watch, the mail and people read of a deployment or rollback."""
+def deployment_metadata(session: Session, record: DeploymentRecord, table: pl.DataFrame) -> dict[str, object]:
+    """Metadata of a deployment, for the watch, alerts and people."""
     history = small_table(table.head(10).select("at", "kind", "state", "by", "to_fingerprint", "reason"))
-    return frame_metadata(table, **deployment_values(record), history=history, **clock_metadata(ready.session))
+    return frame_metadata(table, **deployment_values(record), history=history, **clock_metadata(session))
 
 
-deploy = dg.define_asset_job(
-    names.DEPLOY_JOB,
-    selection=dg.AssetSelection.assets(keys.DEPLOYMENT),
-    description="Brings what was approved live.",
+@dg.asset(
+    key=keys.DEPLOYMENT_WATCH,
+    deps=[keys.DEPLOYMENT],
+    partitions_def=keys.HORIZON_PARTITIONS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    group_name="deployment",
+    kinds={"polars", "parquet"},
+    owners=names.OWNERS,
+    metadata=column_schema(WATCH_SCHEMA),
+    description="Observes the newest deployment: a probe beside the settings before, and failed forecast runs. Rolls "
+    "back at three failures; reviews outcomes once there are enough.",
 )
+def deployment_watch(
+    context: dg.AssetExecutionContext, session: SessionResource, engines: ForecastEngines
+) -> dict[str, pl.DataFrame]:
+    """One row an observation."""
+    run, tables = session.session(), {}
+
+    def count(record: DeploymentRecord) -> FailedRuns:
+        return failed_runs(context.instance, record)
+
+    for horizon in context.partition_keys:
+        observation = observe(run, engines.of(run), horizon, count, real_now())
+        tables[horizon] = empty(WATCH_SCHEMA) if observation is None else observation.table
+        values = _watch_values(observation)
+        context.log.info(f"{horizon}: {values[names.WORDS]}")
+        metadata = frame_metadata(tables[horizon], **values, **clock_metadata(run))
+        context.add_asset_metadata(metadata, keys.DEPLOYMENT_WATCH, horizon)
+    return tables
 
 
-def deploy_sensor(clock: Callable[[], datetime] = real_now) -> dg.SensorDefinition:
-    """`deploy_on_approval`; `clock` says when a failed deployment has waited long enough."""
-
-    @dg.sensor(
-        name="deploy_on_approval",
-        job_name=names.DEPLOY_JOB,
-        minimum_interval_seconds=30,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Launches the deployment of each approved validation once; a failed one again after 10 and 20 "
-        "minutes, then no more. One that is asked for again is nothing but a look at what is live.",
-    )
-    def deploy_on_approval(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SensorResult:
-        """One run a report and attempt, under its own name: Dagster launches no name twice.
-
-        Only reports of the loop count: one that was made by hand, once more, is one more chance for luck.
-        """
-        ready = platform.platform()
-        requests, said = list[dg.RunRequest](), list[str]()
-        for horizon in HORIZONS:
-            reports = islice(records(context.instance, keys.VALIDATION_REPORT, horizon, page=10), REPORTS)
-            newest = next((each for each in reports if _is_of_the_loop(each) and is_ours(each, ready.session)), None)
-            verdict = str(newest.metadata.get(names.VERDICT)) if newest else "none yet"
-            if newest is None or verdict != "approved" or _is_deployed(context.instance, horizon, newest):
-                said.append(f"{horizon}: {verdict}")
-                continue
-            name = str(newest.metadata.get(names.VALIDATION_ID))
-            attempts = attempts_for(context.instance, name, names.DEPLOY_JOB, names.VALIDATION_TAG)
-            step = next_step(attempts, clock(), "deployment", f"forex-assets run --horizon {horizon} --force")
-            said.append(f"{horizon}: {step.words}")
-            if step.launch is not None:
-                requests.append(_request(horizon, newest, name, step.launch))
-        if requests:
-            return dg.SensorResult(run_requests=requests)
-        return dg.SensorResult(skip_reason="; ".join(said))
-
-    return deploy_on_approval
-
-
-def _is_of_the_loop(report: EventRecord) -> bool:
-    return report.metadata.get(names.IS_BY_HAND) is not True
-
-
-def _request(horizon: str, report: EventRecord, name: str, attempt: int) -> dg.RunRequest:
-    tags = {
-        names.VALIDATION_TAG: name,
-        names.HORIZON_TAG: horizon,
-        names.ATTEMPT_TAG: str(attempt),
+def _watch_values(observation: WatchObservation | None) -> dict[str, Any]:
+    """Metadata of an observation; of a horizon without a deployment where it is None."""
+    if observation is None:
+        return {
+            names.STATE: NOTHING,
+            names.WORDS: NOTHING,
+            names.DEPLOYMENT_ID: "none",
+            names.WATCH_UNTIL: "",
+            names.FAILURES: 0,
+            "rollback": "none",
+        }
+    record = observation.record
+    return {
+        names.STATE: observation.state,
+        names.WORDS: observation.words,
+        names.DEPLOYMENT_ID: record.id,
+        names.WATCH_UNTIL: record.watch_until.isoformat() if record.watch_until else "",
+        names.FAILURES: observation.failures,
+        "rollback": observation.rollback.id if observation.rollback else "none",
     }
-    run_key = report.id if attempt == 1 else f"{report.id}/{attempt}"
-    return dg.RunRequest(run_key=run_key, partition_key=horizon, tags=tags)
 
 
-def _is_deployed(instance: dg.DagsterInstance, horizon: str, report: EventRecord) -> bool:
-    """Whether a deployment, by whomever, has answered this report already."""
-    last = next(records(instance, keys.DEPLOYMENT, horizon, page=1), None)
-    wanted = report.metadata.get(names.VALIDATION_ID)
-    return last is not None and last.metadata.get(names.VALIDATION_ID) == wanted
+def failed_runs(instance: dg.DagsterInstance, record: DeploymentRecord) -> FailedRuns:
+    """Counts failed runs since a deployment that may be the settings' fault."""
+    wanted = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], created_after=record.at)
+    partitions = [
+        _partitions_of(run)
+        for run in instance.get_runs(wanted)
+        if _is_unattended_forecast(run) and _is_fault_of_settings(instance, run.run_id)
+    ]
+    sizes = [len(horizons) for horizons in partitions if record.horizon in horizons]
+    alone = sizes.count(1)
+    return FailedRuns(alone=alone, shared=len(sizes) - alone, watches=failed_watches(instance, record))
 
 
-deploy_on_approval = deploy_sensor()
+def failed_watches(instance: dg.DagsterInstance, record: DeploymentRecord) -> int:
+    """Number of failed watch runs of a deployment."""
+    wanted = dg.RunsFilter(
+        job_name=names.WATCH_JOB,
+        statuses=[dg.DagsterRunStatus.FAILURE],
+        tags={names.DEPLOYMENT_TAG: record.id},
+    )
+    return instance.get_runs_count(wanted)
+
+
+def _is_unattended_forecast(run: dg.DagsterRun) -> bool:
+    """Whether a run makes `forecasts/latest` and no person typed it.
+
+    A person sees the failure, and their environment may name another model.
+    """
+    if run.tags.get("source") == "command line":
+        return False
+    chosen = run.asset_selection
+    return keys.LATEST in chosen if chosen else run.job_name == names.FORECAST_JOB
+
+
+def _partitions_of(run: dg.DagsterRun) -> tuple[str, ...]:
+    """Horizons of a run's partition or partition range; empty where it has neither."""
+    first = run.tags.get("dagster/asset_partition_range_start", run.tags.get(PARTITION_TAG))
+    last = run.tags.get("dagster/asset_partition_range_end", first)
+    if first not in HORIZONS or last not in HORIZONS:
+        return ()
+    return HORIZONS[HORIZONS.index(first) : HORIZONS.index(last) + 1]
+
+
+def _is_fault_of_settings(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Whether a forecast run was killed, or its forecast failed on fit prices.
+
+    Unfit prices, a locked ledger or a failed score are no reason to change settings.
+    """
+    failures = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
+    if not failures:
+        return not forecasts_of(instance, run_id)
+    for failure in failures:
+        event = failure.event_log_entry.dagster_event
+        if event and event.step_key == "__".join(keys.LATEST.path):
+            data = event.step_failure_data.user_failure_data
+            return data is None or names.UNFIT not in data.metadata
+    return False

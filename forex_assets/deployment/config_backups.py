@@ -1,4 +1,8 @@
-"""Replaced configs in `configs/backups`, the checksum of each written before it: a backup is whole or not there."""
+"""Backups of replaced settings in `configs/backups`: the bytes of the file, and their SHA-256 in a file beside it.
+
+The checksum is written first, so that a backup that is there is whole. It is no JSON record: what comes back is the
+replaced file, byte for byte.
+"""
 
 import hashlib
 import re
@@ -6,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.store.atomic import write_bytes_atomically
 from forex_assets.deployment.deployment_store import STAMP
 from forex_assets.deployment.plan import Backup
@@ -16,26 +21,26 @@ _NAME: Final = re.compile(r"chronos_(7d|15d|30d|90d)_(\d{8}T\d{12}Z)\.json")
 
 
 class BackupError(Exception):
-    """A backup cannot be used; the message names it and what is wrong."""
+    """A backup cannot be used; the message names it and the fault."""
 
 
 class ConfigBackups:
     """The backups of one configs folder.
 
     Args:
-        configs: the folder of live configs.
+        configs: the folder of current settings.
     """
 
     def __init__(self, configs: Path) -> None:
         self.folder = configs / FOLDER
 
     def add(self, horizon: str, content: bytes, stamp: str) -> str:
-        """Keep a config as it is, byte for byte; the name of its file.
+        """Keeps a config file byte for byte; the backup's name.
 
         Args:
-            horizon: whose.
-            content: the file's.
-            stamp: when, as `STAMP`; one of its own for each backup.
+            horizon: such as `7d`.
+            content: of the config file.
+            stamp: unique UTC time in the format `STAMP`.
 
         Raises:
             OSError: it cannot be written.
@@ -48,34 +53,50 @@ class ConfigBackups:
         return name
 
     def all(self, horizon: str | None = None) -> list[Backup]:
-        """What there is, newest first; of one horizon or of all."""
-        found = []
-        for path in self.folder.glob("chronos_*.json") if self.folder.is_dir() else ():
-            match = _NAME.fullmatch(path.name)
-            if match and horizon in (None, match[1]):
-                found.append(Backup(path.name, match[1], datetime.strptime(match[2], STAMP).replace(tzinfo=UTC)))
-        return sorted(found, key=lambda each: (each.at, each.name), reverse=True)
+        """Backups of one horizon or of all, newest first."""
+        matches = (_NAME.fullmatch(path.name) for path in self.folder.glob("chronos_*.json"))
+        backups = [
+            Backup(match[0], match[1], datetime.strptime(match[2], STAMP).replace(tzinfo=UTC))
+            for match in matches
+            if match and horizon in (None, match[1])
+        ]
+        return sorted(backups, key=lambda backup: (backup.at, backup.name), reverse=True)
 
     def content(self, horizon: str, name: str) -> bytes:
-        """A backup's bytes, checked.
+        """Bytes of a backup, checked against its checksum.
 
         Raises:
-            BackupError: no backup of that horizon, gone, without a checksum, or not what the checksum says.
+            BackupError: no backup of that horizon, missing, without a checksum, or changed.
         """
         match = _NAME.fullmatch(name)
         if match is None or match[1] != horizon:
-            known = ", ".join(each.name for each in self.all(horizon)[:3]) or "none"
-            raise BackupError(f"{name} names no backup of {horizon}; the newest in {self.folder}: {known}")
+            newest = ", ".join(backup.name for backup in self.all(horizon)[:3]) or "none"
+            raise BackupError(f"{name} names no backup of {horizon}; the newest in {self.folder}: {newest}")
         path = self.folder / name
         try:
-            content, told = path.read_bytes(), (self.folder / f"{name}{SUM}").read_text(encoding="utf-8")
+            content, line = path.read_bytes(), (self.folder / f"{name}{SUM}").read_text(encoding="utf-8")
         except FileNotFoundError as error:
-            raise BackupError(f"{path}: {Path(str(error.filename)).name} is not there; choose another backup") from None
-        if told.partition(" ")[0] != hashlib.sha256(content).hexdigest():
-            raise BackupError(f"{path} does not have the SHA-256 that {name}{SUM} says: it was changed or damaged")
+            raise BackupError(f"{path}: {Path(str(error.filename)).name} is missing; choose another backup") from None
+        if line.partition(" ")[0] != hashlib.sha256(content).hexdigest():
+            raise BackupError(f"{path} does not match its SHA-256 in {name}{SUM}: it was changed or damaged")
         return content
 
+    def read(self, horizon: str, name: str) -> tuple[bytes, InferenceConfig]:
+        """Bytes and settings of a backup.
+
+        Raises:
+            BackupError: as `content`, or it holds no settings of that horizon.
+        """
+        content = self.content(horizon, name)
+        try:
+            config = InferenceConfig.model_validate_json(content, strict=True)
+        except ValueError as error:
+            raise BackupError(f"{name} holds no settings of {horizon}: {str(error).splitlines()[0]}") from None
+        if config.horizon != horizon:
+            raise BackupError(f"{name} holds settings of {config.horizon}, not of {horizon}")
+        return content, config
+
     def remove(self, name: str) -> None:
-        """Take a backup away, its checksum last; what is gone already is no fault."""
+        """Removes a backup, its checksum last; a missing one is no error."""
         (self.folder / name).unlink(missing_ok=True)
         (self.folder / f"{name}{SUM}").unlink(missing_ok=True)

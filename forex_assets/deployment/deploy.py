@@ -1,4 +1,4 @@
-"""Which settings may go live, and bringing them there: the rules between a validation and the deployer."""
+"""Decides which validated settings may be deployed, and deploys them."""
 
 from datetime import UTC, datetime
 
@@ -6,127 +6,98 @@ import polars as pl
 
 from forex_assets.core.config_store import ConfigError
 from forex_assets.core.inference_config import InferenceConfig
+from forex_assets.core.session import Session
 from forex_assets.deployment.deployer import Deployer
-from forex_assets.deployment.deployment_store import new_id
+from forex_assets.deployment.deployment_store import deployments_of
 from forex_assets.deployment.record import DeploymentRecord
+from forex_assets.forecasts.engines import Engines
 from forex_assets.optimizer.shadow_store import ShadowStore
-from forex_assets.platform import Platform
 
 
-def deployer_of(platform: Platform) -> Deployer:
-    """The deployer of the platform's configs."""
-    return Deployer(platform.settings.configs, platform.deployments, platform.policy.deployment)
+def deployer_of(session: Session) -> Deployer:
+    """The deployer of the session's configs."""
+    return Deployer(session.settings.configs, deployments_of(session), session.policy.deployment)
 
 
 def real_now() -> datetime:
-    """The real time: a clock set by hand says what is forecast, not when a file was replaced."""
+    """Real time, UTC: a clock set by hand does not say when a file was replaced."""
     return datetime.now(UTC)
 
 
 def deploy_validated(
-    platform: Platform, horizon: str, validation: pl.DataFrame, *, by: str = "loop"
+    session: Session, engines: Engines, horizon: str, validation: pl.DataFrame, *, by: str = "loop"
 ) -> DeploymentRecord:
-    """Bring a validated challenger live, where every rule allows it.
+    """Deploys a validated challenger, where every rule allows it.
 
     Args:
-        platform: settings, policy, configs.
+        session: policy, configs, shadow tests.
+        engines: which model stands for the configured one.
         horizon: such as `7d`.
-        validation: `VALIDATION_SCHEMA` of the report.
+        validation: `VALIDATION_SCHEMA` of the report, one row.
         by: who.
 
     Returns:
-        The record: what is not allowed is `refused`, with the rule and the remedy.
+        The record: a forbidden one is `refused`, with the rule and the remedy.
 
     Raises:
         WarehouseError: another deployer holds the lock for too long, or a record cannot be read.
     """
-    deployer, now = deployer_of(platform), real_now()
+    deployer, now = deployer_of(session), real_now()
     row = validation.row(0, named=True)
     config = InferenceConfig.model_validate_json(row["challenger_config"])
-    if why := _forbidden(platform, horizon, config, row["verdict"]):
-        made = _refused(deployer, horizon, config, why, row["validation_id"], by, now)
+    if why := _forbidden(session, engines, horizon, config, row["verdict"]):
+        record = deployer.refuse(config, why, by=by, now=now, validation_id=row["validation_id"])
     else:
-        made = deployer.deploy(
+        record = deployer.deploy(
             config,
-            expected=_expected(platform, horizon, row["champion"]),
+            # Without current settings the challenger was validated against the no-change benchmark.
+            expected=row["champion"] if session.configs.path(horizon).exists() else None,
             reason=str(row["words"] or f"approved by {row['validation_id']}"),
             by=by,
             now=now,
             validation_id=row["validation_id"],
         )
-    trials = ShadowStore(platform.warehouse)
-    trial = trials.read(horizon) if made.state == "refused" else None
-    if trial is not None and trial.config.fingerprint == config.fingerprint:
-        trials.remove(horizon)  # an approved one would be every later validation's verdict
-    return made
+    if record.state == "refused":
+        shadows = ShadowStore(session.tables)
+        shadow = shadows.read(horizon)
+        if shadow is not None and shadow.config.fingerprint == config.fingerprint:
+            shadows.remove(horizon)  # an approved one would decide every later validation
+    return record
 
 
-def roll_back(platform: Platform, horizon: str, *, reason: str, by: str, to: str | None = None) -> DeploymentRecord:
-    """Bring a backup live; see `Deployer.rollback`."""
-    return deployer_of(platform).rollback(horizon, reason=reason, by=by, now=real_now(), to=to)
+def roll_back(session: Session, horizon: str, *, reason: str, by: str, to: str | None = None) -> DeploymentRecord:
+    """Deploys a backup; see `Deployer.rollback`."""
+    return deployer_of(session).rollback(horizon, reason=reason, by=by, now=real_now(), to=to)
 
 
-def _forbidden(platform: Platform, horizon: str, config: InferenceConfig, verdict: str) -> str:
-    """Why a challenger must not go live; empty where it may."""
+def _forbidden(session: Session, engines: Engines, horizon: str, config: InferenceConfig, verdict: str) -> str:
+    """Why a challenger must not be deployed; empty where it may."""
     if verdict != "approved":
-        return f"the verdict is {verdict}; only an approved challenger goes live"
-    if platform.reading_branch == "sample" and not platform.policy.deployment.allow_sample:
+        return f"the verdict is {verdict}; only an approved challenger is deployed"
+    if session.market == "sample" and not session.policy.deployment.allow_sample:
         return (
-            "validated on the generated market, which says nothing about the peso; "
+            "validated on generated prices, which say nothing about the peso; "
             "set deployment.allow_sample in configs/policy.yaml to try the loop out"
         )
-    if platform.reading_branch == "live" and platform.settings.as_of is not None:
+    if session.market == "live" and session.settings.as_of is not None:
         return (
-            f"validated at FOREX_AS_OF={platform.settings.as_of_date}, a clock set by hand, which says nothing of what "
-            "is best today; unset it, or try the loop out with --dry-run"
+            f"validated at FOREX_AS_OF={session.today}, a clock set by hand, which says nothing about today; unset it, "
+            "or try the loop out with --dry-run"
         )
     try:
-        live = platform.configs.read(horizon)
+        current = session.configs.read(horizon)
     except ConfigError:
-        return ""  # none yet, or none that can be read: the deployer compares it with what was validated against
-    found, used = platform.model_for(live)
-    if found.stands_in or used.fingerprint != live.fingerprint:
+        return ""  # missing or unreadable: the deployer compares it with the settings validated against
+    model, used = engines.resolve(current)
+    if model.stands_in or used.fingerprint != current.fingerprint:
         return (
-            f"validated with {used.model}, which stands in for {live.model}: what suits the one says nothing of the "
-            f'other. Write "model": "{used.model}", "representation": "{used.representation}" in '
-            f"configs/chronos_{horizon}.json to have it tuned, or bring the configured model in"
+            f"validated with {used.model}, the fallback for {current.model}, which may need other settings. Make the "
+            f'configured model available, or write "model": "{used.model}", "representation": "{used.representation}" '
+            f"in configs/chronos_{horizon}.json"
         )
-    if config.model != live.model:
-        return f"validated with {config.model}, but configs/chronos_{horizon}.json names {live.model}; search anew"
+    if config.model != current.model:
+        return (
+            f"validated with {config.model}, but configs/chronos_{horizon}.json names {current.model}; "
+            f"forex-assets run --horizon {horizon} --force"
+        )
     return ""
-
-
-def _expected(platform: Platform, horizon: str, champion: str) -> str | None:
-    """What must be live: the champion; nothing where the challenger was validated against the walk."""
-    return champion if platform.configs.path(horizon).exists() else None
-
-
-def _refused(
-    deployer: Deployer,
-    horizon: str,
-    config: InferenceConfig,
-    why: str,
-    validation_id: str,
-    by: str,
-    now: datetime,
-) -> DeploymentRecord:
-    """The record of what is not even tried."""
-    try:
-        live = deployer.configs.fingerprint(horizon)
-    except ConfigError:
-        live = None
-    newest = next(iter(deployer.records(horizon)), None)
-    record = DeploymentRecord(
-        id=new_id(now, newest.id if newest else None),
-        horizon=horizon,
-        kind="deploy",
-        state="refused",
-        at=now,
-        by=by,
-        reason=why,
-        from_fingerprint=live,
-        to_fingerprint=config.fingerprint,
-        validation_id=validation_id,
-    )
-    deployer.store.add(record)
-    return record

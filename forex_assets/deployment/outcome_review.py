@@ -1,4 +1,4 @@
-"""What came true since settings went live: whether the settings before would have done significantly better."""
+"""Compares outcomes since a deployment with those of the settings before."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +12,7 @@ from forex_assets.core.policy import DeploymentPolicy
 
 @dataclass(frozen=True)
 class Outcome:
-    """How live settings compare with those before.
+    """Verdict on the outcomes of new settings.
 
     Attributes:
         verdict: `waiting` for outcomes, `worse`, or `proven`: not significantly worse.
@@ -23,28 +23,28 @@ class Outcome:
     words: str
 
 
-def judge_outcomes(live: pl.DataFrame, before: pl.DataFrame, policy: DeploymentPolicy) -> Outcome:
-    """Compare two settings on the same dates by CRPS.
+def review_outcomes(new: pl.DataFrame, before: pl.DataFrame, policy: DeploymentPolicy) -> Outcome:
+    """Compares two settings by CRPS on the same dates.
 
     Args:
-        live: `REALIZED_SCHEMA`, one row a forecast, of the settings that are live.
-        before: the same dates with the settings before.
-        policy: how many outcomes are needed.
+        new: `REALIZED_SCHEMA`, one row a forecast by the new settings.
+        before: forecasts by the settings before.
+        policy: number of outcomes needed.
     """
-    paired = live.select("as_of", "crps").join(
+    paired = new.select("as_of", "crps").join(
         before.select("as_of", before_crps="crps"), on="as_of", how="inner", maintain_order="left"
     )
     if paired.height < policy.probation_outcomes:
-        words = f"{paired.height} of {policy.probation_outcomes} outcomes since the deployment; nothing is judged yet"
+        words = f"{paired.height} of {policy.probation_outcomes} outcomes since the deployment; too few to judge"
         return Outcome("waiting", words)
-    overlap = overlap_of(live.join(paired.select("as_of"), on="as_of", how="semi"))
-    found = skill(paired["crps"].to_numpy(), paired["before_crps"].to_numpy(), overlap=overlap)
-    if found.value is None or found.high is None or found.low is None:
-        return Outcome("waiting", f"{paired.height} outcomes hold too few independent ones to judge by")
+    overlap = overlap_of(new.join(paired.select("as_of"), on="as_of", how="semi"))
+    gain = skill(paired["crps"].to_numpy(), paired["before_crps"].to_numpy(), overlap=overlap)
+    if gain.value is None or gain.high is None or gain.low is None:
+        return Outcome("waiting", f"{paired.height} outcomes: too few independent ones to judge")
     figures = (
-        f"CRPS {100 * found.value:+.1f} % [{100 * found.low:+.1f}, {100 * found.high:+.1f}] against those before, on "
-        f"{paired.height} outcomes ({found.n_effective:.0f} independent)"
+        f"CRPS {100 * gain.value:+.1f} % [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}] against the settings before, "
+        f"on {paired.height} outcomes ({gain.n_effective:.0f} independent)"
     )
-    if found.high < 0:
+    if gain.high < 0:
         return Outcome("worse", f"significantly worse: {figures}")
     return Outcome("proven", f"not significantly worse: {figures}")

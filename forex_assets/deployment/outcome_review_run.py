@@ -1,35 +1,41 @@
-"""Outcomes since a deployment: the live settings and those before, on the dates on which forecasts were issued."""
+"""Collects the outcomes of new settings and of those before, on the dates of issued forecasts."""
 
 import polars as pl
 
 from forex_assets.core.calendar import SANTIAGO
+from forex_assets.core.session import Session
 from forex_assets.deployment.deploy import deployer_of
-from forex_assets.deployment.outcome_review import Outcome, judge_outcomes
-from forex_assets.deployment.post_deploy_probe import config_before
+from forex_assets.deployment.outcome_review import Outcome, review_outcomes
+from forex_assets.deployment.post_deploy_probe import settings_before
 from forex_assets.deployment.record import DeploymentRecord
+from forex_assets.forecasts.engines import Engines
 from forex_assets.forecasts.ledger_store import LedgerStore
 from forex_assets.optimizer.candidate_backtest_run import trial_rows
-from forex_assets.platform import Platform
+from forex_assets.platform import platform_of_session
 
 
-def outcome_of(platform: Platform, record: DeploymentRecord) -> Outcome:
-    """Both settings on the dates on which the live ones have issued forecasts since, each as it would have done."""
-    old, policy = config_before(platform, record), platform.policy.deployment
-    if old is None:
+def outcome_of(session: Session, engines: Engines, record: DeploymentRecord) -> Outcome:
+    """Compares both settings on the dates on which the new ones issued forecasts."""
+    before, policy = settings_before(session, record), session.policy.deployment
+    if before is None:
         return Outcome("proven", "there were no settings before to compare with")
-    if why := deployer_of(platform).is_quarantined(record.horizon, old.fingerprint):
-        return Outcome("proven", f"the settings before are in quarantine, and nothing to go back to: {why}")
-    found, used = platform.model_for(platform.configs.read(record.horizon))
-    ledger = LedgerStore(platform.warehouse).read(record.horizon)
-    since = record.at.astimezone(SANTIAGO).date()
-    own = ledger.filter((pl.col("config_fingerprint") == used.fingerprint) & ~pl.col("is_shadow"))
-    days = own.filter(pl.col("as_of") >= since)["as_of"].unique().sort().to_list()
-    if len(days) < policy.probation_outcomes:
-        return Outcome(
-            "waiting", f"{len(days)} forecasts since the deployment; judged once {policy.probation_outcomes} came true"
-        )
-    mine, theirs = (
-        trial_rows(platform, platform.engine(model), {record.horizon: [config]}, {record.horizon: days})[record.horizon]
-        for model, config in ((found, used), platform.model_for(old))
+    if why := deployer_of(session).is_quarantined(record.horizon, before.fingerprint):
+        return Outcome("proven", f"the settings before are in quarantine, so there is no version to go back to: {why}")
+    model, used = engines.resolve(session.configs.read(record.horizon))
+    ledger = LedgerStore(session.tables).read(record.horizon)
+    issued = ledger.filter(
+        pl.col("config_fingerprint") == used.fingerprint,
+        ~pl.col("is_shadow"),
+        pl.col("as_of") >= record.at.astimezone(SANTIAGO).date(),
     )
-    return judge_outcomes(mine, theirs, policy)
+    days = issued["as_of"].unique().sort().to_list()
+    if len(days) < policy.probation_outcomes:
+        needed = policy.probation_outcomes
+        return Outcome("waiting", f"{len(days)} forecasts since the deployment; judged after {needed} outcomes")
+    new, old = (
+        trial_rows(
+            platform_of_session(session), engines.engine(found), {record.horizon: [config]}, {record.horizon: days}
+        )[record.horizon]
+        for found, config in ((model, used), engines.resolve(before))
+    )
+    return review_outcomes(new, old, policy)

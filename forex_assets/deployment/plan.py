@@ -1,4 +1,4 @@
-"""What a deployment leaves when it is ended half-way, which version a rollback goes to, which backups are kept."""
+"""Decides how an interrupted deployment ends, which version a rollback restores, which backups stay."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,48 +9,45 @@ from forex_assets.core.policy import DeploymentPolicy
 from forex_assets.core.retention import outlived
 from forex_assets.deployment.record import DeploymentRecord
 
-AUTOMATIC: Final = ("watch", "probation")
-"""Who rolls back without being asked: so often a day at most."""
+WATCH: Final = "watch"
+OUTCOME_REVIEW: Final = "probation"
+"""`by` of a rollback that outcomes led to; records of all versions have this name."""
+
+AUTOMATIC: Final = (WATCH, OUTCOME_REVIEW)
+"""`by` of rollbacks that no person asked for; the policy limits their number a day."""
 
 
 @dataclass(frozen=True)
 class Backup:
-    """A config that was replaced.
-
-    Attributes:
-        name: of its file.
-        horizon: whose.
-        at: when it was replaced, UTC.
-    """
+    """A replaced config: name of its file, horizon, and time of the replacement (UTC)."""
 
     name: str
     horizon: str
     at: datetime
 
 
-def outcome_of(live: str | None, before: str | None, wanted: str) -> Literal["finish", "undo", "leave"]:
-    """What to do about a deployment that was ended half-way, from what is live now.
+def outcome_of(current: str | None, before: str | None, wanted: str) -> Literal["finish", "undo", "leave"]:
+    """Decides what to do about an interrupted deployment.
 
     Args:
-        live: fingerprint of the live settings; None where there are none.
-        before: fingerprint before the deployment; None where there were none.
-        wanted: that it was to bring.
+        current: fingerprint of the current settings; None where there are none.
+        before: fingerprint before the deployment; None where there was none.
+        wanted: fingerprint of the new settings.
 
     Returns:
-        `finish` where the new settings are live: only the commit and the record are missing; `undo` where the old ones
-        are; `leave` where somebody has written others since.
+        `finish` where the new settings are current: only the commit and the record are missing; `undo` where the old
+        ones are; `leave` where somebody has written others since.
     """
-    if live == wanted:
+    if current == wanted:
         return "finish"
-    return "undo" if live == before else "leave"
+    return "undo" if current == before else "leave"
 
 
 def to_take_back(records: Iterable[DeploymentRecord]) -> DeploymentRecord | None:
-    """The deployment that the next rollback takes back; None where there is none left.
+    """The deployment that the next rollback undoes; None where none is left.
 
-    The newest that changed something and was not taken back yet: a second rollback in a row goes one version further
-    back, and never to and fro. A rollback takes back what it undoes and whatever was deployed since. A rollback to a
-    named backup is a change like any other.
+    It is the newest change that was not undone yet: a second rollback in a row goes one version further back, never
+    forth again. A rollback undoes its deployment and every later one. A rollback to a named backup is a change.
 
     Args:
         records: of a horizon, newest first.
@@ -70,7 +67,7 @@ def to_take_back(records: Iterable[DeploymentRecord]) -> DeploymentRecord | None
 
 
 def automatic_today(records: Iterable[DeploymentRecord], now: datetime) -> int:
-    """Rollbacks of the last 24 hours that nobody asked for."""
+    """Number of automatic rollbacks in the last 24 hours."""
     return sum(
         1
         for record in records

@@ -1,4 +1,4 @@
-"""A trial forecast by the live settings, beside the one of the settings that they replaced. Nothing is kept of it."""
+"""Probes new settings with a forecast beside that of the settings before. No forecast is kept."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,26 +10,27 @@ from forex_assets.core.config_store import ConfigError
 from forex_assets.core.fan import Fan
 from forex_assets.core.horizon import target_of
 from forex_assets.core.inference_config import InferenceConfig
-from forex_assets.deployment.config_backups import BackupError
-from forex_assets.deployment.deploy import deployer_of
+from forex_assets.core.session import Session
+from forex_assets.deployment.config_backups import BackupError, ConfigBackups
 from forex_assets.deployment.record import DeploymentRecord
 from forex_assets.deployment.watch import fan_faults
 from forex_assets.forecasts.baselines import origin_volatility
 from forex_assets.forecasts.engine import EngineError, Origin
+from forex_assets.forecasts.engines import Engines
 from forex_assets.forecasts.forecast import usable
+from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.prices import USDCLP
-from forex_assets.platform import Platform
 
 VERSIONS: Final = 5
-"""Newest versions before that are tried where the live settings cannot forecast at all."""
+"""Number of earlier versions tried where the new settings cannot forecast."""
 
 
 @dataclass(frozen=True)
-class Trial:
-    """What a trial forecast by the live settings came to.
+class ProbeResult:
+    """Result of a probe.
 
     Attributes:
-        is_ok: None where it says nothing of them: there are no prices that any settings could forecast from.
+        is_ok: None where no settings could have forecast, so that the probe says nothing about these.
         words: for people.
     """
 
@@ -37,86 +38,83 @@ class Trial:
     words: str
 
 
-def probe(platform: Platform, record: DeploymentRecord) -> Trial:
-    """A trial forecast by the live settings, read as the forecaster reads them."""
+def probe(session: Session, engines: Engines, record: DeploymentRecord) -> ProbeResult:
+    """Forecasts with the current settings, read as the forecaster reads them."""
     try:
-        config = platform.configs.read(record.horizon)
+        config = session.configs.read(record.horizon)
     except ConfigError as error:
-        return Trial(False, str(error))
+        return ProbeResult(False, str(error))
     try:
-        origin = _origin(platform, record.horizon)
+        origin = _origin(session, record.horizon)
         ewma_sd = origin_volatility(origin.prices)
     except (EngineError, ValueError) as error:
-        return Trial(None, f"no trial, and no fault of the settings: {error}")
+        return ProbeResult(None, f"no probe, and no fault of the settings: {error}")
     try:
-        fan = _fan(platform, config, origin)
-    except Exception as error:  # noqa: BLE001 - a model that cannot be loaded raises whatever its library does
+        fan = _fan(engines, config, origin)
+    except Exception as error:  # noqa: BLE001 - a model that cannot be loaded raises its library's own errors
         words = f"no forecast: {str(error) or type(error).__name__}"
-        if _all_fail(platform, config, origin):
-            return Trial(None, f"{words}; no fault of these settings: none of those before can forecast either")
-        return Trial(False, words)
-    faults = fan_faults(fan, float(origin.prices[-1]), ewma_sd, _champion_fan(platform, record, origin))
-    return Trial(not faults, "; ".join(faults) or "a trial forecast came out well")
+        if _all_fail(session, engines, config, origin):
+            return ProbeResult(None, f"{words}; no fault of these settings: earlier ones cannot forecast either")
+        return ProbeResult(False, words)
+    faults = fan_faults(fan, float(origin.prices[-1]), ewma_sd, _champion_fan(session, engines, record, origin))
+    return ProbeResult(not faults, "; ".join(faults) or "the probe's forecast is plausible")
 
 
-def _origin(platform: Platform, horizon: str) -> Origin:
-    """The stored prices as known at the clock, and how far the horizon reaches from them.
+def settings_before(session: Session, record: DeploymentRecord) -> InferenceConfig | None:
+    """The settings that a deployment replaced; None where it replaced none, or their backup is damaged."""
+    if record.backup is None:
+        return None
+    try:
+        return ConfigBackups(session.settings.configs).read(record.horizon, record.backup)[1]
+    except BackupError:
+        return None
+
+
+def _origin(session: Session, horizon: str) -> Origin:
+    """Stored prices known at the clock, and the sessions up to the horizon's target.
 
     Raises:
         EngineError: no prices are stored.
         ValueError: none is usable, or they are older than the horizon is long.
     """
-    rows = usable(inputs_of(platform.session)[0])
+    rows = usable(inputs_of(session)[0])
     if rows.is_empty():
         raise ValueError("every stored price is quarantined, or later than the clock")
-    values = rows[USDCLP.value].to_numpy().astype(np.float64)
-    target = target_of(horizon, platform.settings.as_of_date, rows["session"][-1], platform.calendar(USDCLP))
-    return Origin(values, target.steps, {})
+    target = target_of(horizon, session.today, rows["session"][-1], calendar_of(USDCLP))
+    return Origin(rows[USDCLP.value].to_numpy().astype(np.float64), target.steps, {})
 
 
-def _fan(platform: Platform, config: InferenceConfig, origin: Origin) -> Fan:
-    """The model's own fan, before calibration and without copper: what is watched is whether settings run at all."""
-    found, used = platform.model_for(config)
-    return platform.engine(found).forecast([origin], used.model_copy(update={"uses_copper": False}))[0]
+def _fan(engines: Engines, config: InferenceConfig, origin: Origin) -> Fan:
+    """The model's forecast before calibration and without copper: only the settings are probed."""
+    model, used = engines.resolve(config)
+    return engines.engine(model).forecast([origin], used.model_copy(update={"uses_copper": False}))[0]
 
 
-def _champion_fan(platform: Platform, record: DeploymentRecord, origin: Origin) -> Fan | None:
-    """The fan of the settings before; None where there are none that can be run: they are then no yardstick."""
-    config = config_before(platform, record)
+def _champion_fan(session: Session, engines: Engines, record: DeploymentRecord, origin: Origin) -> Fan | None:
+    """Forecast by the settings before; None where there are none, or they cannot forecast."""
+    config = settings_before(session, record)
     if config is None:
         return None
     try:
-        return _fan(platform, config, origin)
-    except Exception:  # noqa: BLE001 - as above; the walk is a yardstick still
+        return _fan(engines, config, origin)
+    except Exception:  # noqa: BLE001 - as above; the no-change benchmark is still there to compare with
         return None
 
 
-def _all_fail(platform: Platform, live: InferenceConfig, origin: Origin) -> bool:
-    """Whether every version before fails too, as when the weights' disk is away: there is nothing to go back to."""
-    backups, tried = deployer_of(platform).backups, {live.fingerprint}
-    for each in backups.all(live.horizon):
+def _all_fail(session: Session, engines: Engines, current: InferenceConfig, origin: Origin) -> bool:
+    """Whether every earlier version fails too, as when the weights' disk is missing."""
+    backups, tried = ConfigBackups(session.settings.configs), {current.fingerprint}
+    for backup in backups.all(current.horizon):
         try:
-            content = backups.content(live.horizon, each.name)
-            config = InferenceConfig.model_validate_json(content, strict=True)
-        except (BackupError, ValueError):
+            config = backups.read(current.horizon, backup.name)[1]
+        except BackupError:
             continue
         if config.fingerprint in tried or len(tried) > VERSIONS:
             continue
         tried.add(config.fingerprint)
         try:
-            _fan(platform, config, origin)
-        except Exception:  # noqa: BLE001, S112 - as above; it is counted by not returning
+            _fan(engines, config, origin)
+        except Exception:  # noqa: BLE001, S112 - as above; a version that returns no forecast has failed
             continue
         return False
     return len(tried) > 1
-
-
-def config_before(platform: Platform, record: DeploymentRecord) -> InferenceConfig | None:
-    """The settings that a deployment replaced; None where it replaced none, or their backup cannot be used."""
-    if record.backup is None:
-        return None
-    try:
-        content = deployer_of(platform).backups.content(record.horizon, record.backup)
-        return InferenceConfig.model_validate_json(content, strict=True)
-    except (BackupError, ValueError):
-        return None

@@ -1,4 +1,4 @@
-"""What is kept of every deployment and rollback, for ever: who replaced what by what, why, and how it went."""
+"""Record of a deployment or rollback: settings before and after, who, why, and how it ended."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -11,31 +11,28 @@ from forex_assets.core.schemas import UTC, Schema
 
 Kind = Literal["deploy", "rollback"]
 State = Literal["deployed", "unchanged", "refused", "failed"]
-"""`unchanged`: these settings were live already; `refused`: a rule forbids it; `failed`: the disk or a lock did."""
+"""`unchanged`: the settings were current already; `refused`: a rule forbids it; `failed`: the disk or a crash."""
 
 GitState = Literal["committed", "pending", "off", "no repository"]
-"""`pending`: the file is live and not yet committed; it is tried again, and never undone for that."""
+"""`pending`: the settings are current and not committed yet; the commit is retried."""
 
 
 class DeploymentRecord(BaseModel):
     """One deployment or rollback of one horizon's config.
 
     Attributes:
-        id: name of its file; sorts by when it happened.
+        id: name of its file; sorts by time.
         horizon: such as `7d`.
-        kind: what was asked for.
-        state: how it ended.
         at: real time, UTC.
-        by: `loop`, `watch`, `probation`, or the user who typed.
+        by: `loop`, `watch`, `probation` (review of outcomes), or a user's name.
         reason: in words.
-        from_fingerprint: settings that were live before; None where there were none.
-        to_fingerprint: settings that are live since; those that were wanted where it was refused.
-        backup: file name in `configs/backups` of what was replaced; None where nothing was.
+        from_fingerprint: settings before; None where there were none.
+        to_fingerprint: settings after; the wanted ones where it was refused or failed.
+        backup: file name in `configs/backups` of the replaced settings; None where none were replaced.
         validation_id: report that it rests on; None by hand and in rollbacks.
-        undoes: id of the deployment that a rollback takes back; None otherwise.
-        git: what became of the commit.
-        git_words: its hash, or why there is none yet.
-        watch_until: up to when the new settings are watched; None where nothing changed.
+        undoes: id of the deployment that a rollback undoes; None otherwise.
+        git_words: hash of the commit, or why there is none.
+        watch_until: end of the watch; None where nothing changed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,7 +54,7 @@ class DeploymentRecord(BaseModel):
     watch_until: AwareDatetime | None = None
 
     def is_watched(self, now: datetime) -> bool:
-        """Whether it is live and its watch has not ended; `now` with a time zone."""
+        """Whether its watch is on; `now` with a time zone."""
         return self.state == "deployed" and self.watch_until is not None and now < self.watch_until
 
 
@@ -78,7 +75,7 @@ DEPLOYMENT_SCHEMA: Final[Schema] = {
     "git_words": pl.String,
     "watch_until": UTC,
 }
-"""`optimizer/deployment`: one row a record, newest first; the fields are `DeploymentRecord`'s."""
+"""`optimizer/deployment`: one row a `DeploymentRecord`, newest first."""
 
 
 def records_table(records: Iterable[DeploymentRecord]) -> pl.DataFrame:

@@ -1,50 +1,60 @@
-"""Looking at what went live: a trial forecast beside the one of the settings before, and what is done on failures."""
+"""Observes a deployment: probes it, counts failures, reviews outcomes, and rolls back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
 from pydantic import AwareDatetime, BaseModel
 
-from forex_assets.core.config_store import ConfigError
+from forex_assets.core import names
+from forex_assets.core.calendar import SANTIAGO
 from forex_assets.core.schemas import conform, empty
+from forex_assets.core.session import Session
 from forex_assets.deployment.deploy import deployer_of
+from forex_assets.deployment.deployment_store import deployments_of
 from forex_assets.deployment.outcome_review import Outcome
 from forex_assets.deployment.outcome_review_run import outcome_of
-from forex_assets.deployment.post_deploy_probe import Trial, probe
+from forex_assets.deployment.plan import OUTCOME_REVIEW, WATCH
+from forex_assets.deployment.post_deploy_probe import ProbeResult, probe
 from forex_assets.deployment.record import DeploymentRecord
 from forex_assets.deployment.watch import FINAL, WATCH_SCHEMA, FailedRuns, state_of
-from forex_assets.platform import Platform
-
-TABLE = "optimizer/deployment_watch"
+from forex_assets.forecasts.engines import Engines
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
-    """What one look at a deployment came to.
+class WatchObservation:
+    """Result of one observation of a deployment.
 
     Attributes:
-        table: `WATCH_SCHEMA`, this look last.
+        record: the deployment.
+        table: `WATCH_SCHEMA`, this observation last.
         state: see `WatchStateName`.
         words: for people.
-        rollback: the record where settings were taken back, or were to be.
+        rollback: record of the rollback or its refusal; None where none was tried.
     """
 
+    record: DeploymentRecord
     table: pl.DataFrame
     state: str
     words: str
     rollback: DeploymentRecord | None = None
 
+    @property
+    def failures(self) -> int:
+        """Failed probes and runs so far."""
+        return int(self.table["failed_probes"][-1] + self.table["failed_runs"][-1])
+
 
 class WatchState(BaseModel):
-    """A watch as it stands, for people.
+    """State of a watch, for people.
 
     Attributes:
-        deployment_id: of what.
+        deployment_id: of the newest deployment.
         until: end of the watch.
-        state: see `WatchStateName`; `not looked at` before the first look.
-        looks: so far.
-        failures: probes and runs that failed.
+        state: see `WatchStateName`; `not looked at` before the first observation.
+        looks: number of observations.
+        failures: failed probes and runs.
         words: all that in a sentence.
     """
 
@@ -56,158 +66,163 @@ class WatchState(BaseModel):
     words: str
 
 
-def watch_state(platform: Platform, horizon: str) -> WatchState | None:
-    """The watch of a horizon's newest deployment; None where nothing was deployed."""
-    record = platform.deployments.latest(horizon)
+def watch_state(session: Session, horizon: str) -> WatchState | None:
+    """The watch of a horizon's newest deployment; None where there is none."""
+    record = deployments_of(session).latest(horizon)
     if record is None or record.state != "deployed" or record.watch_until is None:
         return None
-    table = _looks(platform, record)
-    if table.is_empty():
-        words = f"until {record.watch_until:%Y-%m-%d %H:%M} UTC, not looked at yet: looks are made where `make ui` runs"
-        return WatchState(
-            deployment_id=record.id, until=record.watch_until, state="not looked at", looks=0, failures=0, words=words
-        )
-    last = table.row(-1, named=True)
+    table = _observations(session, record)
+    state, failures = "not looked at", 0
+    until = f"{record.watch_until.astimezone(SANTIAGO):%Y-%m-%d %H:%M} in Santiago"
+    words = f"until {until}, not observed yet: `make ui` runs the watch"
+    if not table.is_empty():
+        last = table.row(-1, named=True)
+        state, failures = last["state"], last["failed_probes"] + last["failed_runs"]
+        words = f"{state} after {table.height} observations: {last['words']}"
     return WatchState(
         deployment_id=record.id,
         until=record.watch_until,
-        state=last["state"],
+        state=state,
         looks=table.height,
-        failures=last["failed_probes"] + last["failed_runs"],
-        words=f"{last['state']} after {table.height} looks: {last['words']}",
+        failures=failures,
+        words=words,
     )
 
 
-def look(platform: Platform, horizon: str, failed: FailedRuns, now: datetime) -> Look | None:
-    """Look at a horizon's newest deployment, and do what has to be done.
+def observe(
+    session: Session,
+    engines: Engines,
+    horizon: str,
+    failed_runs: Callable[[DeploymentRecord], FailedRuns],
+    now: datetime,
+) -> WatchObservation | None:
+    """Observes a horizon's newest deployment and takes the action that follows.
 
-    While it is watched, and once at its end: a trial forecast; at too many failures the settings before come back and
-    these go into quarantine. Afterwards: outcomes. A deployment that is done with is not looked at again.
+    During the watch and once at its end: a probe; at too many failures the settings are quarantined and those before
+    come back. Afterwards: a review of outcomes. A deployment in a final state is not observed again.
 
     Args:
-        platform: settings, prices, policy.
+        session: policy, configs, tables.
+        engines: forecasts of the probe.
         horizon: such as `7d`.
-        failed: runs since the deployment that failed.
+        failed_runs: counts failed runs since a deployment.
         now: real time, with a time zone.
 
     Returns:
-        None where there is no deployment to look at.
+        None where there is no deployment to observe.
 
     Raises:
         WarehouseError: a record cannot be read, or another deployer holds the lock for too long.
     """
-    deployer_of(platform).recover(now)  # what was ended half-way is what is to be looked at
-    record = deployer_of(platform).latest(horizon)
+    deployer = deployer_of(session)
+    deployer.recover()  # an interrupted deployment is closed first: it may be the newest
+    record = deployer.latest(horizon)
     if record is None or record.state != "deployed":
         return None
-    before = _looks(platform, record)
-    if not before.is_empty() and before["state"][-1] in FINAL:
-        return Look(before, before["state"][-1], before["words"][-1])
-    if not before.is_empty() and before["state"][-1] == "passed":
-        return _probation(platform, record, before, now)
-    return _watch(platform, record, before, failed, now)
+    past = _observations(session, record)
+    last_state = None if past.is_empty() else past["state"][-1]
+    if last_state in FINAL:
+        return WatchObservation(record, past, last_state, past["words"][-1])
+    if last_state == "passed":
+        return _review(session, engines, record, past, now)
+    return _watch(session, engines, record, past, failed_runs(record), now)
 
 
 def _watch(
-    platform: Platform, record: DeploymentRecord, before: pl.DataFrame, failed: FailedRuns, now: datetime
-) -> Look:
-    """One look while the deployment is watched, or the one that ends the watch."""
-    policy = platform.policy.deployment
-    past = int(before["failed_probes"][-1]) if before.height else 0
-    # Where it is enough already there is no trial: the last ones may have died of it.
-    is_enough = past + failed.against(None) >= policy.max_failures
-    trial = Trial(None, "no trial") if is_enough else probe(platform, record)
-    probes, runs = past + (trial.is_ok is False), failed.against(trial.is_ok)
-    state = state_of(record, _live(platform, record.horizon), probes + runs, trial.is_ok, now, policy)
-    words, rollback = trial.words + _of_runs(failed, trial), None
-    shown: str = state
+    session: Session,
+    engines: Engines,
+    record: DeploymentRecord,
+    past: pl.DataFrame,
+    failed: FailedRuns,
+    now: datetime,
+) -> WatchObservation:
+    """An observation during the watch, or the one that ends it."""
+    policy = session.policy.deployment
+    probes = int(past["failed_probes"][-1]) if past.height else 0
+    # No probe where failures are enough already: the last watch runs may have failed on it.
+    is_enough = probes + failed.against(None) >= policy.max_failures
+    result = ProbeResult(None, "no probe") if is_enough else probe(session, engines, record)
+    probes, runs = probes + (result.is_ok is False), failed.against(result.is_ok)
+    current = deployer_of(session).current(record.horizon)
+    state: str = state_of(record, current, probes + runs, result.is_ok, now, policy)
+    words, rollback = result.words + _run_words(failed, result.is_ok), None
     if state == "failed":
-        reason = f"{probes + runs} failures since deployment {record.id}: {words}"
-        rollback = take_back(platform, record, reason, "watch", now)
-        shown, words = _taken_back(rollback), _after(rollback, reason)
+        words = f"{probes + runs} failures since deployment {record.id}: {words}"
+        rollback, state, words = _roll_back(session, record, words, WATCH, now)
     row = {
         "deployment_id": record.id,
         "at": now,
-        "is_ok": trial.is_ok,
+        "is_ok": result.is_ok,
         "failed_probes": probes,
         "failed_runs": runs,
-        "state": shown,
+        "state": state,
         "words": words,
     }
-    return Look(pl.concat([before, pl.DataFrame([row], schema=WATCH_SCHEMA)]), shown, words, rollback)
+    return WatchObservation(record, pl.concat([past, pl.DataFrame([row], schema=WATCH_SCHEMA)]), state, words, rollback)
 
 
-def _of_runs(failed: FailedRuns, trial: Trial) -> str:
-    """Runs that failed, in words; empty where none did."""
-    said = [f"{failed.alone} forecast runs failed"] if failed.alone else []
-    if failed.looks:
-        said.append(f"{failed.looks} looks died: out of memory, or see their runs in the UI")
+def _run_words(failed: FailedRuns, is_ok: bool | None) -> str:
+    """Failed runs in words; empty where none failed."""
+    parts = [f"{failed.alone} forecast runs failed"] if failed.alone else []
+    if failed.watches:
+        parts.append(f"{failed.watches} watch runs failed: out of memory, or see their runs in the UI")
     if failed.shared:
-        counts = "" if trial.is_ok is False else ", not counted: any of the horizons may be the cause"
-        said.append(f"{failed.shared} forecast runs of several horizons failed{counts}")
-    return "".join(f"; {each}" for each in said)
+        counts = "" if is_ok is False else ", not counted: any of the horizons may be the cause"
+        parts.append(f"{failed.shared} forecast runs of several horizons failed{counts}")
+    return "".join(f"; {part}" for part in parts)
 
 
-def take_back(platform: Platform, record: DeploymentRecord, reason: str, by: str, now: datetime) -> DeploymentRecord:
-    """Keep settings from going live again, and bring those before them back.
+def _roll_back(
+    session: Session, record: DeploymentRecord, reason: str, by: str, now: datetime
+) -> tuple[DeploymentRecord, str, str]:
+    """Quarantines settings and restores those before; record, state and words.
 
-    In this order: where it is ended in between the next look goes on; the other way round it would look at the rollback
-    and never come back to these.
+    In this order: after a crash in between the next observation goes on. The other way round it would observe the
+    rollback, and never quarantine these settings.
     """
-    deployer = deployer_of(platform)
-    if _live(platform, record.horizon) == record.to_fingerprint:  # a file that somebody has broken says nothing of them
+    deployer = deployer_of(session)
+    if deployer.current(record.horizon) == record.to_fingerprint:  # a file that a person has broken is no reason
         deployer.quarantine(record.horizon, record.to_fingerprint, reason, now)
-    return deployer.rollback(record.horizon, reason=reason, by=by, now=now, failed=record.to_fingerprint)
+    rollback = deployer.rollback(record.horizon, reason=reason, by=by, now=now, failed=record.to_fingerprint)
+    if rollback.state == "deployed":
+        return rollback, "rolled back", f"{reason}; rolled back to {rollback.to_fingerprint}"
+    return rollback, "rollback refused", f"{reason}; not rolled back: {rollback.reason}"
 
 
-def _probation(platform: Platform, record: DeploymentRecord, before: pl.DataFrame, now: datetime) -> Look:
-    """What outcomes say, once there are enough."""
-    live = _live(platform, record.horizon)
-    if live not in (None, record.to_fingerprint):
-        state, words, rollback = "replaced", f"{live} is live, written by others", None
+def _review(
+    session: Session, engines: Engines, record: DeploymentRecord, past: pl.DataFrame, now: datetime
+) -> WatchObservation:
+    """An observation after the watch: a review of outcomes, once there are enough."""
+    current = deployer_of(session).current(record.horizon)
+    rollback = None
+    if current not in (None, record.to_fingerprint):
+        state, words = "replaced", f"the current settings are {current}, written by others"
     else:
-        state, words, rollback = _on_outcome(platform, record, outcome_of(platform, record), now)
-    row = dict(zip(WATCH_SCHEMA, before.row(-1), strict=True)) | {"at": now, "state": state, "words": words}
-    return Look(pl.concat([before, pl.DataFrame([row], schema=WATCH_SCHEMA)]), state, words, rollback)
+        rollback, state, words = _on_outcome(session, record, outcome_of(session, engines, record), now)
+    row = dict(zip(WATCH_SCHEMA, past.row(-1), strict=True)) | {"at": now, "state": state, "words": words}
+    return WatchObservation(record, pl.concat([past, pl.DataFrame([row], schema=WATCH_SCHEMA)]), state, words, rollback)
 
 
 def _on_outcome(
-    platform: Platform, record: DeploymentRecord, outcome: Outcome, now: datetime
-) -> tuple[str, str, DeploymentRecord | None]:
-    """State, words, and the rollback that the policy asks for."""
-    match outcome.verdict, platform.policy.deployment.probation:
+    session: Session, record: DeploymentRecord, outcome: Outcome, now: datetime
+) -> tuple[DeploymentRecord | None, str, str]:
+    """Rollback, state and words by the policy."""
+    match outcome.verdict, session.policy.deployment.probation:
         case "worse", "automatic":
-            rollback = take_back(platform, record, outcome.words, "probation", now)
-            return _taken_back(rollback), _after(rollback, outcome.words), rollback
+            return _roll_back(session, record, outcome.words, OUTCOME_REVIEW, now)
         case "worse", "propose":
-            words = f"{outcome.words}; to go back: forex-assets rollback --horizon {record.horizon}"
-            return "rollback proposed", words, None
+            command = f"forex-assets rollback --horizon {record.horizon}"
+            return None, "rollback proposed", f"{outcome.words}; to roll back: {command}"
         case "worse", _:
-            return "worse, kept", outcome.words, None
+            return None, "worse, kept", outcome.words
         case "proven", _:
-            return "proven", outcome.words, None
-    return "passed", outcome.words, None
+            return None, "proven", outcome.words
+    return None, "passed", outcome.words
 
 
-def _taken_back(rollback: DeploymentRecord) -> str:
-    return "rolled back" if rollback.state == "deployed" else "rollback refused"
-
-
-def _after(rollback: DeploymentRecord, reason: str) -> str:
-    if rollback.state == "deployed":
-        return f"{reason}; {rollback.to_fingerprint} is live again"
-    return f"{reason}; not taken back: {rollback.reason}"
-
-
-def _looks(platform: Platform, record: DeploymentRecord) -> pl.DataFrame:
-    """Looks at this deployment so far."""
-    table = platform.warehouse.read(TABLE, record.horizon)
-    looks = empty(WATCH_SCHEMA) if table is None else conform(table, WATCH_SCHEMA, TABLE)
-    return looks.filter(pl.col("deployment_id") == record.id)
-
-
-def _live(platform: Platform, horizon: str) -> str | None:
-    try:
-        return platform.configs.fingerprint(horizon)
-    except ConfigError:
-        return None
+def _observations(session: Session, record: DeploymentRecord) -> pl.DataFrame:
+    """Past observations of a deployment, oldest first."""
+    table = session.tables.read(names.DEPLOYMENT_WATCH, record.horizon)
+    if table is None:
+        return empty(WATCH_SCHEMA)
+    return conform(table, WATCH_SCHEMA, names.DEPLOYMENT_WATCH).filter(pl.col("deployment_id") == record.id)

@@ -8,7 +8,8 @@ import dagster as dg
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.io_manager import WarehouseIO
 from forex_assets.deployment import assets as deployment
-from forex_assets.deployment import watch_assets as watch
+from forex_assets.deployment import jobs as deployment_jobs
+from forex_assets.deployment import sensors as deployment_sensors
 from forex_assets.forecasts.resources import ForecastEngines
 from forex_assets.locations import optimization_jobs as schedules
 from forex_assets.market import sensors as market_sensors
@@ -49,22 +50,22 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             optimization.shadow_forecast,
             validation.validation_report,
             deployment.deployment,
-            watch.deployment_watch,
+            deployment.deployment_watch,
         ],
         asset_checks=validation.CHECKS,
         jobs=[
             schedules.report_drift,
             schedules.decide_all_horizons,
             schedules.optimize,
-            deployment.deploy,
-            watch.watch_deployment,
+            deployment_jobs.deploy,
+            deployment_jobs.watch_deployment,
         ],
         schedules=[schedules.report_drift_on_weekdays, schedules.decide_on_weekdays],
         sensors=[
             sensors.optimize_on_trigger,
             market_sensors.warn_on_price_fallback,
-            deployment.deploy_on_approval,
-            watch.watch_deployments,
+            deployment_sensors.deploy_on_approval,
+            deployment_sensors.watch_deployments,
             schedules.follow_new_forecasts,
         ],
         resources={**resources, **(overrides or {})},

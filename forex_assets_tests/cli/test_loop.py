@@ -54,7 +54,7 @@ def test_what_the_sensor_launched_while_all_were_tried_is_not_searched_again(
 
 def test_a_refusal_is_told_with_its_reason_although_something_was_deployed_before(workspace: Path) -> None:
     platform, now = Platform(load_settings()), datetime.now(UTC)
-    live, deployer = platform.configs.read("7d"), deployer_of(platform)
+    live, deployer = platform.configs.read("7d"), deployer_of(platform.session)
     good, bad = (live.model_copy(update={"context_length": length}) for length in (90, 270))
     deployer.deploy(good, expected=live.fingerprint, reason="better", by="loop", now=now, validation_id="v1")
     deployer.quarantine("7d", bad.fingerprint, "failed before", now)

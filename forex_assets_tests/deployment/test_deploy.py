@@ -7,10 +7,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from forex_assets.core.settings import load_settings
+from forex_assets.core.session import open_session
 from forex_assets.deployment.deploy import deploy_validated
+from forex_assets.forecasts.engines import engines_of
 from forex_assets.optimizer.tables import VALIDATION_SCHEMA
-from forex_assets.platform import Platform
 from forex_assets_tests.optimizer.contests import set_live
 
 
@@ -20,14 +20,14 @@ def test_what_was_best_at_a_clock_in_the_past_does_not_go_live_today(
 ) -> None:
     environment(FOREX_MARKET="live", FOREX_AS_OF=as_of)
     set_live(workspace, model="ewma")
-    platform = Platform(load_settings())
-    live = platform.configs.read("7d")
+    session = open_session()
+    live = session.configs.read("7d")
     new = live.model_copy(update={"context_length": 90})
     row = {
         "horizon": "7d",
         "validation_id": "report1",
         "search_id": "search1",
-        "validated_at": platform.now,
+        "validated_at": session.now,
         "champion": live.fingerprint,
         "challenger": new.fingerprint,
         "challenger_config": json.dumps(new.model_dump()),
@@ -35,6 +35,6 @@ def test_what_was_best_at_a_clock_in_the_past_does_not_go_live_today(
         "verdict": "approved",
         "words": "better",
     }
-    made = deploy_validated(platform, "7d", pl.DataFrame([row], schema=VALIDATION_SCHEMA))
+    made = deploy_validated(session, engines_of(session.settings), "7d", pl.DataFrame([row], schema=VALIDATION_SCHEMA))
     assert made.state == state
     assert state == "deployed" or "FOREX_AS_OF=2023-12-29" in made.reason

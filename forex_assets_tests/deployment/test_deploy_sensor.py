@@ -9,9 +9,9 @@ import pytest
 
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
-from forex_assets.core.settings import load_settings
-from forex_assets.deployment.assets import deploy_sensor
-from forex_assets.platform import Platform, PlatformResource
+from forex_assets.core.dagster.resources import SessionResource
+from forex_assets.core.session import open_session
+from forex_assets.deployment.sensors import deploy_sensor
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def tick(instance: dg.DagsterInstance, minutes: float = 0) -> list[dg.RunRequest
     @dg.job(name=names.DEPLOY_JOB, partitions_def=keys.HORIZON_PARTITIONS)
     def job() -> None: ...
 
-    resources = {"platform": PlatformResource()}
+    resources = {"session": SessionResource()}
     definitions = dg.Definitions(jobs=[job], sensors=[sensor], resources=resources)
     context = dg.build_sensor_context(instance, definitions=definitions, resources=resources)
     return list(sensor.evaluate_tick(context).run_requests or [])
@@ -92,7 +92,7 @@ def test_while_one_is_under_way_none_is_launched(instance: dg.DagsterInstance) -
 def test_a_report_that_was_made_by_hand_or_on_another_market_deploys_nothing_and_hides_nothing(
     instance: dg.DagsterInstance, workspace: Path
 ) -> None:
-    here = Platform(load_settings()).reading_branch
+    here = open_session().market
     elsewhere = "sample" if here == "live" else "live"
     noted(instance, keys.VALIDATION_REPORT, verdict="approved", validation_id="hand", is_by_hand=True)
     noted(instance, keys.VALIDATION_REPORT, verdict="approved", validation_id="else", market=elsewhere)

@@ -14,9 +14,10 @@ import pytest
 from forex_assets.core.policy import DeploymentPolicy
 from forex_assets.core.store.warehouse import WarehouseError
 from forex_assets.deployment.config_backups import ConfigBackups
-from forex_assets.deployment.deployer import ANY, STEPS
+from forex_assets.deployment.deployer import ANY
 from forex_assets.deployment.deployment_store import STAMP
 from forex_assets.deployment.record import DeploymentRecord
+from forex_assets.deployment.replacement import STEPS
 from forex_assets_tests.deployment.deployment_worlds import (
     NEW,
     NEWER,
@@ -48,7 +49,7 @@ def assert_recovers(root: Path) -> None:
     """The next start closes what was ended half-way; the same deployment again comes to the new settings."""
     assert_sound(root)
     was = live(root)
-    deployer(root).recover(NOW + timedelta(minutes=1))
+    deployer(root).recover()
     assert_sound(root)
     assert live(root) == was
     assert not list((root / "state").glob("*.journal.json"))
@@ -60,7 +61,7 @@ def assert_recovers(root: Path) -> None:
         assert backup == OLD.model_dump_json(indent=2).encode()
     elif records:
         assert records[0].state == "failed"
-        assert "ended half-way" in records[0].reason
+        assert "interrupted" in records[0].reason
     deploy(root, expected=was.fingerprint)
     assert live(root) == NEW
     assert committed(root) == (root / "configs/chronos_7d.json").read_bytes().rstrip()
@@ -111,7 +112,7 @@ def test_settings_validated_against_something_else_are_refused(tmp_path: Path) -
     root = make_world(tmp_path)
     record = deploy(root, expected=NEWER.fingerprint)
     assert record.state == "refused"
-    assert f"validated against {NEWER.fingerprint}, but {OLD.fingerprint} is live" in record.reason
+    assert f"validated against {NEWER.fingerprint}, but {OLD.fingerprint} is current" in record.reason
     assert live(root) == OLD
     assert deploy(root, expected=None).state == "refused"
 
@@ -221,9 +222,9 @@ def test_what_keeps_git_from_committing_keeps_nothing_from_going_live_and_is_tol
     assert record.git == {"no repository": "no repository", "no git": "off", "ignored": "off"}.get(hinders, "pending")
     assert record.git_words
     if clear is not None:
-        assert deployer(root).recover(NOW) == []
+        assert deployer(root).recover() == []
         clear()
-        done = deployer(root).recover(NOW)
+        done = deployer(root).recover()
         assert [each.git for each in done] == ["committed"]
         assert committed(root) == (root / "configs/chronos_7d.json").read_bytes().rstrip()
         assert git(root, "status", "--porcelain") == ""
@@ -286,7 +287,7 @@ def test_a_rollback_killed_anywhere_is_finished_or_undone_too(tmp_path: Path) ->
         deploy(root)
         in_a_child(lambda root=root: back(root), kill_at_call=call)  # type: ignore[misc]
         assert_sound(root)
-        deployer(root).recover(NOW + timedelta(minutes=6))
+        deployer(root).recover()
         if live(root) == NEW:
             assert back(root).state == "deployed"  # type: ignore[attr-defined]
         assert live(root) == OLD
@@ -367,7 +368,7 @@ def test_of_two_deployers_at_once_one_wins_and_the_other_says_why(tmp_path: Path
     won = next(record for record in records if record.state == "deployed")
     lost = next(record for record in records if record.state == "refused")
     assert live(root).fingerprint == won.to_fingerprint
-    assert f"but {won.to_fingerprint} is live" in lost.reason
+    assert f"but {won.to_fingerprint} is current" in lost.reason
 
 
 def test_who_holds_the_lock_is_said(tmp_path: Path) -> None:
@@ -402,7 +403,7 @@ def test_a_config_written_by_hand_meanwhile_is_left_alone(tmp_path: Path) -> Non
 
     in_a_child(lambda: deploy(root, at_step=die))
     (root / "configs/chronos_7d.json").write_text(NEWER.model_dump_json())
-    done = deployer(root).recover(NOW)
+    done = deployer(root).recover()
     assert [record.state for record in done] == ["failed"]
     assert "written by others" in done[0].reason
     assert live(root) == NEWER
@@ -432,7 +433,7 @@ def test_a_recovered_deployment_names_its_own_commit(tmp_path: Path) -> None:
     own = git(root, "rev-parse", "HEAD")
     (root / "other.txt").write_text("x")
     git(root, "commit", "-qam", "somebody else's")
-    (done,) = deployer(root).recover(NOW)
+    (done,) = deployer(root).recover()
     assert done.git_words == own[:12]
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from forex_assets.core.fan import Fan
 from forex_assets.core.policy import DeploymentPolicy
-from forex_assets.deployment.outcome_review import judge_outcomes
+from forex_assets.deployment.outcome_review import review_outcomes
 from forex_assets.deployment.plan import outcome_of, to_take_back
 from forex_assets.deployment.record import DeploymentRecord
-from forex_assets.deployment.watch import FINAL, FailedRuns, due_look, fan_faults, state_of
+from forex_assets.deployment.watch import FINAL, FailedRuns, due_observation, fan_faults, state_of
 from forex_assets.forecasts.baselines import random_walk
 
 NOW = datetime(2025, 6, 13, 15, 0, tzinfo=UTC)
@@ -55,7 +55,7 @@ def widened(fan: Fan, times: float) -> Fan:
         (widened(WALK, 2.9), WALK, ""),
         (widened(WALK, 3.2), WALK, "times as wide"),
         (widened(WALK, 0.3), WALK, "times as wide"),
-        (widened(WALK, 3.2), None, "3.20 times as wide as that of the random walk"),
+        (widened(WALK, 3.2), None, "3.20 times as wide as that of the no-change benchmark"),
         (WALK, widened(WALK, 4.3), ""),
         (widened(WALK, 4.3), widened(WALK, 4.3), ""),
         (widened(WALK, 0.0), WALK, "a 95 % band without width"),
@@ -94,12 +94,12 @@ def test_a_watch_ends_with_its_hour_with_three_failures_or_with_another_hand(
 def test_a_run_of_several_horizons_counts_while_the_trial_of_this_one_fails_too(
     is_ok: bool | None, expected: int
 ) -> None:
-    assert FailedRuns(alone=2, shared=4, looks=3).against(is_ok) == expected
+    assert FailedRuns(alone=2, shared=4, watches=3).against(is_ok) == expected
 
 
 def test_looks_are_due_every_five_minutes_then_once_then_daily() -> None:
     def key(minutes: float, state: str | None, policy: DeploymentPolicy = POLICY) -> str | None:
-        due = due_look(record(), state, NOW + timedelta(minutes=minutes), "2025-06-13", policy)
+        due = due_observation(record(), state, NOW + timedelta(minutes=minutes), "2025-06-13", policy)
         return due.key if due else None
 
     assert [key(0, None), key(4.9, "watching"), key(5, "watching"), key(59.9, "watching")] == [
@@ -114,10 +114,13 @@ def test_looks_are_due_every_five_minutes_then_once_then_daily() -> None:
     for state in FINAL:
         assert key(5, state) is None
         assert key(5000, state) is None
-    died = [due_look(record(), "watching", NOW, "2025-06-13", POLICY, died=died) is None for died in (0, 5, 6)]
+    died = [
+        due_observation(record(), "watching", NOW, "2025-06-13", POLICY, failed_watches=died) is None
+        for died in (0, 5, 6)
+    ]
     assert died == [False, False, True], "three dead looks take the settings back, three more and nobody looks"
-    assert due_look(None, None, NOW, "2025-06-13", POLICY) is None
-    assert due_look(record(state="refused", watch_until=None), None, NOW, "2025-06-13", POLICY) is None
+    assert due_observation(None, None, NOW, "2025-06-13", POLICY) is None
+    assert due_observation(record(state="refused", watch_until=None), None, NOW, "2025-06-13", POLICY) is None
 
 
 @pytest.mark.parametrize(
@@ -166,6 +169,6 @@ def outcomes(shift: float, count: int = 80) -> tuple[pl.DataFrame, pl.DataFrame]
 )
 def test_outcomes_judge_once_there_are_enough(shift: float, count: int, verdict: str) -> None:
     live, before = outcomes(shift)
-    found = judge_outcomes(live.head(count), before, POLICY)
+    found = review_outcomes(live.head(count), before, POLICY)
     assert found.verdict == verdict
     assert f"{count}" in found.words

@@ -9,12 +9,13 @@ import pytest
 
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
-from forex_assets.core.settings import load_settings
+from forex_assets.core.dagster.resources import SessionResource
+from forex_assets.core.session import open_session
+from forex_assets.deployment.assets import failed_runs
 from forex_assets.deployment.deploy import deployer_of
 from forex_assets.deployment.record import DeploymentRecord
+from forex_assets.deployment.sensors import watch_sensor
 from forex_assets.deployment.watch import FailedRuns
-from forex_assets.deployment.watch_assets import failed_runs, watch_sensor
-from forex_assets.platform import Platform, PlatformResource
 
 RUN_KEY = "dagster/run_key"
 SINGLE = dg.BackfillPolicy.single_run()
@@ -58,7 +59,7 @@ DEFS = dg.Definitions(
         dg.define_asset_job(names.WATCH_JOB, selection=[keys.DEPLOYMENT_WATCH]),
         dg.define_asset_job(names.FORECAST_JOB, selection=[keys.LATEST, keys.LEDGER]),
     ],
-    resources={"platform": PlatformResource()},
+    resources={"session": SessionResource()},
 )
 
 
@@ -66,8 +67,8 @@ class Daemon:
     """Launches a run key once, as Dagster's daemon does; its clock is set by hand, its runs made here and now."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
-        self.instance, self.platform = instance, Platform(load_settings())
-        self.deployer = deployer_of(self.platform)
+        self.instance, self.session = instance, open_session()
+        self.deployer = deployer_of(self.session)
         self.now = datetime.now(UTC)
         self.restart()
 
@@ -76,13 +77,13 @@ class Daemon:
         self.sensor, self.cursor, self.words = watch_sensor(lambda: self.now), None, ""
 
     def deploy(self, horizon: str = "7d", length: int = 90) -> DeploymentRecord:
-        config = self.platform.configs.read(horizon)
+        config = self.session.configs.read(horizon)
         new = config.model_copy(update={"context_length": length})
         return self.deployer.deploy(new, expected=config.fingerprint, reason="better", by="loop", now=self.now)
 
     def evaluate(self) -> list[dg.RunRequest]:
         context = dg.build_sensor_context(
-            self.instance, cursor=self.cursor, definitions=DEFS, resources={"platform": PlatformResource()}
+            self.instance, cursor=self.cursor, definitions=DEFS, resources={"session": SessionResource()}
         )
         result = self.sensor.evaluate_tick(context)
         self.cursor, self.words = result.cursor, result.skip_message or ""
@@ -167,7 +168,7 @@ def test_a_look_under_way_is_waited_for(daemon: Daemon) -> None:
         tags={**request.tags, "dagster/partition": "7d"},
     )
     assert daemon.tick(10) == []
-    assert "under way" in daemon.words
+    assert "an observation is queued or under way" in daemon.words
 
 
 def test_a_closing_look_that_dies_is_made_again_in_the_next_interval(daemon: Daemon) -> None:
@@ -182,7 +183,7 @@ def test_looks_that_do_nothing_but_die_are_given_up_with_words(daemon: Daemon) -
     daemon.deploy()
     launched = [len(daemon.tick(5, "dies")) for _ in range(10)]
     assert launched == [1] * 6 + [0] * 4
-    assert "7d: nothing to watch; 6 looks died" in daemon.words
+    assert "7d: nothing to watch; 6 watch runs failed" in daemon.words
 
 
 def test_a_rollback_typed_by_hand_is_watched_though_no_run_tells_of_it(daemon: Daemon) -> None:
@@ -203,7 +204,7 @@ def test_a_watch_that_ended_is_over(daemon: Daemon, state: str) -> None:
 def test_a_refused_deployment_leaves_the_watch_of_the_one_before(daemon: Daemon) -> None:
     made = daemon.deploy()
     daemon.now += timedelta(minutes=1)
-    config = daemon.platform.configs.read("7d").model_copy(update={"context_length": 200})
+    config = daemon.session.configs.read("7d").model_copy(update={"context_length": 200})
     refused = daemon.deployer.deploy(config, expected="another", reason="x", by="loop", now=daemon.now)
     assert refused.state == "refused"
     assert daemon.tick() == [f"{made.id}/0"]
@@ -221,19 +222,19 @@ def test_forecasts_that_failed_count_where_the_settings_may_be_why(daemon: Daemo
     daemon.forecast("latest")
     daemon.now = datetime.now(UTC)
     made = daemon.deploy()
-    assert failed_runs(daemon.instance, "7d", made) == FailedRuns()
+    assert failed_runs(daemon.instance, made) == FailedRuns()
     daemon.forecast("latest")
     daemon.forecast("words")
-    assert failed_runs(daemon.instance, "7d", made) == FailedRuns(alone=2)
+    assert failed_runs(daemon.instance, made) == FailedRuns(alone=2)
     for elsewhere in ("unfit", "ledger"):
         daemon.forecast(elsewhere)
     daemon.forecast("latest", "30d", "30d")
-    assert failed_runs(daemon.instance, "7d", made) == FailedRuns(alone=2)
+    assert failed_runs(daemon.instance, made) == FailedRuns(alone=2)
     daemon.forecast("latest", "7d", "90d")
     daemon.forecast("latest", "15d", "90d")
-    assert failed_runs(daemon.instance, "7d", made) == FailedRuns(alone=2, shared=1)
+    assert failed_runs(daemon.instance, made) == FailedRuns(alone=2, shared=1)
     daemon.tick(state="dies")
-    assert failed_runs(daemon.instance, "7d", made) == FailedRuns(alone=2, shared=1, looks=1)
+    assert failed_runs(daemon.instance, made) == FailedRuns(alone=2, shared=1, watches=1)
 
 
 def test_a_forecast_that_was_killed_counts_and_one_that_was_canceled_does_not(daemon: Daemon) -> None:
@@ -245,7 +246,7 @@ def test_a_forecast_that_was_killed_counts_and_one_that_was_canceled_does_not(da
     )
     daemon.instance.report_run_failed(killed)
     daemon.instance.report_run_canceled(canceled)
-    assert failed_runs(daemon.instance, "7d", made) == FailedRuns(alone=1)
+    assert failed_runs(daemon.instance, made) == FailedRuns(alone=1)
 
 
 def test_a_forecast_that_a_person_typed_says_nothing_of_the_settings(daemon: Daemon) -> None:
@@ -254,7 +255,7 @@ def test_a_forecast_that_a_person_typed_says_nothing_of_the_settings(daemon: Dae
     tags = {"dagster/partition": "7d", "source": "command line"}
     run = daemon.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
     daemon.instance.report_run_failed(run)
-    assert failed_runs(daemon.instance, "7d", made) == FailedRuns()
+    assert failed_runs(daemon.instance, made) == FailedRuns()
 
 
 def test_a_deployment_that_was_ended_half_way_is_looked_at(daemon: Daemon) -> None:

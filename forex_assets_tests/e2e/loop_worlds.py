@@ -5,7 +5,8 @@ little, 270 are as wrong as no model should be, 180 is the plain walk.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Any
 
 import dagster as dg
@@ -14,9 +15,12 @@ import numpy as np
 from forex_assets.core.dagster.io_manager import WarehouseIO
 from forex_assets.core.fan import Fan
 from forex_assets.core.inference_config import InferenceConfig
+from forex_assets.core.session import Session
 from forex_assets.core.settings import load_settings
 from forex_assets.forecasts.baselines import origin_volatility, random_walk
 from forex_assets.forecasts.engine import EngineError, EngineTraits, Origin
+from forex_assets.forecasts.engines import Engines
+from forex_assets.forecasts.resources import ForecastEngines
 from forex_assets.platform import Platform, PlatformResource
 
 BROKEN: set[int] = set()
@@ -63,12 +67,29 @@ def all_prices() -> tuple[float, ...]:
     return tuple(Platform(load_settings(as_of="2025-12-31")).sample().usdclp["clp_per_usd"])
 
 
-class KnowingPlatform(Platform):
-    """A platform whose models are `KnowingEngine`s."""
+@dataclass(frozen=True)
+class KnowingEngines(Engines):
+    """Engines that are all `KnowingEngine`s."""
 
     def engine(self, found: Any) -> KnowingEngine:
         del found
         return KnowingEngine(all_prices())
+
+
+class KnowingForecastEngines(ForecastEngines):
+    """Hands assets `KnowingEngines`."""
+
+    def of(self, session: Session) -> Engines:
+        engines = super().of(session)
+        return KnowingEngines(engines.model, engines.device, engines.dtype)
+
+
+class KnowingPlatform(Platform):
+    """A platform whose models are `KnowingEngine`s."""
+
+    @cached_property
+    def engines(self) -> Engines:
+        return KnowingForecastEngines().of(self.session)
 
 
 class KnowingPlatformResource(PlatformResource):
@@ -81,7 +102,12 @@ class KnowingPlatformResource(PlatformResource):
 def resources() -> Mapping[str, Any]:
     """Overrides of both locations."""
     platform = KnowingPlatformResource()
-    return {"platform": platform, "io_manager": WarehouseIO(session=platform)}
+    return {
+        "platform": platform,
+        "session": platform,
+        "engines": KnowingForecastEngines(),
+        "io_manager": WarehouseIO(session=platform),
+    }
 
 
 def run(definitions: dg.Definitions, instance: dg.DagsterInstance, job: str, horizon: str, **tags: str) -> bool:

@@ -19,9 +19,8 @@ from forex_assets.core.config_store import ConfigStore
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.instance import prepare_instance
 from forex_assets.core.settings import load_settings
-from forex_assets.deployment.assets import deploy_on_approval
 from forex_assets.deployment.record import DeploymentRecord
-from forex_assets.deployment.watch_assets import watch_sensor
+from forex_assets.deployment.sensors import deploy_on_approval, watch_sensor
 from forex_assets.locations import forecasting, optimization
 from forex_assets.optimizer.sensors import optimize_on_trigger
 from forex_assets_tests.e2e.loop_worlds import BROKEN, KnowingPlatform, resources, run
@@ -79,7 +78,9 @@ class Loop:
     def tick(self, sensor: dg.SensorDefinition) -> list[str]:
         """One tick; what it asks for is run here. Run keys."""
         context = dg.build_sensor_context(
-            self.instance, definitions=self.optimizer, resources={"platform": resources()["platform"]}
+            self.instance,
+            definitions=self.optimizer,
+            resources={"platform": resources()["platform"], "session": resources()["platform"]},
         )
         asked = sensor.evaluate_tick(context).run_requests or []
         for request in asked:
@@ -157,7 +158,7 @@ def test_worse_outcomes_bring_the_settings_before_back(world: Path, environment:
 
     live = loop.platform.configs.fingerprint("7d")
     then = datetime(2025, 1, 3, 22, 0, tzinfo=UTC)
-    made = deployer_of(loop.platform).deploy(config, expected=live, reason="by hand", by="ana", now=then)
+    made = deployer_of(loop.platform.session).deploy(config, expected=live, reason="by hand", by="ana", now=then)
     assert made.state == "deployed"
     assert loop.watch(timedelta(days=1)) == [f"{made.id}/closing/288"]
     assert loop.state() == "passed"

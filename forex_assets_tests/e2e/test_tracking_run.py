@@ -149,7 +149,7 @@ def test_a_rollback_at_the_command_line_is_recorded_and_moves_the_aliases(worksp
     old = platform.configs.read("7d")
     new = old.model_copy(update={"context_length": 90})
     model, now = "usdclp-sample-7d", datetime.now(UTC)
-    deployer = deployer_of(platform)
+    deployer = deployer_of(platform.session)
     deployer.deploy(new, expected=old.fingerprint, reason="better", by="loop", now=now)
     assert sent(platform) == 1
     tracker = tracker_of(platform)

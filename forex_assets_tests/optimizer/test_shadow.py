@@ -268,7 +268,7 @@ def test_an_approved_trial_that_is_refused_does_not_stand_in_the_way_of_later_ch
     outcomes(platform, 0.8)
     found = run_validation(platform, ["7d"])["7d"]
     assert found.verdict == "approved"
-    deployer_of(platform).quarantine("7d", found.subject.challenger, "failed before", datetime.now(UTC))
-    made = deploy_validated(platform, "7d", found.table)
+    deployer_of(platform.session).quarantine("7d", found.subject.challenger, "failed before", datetime.now(UTC))
+    made = deploy_validated(platform.session, platform.engines, "7d", found.table)
     assert made.state == "refused"
     assert ShadowStore(platform.warehouse).read("7d") is None
