@@ -146,7 +146,7 @@ class Deployer:
             undone = self._to_take_back(records, current) if to is None else None
             name = to or (undone.backup if undone else None)
             if name is None:
-                return self._refused(draft, "no recorded deployment is left to roll back")
+                return self._refused(draft, "no deployment on record is left to roll back")
             try:
                 content, config = self.backups.read(horizon, name)
             except BackupError as error:
