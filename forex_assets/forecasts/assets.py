@@ -1,6 +1,7 @@
-"""Forecast assets: the inference settings as they stand, the latest fan of each horizon, and all fans ever issued."""
+"""Assets of forecasts: current inference settings, the latest fan of each horizon, the ledger of all fans."""
 
 import time
+from dataclasses import dataclass
 
 import dagster as dg
 import polars as pl
@@ -10,22 +11,32 @@ from forex_assets.core.code_version import code_version
 from forex_assets.core.config_store import ConfigError
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.conditions import FORECAST_FRESHNESS, on_new_inputs
-from forex_assets.core.dagster.keys import table_key
 from forex_assets.core.dagster.metadata import column_schema, frame_metadata
+from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.core.horizon import HORIZONS, target_of
 from forex_assets.core.inference_config import InferenceConfig
-from forex_assets.core.names import LEDGER_HEAD
 from forex_assets.core.plots import markdown_image
 from forex_assets.core.schemas import FORECAST_SCHEMA, LEDGER_SCHEMA
+from forex_assets.core.session import Session
 from forex_assets.forecasts.calibration import past_errors
 from forex_assets.forecasts.engine import Engine, EngineError
-from forex_assets.forecasts.forecast import make_forecast, usable
+from forex_assets.forecasts.engines import Engines
+from forex_assets.forecasts.forecast import make_forecast
 from forex_assets.forecasts.ledger_store import LedgerStore
 from forex_assets.forecasts.plots import fan_plot
 from forex_assets.forecasts.realized import join_realized
+from forex_assets.forecasts.resources import ForecastEngines
+from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.prices import USDCLP
-from forex_assets.market.quality import findings, marked_anew
-from forex_assets.platform import Platform, PlatformResource
+from forex_assets.market.quality import findings, marked_anew, usable
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A horizon's fan, and the reason for its model."""
+
+    fan: pl.DataFrame
+    model_reason: str
 
 
 @dg.observable_source_asset(
@@ -34,12 +45,12 @@ from forex_assets.platform import Platform, PlatformResource
     group_name="config",
     tags={"dagster/kind/json": ""},
     automation_condition=dg.AutomationCondition.on_cron("0 * * * *"),
-    description="`configs/chronos_<horizon>.json`: model, context, samples, temperature, representation, seed. Its "
-    "data version is the fingerprint of the settings: a changed file starts a forecast, a reformatted one does not.",
+    description="`configs/chronos_<horizon>.json`: model, context, samples, temperature, representation, seed. "
+    "Data version: the settings' fingerprint; changed settings start a forecast, a reformatted file does not.",
 )
-def inference(platform: PlatformResource) -> dg.DataVersionsByPartition:
-    """The fingerprint of each horizon's settings; one that cannot be read is no reason not to see the others change."""
-    configs = platform.platform().configs
+def inference(session: SessionResource) -> dg.DataVersionsByPartition:
+    """Returns each horizon's fingerprint; an unreadable file hides no change of the others."""
+    configs = session.session().configs
 
     def version(horizon: str) -> str:
         try:
@@ -62,104 +73,101 @@ def inference(platform: PlatformResource) -> dg.DataVersionsByPartition:
     metadata=column_schema(FORECAST_SCHEMA),
     automation_condition=on_new_inputs(),
     freshness_policy=FORECAST_FRESHNESS,
-    description="The latest fan of USD/CLP by session up to the horizon's target date: mean and nine quantiles, with "
-    "the model's own and the random walk's beside them. Made by the configured Chronos model, the embedded one or the "
-    "EWMA walk; bands are corrected by past errors of the same model and settings where there are enough.",
+    description="The latest USD/CLP fan (forecast range) by session up to the horizon's target date: mean and nine "
+    "quantiles, with the uncorrected model's and the no-change benchmark's. Made by the configured Chronos model, the "
+    "embedded one or the EWMA benchmark. Past errors of the same model and settings correct the bands.",
 )
 def latest(
-    context: dg.AssetExecutionContext, platform: PlatformResource, usdclp: pl.DataFrame, copper: pl.DataFrame
+    context: dg.AssetExecutionContext,
+    session: SessionResource,
+    engines: ForecastEngines,
+    usdclp: pl.DataFrame,
+    copper: pl.DataFrame,
 ) -> pl.DataFrame:
-    """One row a session and horizon; several horizons in one run share one model."""
-    ready = platform.platform()
-    is_known = pl.col("available_at") <= ready.now  # a table written later than the clock holds what must not be seen
+    """Returns one row a session and horizon; horizons of one run share a loaded model."""
+    run = session.session()
+    is_known = pl.col("available_at") <= run.now  # a table written after the clock's time holds future prices
     prices, features = marked_anew(usdclp.filter(is_known), USDCLP), copper.filter(is_known)
-    _refuse_unfit(ready, prices)
-    made, faults = dict[str, tuple[pl.DataFrame, str]](), list[str]()
+    _refuse_unfit(run, prices)
+    forecasts, faults = dict[str, Forecast](), list[str]()
     for horizon in context.partition_keys:
         try:
-            made[horizon] = _forecast(ready, horizon, prices, features)
+            forecasts[horizon] = _forecast(run, engines.of(run), horizon, prices, features)
         except (ConfigError, EngineError) as error:
             if len(context.partition_keys) == 1:
                 raise
             faults.append(f"{horizon}: {error}")
-    shown = {horizon: _shown(prices, table, why) for horizon, (table, why) in made.items()}
+    metadata = {horizon: _metadata(prices, forecast) for horizon, forecast in forecasts.items()}
     if faults:
-        _keep(context, ready, made, shown)
-        others = "; the other horizons were forecast" if made else ""
+        # The run fails, so Dagster stores nothing: the other horizons' fans are written and recorded here.
+        for horizon, forecast in forecasts.items():
+            run.tables_for(names.LATEST, forecast.fan).write(names.LATEST, forecast.fan, horizon)
+            event = dg.AssetMaterialization(keys.LATEST, partition=horizon, metadata=metadata[horizon])  # type: ignore[arg-type]
+            context.log_event(event)
+        others = "; the other horizons were forecast" if forecasts else ""
         raise dg.Failure("; ".join(faults) + others, allow_retries=False)
-    for horizon, metadata in shown.items():
-        context.add_asset_metadata(metadata, keys.LATEST, horizon)
-    return pl.concat([table for table, _ in made.values()])
+    for horizon, values in metadata.items():
+        context.add_asset_metadata(values, keys.LATEST, horizon)
+    return pl.concat([forecast.fan for forecast in forecasts.values()])
 
 
-def _keep(
-    context: dg.AssetExecutionContext,
-    ready: Platform,
-    made: dict[str, tuple[pl.DataFrame, str]],
-    shown: dict[str, dict[str, object]],
-) -> None:
-    """Fans of the horizons that have nothing wrong, kept and recorded although the run will fail for another's sake."""
-    key = table_key(keys.LATEST)
-    for horizon, (table, _) in made.items():
-        ready.warehouse_for(key, table).write(key, table, horizon)
-        context.log_event(dg.AssetMaterialization(keys.LATEST, partition=horizon, metadata=shown[horizon]))
-
-
-def _refuse_unfit(ready: Platform, prices: pl.DataFrame) -> None:
+def _refuse_unfit(session: Session, prices: pl.DataFrame) -> None:
     """Fails on prices that a blocking check refuses: Dagster's checks block within their own run only."""
-    judged = findings(prices, USDCLP, ready.calendar(USDCLP), ready.settings.as_of_date)
-    wrong = [f"{f.name}: {f.message}" for f in judged if f.severity == "block" and not f.passed]
-    if wrong:
+    results = findings(prices, USDCLP, calendar_of(USDCLP), session.today)
+    faults = [f"{f.name}: {f.message}" for f in results if f.severity == "block" and not f.passed]
+    if faults:
         raise dg.Failure(
-            f"USD/CLP is unfit to forecast from at {ready.now:%Y-%m-%d %H:%M} UTC: {'; '.join(wrong)}. "
+            f"USD/CLP is unfit to forecast from at {session.now:%Y-%m-%d %H:%M} UTC: {'; '.join(faults)}. "
             "Bring prices in with `forex-assets ingest`, at the same FOREX_AS_OF where one is set",
             metadata={names.UNFIT: True},
             allow_retries=False,
         )
 
 
-def _forecast(ready: Platform, horizon: str, prices: pl.DataFrame, features: pl.DataFrame) -> tuple[pl.DataFrame, str]:
-    """The forecast of one horizon, and why this model made it."""
-    found, config = ready.model_for(ready.configs.read(horizon))
-    engine = ready.engine(found)
-    rows = usable(prices)
-    target = target_of(horizon, ready.settings.as_of_date, rows["session"][-1], ready.calendar(USDCLP))
+def _forecast(
+    session: Session, engines: Engines, horizon: str, prices: pl.DataFrame, features: pl.DataFrame
+) -> Forecast:
+    """Forecasts one horizon."""
+    resolved, config = engines.resolve(session.configs.read(horizon))
+    engine = engines.engine(resolved)
+    last_session = usable(prices, USDCLP)["session"][-1]
+    target = target_of(horizon, session.today, last_session, calendar_of(USDCLP))
     calibration = None
     if config.is_calibrated:
-        errors = past_errors(own_errors(ready, engine, config, prices))
-        calibration = errors.calibration(ready.now, target.steps)
-    table = make_forecast(engine, config, target, prices, features, clock=time.perf_counter, calibration=calibration)
-    return table, found.why
+        errors = past_errors(matching_errors(session, engine, config, prices))
+        calibration = errors.calibration(session.now, target.steps)
+    fan = make_forecast(engine, config, target, prices, features, clock=time.perf_counter, calibration=calibration)
+    return Forecast(fan, resolved.why)
 
 
-def own_errors(ready: Platform, engine: Engine, config: InferenceConfig, prices: pl.DataFrame) -> pl.DataFrame:
-    """What came true of this engine's own forecasts with these settings and from this source: ledger, else backtest.
+def matching_errors(session: Session, engine: Engine, config: InferenceConfig, prices: pl.DataFrame) -> pl.DataFrame:
+    """Realized forecasts of the same engine, settings and price source: ledger, else backtest.
 
-    From the warehouse and not as inputs: a forecast never waits for a score, and the graph has no circle. The ledger's
-    part is joined here anew, so that two forecasts of one evening rest on the same errors.
+    Read from the warehouse, not taken as inputs: a forecast never waits for a score, and the graph stays free of
+    circles. The ledger is joined to prices here, so that two forecasts of one evening use the same errors.
     """
-    ledger = LedgerStore(ready.warehouse).read(config.horizon)
-    frames = [join_realized(ledger, prices, ready.now)]
-    backtest = ready.warehouse.read("/".join(keys.BACKTEST.path), config.horizon)
-    if backtest is not None:  # of two rows for one date and step the later one counts, which is the ledger's
+    ledger = LedgerStore(session.tables).read(config.horizon)
+    frames = [join_realized(ledger, prices, session.now)]
+    backtest = session.tables.read(names.BACKTEST, config.horizon)
+    if backtest is not None:  # of two rows for one date and step the later one counts: the ledger's
         frames.insert(0, backtest.select(frames[0].columns))
     return pl.concat(frames).filter(
         (pl.col("engine") == engine.name)
         & (pl.col("model") == engine.model)
         & (pl.col("config_fingerprint") == config.fingerprint)
-        & (pl.col("source") == " + ".join(sorted(usable(prices)["source"].unique())))
+        & (pl.col("source") == " + ".join(sorted(usable(prices, USDCLP)["source"].unique())))
         & ~pl.col("is_shadow")
     )
 
 
-def _shown(prices: pl.DataFrame, table: pl.DataFrame, why: str) -> dict[str, object]:
-    """What the UI shows of one horizon's fan."""
-    last = table.row(-1, named=True)
+def _metadata(prices: pl.DataFrame, forecast: Forecast) -> dict[str, object]:
+    """One horizon's fan for the UI, plot first."""
+    last = forecast.fan.row(-1, named=True)
     title = f"USD/CLP {last['horizon']}, issued {last['as_of']}"
     return frame_metadata(
-        table,
-        markdown_image(fan_plot(usable(prices).tail(120), table, title), title),
-        model=f"{last['model']} ({why})",
+        forecast.fan,
+        markdown_image(fan_plot(usable(prices, USDCLP).tail(120), forecast.fan, title), title),
+        model=f"{last['model']} ({forecast.model_reason})",
         calibration=f"bands corrected by {last['calibration_errors']} past errors at the target"
         if last["is_calibrated"]
         else "none: the model's own quantiles",
@@ -182,26 +190,26 @@ def _shown(prices: pl.DataFrame, table: pl.DataFrame, why: str) -> dict[str, obj
     owners=names.OWNERS,
     metadata=column_schema(LEDGER_SCHEMA),
     automation_condition=on_new_inputs(),
-    description="Every forecast ever issued: one file an entry, written once, each with the hash of the one before. "
-    "The same forecast again changes nothing; other inputs make a new version. `forex-assets ledger verify` walks it.",
+    description="Every forecast ever issued: one file an entry, written once, each with the hash of the entry before. "
+    "An equal forecast adds nothing; other inputs make a new version. `forex-assets ledger verify` checks the chain.",
 )
-def ledger(context: dg.AssetExecutionContext, platform: PlatformResource, latest: pl.DataFrame) -> None:
-    """Appends; the files are the ledger's own, so nothing is handed on."""
-    ready = platform.platform()
-    # By the rows' own source: what was generated never lands in the chain of real forecasts.
-    store = LedgerStore(ready.warehouse_for("/".join(keys.LEDGER.path), latest))
+def ledger(context: dg.AssetExecutionContext, session: SessionResource, latest: pl.DataFrame) -> None:
+    """Appends to the ledger's files; returns nothing."""
+    run = session.session()
+    # By the rows' source: a generated forecast never enters the chain of real ones.
+    store = LedgerStore(run.tables_for(names.LEDGER, latest))
     for horizon in context.partition_keys:
         rows = latest.filter(pl.col("horizon") == horizon)
-        # A day's grace for midnight; a fan older than that was made at another clock, whatever this run's says.
-        is_old = (ready.settings.as_of_date - rows["as_of"][0]).days > 1
-        is_replay = ready.settings.as_of is not None or is_old
-        entry = store.append(rows, issued_at=ready.now, code_version=code_version(), is_replay=is_replay)
-        shown = {
-            LEDGER_HEAD: entry.entry_hash,
+        # One day of grace for midnight; an older fan was made at another clock than this run's.
+        is_old = (run.today - rows["as_of"][0]).days > 1
+        is_replay = run.settings.as_of is not None or is_old
+        entry = store.append(rows, issued_at=run.now, code_version=code_version(), is_replay=is_replay)
+        metadata = {
+            names.LEDGER_HEAD: entry.entry_hash,
             names.LEDGER_ROOT: str(store.root),
             "sequence": entry.sequence,
             "version": entry.version,
             "is_new": entry.is_new,
             "is_replay": is_replay,
         }
-        context.add_asset_metadata(shown, keys.LEDGER, horizon)
+        context.add_asset_metadata(metadata, keys.LEDGER, horizon)

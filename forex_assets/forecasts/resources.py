@@ -12,7 +12,7 @@ from forex_assets.forecasts.engines import Engines, engines_of
 class ForecastEngines(dg.ConfigurableResource[Engines]):
     """Hands assets the engines that the session's settings ask for."""
 
-    model: str | None = Field(default=None, description="model over that of FOREX_MODEL: embedded, ewma, a hub id or a folder")
+    model: str | None = Field(default=None, description="overrides FOREX_MODEL: embedded, ewma, a hub id or a folder")
 
     def of(self, session: Session) -> Engines:
         """The engines of a run."""
