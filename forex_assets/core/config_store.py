@@ -9,7 +9,10 @@ from forex_assets.core.validated_file import json_fields, read_validated
 
 
 class ConfigError(Exception):
-    """Settings cannot be used; the message names the file, the field, its value and what is allowed."""
+    """Settings cannot be used.
+
+    The message names the file, the field, its value and what is allowed.
+    """
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Reads the monitoring policy, `configs/policy.yaml`. People write it, and git keeps its history."""
+"""Reads the monitoring policy, `configs/policy.yaml`, which people write."""
 
 from pathlib import Path
 
@@ -7,11 +7,14 @@ from forex_assets.core.validated_file import read_validated, yaml_fields
 
 
 class PolicyError(Exception):
-    """The policy cannot be used; the message names the file, the field, its value and what is allowed."""
+    """The policy cannot be used.
+
+    The message names the file, the field, its value and what is allowed.
+    """
 
 
 def read_policy(path: Path) -> Policy:
-    """Reads the policy; fields that the file leaves out have their documented values.
+    """Reads the policy; missing fields have their documented defaults.
 
     An empty file is refused: it is more often half a deployment than a decision for every default.
 

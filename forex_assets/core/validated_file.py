@@ -1,4 +1,4 @@
-"""Reads a settings file into a pydantic model and explains each fault in one line.
+"""Reads settings files into pydantic models; explains each fault.
 
 A field that stands twice is a fault: JSON and YAML would take its last value without a word.
 """
@@ -95,7 +95,7 @@ def yaml_fields(text: str) -> Any:
 
 
 def _refuse_repeats(node: Any, seen: set[int]) -> None:
-    """Refuses a field that stands twice, and a group that is used twice.
+    """Refuses repeated fields and repeated groups.
 
     Args:
         node: of the composed document, None where it is empty.

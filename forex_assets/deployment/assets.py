@@ -1,4 +1,4 @@
-"""Assets of the room: deployments and their watch. A refusal ends in SUCCESS."""
+"""Assets for deployments and their watch. A refusal ends in SUCCESS."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -112,7 +112,7 @@ def deployment_watch(
 
 
 def _watch_values(observation: WatchObservation | None) -> dict[str, Any]:
-    """Metadata of an observation; of a horizon without a deployment where it is None."""
+    """Metadata of an observation; None stands for no deployment."""
     if observation is None:
         return {
             names.STATE: NOTHING,
@@ -168,7 +168,7 @@ def _is_unattended_forecast(run: dg.DagsterRun) -> bool:
 
 
 def _partitions_of(run: dg.DagsterRun) -> tuple[str, ...]:
-    """Horizons of a run's partition or partition range; empty where it has neither."""
+    """Horizons of a run's partition or partition range; may be empty."""
     first = run.tags.get("dagster/asset_partition_range_start", run.tags.get(PARTITION_TAG))
     last = run.tags.get("dagster/asset_partition_range_end", first)
     if first not in HORIZONS or last not in HORIZONS:
@@ -177,7 +177,7 @@ def _partitions_of(run: dg.DagsterRun) -> tuple[str, ...]:
 
 
 def _is_fault_of_settings(instance: dg.DagsterInstance, run_id: str) -> bool:
-    """Whether a forecast run was killed, or its forecast failed on fit prices.
+    """Whether a run was killed, or its forecast failed on fit prices.
 
     Unfit prices, a locked ledger or a failed score are no reason to change settings.
     """

@@ -1,7 +1,7 @@
-"""Backups of replaced settings in `configs/backups`: the bytes of the file, and their SHA-256 in a file beside it.
+"""Backups of replaced settings in `configs/backups`, with checksums.
 
-The checksum is written first, so that a backup that is there is whole. It is no JSON record: what comes back is the
-replaced file, byte for byte.
+The SHA-256 has a file of its own and is written first, so that a backup that is there is whole. Backups are no JSON
+records: what comes back is the replaced file, byte for byte.
 """
 
 import hashlib

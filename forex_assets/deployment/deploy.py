@@ -20,7 +20,10 @@ def deployer_of(session: Session) -> Deployer:
 
 
 def real_now() -> datetime:
-    """Real time, UTC: a clock set by hand does not say when a file was replaced."""
+    """Real time, UTC.
+
+    A clock set by hand (FOREX_AS_OF) does not say when a file was replaced.
+    """
     return datetime.now(UTC)
 
 

@@ -1,4 +1,4 @@
-"""Deploys settings and rolls them back, one deployer at a time, by the rules of the policy."""
+"""Deploys settings and rolls them back, by the policy's rules."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence

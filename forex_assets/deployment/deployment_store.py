@@ -1,4 +1,4 @@
-"""Stores records of deployments, the journal of one under way, and quarantined settings, as JSON files."""
+"""Stores deployment records, journals and quarantined settings as JSON files."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,7 +39,10 @@ class Quarantined(BaseModel):
 
 
 class Quarantine(BaseModel):
-    """Quarantined settings of a horizon. Files from before the record store hold the bare list."""
+    """Quarantined settings of a horizon.
+
+    Files from before the record store hold the bare list.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -122,7 +125,10 @@ def _journal_key(horizon: str) -> str:
 
 
 def new_id(at: datetime, previous: str | None = None) -> str:
-    """Name of a record: sorts by time, and after `previous` even if the clock went back."""
+    """Record id that sorts by time.
+
+    It sorts after `previous` even if the clock was set back in between.
+    """
     moment = at.astimezone(UTC)
     if previous is not None:
         last = datetime.strptime(previous.partition("-")[0], STAMP).replace(tzinfo=UTC)

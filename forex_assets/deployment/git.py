@@ -1,7 +1,8 @@
-"""Committing one file to the repository that it lies in, and nothing else: no hook, no staged change, no other file.
+"""Commits one file to its git repository, and nothing else.
 
-By git's own plumbing on an index of its own, so that what somebody has staged stays staged and uncommitted. Whatever is
-in the way (no git, no repository, a detached head, a merge under way, a locked index) is told and never forced.
+No hook runs; no staged change and no other file is committed. Git's plumbing works on a temporary index, so that
+changes a person has staged stay staged. Obstacles (no git, no repository, a detached head, a merge under way, a locked
+index) are reported and never forced.
 """
 
 import os
@@ -14,12 +15,12 @@ from typing import Final
 from forex_assets.deployment.record import GitState
 
 TIMEOUT_S: Final = 20.0
-"""For one call of git; a network file system that hangs must not hold a deployment."""
+"""Timeout of one git call, in seconds: a hanging network file system must not hold a deployment."""
 
 NAME, EMAIL = "forex-assets", "forex-assets@localhost"
 
 BUSY: Final = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "BISECT_LOG", "rebase-merge", "rebase-apply")
-"""Files of a git folder that say that somebody is in the middle of something."""
+"""Files of a git folder that exist during a merge, rebase, cherry-pick, revert or bisect."""
 
 
 class GitError(Exception):
@@ -28,10 +29,10 @@ class GitError(Exception):
 
 @dataclass(frozen=True)
 class Commit:
-    """What became of a commit.
+    """Result of a commit.
 
     Attributes:
-        state: `committed`, `pending` (worth another try), `no repository`, or `off`.
+        state: `committed`, `pending` (to be retried), `no repository`, or `off`.
         words: its hash, or why there is none.
     """
 
@@ -40,14 +41,7 @@ class Commit:
 
 
 def commit_file(path: Path, message: str) -> Commit:
-    """Commit a file as it lies there on the branch that is checked out, that path alone.
-
-    A file that the branch holds already is as good as committed.
-
-    Args:
-        path: of the file.
-        message: of the commit.
-    """
+    """Commits one file to the current branch; unchanged counts as committed."""
     try:
         top = Path(_git(path.parent, "rev-parse", "--show-toplevel"))
     except FileNotFoundError:
@@ -62,10 +56,10 @@ def commit_file(path: Path, message: str) -> Commit:
 
 
 def _commit(top: Path, name: str, message: str) -> Commit:
-    """The commit itself.
+    """Commits a file, by its path under the repository's `top`.
 
     Raises:
-        GitError: git could not.
+        GitError: git failed.
     """
     if _answers(top, "check-ignore", "-q", "--", name):
         return Commit("off", f"{name} is ignored by git")
@@ -77,7 +71,7 @@ def _commit(top: Path, name: str, message: str) -> Commit:
     before = _blob_of(top, head, name)
     if blob != before:
         head = _write_commit(top, branch, head, name, blob, message)
-    else:  # committed by a process that was killed before the index was told; others may have committed since
+    else:  # committed by a process that was killed before it updated the index; others may have committed since
         head = _git(top, "log", "-1", "--format=%H", "--", name) or head
         before = _blob_of(top, f"{head}^", name)
     _agree(top, name, blob, before)
@@ -85,26 +79,30 @@ def _commit(top: Path, name: str, message: str) -> Commit:
 
 
 def _in_the_way(top: Path) -> str:
-    """Why a commit has to wait; empty where nothing is in the way."""
+    """Why a commit has to wait; empty where it need not."""
     folder = Path(_git(top, "rev-parse", "--absolute-git-dir"))
     for name in BUSY:
         if (folder / name).exists():
-            return f"{name} in {folder}: somebody is in the middle of something; the commit waits for its end"
+            return f"{name} in {folder}: a merge, rebase or the like is under way; the commit waits for its end"
     if (folder / "index.lock").exists():
-        return f"{folder / 'index.lock'}: another git process is at work, or was killed; the commit waits"
+        return f"{folder / 'index.lock'}: another git process is running, or was killed; the commit waits"
     if not _answers(top, "symbolic-ref", "-q", "HEAD"):
-        return "HEAD is detached; check a branch out, and the commit follows"
+        return "HEAD is detached; check out a branch, and the commit follows"
     return ""
 
 
 def _write_commit(top: Path, branch: str, head: str, name: str, blob: str, message: str) -> str:
-    """Put a commit with one file changed on top of the branch, if that is still where it was; its hash."""
+    """Commits one changed file on top of the branch; its hash.
+
+    Raises:
+        GitError: the branch has moved meanwhile.
+    """
     with TemporaryDirectory(prefix="forex-assets-index-") as folder:
-        own = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+        index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
         if head:
-            _git(top, "read-tree", head, env=own)
-        _git(top, "update-index", "--add", "--cacheinfo", f"100644,{blob},{name}", env=own)
-        tree = _git(top, "write-tree", env=own)
+            _git(top, "read-tree", head, env=index)
+        _git(top, "update-index", "--add", "--cacheinfo", f"100644,{blob},{name}", env=index)
+        tree = _git(top, "write-tree", env=index)
     parents = ["-p", head] if head else []
     commit = _git(top, "commit-tree", tree, *parents, "-m", message)
     _git(top, "update-ref", "-m", f"commit: {message}", branch, commit, head or "0" * 40)
@@ -112,7 +110,7 @@ def _write_commit(top: Path, branch: str, head: str, name: str, blob: str, messa
 
 
 def _agree(top: Path, name: str, blob: str, before: str) -> None:
-    """Let the index hold what was committed, unless somebody has staged something else of this very file."""
+    """Updates the index, unless another version of the file is staged."""
     entry = _git(top, "ls-files", "-s", "--", name).split()
     staged = entry[1] if len(entry) > 1 else ""
     if staged in ("", before) and staged != blob:
@@ -120,44 +118,44 @@ def _agree(top: Path, name: str, blob: str, before: str) -> None:
 
 
 def _blob_of(top: Path, commit: str, name: str) -> str:
-    """Hash of a file's content in a commit; empty where it has none."""
+    """Hash of a file's content in a commit; may be empty."""
     if not commit or not _answers(top, "rev-parse", "-q", "--verify", f"{commit}:{name}"):
         return ""
     return _git(top, "rev-parse", f"{commit}:{name}")
 
 
 def _answers(folder: Path, *words: str) -> bool:
-    """Whether a question to git is answered with yes."""
+    """Whether a git command succeeds."""
     return _run(folder, *words).returncode == 0
 
 
 def _git(folder: Path, *words: str, env: dict[str, str] | None = None) -> str:
-    """What git says.
+    """Output of a git command.
 
     Raises:
         GitError: it failed or took too long.
-        FileNotFoundError: it is not installed.
+        FileNotFoundError: git is not installed.
     """
     done = _run(folder, *words, env=env)
     if done.returncode != 0:
-        said = done.stderr.strip().splitlines() or [f"git {words[0]} ended with {done.returncode}"]
-        raise GitError(said[-1].removeprefix("fatal: "))
+        lines = done.stderr.strip().splitlines() or [f"git {words[0]} ended with {done.returncode}"]
+        raise GitError(lines[-1].removeprefix("fatal: "))
     return done.stdout.strip()
 
 
 def _run(folder: Path, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """One call: no hooks, no prompts, no names of ours or of a surrounding git."""
+    """Runs git without hooks, prompts, and settings of a surrounding git."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     who = {f"GIT_{role}_{part}": value for role in ("AUTHOR", "COMMITTER") for part, value in
            (("NAME", NAME), ("EMAIL", EMAIL))}  # fmt: skip
-    told = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+    fixed = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
     try:
         return subprocess.run(
             ["git", "-c", "core.hooksPath=/dev/null", "-C", str(folder), *words],
             capture_output=True,
             text=True,
             timeout=TIMEOUT_S,
-            env=clean | who | told | (env or {}),
+            env=clean | who | fixed | (env or {}),
             check=False,
             stdin=subprocess.DEVNULL,
         )

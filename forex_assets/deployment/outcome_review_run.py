@@ -1,4 +1,4 @@
-"""Collects the outcomes of new settings and of those before, on the dates of issued forecasts."""
+"""Collects the outcomes of new and earlier settings for their review."""
 
 import polars as pl
 
@@ -15,13 +15,13 @@ from forex_assets.platform import platform_of_session
 
 
 def outcome_of(session: Session, engines: Engines, record: DeploymentRecord) -> Outcome:
-    """Compares both settings on the dates on which the new ones issued forecasts."""
+    """Compares both settings on the dates of the new ones' forecasts."""
     before, policy = settings_before(session, record), session.policy.deployment
     if before is None:
         return Outcome("proven", "there were no settings before to compare with")
     if why := deployer_of(session).is_quarantined(record.horizon, before.fingerprint):
         return Outcome("proven", f"the settings before are in quarantine, so there is no version to go back to: {why}")
-    model, used = engines.resolve(session.configs.read(record.horizon))
+    current, used = engines.resolve(session.configs.read(record.horizon))
     ledger = LedgerStore(session.tables).read(record.horizon)
     issued = ledger.filter(
         pl.col("config_fingerprint") == used.fingerprint,
@@ -34,8 +34,8 @@ def outcome_of(session: Session, engines: Engines, record: DeploymentRecord) -> 
         return Outcome("waiting", f"{len(days)} forecasts since the deployment; judged after {needed} outcomes")
     new, old = (
         trial_rows(
-            platform_of_session(session), engines.engine(found), {record.horizon: [config]}, {record.horizon: days}
+            platform_of_session(session), engines.engine(model), {record.horizon: [config]}, {record.horizon: days}
         )[record.horizon]
-        for found, config in ((model, used), engines.resolve(before))
+        for model, config in ((current, used), engines.resolve(before))
     )
     return review_outcomes(new, old, policy)

@@ -1,4 +1,4 @@
-"""Decides how an interrupted deployment ends, which version a rollback restores, which backups stay."""
+"""Rules of recovery, rollback and retention of backups."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ AUTOMATIC: Final = (WATCH, OUTCOME_REVIEW)
 
 @dataclass(frozen=True)
 class Backup:
-    """A replaced config: name of its file, horizon, and time of the replacement (UTC)."""
+    """A replaced config: file name, horizon, time of replacement (UTC)."""
 
     name: str
     horizon: str
@@ -79,7 +79,7 @@ def automatic_today(records: Iterable[DeploymentRecord], now: datetime) -> int:
 
 
 def expired_backups(backups: Sequence[Backup], policy: DeploymentPolicy, now: datetime) -> list[Backup]:
-    """Config backups past the policy's age limit, except the newest of each horizon."""
+    """Config backups past the age limit, except each horizon's newest."""
     horizons = sorted({backup.horizon for backup in backups})
     groups = ([backup for backup in backups if backup.horizon == horizon] for horizon in horizons)
     return [

@@ -1,4 +1,4 @@
-"""Probes new settings with a forecast beside that of the settings before. No forecast is kept."""
+"""Probes new settings with a forecast, which is not kept."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -61,7 +61,7 @@ def probe(session: Session, engines: Engines, record: DeploymentRecord) -> Probe
 
 
 def settings_before(session: Session, record: DeploymentRecord) -> InferenceConfig | None:
-    """The settings that a deployment replaced; None where it replaced none, or their backup is damaged."""
+    """The settings that a deployment replaced; None without a usable backup."""
     if record.backup is None:
         return None
     try:
@@ -71,7 +71,7 @@ def settings_before(session: Session, record: DeploymentRecord) -> InferenceConf
 
 
 def _origin(session: Session, horizon: str) -> Origin:
-    """Stored prices known at the clock, and the sessions up to the horizon's target.
+    """Stored prices known at the clock, and sessions to the target.
 
     Raises:
         EngineError: no prices are stored.
@@ -85,13 +85,13 @@ def _origin(session: Session, horizon: str) -> Origin:
 
 
 def _fan(engines: Engines, config: InferenceConfig, origin: Origin) -> Fan:
-    """The model's forecast before calibration and without copper: only the settings are probed."""
+    """The model's forecast before calibration and without copper."""
     model, used = engines.resolve(config)
     return engines.engine(model).forecast([origin], used.model_copy(update={"uses_copper": False}))[0]
 
 
 def _champion_fan(session: Session, engines: Engines, record: DeploymentRecord, origin: Origin) -> Fan | None:
-    """Forecast by the settings before; None where there are none, or they cannot forecast."""
+    """Forecast by the settings before; None where they cannot forecast."""
     config = settings_before(session, record)
     if config is None:
         return None
@@ -102,7 +102,7 @@ def _champion_fan(session: Session, engines: Engines, record: DeploymentRecord, 
 
 
 def _all_fail(session: Session, engines: Engines, current: InferenceConfig, origin: Origin) -> bool:
-    """Whether every earlier version fails too, as when the weights' disk is missing."""
+    """Whether earlier versions fail too, as without the weights' disk."""
     backups, tried = ConfigBackups(session.settings.configs), {current.fingerprint}
     for backup in backups.all(current.horizon):
         try:

@@ -1,4 +1,4 @@
-"""Record of a deployment or rollback: settings before and after, who, why, and how it ended."""
+"""The record of a deployment or rollback, and its table."""
 
 from collections.abc import Iterable
 from datetime import datetime

@@ -1,5 +1,6 @@
-"""Replaces current settings so that a forecaster reads the old or the new ones, whole, whenever the process dies.
+"""Replaces current settings in steps that survive a crash.
 
+A forecaster reads the old or the new settings, whole, whenever the process dies:
 Journal → backup → draft, read with the forecaster's own reader → replace → commit to git → record → remove the journal.
 The next start finishes or undoes a journal that it finds, judging by the current settings.
 """
@@ -25,7 +26,7 @@ STEPS: Final = ("locked", "checked", "journalled", "backed up", "replaced", "com
 
 @dataclass(frozen=True)
 class Replacement:
-    """Steps that replace a config file and survive a crash. The caller holds the deployers' lock.
+    """Steps that replace a config file; the caller holds the lock.
 
     Attributes:
         configs: current settings.
@@ -82,7 +83,7 @@ class Replacement:
                 return self._failed(wanted, f"interrupted; {current or 'nothing'} is current, written by others")
 
     def retry_commits(self) -> list[DeploymentRecord]:
-        """Commits current settings whose commit is pending; older ones are part of that."""
+        """Retries pending commits of current settings; their records."""
         retried = []
         for horizon in HORIZONS if self.commit_file else ():
             newest = self.store.latest(horizon)
@@ -94,7 +95,7 @@ class Replacement:
         return retried
 
     def kept(self, record: DeploymentRecord) -> DeploymentRecord:
-        """Keeps a record; where it cannot be written, returns it with the reason."""
+        """Keeps a record, or returns it with the reason why not."""
         try:
             self.store.add(record)
         except WarehouseError as error:  # the disk that failed the deployment fails its record too
@@ -145,7 +146,7 @@ class Replacement:
         return record.model_copy(update={"git": commit.state, "git_words": commit.words})
 
     def _failed(self, wanted: DeploymentRecord, why: str) -> DeploymentRecord:
-        """Records that the earlier settings stay, where that can be written, and closes the journal."""
+        """Records that the earlier settings stay, and closes the journal."""
         record = self.kept(wanted.model_copy(update={"state": "failed", "watch_until": None, "reason": why}))
         self.store.end(wanted.horizon)
         return record

@@ -1,4 +1,4 @@
-"""Sensors that launch deployments of approved settings, and observations while they are due."""
+"""Sensors that launch deployments, and observations while they are due."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -113,7 +113,7 @@ def watch_sensor(clock: Callable[[], datetime] = real_now) -> dg.SensorDefinitio
         "the watch, and one a day until outcomes decide.",
     )
     def watch_deployments(context: dg.SensorEvaluationContext, session: SessionResource) -> dg.SensorResult:
-        """Reads the deployment records, so that deployments typed by hand are watched too."""
+        """Reads the store, so that deployments typed by hand are watched too."""
         view, now = session.session(), clock()
         requests, words = list[dg.RunRequest](), list[str]()
         for horizon in HORIZONS:
@@ -158,7 +158,7 @@ def _observation_to_launch(
 
 
 def _last_state(instance: dg.DagsterInstance, record: DeploymentRecord) -> str | None:
-    """State after the last observation of a deployment; None where there is none."""
+    """State after the last observation of a deployment, if any."""
     last = next(records(instance, keys.DEPLOYMENT_WATCH, record.horizon, page=1), None)
     if last is None or last.metadata.get(names.DEPLOYMENT_ID) != record.id:
         return None

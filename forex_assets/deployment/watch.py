@@ -1,4 +1,4 @@
-"""Rules of the watch: faults of a probe's forecast, failures that count, the next observation."""
+"""Rules of the watch: faults, failures that count, observations due."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -99,7 +99,7 @@ class FailedRuns:
     watches: int = 0
 
     def against(self, is_ok: bool | None) -> int:
-        """Failures that count against the settings; shared ones only while the probe fails too."""
+        """Failures that count: shared ones only while the probe fails too."""
         return self.alone + self.watches + (self.shared if is_ok is False else 0)
 
 

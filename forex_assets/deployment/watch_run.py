@@ -192,7 +192,7 @@ def _roll_back(
 def _review(
     session: Session, engines: Engines, record: DeploymentRecord, past: pl.DataFrame, now: datetime
 ) -> WatchObservation:
-    """An observation after the watch: a review of outcomes, once there are enough."""
+    """Reviews outcomes after the watch, once there are enough."""
     current = deployer_of(session).current(record.horizon)
     rollback = None
     if current not in (None, record.to_fingerprint):

@@ -1,4 +1,4 @@
-"""Stores searches that people asked for: one JSON file a request, read by the next decision.
+"""Stores people's requests for a search, one JSON file each.
 
 A request is open until a decision that answers it is on record, so that a killed decision loses no request and none is
 answered twice. The caller knows which requests are answered.
@@ -83,8 +83,8 @@ class RequestStore:
         records = self._records(horizon)
         for name in set(records.keys()).intersection(answered):
             records.remove(name)
-        found = records.listing()
-        return Open(found.records[::-1], found.faults[::-1])
+        listing = records.listing()
+        return Open(listing.records[::-1], listing.faults[::-1])
 
     def remove(self, horizon: str, name: str) -> None:
         """Removes a request; a missing one is no error.

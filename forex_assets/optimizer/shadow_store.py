@@ -1,4 +1,4 @@
-"""Stores challengers that forecast in shadow of the champion: one JSON file a horizon."""
+"""Stores shadow tests of challengers, one JSON file a horizon."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta

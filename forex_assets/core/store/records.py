@@ -1,4 +1,4 @@
-"""Stores records as JSON files, one file for each key, validated by a pydantic model.
+"""Stores pydantic models as JSON files, one for each key.
 
 `Records` turns models into bytes and back; `Files` is the port that keeps the bytes, and `Folder` its disk. Writes are
 atomic, and `update` retries until nobody else has written between its read and its write.
@@ -41,13 +41,17 @@ class Files(Protocol):
         """Replaces the content of a name atomically."""
 
     def swap(self, name: str, before: bytes | None, after: bytes) -> bool:
-        """Writes `after` where the content still is `before` (None: no content); False where it is not."""
+        """Writes `after` only where the content is `before` (None: no content).
+
+        Returns:
+            Whether it was written.
+        """
 
     def remove(self, name: str) -> None:
         """Removes a name; a missing one is no error."""
 
     def place(self, name: str) -> str:
-        """Where a name lies, for messages."""
+        """Place of a name, for messages."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class Folder:
             ) from error
 
     def swap(self, name: str, before: bytes | None, after: bytes) -> bool:
-        """Compares and writes under a lock that all processes of this machine share."""
+        """Compares and writes under a lock of all processes."""
         with Warehouse(self.root).lock("records"):
             if self.read(name) != before:
                 return False
@@ -118,7 +122,9 @@ class Listing(Generic[Model]):
 
 @dataclass(frozen=True)
 class Records(Generic[Model]):
-    """Records of one kind by key. Keys that begin with a time sort by it.
+    """Records of one kind by key.
+
+    Keys that begin with a time sort by it.
 
     Attributes:
         files: where the records lie.
@@ -154,7 +160,7 @@ class Records(Generic[Model]):
         return [record for record in map(self.get, self.keys()) if record is not None]
 
     def listing(self, keys: Callable[[str], bool] = lambda key: True) -> Listing[Model]:
-        """Every usable record, and a line for each file that cannot be used.
+        """Usable records, and a line for each unusable file.
 
         Args:
             keys: which keys are read.
@@ -162,13 +168,13 @@ class Records(Generic[Model]):
         Raises:
             WarehouseError: a file cannot be read at all.
         """
-        found, faults = list[Model](), list[str]()
+        records, faults = list[Model](), list[str]()
         for key, content in self._contents(keys):
             try:
-                found.append(self._parse(key, content))
+                records.append(self._parse(key, content))
             except WarehouseError as error:
                 faults.append(str(error))
-        return Listing(tuple(found), tuple(faults))
+        return Listing(tuple(records), tuple(faults))
 
     def put(self, key: str, record: Model) -> None:
         """Writes a record over the one of its key.
@@ -215,7 +221,7 @@ class Records(Generic[Model]):
         self.files.remove(_name(key))
 
     def _contents(self, keys: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-        """Contents by key, newest first, without those removed since the names were listed."""
+        """Contents by key, newest first, without those removed meanwhile."""
         for key in filter(keys, self.keys()):
             content = self.files.read(f"{key}.json")
             if content is not None:
