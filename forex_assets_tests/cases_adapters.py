@@ -1,5 +1,6 @@
 """Sensors as earlier programs call them, and a package under its earlier name; see `cases_aliases.json`."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
@@ -9,7 +10,8 @@ from forex_assets.forecasts.resources import ForecastEngines
 from forex_assets.market import sensors as market_sensors
 from forex_assets.market.resources import MarketSources
 from forex_assets.operations.alerts import sensors as alert_sensors
-from forex_assets.operations.backup import archive as backup_archive
+from forex_assets.operations.backup import archive
+from forex_assets.operations.backup.restore import restore
 from forex_assets.optimizer import sensors as optimizer_sensors
 
 __all__ = ["backup_archive", "gather_alerts", "optimize_on_trigger", "warn_on_price_fallback"]
@@ -27,6 +29,7 @@ class SensorAdapter:
         return self._sensor(dg.build_sensor_context(context.instance, cursor=context.cursor, resources=wanted))
 
 
+backup_archive = SimpleNamespace(**{**vars(archive), "restore": restore})
 gather_alerts = SensorAdapter(alert_sensors.gather_alerts)
 optimize_on_trigger = SensorAdapter(optimizer_sensors.optimize_on_trigger)
 warn_on_price_fallback = SensorAdapter(market_sensors.warn_on_price_fallback)

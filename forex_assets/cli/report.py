@@ -19,7 +19,7 @@ def report(
     from forex_assets.report.daily import write_report
 
     with err.status("drawing …"):
-        path = write_report(platform)
+        path = write_report(platform.session)
     if as_json:
         print_json({"file": str(path), "language": platform.settings.lang})
     else:

@@ -1,4 +1,4 @@
-"""The page that people read in the evening. It reads what stands and is never in any forecast's way."""
+"""The daily report as an asset, with its job and schedule."""
 
 from urllib.parse import quote
 
@@ -7,11 +7,11 @@ import dagster as dg
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.metadata import check_metadata
-from forex_assets.platform import PlatformResource
+from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.report.daily import write_report
 
 REPORT_CRONS = ["45 20 * * 1-5", "0 23 * * 1-5"]
-"""After the decisions, and once more after their second chance."""
+"""After the decisions, and after their retry."""
 
 
 @dg.asset(
@@ -20,21 +20,21 @@ REPORT_CRONS = ["45 20 * * 1-5", "0 23 * * 1-5"]
     group_name="report",
     kinds={"html"},
     owners=names.OWNERS,
-    description="One self-contained page: the four fans in words, the record against the random walk, copper, drift, "
-    "trigger, what the loop did and why, how fresh the data are. English or Spanish by FOREX_LANG.",
+    description="One self-contained page: forecast bands, accuracy against the no-change benchmark, copper, drift, "
+    "trigger, the loop's last actions, age of the data. English or Spanish by FOREX_LANG.",
 )
-def daily(context: dg.AssetExecutionContext, platform: PlatformResource) -> None:
+def daily(context: dg.AssetExecutionContext, session: SessionResource) -> None:
     """Writes `report/daily.html`."""
-    ready = platform.platform()
-    path = write_report(ready)
-    shown = check_metadata({"language": ready.settings.lang, "bytes": path.stat().st_size})
-    context.add_output_metadata({**shown, "file": dg.MetadataValue.url(f"file://{quote(str(path))}")})
+    run_session = session.session()
+    path = write_report(run_session)
+    metadata = check_metadata({"language": run_session.settings.lang, "bytes": path.stat().st_size})
+    context.add_output_metadata({**metadata, "file": dg.MetadataValue.url(f"file://{quote(str(path))}")})
 
 
 report_daily = dg.define_asset_job(
     names.REPORT_JOB,
     selection=dg.AssetSelection.assets(keys.DAILY_REPORT),
-    description="The page that people read.",
+    description="Writes the daily report.",
 )
 
 report_on_weekdays = dg.ScheduleDefinition(

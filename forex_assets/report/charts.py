@@ -1,4 +1,4 @@
-"""The report's charts as fragments of HTML by plotly: readable on a phone and in print, light and dark by style."""
+"""Draws the report's charts as HTML fragments with plotly."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 HISTORY: Final = (20, 60)
-"""Sessions shown before a fan, at least and at most: twice its steps between them, so that a week can be told apart."""
+"""Fewest and most past sessions in a fan chart; twice the fan's steps in between."""
 COPPER_SESSIONS: Final = 252
+"""Trading days in the copper chart."""
 
 PRICE, MEDIAN, WALK, COPPER_BROWN = "#64748b", "#2563eb", "#f59e0b", "#b45309"
 FAN_LEGEND: Final = (
@@ -24,31 +25,30 @@ FAN_LEGEND: Final = (
     ("band_95", "rgba(59,130,246,.18)"),
 )
 COPPER_LEGEND: Final = (("copper_price", COPPER_BROWN), ("copper_sma_20", MEDIAN), ("copper_sma_50", PRICE))
-"""Key of the text, and colour as it is seen."""
+"""Text key and visible colour of each mark."""
 
 BANDS: Final = (
     ("q025", "q975", "95", "rgba(59,130,246,.18)"),
     ("q10", "q90", "80", "rgba(59,130,246,.28)"),
     ("q25", "q75", "50", "rgba(59,130,246,.42)"),
 )
-"""Lower and upper column, share in words, fill; one upon the other they darken towards the middle."""
+"""Lower and upper column, percentage, fill. Stacked, they darken towards the middle."""
 
 
 def library() -> str:
-    """Plotly's script, whole: the page asks for nothing outside."""
+    """Plotly's whole script, so that the page needs no network."""
     from plotly.offline import get_plotlyjs
 
     return str(get_plotlyjs())
 
 
 def fan_chart(prices: pl.DataFrame, fan: pl.DataFrame, say: Say, name: str) -> str:
-    """A fan after its history, with the random walk's 95 % band as dashes.
+    """Draws a fan after its history, with the no-change benchmark's 95 % band.
 
     Args:
         prices: usable rows of `market/usdclp`, oldest first.
         fan: `FORECAST_SCHEMA`, one horizon.
-        say: texts.
-        name: of the page's element.
+        name: id of the HTML element.
     """
     import plotly.graph_objects as go
 
@@ -79,21 +79,19 @@ def fan_chart(prices: pl.DataFrame, fan: pl.DataFrame, say: Say, name: str) -> s
 
 
 def copper_chart(prices: pl.DataFrame, features: pl.DataFrame, say: Say, name: str) -> str:
-    """A year of copper with its two averages.
+    """Draws a year of copper with its two averages.
 
     Args:
         prices: `market/copper_hgf_usd_lb`, oldest first.
-        features: `features/copper`.
-        say: texts.
-        name: of the page's element.
+        name: id of the HTML element.
     """
     import plotly.graph_objects as go
 
-    shown = prices.filter(pl.col(COPPER.value).is_not_null() & ~pl.col("is_quarantined")).tail(COPPER_SESSIONS)
+    usable = prices.filter(pl.col(COPPER.value).is_not_null() & ~pl.col("is_quarantined")).tail(COPPER_SESSIONS)
     figure = go.Figure()
     figure.add_scatter(
-        x=shown["session"].to_list(),
-        y=shown[COPPER.value].to_list(),
+        x=usable["session"].to_list(),
+        y=usable[COPPER.value].to_list(),
         mode="lines",
         line={"color": COPPER_BROWN, "width": 1.6},
         name=say("copper_price"),
@@ -107,14 +105,14 @@ def copper_chart(prices: pl.DataFrame, features: pl.DataFrame, say: Say, name: s
 
 
 def _fragment(figure: "Figure", name: str, unit: str) -> str:
-    """The figure as an element of the page, without colours of paper and ink: those are the page's own."""
+    """The figure as an HTML element; background and text colours come from the page."""
     axis: dict[str, Any] = {"showgrid": True, "zeroline": False, "automargin": True}
     figure.update_layout(
         height=320,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        showlegend=False,  # on a phone it would take half the height: the page has one of its own
+        showlegend=False,  # on a phone it would take half the height; the page has a legend
         hovermode="x unified",
         xaxis=axis,
         yaxis=axis | {"title": {"text": unit}, "tickformat": ",.2f" if unit == "USD/lb" else ",.0f"},

@@ -1,4 +1,4 @@
-"""The daily report as one HTML file that needs nothing else: charts, tables and words, in English or Spanish."""
+"""Renders the daily report as one self-contained HTML page, in English or Spanish."""
 
 from datetime import datetime
 from functools import partial
@@ -15,17 +15,14 @@ from forex_assets.report.words import Language, Say, number, speaker
 
 TEMPLATE: Final = "daily_report.html.j2"
 STALE_SESSIONS: Final = 2
+"""Age in trading days above which a table is stale."""
+
 NAMES: Final = {"age": "age_rule", "drift": "drift_rule", "coverage": "coverage_rule"}
-"""Rules and criteria whose name is also something else on the page."""
+"""Text keys of rules and criteria whose name is another text's key."""
 
 
 def render_report(tables: ReportTables, language: Language) -> str:
-    """The page.
-
-    Args:
-        tables: what to show.
-        language: of every sentence; words that the loop itself wrote are English, and shown in English reports only.
-    """
+    """Renders the page; the loop's own texts are English and appear in English reports only."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -35,8 +32,8 @@ def render_report(tables: ReportTables, language: Language) -> str:
     )
     fans = [_fan(tables, horizon, say, figure) for horizon in HORIZONS if horizon in tables.fans]
     copper = _copper(tables, say, figure)
-    for each in (*fans, copper):  # plotly's own markup; every other text is escaped
-        each["chart"] = Markup(each["chart"])
+    for part in (*fans, copper):  # plotly's markup; every other text is escaped
+        part["chart"] = Markup(part["chart"])
     return pages.get_template(TEMPLATE).render(
         language=language,
         say=say,
@@ -56,13 +53,13 @@ def render_report(tables: ReportTables, language: Language) -> str:
 
 
 def _fan(tables: ReportTables, horizon: str, say: Say, figure: Any) -> dict[str, Any]:
-    """One horizon: chart, bands in words, and who made it."""
+    """A horizon's chart, bands in words, and model."""
     fan, prices = tables.fans[horizon], tables.usdclp
     last, first = fan.row(-1, named=True), fan.row(0, named=True)
     names = {"low80": "q10", "high80": "q90", "low95": "q025", "high95": "q975", "median": "q50"}
     names |= {"walk_low": "walk_q025", "walk_high": "walk_q975"}
     values = {name: figure(last[column], 1) for name, column in names.items()}
-    own = say("bands_corrected", errors=last["calibration_errors"]) if last["is_calibrated"] else say("bands_own")
+    bands = say("bands_corrected", errors=last["calibration_errors"]) if last["is_calibrated"] else say("bands_own")
     history = prices.filter(~pl.col("is_quarantined")) if prices is not None else fan.head(0)
     return {
         "title": say("forecast_of", days=days_of(horizon), target=last["target_date"]),
@@ -70,20 +67,20 @@ def _fan(tables: ReportTables, horizon: str, say: Say, figure: Any) -> dict[str,
         "words": say(
             "band_words", last=figure(first["origin_clp_per_usd"], 1), origin=first["origin_session"], **values
         ),
-        "made_by": say("made_by", model=last["model"], engine=last["engine"], bands=own),
+        "made_by": say("made_by", model=last["model"], engine=last["engine"], bands=bands),
     }
 
 
 def _scorecard(card: pl.DataFrame | None, say: Say, figure: Any) -> dict[str, Any]:
-    """What came true, over everything there is, by horizon and record."""
+    """Accuracy over all forecasts, by horizon and record."""
     head = ("horizon", "record", "independent", "rmse", "rmse_skill", "crps_skill", "coverage")
-    shown: dict[str, Any] = {"head": [say(name) for name in head], "rows": []}
+    section: dict[str, Any] = {"head": [say(name) for name in head], "rows": []}
     if card is None:
-        return shown
+        return section
     order = {horizon: place for place, horizon in enumerate(HORIZONS)}
     rows = card.filter((pl.col("scope") == "all") & (pl.col("n") > 0)).to_dicts()
-    for row in sorted(rows, key=lambda each: (order[each["horizon"]], each["record"])):
-        shown["rows"].append(
+    for row in sorted(rows, key=lambda row: (order[row["horizon"]], row["record"])):
+        section["rows"].append(
             [
                 row["horizon"],
                 f"{say('record_' + row['record'])} ({row['model']})",
@@ -95,7 +92,7 @@ def _scorecard(card: pl.DataFrame | None, say: Say, figure: Any) -> dict[str, An
                 f"[{figure(_percent(row['coverage_95_low']), 0)}, {figure(_percent(row['coverage_95_high']), 0)}]",
             ]
         )
-    return shown
+    return section
 
 
 def _skill(row: dict[str, Any], name: str, figure: Any) -> str:
@@ -106,26 +103,26 @@ def _skill(row: dict[str, Any], name: str, figure: Any) -> str:
 
 
 def _copper(tables: ReportTables, say: Say, figure: Any) -> dict[str, Any]:
-    """Price, averages and the ten features as they last stood."""
+    """Copper chart and the last values of the ten features."""
     features, prices = tables.features, tables.copper
-    shown: dict[str, Any] = {"head": [say(name) for name in ("feature", "value", "unit")], "rows": [], "chart": ""}
+    section: dict[str, Any] = {"head": [say(name) for name in ("feature", "value", "unit")], "rows": [], "chart": ""}
     if features is None or features.is_empty():
-        return shown
+        return section
     last = features.row(-1, named=True)
-    shown["rows"] = [[say("session"), str(last["session"]), ""]]
-    shown["rows"] += [[say(each.name), figure(last[each.name], 3), each.unit] for each in COPPER_FEATURES]
+    section["rows"] = [[say("session"), str(last["session"]), ""]]
+    section["rows"] += [[say(f.name), figure(last[f.name], 3), f.unit] for f in COPPER_FEATURES]
     if prices is not None:
-        shown["chart"] = copper_chart(prices, features, say, "copper")
-    return shown
+        section["chart"] = copper_chart(prices, features, say, "copper")
+    return section
 
 
 def _drift(table: pl.DataFrame | None, say: Say, figure: Any) -> dict[str, Any]:
-    """Every statistic that is judged, the most unusual first."""
+    """Drift statistics with a percentile, the most unusual first."""
     head = [say(name) for name in ("series", "statistic", "value", "percentile", "severity")]
     rows = []
     if table is not None:
-        judged = table.filter(pl.col("percentile").is_not_null()).sort("score", descending=True, nulls_last=True)
-        for row in judged.iter_rows(named=True):
+        ranked = table.filter(pl.col("percentile").is_not_null()).sort("score", descending=True, nulls_last=True)
+        for row in ranked.iter_rows(named=True):
             rank, severity = figure(_percent(row["percentile"]), 0), say(row["severity"]) if row["severity"] else "–"
             name = str(row["series"]).replace("_", " ")
             rows.append([name, str(row["statistic"]).replace("_", " "), figure(row["value"], 3), rank, severity])
@@ -133,7 +130,7 @@ def _drift(table: pl.DataFrame | None, say: Say, figure: Any) -> dict[str, Any]:
 
 
 def _trigger(horizon: str, table: pl.DataFrame, say: Say, figure: Any) -> dict[str, Any]:
-    """One horizon's decision, rule by rule."""
+    """A horizon's trigger decision, one row a rule."""
     rows = [
         [
             say(NAMES.get(row["rule"], row["rule"])),
@@ -150,7 +147,7 @@ def _trigger(horizon: str, table: pl.DataFrame, say: Say, figure: Any) -> dict[s
 
 
 def _loop(tables: ReportTables, horizon: str, say: Say, figure: Any, language: Language) -> dict[str, Any]:
-    """The last search, verdict and change of one horizon's settings, and why."""
+    """A horizon's last search, verdict and change of settings."""
     candidates, validation = tables.candidates.get(horizon), tables.validations.get(horizon)
     lines = [_searched(candidates, say, figure)]
     head = [say(name) for name in ("criterion", "value", "limit", "interval", "published", "calibrated")]
@@ -190,7 +187,7 @@ def _criterion(row: dict[str, Any], say: Say, figure: Any) -> list[str]:
 
 
 def _freshness(tables: ReportTables, say: Say) -> dict[str, Any]:
-    """How old each table's last row is; what is older than two sessions is called stale."""
+    """Age and source of each table's last row."""
     rows = []
     for name, age in tables.ages.items():
         words = "–" if age is None else f"{age} ({say('stale')})" if age > STALE_SESSIONS else str(age)

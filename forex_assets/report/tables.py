@@ -1,4 +1,4 @@
-"""What the daily report is made from: tables as they stand. No rule of how it looks is here."""
+"""Input tables of the daily report."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,11 +11,11 @@ from forex_assets.deployment.record import DeploymentRecord
 
 @dataclass(frozen=True, eq=False)
 class ReportTables:
-    """Everything that the report shows; a table that does not exist yet is None, or not in its mapping.
+    """Input of the report; a missing table is None, or not in its mapping.
 
     Attributes:
-        as_of: the clock, with a time zone.
-        is_sample: whether the tables are of the generated market.
+        as_of: the session's clock, with a time zone.
+        is_sample: the tables are of the generated market.
         usdclp: `market/usdclp`.
         copper: `market/copper_hgf_usd_lb`.
         features: `features/copper`.
@@ -26,9 +26,9 @@ class ReportTables:
         candidates: `optimizer/candidate_config` by horizon.
         validations: `optimizer/validation_report` by horizon.
         deployments: newest record by horizon.
-        ages: by table name, sessions between its last row and the clock; None where it has none.
-        sources: by table name, where its last row is from.
-        faults: tables that could not be read, in words; they are left out.
+        ages: trading days from the last row to the clock, by table; None without rows.
+        sources: source of the last row, by table.
+        faults: one line for each unreadable table; it is left out.
     """
 
     as_of: datetime

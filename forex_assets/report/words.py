@@ -1,4 +1,4 @@
-"""What the daily report says, in English and in Spanish. Sentences and names only; figures come from the tables."""
+"""Texts of the daily report in English and Spanish; figures come from the tables."""
 
 # ruff: noqa: E501  (prose, one sentence a line)
 from collections.abc import Callable
@@ -6,54 +6,54 @@ from typing import Any, Final, Literal
 
 Language = Literal["en", "es"]
 Say = Callable[..., str]
-"""`say("key", name=value)`: the text of a key in the report's language, its places filled."""
+"""`say("key", name=value)`: a key's text in the report's language, its fields filled."""
 
 _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "title": ("USD/CLP daily report", "Informe diario USD/CLP"),
     "as_of": ("As of {when}, Santiago", "Al {when}, Santiago"),
     "sample": (
-        "SAMPLE DATA, not market prices: everything on this page comes from a generated market.",
-        "SAMPLE DATA, not market prices: datos generados, no son precios de mercado. Todo lo de esta página viene de un "
-        "mercado simulado.",
+        "SAMPLE DATA, not market prices: all figures on this page come from a generated market.",
+        "SAMPLE DATA, not market prices: datos generados, no son precios de mercado. Todas las cifras de esta página vienen "
+        "de un mercado simulado.",
     ),
     "forecasts": ("Where the dollar may go", "Hacia dónde puede ir el dólar"),
     "forecast_of": ("{days} days: to {target}", "{days} días: al {target}"),
     "band_words": (
         "From {last} on {origin}. Half of the outcomes are expected above {median} and half below; 8 in 10 between {low80} "
-        "and {high80}, 19 in 20 between {low95} and {high95}. With no change but today's volatility (the random walk) "
-        "it would be {walk_low} to {walk_high}.",
+        "and {high80}, 19 in 20 between {low95} and {high95}. The no-change benchmark (random walk) gives "
+        "{walk_low} to {walk_high} for 19 in 20.",
         "Desde {last} el {origin}. Se espera la mitad de los resultados sobre {median} y la mitad bajo ese valor; 8 de 10 "
-        "entre {low80} y {high80}, 19 de 20 entre {low95} y {high95}. Sin cambio y con la volatilidad de hoy (paseo "
-        "aleatorio) sería {walk_low} a {walk_high}.",
+        "entre {low80} y {high80}, 19 de 20 entre {low95} y {high95}. La referencia sin cambio (caminata "
+        "aleatoria) da {walk_low} a {walk_high} para 19 de 20.",
     ),
-    "made_by": ("Made by {model} ({engine}); {bands}.", "Hecho por {model} ({engine}); {bands}."),
-    "bands_corrected": ("bands corrected by {errors} past errors", "bandas corregidas con {errors} errores pasados"),
-    "bands_own": ("bands are the model's own", "bandas propias del modelo"),
+    "made_by": ("Model {model} ({engine}); {bands}.", "Modelo {model} ({engine}); {bands}."),
+    "bands_corrected": ("bands calibrated on {errors} past errors", "bandas calibradas con {errors} errores pasados"),
+    "bands_own": ("bands not calibrated", "bandas sin calibrar"),
     "history": ("price", "precio"),
     "median": ("median", "mediana"),
-    "walk": ("random walk, 95 %", "paseo aleatorio, 95 %"),
+    "walk": ("no-change benchmark, 95 %", "caminata aleatoria, 95 %"),
     "band_50": ("50 % band", "banda del 50 %"),
     "band_80": ("80 % band", "banda del 80 %"),
     "band_95": ("95 % band", "banda del 95 %"),
-    "scorecard": ("How good forecasts have been", "Qué tan buenos han sido los pronósticos"),
+    "scorecard": ("Accuracy of past forecasts", "Precisión de los pronósticos pasados"),
     "scorecard_words": (
-        "Skill is the share of the loss that the forecast saves: against the random walk for the error (RMSE), against "
-        "the EWMA walk for the whole fan (CRPS); above 0 is better, in brackets the 95 % interval. An interval that "
-        "holds 0 says: no better and no worse than chance can tell.",
-        "La habilidad es la parte de la pérdida que el pronóstico ahorra: frente al paseo aleatorio en el error (RMSE), "
-        "frente al paseo EWMA en el abanico completo (CRPS); sobre 0 es mejor, entre corchetes el intervalo del 95 %. Un "
-        "intervalo que contiene el 0 dice: ni mejor ni peor que lo que el azar permite distinguir.",
+        "Skill is the improvement over no change: of the error (RMSE) over the no-change benchmark, of the whole forecast "
+        "(CRPS) over the no-change benchmark with EWMA volatility. Above 0 is better; the 95 % interval is in brackets. If "
+        "it contains 0, the difference may be chance.",
+        "La habilidad es la mejora sobre no cambiar: la del error (RMSE) sobre la caminata aleatoria, la del pronóstico "
+        "completo (CRPS) sobre la caminata aleatoria con volatilidad EWMA. Sobre 0 es mejor; entre corchetes, el intervalo "
+        "del 95 %. Si contiene el 0, la diferencia puede ser azar.",
     ),
     "horizon": ("horizon", "plazo"),
     "record": ("record", "registro"),
     "independent": ("forecasts (independent)", "pronósticos (independientes)"),
-    "rmse": ("RMSE, CLP (walk)", "RMSE, CLP (paseo)"),
+    "rmse": ("RMSE, CLP (no change)", "RMSE, CLP (sin cambio)"),
     "rmse_skill": ("RMSE skill, %", "habilidad RMSE, %"),
     "crps_skill": ("CRPS skill, %", "habilidad CRPS, %"),
     "coverage": ("inside 80 / 95 %", "dentro de 80 / 95 %"),
-    "record_ledger": ("issued at the time", "emitido en su momento"),
-    "record_replay": ("issued at a set clock", "emitido con reloj fijado"),
-    "record_backtest": ("past dates, made afterwards", "fechas pasadas, hecho después"),
+    "record_ledger": ("issued live", "emitido en vivo"),
+    "record_replay": ("issued at a past clock", "emitido con reloj pasado"),
+    "record_backtest": ("past test dates", "fechas de prueba pasadas"),
     "copper": ("Copper and its ten features", "El cobre y sus diez indicadores"),
     "copper_price": ("copper, USD/lb", "cobre, USD/lb"),
     "feature": ("feature", "indicador"),
@@ -63,9 +63,9 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "drift": ("Have the inputs changed?", "¿Han cambiado los datos?"),
     "series": ("series", "serie"),
     "statistic": ("statistic", "estadístico"),
-    "percentile": ("rank in its own past, %", "rango en su propio pasado, %"),
+    "percentile": ("percentile in its history, %", "percentil en su historia, %"),
     "severity": ("severity", "gravedad"),
-    "trigger": ("Is a search for better settings due?", "¿Corresponde buscar mejores ajustes?"),
+    "trigger": ("Is a search for better settings due?", "¿Corresponde buscar una mejor configuración?"),
     "rule": ("rule", "regla"),
     "limit": ("limit", "límite"),
     "published": ("published rule", "regla publicada"),
@@ -73,31 +73,31 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "counts": ("counts", "cuenta"),
     "loop": ("What the loop did", "Qué hizo el ciclo"),
     "searched": (
-        "Searched {when}: {count} candidates on {n} past dates; {choice}.",
-        "Búsqueda {when}: {count} candidatos en {n} fechas pasadas; {choice}.",
+        "Search {when}: {count} candidates on {n} past test dates; {choice}.",
+        "Búsqueda {when}: {count} candidatos en {n} fechas de prueba pasadas; {choice}.",
     ),
     "chosen": (
-        "the best saves {gain} % of the loss of what is live",
-        "el mejor ahorra {gain} % de la pérdida de lo vigente",
+        "the best lowers the loss of the current settings by {gain} %",
+        "el mejor reduce en {gain} % la pérdida de la configuración vigente",
     ),
-    "kept": ("nothing better by more than chance", "nada mejor más allá del azar"),
-    "verdict": ("Validated {when}: {verdict}.", "Validación {when}: {verdict}."),
+    "kept": ("no significant improvement", "sin mejora significativa"),
+    "verdict": ("Validation {when}: {verdict}.", "Validación {when}: {verdict}."),
     "false_pass": (
         "A candidate no better would have been approved with a chance of {chance} %.",
         "Un candidato que no es mejor se habría aprobado con una probabilidad de {chance} %.",
     ),
     "approved": ("approved", "aprobado"),
     "rejected": ("rejected", "rechazado"),
-    "inconclusive": ("inconclusive, what is live stays", "no concluyente, lo vigente se mantiene"),
+    "inconclusive": ("inconclusive, the current settings stay", "no concluyente, se mantiene la configuración vigente"),
     "passed": ("passed", "cumple"),
     "failed": ("failed", "no cumple"),
     "criterion": ("criterion", "criterio"),
     "interval": ("95 % interval", "intervalo del 95 %"),
     "deployed": ("Last change {when}: {kind}, {state}.", "Último cambio {when}: {kind}, {state}."),
     "never_searched": ("Never searched.", "Nunca se ha buscado."),
-    "never_deployed": ("Settings never changed by the loop.", "El ciclo nunca ha cambiado los ajustes."),
-    "freshness": ("How fresh the data are", "Qué tan frescos están los datos"),
-    "faults": ("Could not be read, and is left out:", "No se pudo leer y queda fuera:"),
+    "never_deployed": ("The loop never changed the settings.", "El ciclo nunca ha cambiado la configuración."),
+    "freshness": ("Age of the data", "Antigüedad de los datos"),
+    "faults": ("Left out, since it cannot be read:", "Queda fuera porque no se puede leer:"),
     "table": ("table", "tabla"),
     "last": ("last", "último"),
     "age": ("age, sessions", "antigüedad, sesiones"),
@@ -105,20 +105,20 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "stale": ("stale", "desactualizado"),
     "limits": ("Limits", "Límites"),
     "limit_walk": (
-        "No published model beats the random walk's point forecast of the peso at these horizons with any regularity "
-        "(Meese and Rogoff 1983, Rossi 2013). What can be earned is the width of the bands.",
-        "Ningún modelo publicado supera con regularidad el pronóstico puntual del paseo aleatorio para el peso en estos "
-        "plazos (Meese y Rogoff 1983, Rossi 2013). Lo que se puede ganar es el ancho de las bandas.",
+        "No published model regularly beats the no-change benchmark's point forecast of the peso at these horizons (Meese "
+        "and Rogoff 1983, Rossi 2013). Only the bands can be improved.",
+        "Ningún modelo publicado supera con regularidad el pronóstico puntual de la caminata aleatoria para el peso en "
+        "estos plazos (Meese y Rogoff 1983, Rossi 2013). Solo se pueden mejorar las bandas.",
     ),
     "limit_band": (
         "A 95 % band is missed one time in twenty, and more often in the first weeks of a new regime.",
         "Una banda del 95 % falla una de cada veinte veces, y más a menudo en las primeras semanas de un nuevo régimen.",
     ),
     "limit_source": (
-        "Yahoo's service is unofficial and its peso bars are noisy; where it fails, the Banco Central's observed dollar "
-        "stands in, a session behind.",
-        "El servicio de Yahoo no es oficial y sus barras del peso tienen ruido; cuando falla, lo reemplaza el dólar "
-        "observado del Banco Central, con una sesión de retraso.",
+        "Yahoo's service is unofficial and its peso bars are noisy. The fallback is the Banco Central's observed dollar, "
+        "one trading day late.",
+        "El servicio de Yahoo no es oficial y sus barras del peso tienen ruido. El respaldo es el dólar observado del "
+        "Banco Central, con un día hábil de retraso.",
     ),
     "limit_advice": (
         "This page is information, not advice to trade.",
@@ -133,7 +133,7 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "degradation": ("degradation", "deterioro"),
     "drift_rule": ("drift", "deriva"),
     "cooldown": ("cooldown", "pausa"),
-    "manual": ("asked for by hand", "pedido a mano"),
+    "manual": ("manual request", "pedido manual"),
     "improvement": ("improvement", "mejora"),
     "stability": ("stability of errors", "estabilidad del error"),
     "time": ("inference time", "tiempo de inferencia"),
@@ -143,10 +143,10 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "LOW": ("low", "baja"),
     "MEDIUM": ("medium", "media"),
     "HIGH": ("high", "alta"),
-    "deploy": ("new settings", "nuevos ajustes"),
-    "rollback": ("rollback", "vuelta atrás"),
-    "state_deployed": ("live", "vigente"),
-    "state_unchanged": ("live already", "ya vigente"),
+    "deploy": ("new settings", "nueva configuración"),
+    "rollback": ("rollback", "reversión"),
+    "state_deployed": ("current", "vigente"),
+    "state_unchanged": ("current already", "ya vigente"),
     "state_refused": ("refused", "rechazado"),
     "state_failed": ("failed", "falló"),
     # The ten features, by column.
@@ -164,10 +164,10 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
 
 
 def speaker(language: Language) -> Say:
-    """A function that gives texts by key in one language.
+    """Returns the function that gives texts by key in one language.
 
     Raises:
-        KeyError: there is no such text; the report has no sentence that is not here.
+        KeyError: (from that function) no such key.
     """
     place = 0 if language == "en" else 1
 
@@ -178,8 +178,8 @@ def speaker(language: Language) -> Say:
 
 
 def number(value: float | None, digits: int, language: Language) -> str:
-    """A figure with a decimal comma in Spanish; a dash where there is none."""
+    """Formats a number, with a decimal comma in Spanish; `–` for None."""
     if value is None:
         return "–"
-    text = f"{round(value, digits) + 0.0:,.{digits}f}"  # + 0.0: no minus before a nought
+    text = f"{round(value, digits) + 0.0:,.{digits}f}"  # + 0.0: no minus before zero
     return text if language == "en" else text.translate(str.maketrans(",.", ".,"))

@@ -53,8 +53,8 @@ def test_the_page_is_made_without_a_table_that_cannot_be_read_and_says_so(made: 
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"PAR1") if is_damaged else pl.DataFrame({"x": [1]}).write_parquet(path)
     platform = Platform(load_settings())
-    assert len(report_tables(platform).faults) == len(TABLES)
-    page = write_report(platform).read_text()
+    assert len(report_tables(platform.session).faults) == len(TABLES)
+    page = write_report(platform.session).read_text()
     assert all(f"{name}.parquet" in page for name in TABLES)
     assert "15d" in page
     for command in COMMANDS:

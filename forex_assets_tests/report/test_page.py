@@ -1,4 +1,4 @@
-"""The daily report: the figures of its tables in words, whole in itself, and whatever a table says stays text."""
+"""Tests the daily report: its figures, its languages, escaping, and no outside request."""
 
 import re
 import shutil
@@ -121,16 +121,16 @@ def test_bands_are_explained_with_the_figures_of_the_target() -> None:
     page = text_of(render_report(tables(), "en"))
     assert "From 901.2 on 2025-06-13. Half of the outcomes are expected above 855.5" in page
     assert "8 in 10 between 833.3 and 877.7, 19 in 20 between 811.1 and 899.9" in page
-    assert "the random walk) it would be 810.1 to 898.9" in page
-    assert "bands corrected by 129 past errors" in page
+    assert "(random walk) gives 810.1 to 898.9" in page
+    assert "bands calibrated on 129 past errors" in page
 
 
 def test_the_loops_last_search_verdict_and_change_are_told() -> None:
     page = text_of(render_report(tables(), "en"))
-    assert "2 candidates on 126 past dates; the best saves 3.1 % of the loss" in page
-    assert "Validated 2025-06-13: inconclusive, what is live stays." in page
+    assert "2 candidates on 126 past test dates; the best lowers the loss of the current settings by 3.1 %" in page
+    assert "Validation 2025-06-13: inconclusive, the current settings stay." in page
     assert "would have been approved with a chance of 4.1 %" in page
-    assert "rollback, live." in page
+    assert "rollback, current." in page
     assert "watch: 3 failed forecasts" in page
     assert "9 (stale)" in page
 
@@ -138,7 +138,7 @@ def test_the_loops_last_search_verdict_and_change_are_told() -> None:
 def test_spanish_has_decimal_commas_and_no_sentence_of_the_english_page() -> None:
     page = text_of(render_report(tables(), "es"))
     assert "8 de 10 entre 833,3 y 877,7" in page
-    assert "2 candidatos en 126 fechas pasadas" in page
+    assert "2 candidatos en 126 fechas de prueba pasadas" in page
     shared = {"-1, 0 or 1", "0 to 100"}
     for english, spanish in _TEXTS.values():
         if english != spanish and len(english) > 12 and "{" not in english and english not in shared:

@@ -116,9 +116,11 @@ class Reader:
         is_sample = newest.metadata.get("source") == SAMPLE_SOURCE
         for name in FRESHNESS_CHECKS:
             check = self.instance.get_latest_asset_check_evaluation_record(dg.AssetCheckKey(key, name))
-            if check is not None and check.evaluation is not None and not check.evaluation.passed:
+            evaluation = check.evaluation if check is not None else None
+            # A run that dies before its checks leaves a planned evaluation, which has no result.
+            if check is not None and isinstance(evaluation, dg.AssetCheckEvaluation) and not evaluation.passed:
                 at = datetime.fromtimestamp(check.create_timestamp, UTC)
-                return gather.stale_event(key.to_user_string(), check.evaluation.description or "", at, is_sample)
+                return gather.stale_event(key.to_user_string(), evaluation.description or "", at, is_sample)
         return gather.silent_event(key.to_user_string(), newest.written_at, self.now, is_sample)
 
     def _failed_runs(self) -> Iterator[gather.FailedRun]:

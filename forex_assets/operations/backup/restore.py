@@ -34,8 +34,8 @@ def restore(
     contents = read_archive(path)[1]
     foreign = sorted(name for name in contents if name.partition("/")[0] not in targets)
     if foreign or not contents:
-        content = foreign[0] if foreign else "nothing"
-        raise ArchiveError(f"{path} holds {content}: not a backup of {', '.join(sorted(targets))}")
+        extra = foreign[0] if foreign else "nothing"
+        raise ArchiveError(f"{path} holds {extra}: not a backup of {', '.join(sorted(targets))}")
     occupied = [folder for folder in targets.values() if _holds_files(folder, left_alone)]
     if occupied and not is_forced:
         raise ArchiveError(f"{occupied[0]} holds files; --force replaces them and keeps them aside")
