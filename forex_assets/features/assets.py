@@ -1,4 +1,4 @@
-"""The ten copper features as an asset."""
+"""Asset of the ten copper features."""
 
 import dagster as dg
 import polars as pl
@@ -23,11 +23,11 @@ from forex_assets.features.plots import features_plot
         "features": dg.MetadataValue.md("\n".join(f"- `{f.name}` ({f.unit}): {f.description}" for f in COPPER_FEATURES))
     },
     automation_condition=on_new_inputs(),
-    description="Ten features of the copper price on copper's own sessions: returns, volatility, averages, trend, RSI "
-    "and the correlation with the peso. Empty, with a warning, where copper is.",
+    description="Ten features by copper session: returns, volatility, averages, trend, RSI and the correlation with "
+    "the peso. Empty, with a warning, without copper prices.",
 )
 def copper(context: dg.AssetExecutionContext, copper: pl.DataFrame, usdclp: pl.DataFrame) -> pl.DataFrame:
-    """The features on every copper session; null until a feature's window is full."""
+    """Returns the features of every copper session; null before a window is full."""
     features = copper_features(copper, usdclp)
     if features.is_empty():
         context.log.warning("no copper price: no features; forecasts go on without them")

@@ -1,7 +1,7 @@
-"""The ten copper features, declared as data, and the one function that computes them. Nothing about models or storage.
+"""The ten copper features and their computation.
 
 Windows count copper sessions with an observed close, never calendar days or carried values: a filled day has a zero
-return, which pulls volatility and correlation towards nought. A feature of session t reads sessions up to t only.
+return, which lowers volatility and correlation. A feature of session t reads sessions up to t only.
 """
 
 import math
@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forex_assets.core.columns import COLUMNS
 from forex_assets.core.schemas import COPPER_SCHEMA, SAMPLE_SOURCE, USDCLP_SCHEMA, UTC, Schema, conform, empty
 from forex_assets.market.prices import COPPER, POUNDS_PER_TONNE, USDCLP
 
@@ -19,10 +20,10 @@ SESSIONS_PER_YEAR: Final = 252
 RSI_PERIOD: Final = 14
 CORRELATION_PAIRS: Final = 90
 TREND_TOLERANCE: Final = 1e-12
-"""Averages closer than this, relatively, are equal: their difference is rounding, not a trend."""
+"""Relative difference of averages that is rounding, not a trend."""
 
 MONTHLY_SOURCE: Final = "fred"
-"""The source whose rows are monthly averages; no daily feature may see one."""
+"""Source of monthly averages, which no daily feature reads."""
 
 CROSSOVER: Final = "copper_sma_crossover"
 
@@ -32,57 +33,67 @@ _PESO: Final = pl.col(USDCLP.value)
 
 @dataclass(frozen=True, eq=False)
 class Feature:
-    """One feature, as data.
+    """One feature.
 
     Attributes:
-        name: column in the table.
-        unit: unit or range, in words.
-        window: how many returns (prices for the averages) a value looks back on; for the RSI its smoothing period.
-        first_valid: the value stands from this price on, the first being 1 (joint prices for the correlation).
-        sessions: what the expression runs over: `copper` sessions, or `joint` ones, on which the peso traded too.
-        description: what it says, for people.
+        name: column; unit and description are in `core.columns`.
+        window: number of returns read (prices for averages); for the RSI its smoothing period.
+        first_valid: first price with a value, from 1 (joint prices for the correlation).
+        sessions: `copper` sessions, or `joint` ones, on which the peso traded too.
         expression: of `close_usd_lb`, and of `clp_per_usd` on joint sessions; null before `first_valid`.
     """
 
     name: str
-    unit: str
     window: int
     first_valid: int
     sessions: Literal["copper", "joint"]
-    description: str
     expression: pl.Expr
+
+    @property
+    def unit(self) -> str:
+        """Unit of the column."""
+        return COLUMNS[self.name].unit
+
+    @property
+    def description(self) -> str:
+        """Description of the column."""
+        return COLUMNS[self.name].description
 
 
 def log_return(price: pl.Expr, sessions: int = 1) -> pl.Expr:
-    """ln(P_t / P_{t-sessions}); null on the first `sessions` rows."""
+    """ln(P_t / P_{t-sessions}); null on the first rows."""
     return (price / price.shift(sessions)).log()
 
 
 def volatility(price: pl.Expr, sessions: int) -> pl.Expr:
-    """Sample deviation (ddof 1) of the last `sessions` daily log returns, times √252; null until all are there."""
+    """Annualised sample deviation (ddof 1) of the last daily log returns.
+
+    × √252; null until `sessions` returns exist.
+    """
     return log_return(price).rolling_std(sessions, ddof=1) * math.sqrt(SESSIONS_PER_YEAR)
 
 
 def trend_sign(price: pl.Expr, fast: int = 20, slow: int = 50) -> pl.Expr:
-    """Sign of the fast average less the slow one, 0 where they are equal within rounding; null until both stand."""
+    """Sign of the fast less the slow average; 0 if equal.
+
+    Null until both exist.
+    """
     gap = price.rolling_mean(fast) / price.rolling_mean(slow) - 1
     return pl.when(gap.abs() < TREND_TOLERANCE).then(0.0).otherwise(gap.sign())
 
 
 def wilder_rsi(prices: NDArray[np.float64], period: int = RSI_PERIOD) -> NDArray[np.float64]:
-    """Relative strength index after Wilder (*New Concepts in Technical Trading Systems*, 1978).
+    """Computes the relative strength index (Wilder, 1978).
 
-    Gains and losses are averaged apart: the seed is the plain mean of the first `period`, then
-    A ← ((period - 1)·A + x) / period. It is recursive, so a value depends on where the series starts; 150 sessions
-    on, the start weighs (13/14)^150 < 2e-5.
+    Gains and losses are averaged apart: the seed is the mean of the first `period`, then A ← ((period - 1)·A + x) /
+    period. A value depends on the start of the series; after 150 sessions the start weighs (13/14)^150 < 2e-5.
 
     Args:
         prices: shape (n,), oldest first, no gaps.
         period: of the smoothing.
 
     Returns:
-        Shape (n,), 0 to 100, NaN on the first `period` rows; 50 where nothing has moved (TA-Lib says 0 there, which
-        would read as a crash).
+        Shape (n,), 0 to 100, NaN on the first `period` rows; 50 without any move (TA-Lib returns 0).
     """
     index = np.full(prices.shape[0], np.nan)
     if prices.shape[0] <= period:
@@ -100,7 +111,7 @@ def wilder_rsi(prices: NDArray[np.float64], period: int = RSI_PERIOD) -> NDArray
 
 def _strength(gain: float, loss: float) -> float:
     total = gain + loss
-    return 50.0 if total == 0 else 100 * (gain / total)  # this order gives exactly 100 where loss is nought
+    return 50.0 if total == 0 else 100 * (gain / total)  # this order gives exactly 100 without losses
 
 
 def _rsi_of(prices: pl.Series) -> pl.Series:
@@ -108,67 +119,46 @@ def _rsi_of(prices: pl.Series) -> pl.Series:
 
 
 def return_correlation(left: pl.Expr, right: pl.Expr, pairs: int) -> pl.Expr:
-    """Pearson correlation of the last `pairs` daily log returns; null until all are there, or where one side is still.
+    """Correlation of the last `pairs` daily log returns.
 
-    On returns, not levels: two levels that both wander correlate by chance (-.97 to +.49 in 90 days on real data).
+    Null until all exist, or if one side is constant. On returns, since levels that wander correlate by chance (-.97 to
+    +.49 in 90 days on real data).
     """
     x, y = log_return(left), log_return(right)
     is_still = (x.rolling_max(pairs) == x.rolling_min(pairs)) | (y.rolling_max(pairs) == y.rolling_min(pairs))
-    # Without a spread the quotient is rounding over rounding, hence the explicit null.
+    # Without spread the quotient would be rounding noise.
     return pl.when(~is_still).then(pl.rolling_corr(x, y, window_size=pairs, min_samples=pairs).clip(-1.0, 1.0))
 
 
 def _return_feature(sessions: int) -> Feature:
-    text = f"Log return of copper over {sessions} session{'s' if sessions > 1 else ''}: ln(P_t / P_t-{sessions})."
-    name = f"copper_ret_{sessions}d"
-    return Feature(name, "log return", sessions, sessions + 1, "copper", text, log_return(_PRICE, sessions))
+    return Feature(f"copper_ret_{sessions}d", sessions, sessions + 1, "copper", log_return(_PRICE, sessions))
 
 
 def _volatility_feature(sessions: int) -> Feature:
-    text = f"Sample deviation (ddof 1) of the last {sessions} daily log returns, times √{SESSIONS_PER_YEAR}."
-    name = f"copper_vol_{sessions}d"
-    return Feature(name, "annualised", sessions, sessions + 1, "copper", text, volatility(_PRICE, sessions))
+    return Feature(f"copper_vol_{sessions}d", sessions, sessions + 1, "copper", volatility(_PRICE, sessions))
 
 
 def _average_feature(sessions: int) -> Feature:
-    text = f"Mean close of the last {sessions} sessions. A level: hand P/SMA-1 to a model or a drift test, not this."
-    name = f"copper_sma_{sessions}"
-    return Feature(name, COPPER.unit, sessions, sessions, "copper", text, _PRICE.rolling_mean(sessions))
+    return Feature(f"copper_sma_{sessions}", sessions, sessions, "copper", _PRICE.rolling_mean(sessions))
 
 
 COPPER_FEATURES: Final[tuple[Feature, ...]] = (
-    _return_feature(1),
-    _return_feature(5),
-    _return_feature(20),
-    _volatility_feature(20),
-    _volatility_feature(60),
-    _average_feature(20),
-    _average_feature(50),
+    *(_return_feature(sessions) for sessions in (1, 5, 20)),
+    *(_volatility_feature(sessions) for sessions in (20, 60)),
+    *(_average_feature(sessions) for sessions in (20, 50)),
+    Feature("copper_trend_signal", 50, 50, "copper", trend_sign(_PRICE)),
     Feature(
-        "copper_trend_signal",
-        "-1, 0 or 1",
-        50,
-        50,
-        "copper",
-        "Sign of the 20-session average less the 50-session one.",
-        trend_sign(_PRICE),
-    ),
-    Feature(
-        "copper_rsi_14",
-        "0 to 100",
+        f"copper_rsi_{RSI_PERIOD}",
         RSI_PERIOD,
         RSI_PERIOD + 1,
         "copper",
-        "Wilder's relative strength index; 50 where nothing moved.",
         _PRICE.map_batches(_rsi_of, return_dtype=pl.Float64),
     ),
     Feature(
         "copper_usdclp_corr_90d",
-        "-1 to 1",
         CORRELATION_PAIRS,
         CORRELATION_PAIRS + 1,
         "joint",
-        "Correlation of copper's and the peso's daily log returns over 90 sessions that both markets traded.",
         return_correlation(_PRICE, _PESO, CORRELATION_PAIRS),
     ),
 )
@@ -177,28 +167,27 @@ FEATURE_NAMES: Final = tuple(feature.name for feature in COPPER_FEATURES)
 
 FEATURES_SCHEMA: Final[Schema] = {
     "session": pl.Date,
-    "available_at": UTC,  # when the last of the prices that the row is made of could be known
+    "available_at": UTC,  # of the latest price read
     "source": pl.String,
     **dict.fromkeys(FEATURE_NAMES, pl.Float64),
-    CROSSOVER: pl.Int8,  # 1 golden cross, -1 death cross, 0 none; stands from the 51st price on
+    CROSSOVER: pl.Int8,
 }
 
 
 def copper_features(copper: pl.DataFrame, usdclp: pl.DataFrame) -> pl.DataFrame:
-    """The ten features on every copper session with an observed close, and the event of the averages crossing.
+    """Computes the ten features and the crossover of the averages.
 
-    Rows without a close, quarantined rows and FRED's monthly levels do not take part. Provisional closes do; the bar
-    that replaces one makes another row. The correlation stands on joint sessions only and is null on the others.
+    Rows without a close, quarantined rows and monthly levels are left out. Provisional closes count. The correlation
+    exists on joint sessions only.
 
     Args:
         copper: `COPPER_SCHEMA`, USD/lb, oldest first.
         usdclp: `USDCLP_SCHEMA`, CLP per USD, oldest first.
 
     Returns:
-        `FEATURES_SCHEMA`, oldest first; nulls before each feature's first valid session. `available_at` is the latest
-        `available_at` of copper's prices up to the session and, where there is a correlation, of the peso's on joint
-        sessions up to it: nothing in a row was unknown then. `source` is copper's, unless the correlation was made
-        with generated pesos. No rows where copper has none.
+        `FEATURES_SCHEMA`, one row a copper session with a close, oldest first; null before a feature's first valid
+        session. `available_at` is the latest of all prices read: nothing in a row was unknown then. `source` is
+        copper's, or the generated market's if the peso is generated.
 
     Raises:
         ValueError: another schema, sessions out of order or repeated, or a close that cannot be USD/lb.
@@ -211,7 +200,7 @@ def copper_features(copper: pl.DataFrame, usdclp: pl.DataFrame) -> pl.DataFrame:
     peso = _observed(conform(usdclp, USDCLP_SCHEMA, USDCLP.name), USDCLP.value)
     daily = closes.with_columns(_expressions("copper")).with_columns(_crossover())
     joined = daily.join(_joint(closes, peso), on="session", how="left", maintain_order="left").with_columns(
-        # Nulls, on sessions without a correlation, are passed over by the maximum.
+        # The maximum ignores the nulls of sessions without a correlation.
         available_at=pl.max_horizontal(pl.col("available_at").cum_max(), "joint_available_at"),
         source=pl.when(pl.col("joint_source") == SAMPLE_SOURCE).then("joint_source").otherwise("source"),
     )
@@ -223,7 +212,7 @@ def _expressions(sessions: Literal["copper", "joint"]) -> list[pl.Expr]:
 
 
 def _joint(closes: pl.DataFrame, peso: pl.DataFrame) -> pl.DataFrame:
-    """Sessions of both markets that have a joint feature, with the peso's source and when its prices were known."""
+    """Joint features, with the source and availability of peso prices."""
     pesos = peso.select("session", USDCLP.value, joint_source="source", joint_available_at="available_at")
     both = closes.join(pesos, on="session", how="inner", maintain_order="left")
     both = both.with_columns(*_expressions("joint"), pl.col("joint_available_at").cum_max())
@@ -232,7 +221,10 @@ def _joint(closes: pl.DataFrame, peso: pl.DataFrame) -> pl.DataFrame:
 
 
 def _crossover() -> pl.Expr:
-    """1 or -1 on the session whose trend has that sign while the session before had another; null where either is."""
+    """1 or -1 on the session where the trend changes sign.
+
+    Null where either trend is null.
+    """
     trend = pl.col("copper_trend_signal")
     before = trend.shift(1)
     event = pl.when(trend != before).then(trend).otherwise(0.0)
@@ -240,7 +232,7 @@ def _crossover() -> pl.Expr:
 
 
 def _observed(rows: pl.DataFrame, value: str) -> pl.DataFrame:
-    """Rows with a price that is no bad tick."""
+    """Returns rows with a price and without bad ticks."""
     step = rows["session"].diff().drop_nulls()
     if (step.dt.total_days() <= 0).any():
         raise ValueError(f"{value}: sessions must strictly increase; sort the rows and drop repeated sessions")

@@ -31,7 +31,7 @@ def features_plot(features: pl.DataFrame) -> bytes:
 
 
 def features_figure(features: pl.DataFrame) -> Figure:
-    """The figure behind `features_plot`."""
+    """Draws the figure of `features_plot`."""
     if features.is_empty():
         return no_data_figure("Copper features", False)
     recent = features.tail(FEATURE_SESSIONS)

@@ -1,6 +1,6 @@
-"""How two price series stand to each other in time: copper against the peso, one source against another.
+"""Alignment in time of two price series.
 
-A source that dates its bars one day late makes one series "lead" the other; that shows here before it flatters a model.
+A source dated one day late makes one series seem to lead the other; the checks find it before it flatters a model.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from forex_assets.market.quality import usable
 WINDOW: Final = 250
 LAGS: Final = (-2, -1, 0, 1, 2)
 ENOUGH: Final = 60
-"""Joint sessions below which a correlation's standard error, over .13, drowns what is looked for (-.34)."""
+"""Fewest joint sessions for a verdict; the standard error is .13, the true correlation -.34."""
 
 LEAD_LAG_SCHEMA: Final = {"lag": pl.Int64, "correlation": pl.Float64, "n": pl.Int64}
 
@@ -26,20 +26,20 @@ LEAD_LAG_SCHEMA: Final = {"lag": pl.Int64, "correlation": pl.Float64, "n": pl.In
 def lead_lag(
     copper: pl.DataFrame, usdclp: pl.DataFrame, window: int = WINDOW, lags: Sequence[int] = LAGS
 ) -> pl.DataFrame:
-    """Correlation of copper's and the peso's daily log returns at each lag, over the last joint sessions.
+    """Correlates daily log returns of copper and peso at each lag.
 
-    At lag k copper's return of joint session i meets the peso's of joint session i + k: **a positive lag means that
-    copper leads**. Returns run from joint session to joint session, so both span the same days.
+    At lag k copper's return of joint session i meets the peso's of session i + k: **a positive lag means that copper
+    leads**. Returns run between joint sessions, so both span the same days.
 
     Args:
-        copper: `prices_schema` of copper, or its wider table; rows without a close and bad ticks are left out.
-        usdclp: `prices_schema` of the peso.
-        window: how many joint sessions, the latest; they make one return fewer.
-        lags: which lags, in joint sessions.
+        copper: `prices_schema` or wider; rows without a close and bad ticks are left out.
+        usdclp: `prices_schema`.
+        window: number of latest joint sessions.
+        lags: in joint sessions.
 
     Returns:
-        lag, correlation, n (pairs of returns), in the order of `lags`; correlation is null where fewer than three pairs
-        or a series that stands still leave none.
+        lag, correlation, n (pairs), in the order of `lags`; correlation is null with fewer than three pairs or a
+        constant series.
     """
     x, y = _joint_returns(usable(copper, COPPER), COPPER.value, usable(usdclp, USDCLP), USDCLP.value, window)
     rows = [(lag, *_correlation_at(x, y, lag)) for lag in lags]
@@ -47,10 +47,10 @@ def lead_lag(
 
 
 def copper_and_peso_move_on_the_same_day(copper: pl.DataFrame, usdclp: pl.DataFrame) -> Finding:
-    """Warns when the largest absolute correlation is not at lag 0: one of the two is dated a day off.
+    """Warns if copper and peso returns correlate most at another lag than 0.
 
-    It does not block: a sound feed in a quiet year can have noise at another lag, and a forecast of the peso alone is
-    right whatever copper's dates are.
+    One of them is then dated a day off. It does not block: a quiet year can have noise at another lag, and a forecast
+    of the peso alone does not depend on copper.
     """
     name = "copper_and_peso_move_on_the_same_day"
     table = lead_lag(copper, usdclp)
@@ -69,17 +69,16 @@ def copper_and_peso_move_on_the_same_day(copper: pl.DataFrame, usdclp: pl.DataFr
 
 
 def overlap(a: pl.DataFrame, b: pl.DataFrame, series: PriceSeries) -> dict[str, Any]:
-    """How far two sources of one series disagree on the sessions that both have.
+    """Compares two sources of one series on their joint sessions.
 
     Args:
-        a: `prices_schema` from one source.
-        b: the same series from another; bad ticks of either are left out.
-        series: what the prices are of.
+        a: `prices_schema`.
+        b: `prices_schema`; bad ticks of either are left out.
 
     Returns:
-        `n` joint sessions, `first_session` and `last_session`, `median_abs_pct` and `max_abs_pct` of a over b less one,
-        `max_session` where that was, and `corr_lag_-1`, `corr_lag_+0`, `corr_lag_+1` of log returns (positive: `a`
-        leads). None for what cannot be measured.
+        `n` joint sessions, `first_session`, `last_session`, `median_abs_pct` and `max_abs_pct` of a / b - 1,
+        `max_session`, and `corr_lag_-1`, `corr_lag_+0`, `corr_lag_+1` of log returns (positive: `a` leads). None if not
+        measurable.
     """
     rows = _joint(usable(a, series), series.value, usable(b, series), series.value)
     x, y = _returns(rows)
@@ -102,25 +101,28 @@ def _text(day: object) -> str | None:
 
 
 def _joint(a: pl.DataFrame, a_value: str, b: pl.DataFrame, b_value: str) -> pl.DataFrame:
-    """Sessions that both have, oldest first, with prices `x` and `y`."""
+    """Joins prices `x` and `y` of joint sessions, oldest first."""
     left = a.select("session", x=pl.col(a_value))
     return left.join(b.select("session", y=pl.col(b_value)), on="session", how="inner").sort("session")
 
 
 def _returns(rows: pl.DataFrame) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Log returns of `x` and of `y` from row to row."""
+    """Log returns of `x` and `y` between rows."""
     return np.diff(np.log(rows["x"].to_numpy())), np.diff(np.log(rows["y"].to_numpy()))
 
 
 def _joint_returns(
     a: pl.DataFrame, a_value: str, b: pl.DataFrame, b_value: str, window: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Log returns of both between the last `window` joint sessions."""
+    """Log returns of both between the last joint sessions."""
     return _returns(_joint(a, a_value, b, b_value).tail(window))
 
 
 def _correlation_at(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], lag: int) -> tuple[float | None, int]:
-    """Pearson correlation of x[i] with y[i + lag], None where there is none; and how many pairs there were."""
+    """Returns the correlation of x[i] with y[i + lag], and the pairs.
+
+    None if there is none.
+    """
     n = max(len(x) - abs(lag), 0)
     first, second = x[max(-lag, 0) :][:n], y[max(lag, 0) :][:n]
     if n < 3 or np.ptp(first) == 0 or np.ptp(second) == 0:
@@ -129,16 +131,18 @@ def _correlation_at(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], lag:
 
 
 ENOUGH_TO_DATE: Final = 60
-"""Joint sessions under which correlations do not say which day a source means."""
+"""Fewest joint sessions for dating one source by another."""
 CLEARLY: Final = 0.2
-"""How much more alike two sources have to be a session apart than on the same session: averages and closes are not."""
+"""Excess correlation at another lag that counts; averages and closes differ anyway."""
 DISAGREEMENT_PCT: Final = 1.5
-"""Median difference beyond which two sources are not of the same market. The Banco Central's daily average and a close
-differ by the day's own range, about half a percent; a wrong day or unit by far more."""
+"""Largest median difference of two sources, per cent.
+
+The Banco Central's daily average and a close differ by about half a per cent; a wrong day or unit by far more.
+"""
 
 
 def _lag_apart(values: Mapping[str, Any]) -> int | None:
-    """The lag other than 0 at which two sources are clearly more alike; None where there is none, or too little."""
+    """Returns a lag with clearly higher correlation than 0; None without one."""
     found = {lag: values[f"corr_lag_{lag:+d}"] for lag in (-1, 0, 1)}
     if values["n"] < ENOUGH_TO_DATE or None in found.values():
         return None
@@ -147,14 +151,12 @@ def _lag_apart(values: Mapping[str, Any]) -> int | None:
 
 
 def sources_agree(pairs: Sequence[tuple[tuple[str, pl.DataFrame], ...]], series: PriceSeries) -> Finding:
-    """Warns when two sources of one series disagree on the sessions that both cover, or tell one story a day apart.
+    """Warns if two sources of one series disagree or are dated apart.
 
-    A source that dates its prices a session late agrees with the other to a day's move, about half a per cent; its
-    returns give it away: they are the other's of a session before.
+    A source dated a session late differs by only half a per cent; its returns match the other's of the session before.
 
     Args:
-        pairs: (name, prices) of one source and of another; empty where only one source has ever answered.
-        series: what the prices are of.
+        pairs: (name, prices) of one source and of another; empty with a single source.
     """
     name = "sources_agree"
     measured = {f"{a[0]} / {b[0]}": overlap(a[1], b[1], series) for a, b in pairs}

@@ -1,4 +1,4 @@
-"""Market assets: prices in, under one source's dating rule at a time, with what every source answered."""
+"""Market assets: price tables and their revisions."""
 
 from typing import Any
 
@@ -30,9 +30,8 @@ from forex_assets.market.resources import MarketSources
     owners=names.OWNERS,
     metadata=column_schema(USDCLP_SCHEMA),
     freshness_policy=MARKET_FRESHNESS,
-    description="USD/CLP by session: Yahoo `CLP=X` (its bar dated t carries the session before), then the Banco "
-    "Central's dólar observado, then the stored history. One source's dating rule at a time; fails where there is "
-    "no history at all.",
+    description="USD/CLP by session: Yahoo `CLP=X` (a bar dated t carries the session before), else the Banco "
+    "Central's dólar observado, else the stored history. All rows are of one source; fails without any price.",
 )
 def usdclp(context: dg.AssetExecutionContext, session: SessionResource, sources: MarketSources) -> pl.DataFrame:
     """Returns USD/CLP by session; provisional until its bar is finished."""
@@ -56,8 +55,8 @@ def usdclp(context: dg.AssetExecutionContext, session: SessionResource, sources:
     owners=names.OWNERS,
     metadata=column_schema(COPPER_SCHEMA),
     freshness_policy=MARKET_FRESHNESS,
-    description="COMEX copper, front month, USD/lb by session: Yahoo `HG=F`, then FRED's monthly level in a column of "
-    "its own, then the stored history, then an empty table. Never blocks a forecast.",
+    description="COMEX copper, front month, USD/lb by session: Yahoo `HG=F`, else the stored history with FRED's "
+    "monthly level in a separate column, else an empty table. Never blocks a forecast.",
 )
 def copper_hgf_usd_lb(
     context: dg.AssetExecutionContext, session: SessionResource, sources: MarketSources
@@ -79,7 +78,7 @@ def copper_hgf_usd_lb(
     owners=names.OWNERS,
     metadata=column_schema(REVISIONS_SCHEMA),
     automation_condition=dg.AutomationCondition.eager(),
-    description="Prices that a source changed after the fact: old value, new value, when it was noticed.",
+    description="Prices that a source revised: old value, new value, time of the change.",
 )
 def revisions(context: dg.AssetExecutionContext, session: SessionResource) -> pl.DataFrame:
     """Returns every revision in the stored histories, oldest first.

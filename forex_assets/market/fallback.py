@@ -1,6 +1,6 @@
-"""Which source a series comes from: the first that answers, else what is stored. Two sources are never spliced.
+"""Fallback between price sources: the first that answers, else the stored history.
 
-Copper's monthly level, which stands in when no daily source answers, is joined here too, in a column of its own.
+Sources are never mixed in one table. Copper's monthly level is a column apart.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,42 +18,42 @@ from forex_assets.market.prices import COPPER, Attempt, PriceSeries, PriceSource
 from forex_assets.market.quality import FRED_SOURCE
 
 STORED: Final = "stored"
-"""What the stored history is called among the attempts."""
+"""Name of the stored history among the attempts."""
 
 LOOK_BACK: Final = timedelta(days=90)
-"""How far before the last stored session a fetch starts: revisions come within weeks; an overlap shows unit jumps."""
+"""Overlap of a fetch with stored sessions; shows revisions and unit jumps."""
 
 
 class PriceStorePort(Protocol):
-    """Port: where histories are kept, one a series and source."""
+    """Port: stored histories, one a series and source."""
 
     def sources(self, series: PriceSeries) -> list[str]:
-        """Sources with stored history."""
+        """Lists sources with stored history."""
         ...
 
     def history(self, series: PriceSeries, source: str) -> pl.DataFrame | None:
-        """Every version stored (`history_schema`), or None."""
+        """Returns every stored version (`history_schema`), or None."""
         ...
 
     def merge(self, series: PriceSeries, fetched: pl.DataFrame, now: datetime, as_of: datetime | None = None) -> Merge:
-        """Merge and keep a fetch.
+        """Merges and stores a fetch.
 
         Raises:
-            BadFetch: it is not to be trusted; nothing stored has changed.
+            BadFetch: the fetch is refused; nothing stored has changed.
         """
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Ingest:
-    """What one ingest brought.
+    """Result of one ingest.
 
     Attributes:
-        prices: rows of one source only as of the instant asked for (`prices_schema`); empty where there is nothing.
-        source: whose rows they are; None where there are none.
-        attempts: every source asked and its answer, in order; `stored` last where it came to that.
-        revised: stored values that the source changed.
-        added: rows that were new.
+        prices: rows of one source (`prices_schema`); may be empty.
+        source: source of the rows; None without rows.
+        attempts: sources asked and their answers, in order; the stored history last, if used.
+        revised: number of stored values that the source changed.
+        added: number of new rows.
     """
 
     prices: pl.DataFrame
@@ -71,22 +71,19 @@ def ingest(
     now: datetime,
     clock: Callable[[], float],
 ) -> Ingest:
-    """Prices of `series` as of `as_of`, from the first source with a good answer, else from what is stored.
+    """Fetches a series from the first source with a good answer.
 
-    A good answer is merged, and the series is that source's own history. A source that fails or whose answer is refused
-    is passed over. The stored history that stands in is the one with the latest session; of equals, the first asked.
+    A good answer is merged into that source's history. A source that fails or is refused is passed over. Without a good
+    answer the stored history with the latest session is used; among equals, that of the first source.
 
     Args:
-        series: what to bring.
-        sources: in the order in which to ask.
-        store: where histories are kept.
-        as_of: nothing that could be known only later is seen.
-        now: the instant of fetching, for the record.
-        clock: seconds from any zero, for how long each source took.
+        sources: in the order asked.
+        as_of: rows known only later are left out.
+        now: instant of fetching, for the record.
+        clock: seconds, for durations.
 
     Raises:
-        Exception: whatever is neither `SourceError` nor `BadFetch` is a mistake of ours or of the disk, and is not
-            passed over.
+        Exception: any error but `SourceError` and `BadFetch` is not passed over.
     """
     attempts: list[Attempt] = []
     for source in sources:
@@ -105,7 +102,7 @@ def ingest(
 def _ask(
     series: PriceSeries, source: PriceSource, store: PriceStorePort, as_of: datetime, now: datetime
 ) -> tuple[pl.DataFrame, str, Merge | None]:
-    """Prices, answer and merge of one source; no merge where it is to be passed over."""
+    """Fetches from one source: prices, answer, merge; no merge if refused."""
     nothing = empty(prices_schema(series.value))
     try:
         fetched = source.fetch(_start(store.history(series, source.name), as_of), as_of)
@@ -121,7 +118,7 @@ def _ask(
 
 
 def _start(history: pl.DataFrame | None, as_of: datetime) -> date | None:
-    """From which session on to fetch; None, the whole history, where nothing that was known at `as_of` is stored."""
+    """Returns the first session to fetch; None for the whole history."""
     if history is None:
         return None
     last = history.filter(pl.col("available_at") <= as_of)["session"].max()
@@ -131,7 +128,10 @@ def _start(history: pl.DataFrame | None, as_of: datetime) -> date | None:
 def _stored(
     series: PriceSeries, order: Sequence[str], store: PriceStorePort, as_of: datetime
 ) -> tuple[str | None, pl.DataFrame]:
-    """The stored source with the latest session as of `as_of`, and its prices; (None, empty) where there is none."""
+    """Returns the stored source with the latest session and its prices.
+
+    (None, empty) without any.
+    """
     names = sorted(store.sources(series), key=lambda name: (order.index(name) if name in order else len(order), name))
     best: tuple[str | None, pl.DataFrame] = (None, empty(prices_schema(series.value)))
     for name in names:
@@ -145,18 +145,16 @@ def _stored(
 def with_monthly_level(
     daily: pl.DataFrame, monthly: pl.DataFrame | None, as_of: datetime, calendar: SessionCalendar
 ) -> pl.DataFrame:
-    """Copper's table (`COPPER_SCHEMA`): daily rows, each with the monthly level known when the row was.
+    """Adds FRED's monthly level to copper's daily rows (`COPPER_SCHEMA`).
 
-    Levels published after the last daily session follow as rows of their own, source `fred`, without a close: a monthly
-    average is no daily price. Their session is the day of publication, rolled forward to a session, which can lie a few
-    days after `as_of`; of several on one session the latest stays.
+    Each row has the level known at the time. Levels published after the last daily session become rows of source `fred`
+    without a close: a monthly average is no daily price. Their session is the day of publication, rolled forward, so it
+    can lie a few days after `as_of`; the latest level of a session stays.
 
     Args:
         daily: copper by session (`prices_schema`), may be empty.
-        monthly: levels in USD/lb with `available_at`, as fetched, stored or viewed; None where FRED was not needed, and
-            the level column is then null.
-        as_of: levels published later are not seen.
-        calendar: copper's sessions.
+        monthly: levels in USD/lb with `available_at`; None leaves the column null.
+        as_of: levels published later are left out.
     """
     rows = conform(daily, prices_schema(COPPER.value), "daily copper")
     if monthly is None:
@@ -185,9 +183,9 @@ def with_monthly_level(
 
 
 def _levels(monthly: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
-    """Plausible current levels published by `as_of`, in the order of publication, with a `fetched_at`.
+    """Plausible current levels published by `as_of`, oldest first.
 
-    Quarantine marks are not heeded: a month may well move 8 % and come back.
+    Quarantine marks are ignored: a month can move 8 % and come back.
     """
     if "superseded_at" in monthly.columns:
         monthly = monthly.filter(pl.col("superseded_at").is_null())
@@ -202,7 +200,7 @@ def _levels(monthly: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
 
 
 def _roll_forward(day: date, calendar: SessionCalendar) -> date:
-    """`day` itself where it is a session, else the next one."""
+    """Returns the day, or the next session."""
     while not calendar.is_session(day):
         day += timedelta(days=1)
     return day

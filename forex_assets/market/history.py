@@ -1,6 +1,6 @@
-"""Price history that only grows: merging a fetch, what was revised, and which prices stood at an instant.
+"""Append-only price history: merges, revisions, and views at an instant.
 
-History holds one series from one source (`history_schema`). Which source is asked, and when, is `fallback`'s affair.
+A history holds one series from one source (`history_schema`).
 """
 
 import math
@@ -24,19 +24,19 @@ from forex_assets.market.prices import POUNDS_PER_TONNE, PriceSeries
 from forex_assets.market.quality import marked_anew
 
 SAME_VALUE: Final = 1e-7
-"""Relative difference up to which two values are the same: feeds carry single precision (6e-8), variously printed."""
+"""Relative difference of equal values; feeds print single precision (6e-8)."""
 
 UNIT_JUMP: Final = (0.5, 2.0)
-"""Ratios of new to stored values that can be the market's doing."""
+"""Ratios of new to stored values that the market can cause."""
 
 BORNE_LOSS: Final = 0.02
-"""Share of stored sessions that an answer may lack: one in fifty."""
+"""Share of stored sessions that an answer may lack."""
 RECENT: Final = 5
-"""Values whose median stands for a level: a bad tick among them does not move it."""
+"""Values of a median level; robust to a bad tick."""
 
 
 class BadFetch(Exception):
-    """A fetch that is not to be trusted; merging it has changed nothing. `reason` is for people."""
+    """A refused fetch; nothing stored has changed. `reason` is for people."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -45,13 +45,13 @@ class BadFetch(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Merge:
-    """What came of merging one fetch.
+    """Result of merging one fetch.
 
     Attributes:
-        history: the whole history after it (`history_schema`), in the order in which rows were learnt.
-        added: rows of a session, or of a provisional price's moment, not seen before.
-        revised: rows that replaced another value of the same session.
-        message: the same for people.
+        history: whole history afterwards (`history_schema`), oldest version first.
+        added: number of new rows.
+        revised: number of rows that replaced another value.
+        message: summary for people.
     """
 
     history: pl.DataFrame
@@ -67,22 +67,20 @@ def merge_history(
     now: datetime,
     as_of: datetime | None = None,
 ) -> Merge:
-    """Append what `fetched` has that `stored` has not; a changed value supersedes the old row, which stays.
+    """Appends new rows of a fetch; a changed value supersedes the old row.
 
-    A finished bar is known by its session, a provisional price by its session and its moment. A value that repeats
-    changes nothing, whatever its `available_at` says now: it was known when it was first known.
+    A final bar is identified by its session, a provisional price by its session and moment. A repeated value changes
+    nothing, even with another `available_at`.
 
     Args:
-        stored: history of one source (`history_schema`), None where there is none.
+        stored: history of one source (`history_schema`), or None.
         fetched: rows of the same source (`fetched_schema`).
-        series: what the prices are of.
-        now: the instant of fetching, aware; becomes `fetched_at` and `superseded_at`.
-        as_of: the instant that was asked for. Where given, an answer that ends before stored bars that were available
-            by then counts as one with sessions missing.
+        now: instant of fetching; becomes `fetched_at` and `superseded_at`.
+        as_of: instant asked for; stored bars available by then must be in the answer.
 
     Raises:
-        BadFetch: empty, not a price, out of order, wrong unit, sessions missing, or of another source.
-        ValueError: columns are not those of the schema, which is a mistake in the code that fetched.
+        BadFetch: empty, no price, out of order, wrong unit, missing sessions, or another source.
+        ValueError: columns do not match the schema.
     """
     old = (
         empty(history_schema(series.value))
@@ -109,7 +107,7 @@ def merge_history(
 
 
 def _pair(current: pl.DataFrame, rows: pl.DataFrame, value: str) -> pl.DataFrame:
-    """`rows` with `_row` and `_old` of the current row that they repeat or change; null where they are new."""
+    """Adds `_row` and `_old` of the matching current row; null for new rows."""
     moment = pl.when(pl.col("is_provisional")).then(pl.col("available_at")).alias("_moment")
     key = ["session", "is_provisional", "_moment"]
     known = current.with_columns(moment).select(
@@ -119,7 +117,7 @@ def _pair(current: pl.DataFrame, rows: pl.DataFrame, value: str) -> pl.DataFrame
 
 
 def _refuse_bad_fetch(current: pl.DataFrame, rows: pl.DataFrame, series: PriceSeries, as_of: datetime | None) -> None:
-    """Raise `BadFetch` where `rows` must not be merged."""
+    """Raises `BadFetch` for rows that must not be merged."""
     if rows.is_empty():
         raise BadFetch("no rows")
     if nulls := [name for name in rows.columns if rows[name].null_count()]:
@@ -139,12 +137,15 @@ def _refuse_bad_fetch(current: pl.DataFrame, rows: pl.DataFrame, series: PriceSe
 
 
 def _median(values: pl.Series) -> float:
-    """Median of a column of prices that is not empty."""
+    """Returns the median of prices; the column is not empty."""
     return float(values.median())  # type: ignore[arg-type]
 
 
 def _refuse_wrong_unit(current: pl.DataFrame, rows: pl.DataFrame, series: PriceSeries) -> None:
-    """Raise where the level is not this unit's or has jumped. Medians: one bad tick must not cost the whole fetch."""
+    """Raises for another unit or a jump of the level.
+
+    Medians: one bad tick must not refuse the whole fetch.
+    """
     low, high = series.plausible
     recent = current.sort("session", maintain_order=True)[series.value].tail(RECENT)
     usual = _median(recent) if recent.len() else math.sqrt(low * high)
@@ -159,7 +160,7 @@ def _refuse_wrong_unit(current: pl.DataFrame, rows: pl.DataFrame, series: PriceS
     ratios = []
     if pairs.height:
         ratios.append(("the stored values of the same sessions", _median(pairs[series.value] / pairs["_old"])))
-    # With an overlap that fits, two or fewer wild new rows are bad ticks, which are kept and quarantined.
+    # Up to two wild new rows after a fitting overlap are bad ticks: kept and quarantined.
     if newer.height and (newer.height >= 3 or not pairs.height):
         ratios.append(("the last stored values", _median(newer[series.value]) / usual))
     for what, ratio in ratios:
@@ -168,7 +169,7 @@ def _refuse_wrong_unit(current: pl.DataFrame, rows: pl.DataFrame, series: PriceS
 
 
 def _hint(ratio: float, series: PriceSeries) -> str:
-    """Which wrong unit a ratio looks like, in words; empty where it looks like none."""
+    """Names the wrong unit that a ratio suggests; else empty."""
     if series.unit == "USD/lb":
         for factor, words in ((POUNDS_PER_TONNE, "USD/t"), (100.0, "US cents/lb")):
             if UNIT_JUMP[0] <= ratio / factor <= UNIT_JUMP[1]:
@@ -177,11 +178,11 @@ def _hint(ratio: float, series: PriceSeries) -> str:
 
 
 def _refuse_missing_sessions(current: pl.DataFrame, rows: pl.DataFrame, as_of: datetime | None) -> None:
-    """Raise where finished sessions that are stored between the answer's first and last are not in the answer.
+    """Raises if stored final sessions are missing from the answer.
 
-    Services lose a bar now and then, for good. One in fifty that is not among the newest is borne: what is stored
-    stays, and refusing would cost the source for the 90 days in which the bar is looked for. Not by number
-    alone: one session lost and another gained is a loss too. A session that has gone back to provisional is there.
+    Services sometimes lose a bar for good. One in fifty is accepted if none of the newest is missing: the stored bar
+    stays, and a refusal would lose the source for 90 days. A session that became provisional again is not missing.
+    Sessions are compared, not counts.
     """
     finals = rows.filter(~pl.col("is_provisional"))["session"]
     if finals.is_empty():
@@ -200,9 +201,9 @@ def _refuse_missing_sessions(current: pl.DataFrame, rows: pl.DataFrame, as_of: d
 
 
 def revisions_of(history: pl.DataFrame, series: PriceSeries) -> pl.DataFrame:
-    """Finished bars that their source later changed (`REVISIONS_SCHEMA`), oldest revision first.
+    """Returns final bars that their source later changed (`REVISIONS_SCHEMA`).
 
-    `revised_at` is when the new value was fetched. Empty where nothing was revised.
+    Oldest revision first; `revised_at` is when the new value was fetched.
     """
     finals = conform(history, history_schema(series.value), "history").filter(~pl.col("is_provisional"))
     revised = (
@@ -227,21 +228,18 @@ def prices_at(
     as_of: datetime,
     mark: Callable[[pl.DataFrame, PriceSeries], pl.DataFrame] = marked_anew,
 ) -> pl.DataFrame:
-    """The prices that stood at `as_of` (`prices_schema`): one row a session, oldest first, bad ticks marked.
+    """Returns prices as of an instant (`prices_schema`), bad ticks marked.
 
-    Current rows with `available_at` ≤ `as_of`; the finished bar where there is one, else the latest provisional price.
-    A suspect row stands only where there is no other, and is quarantined.
-    A value that its source revised shows as revised, also at instants before the revision: history starts at the first
-    fetch, so what was served before it is not known.
+    One row a session, oldest first: current rows with `available_at` ≤ `as_of`; the final bar, else the latest
+    provisional price. A suspect row is used only without another, and quarantined. A revised value shows at all
+    instants: values served before the first fetch are unknown.
 
     Args:
         history: one series from one source (`history_schema`).
-        series: what the prices are of.
-        as_of: an aware instant.
         mark: fills `is_quarantined`.
 
     Raises:
-        ValueError: columns are not the schema's, or several sources are mixed.
+        ValueError: columns do not match the schema, or sources are mixed.
     """
     rows = conform(history, history_schema(series.value), "history")
     if rows["source"].n_unique() > 1:

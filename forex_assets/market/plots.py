@@ -38,7 +38,7 @@ def prices_plot(prices: pl.DataFrame, series: PriceSeries, title: str, is_sample
 
 
 def prices_figure(prices: pl.DataFrame, series: PriceSeries, title: str, is_sample: bool) -> Figure:
-    """The figure behind `prices_plot`."""
+    """Draws the figure of `prices_plot`."""
     closes = prices.filter(pl.col(series.value).is_not_null())
     good = closes.filter(~pl.col("is_quarantined"))
     if good.is_empty():

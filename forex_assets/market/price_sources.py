@@ -1,4 +1,4 @@
-"""Where prices come from: the sources in their order, the stored histories, and the generated market."""
+"""Price sources of a run: services in order, stored histories, generated market."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ YAHOO_SYMBOLS = {USDCLP.name: "CLP=X", COPPER.name: "HG=F"}
 
 
 def calendar_of(series: PriceSeries) -> SessionCalendar:
-    """Sessions of the market that a series is quoted on."""
+    """Returns the sessions of a series."""
     return market_calendar(series.calendar)
 
 
 @dataclass(frozen=True)
 class PriceSources:
-    """The price sources of one run.
+    """Price sources of one run.
 
     Attributes:
-        session: says which services to ask, as of when, and where histories lie.
+        session: settings, clock and tables.
         deadline_s: seconds after which a silent source is given up.
     """
 
@@ -35,7 +35,7 @@ class PriceSources:
     deadline_s: float
 
     def daily(self, series: PriceSeries) -> list[PriceSource]:
-        """Sources of daily prices, in the order in which they are asked."""
+        """Returns daily price sources in the order asked."""
         s = self.session.settings
         yahoo = YahooSource(
             series, YAHOO_SYMBOLS[series.name], s.yahoo_url, calendar_of(series), deadline_s=self.deadline_s
@@ -62,7 +62,7 @@ class PriceSources:
         return PriceStore(self.session.live_tables)
 
     def every(self) -> Mapping[str, PriceSource]:
-        """Every source by a name for people."""
+        """Returns every source by a name for people."""
         return {
             "Yahoo CLP=X": self.daily(USDCLP)[0],
             "Yahoo HG=F": self.daily(COPPER)[0],
@@ -71,13 +71,13 @@ class PriceSources:
         }
 
     def probe(self) -> list[Attempt]:
-        """Whether each source answers at all."""
+        """Asks every source at once."""
         return probe_sources(self.every(), self.session.now)
 
     def branch(self) -> Branch:
-        """Which market to take prices from.
+        """Decides between real and generated prices.
 
-        With `FOREX_MARKET=auto` the generated one only where no source answers and nothing is stored.
+        `FOREX_MARKET=auto` generates prices only if no source answers and nothing is stored.
         """
         market = self.session.settings.market
         if market != "auto":
@@ -87,7 +87,7 @@ class PriceSources:
         return "live" if any(answer.is_ok for answer in self.probe()) else "sample"
 
     def sample(self) -> SampleMarket:
-        """The generated market as of the clock."""
-        # All years there are: a window that moves with the clock would drop its oldest rows as time goes by.
+        """Generates the market as of the clock."""
+        # All years: a window moving with the clock would drop its oldest rows.
         calendars = {series.calendar: calendar_of(series) for series in (USDCLP, COPPER)}
         return sample_market(self.session.now, calendars, years=100)

@@ -1,7 +1,4 @@
-"""The price history's port, on the warehouse: one table a series and source, changed under a lock.
-
-How rows are merged is the domain's affair (`domain.market.history`).
-"""
+"""Stored price histories: one table a series and source, changed under a lock."""
 
 from datetime import datetime
 from urllib.parse import quote, unquote
@@ -15,11 +12,10 @@ from forex_assets.market.prices import PriceSeries
 
 
 class PriceStore:
-    """`PriceStorePort` over tables `market/history/<series>/<source>`.
+    """Stored histories in tables `market/history/<series>/<source>`.
 
     Args:
-        warehouse: where the tables are.
-        lock_timeout_s: how long a merge waits for another run's.
+        lock_timeout_s: seconds that a merge waits for another run.
     """
 
     def __init__(self, warehouse: Warehouse, lock_timeout_s: float = 60.0) -> None:
@@ -27,15 +23,15 @@ class PriceStore:
         self._lock_timeout_s = lock_timeout_s
 
     def sources(self, series: PriceSeries) -> list[str]:
-        """Sources with stored history of `series`, ascending."""
+        """Lists sources with stored history, ascending."""
         return sorted(unquote(name) for name in self._warehouse.partitions(_key(series)))
 
     def history(self, series: PriceSeries, source: str) -> pl.DataFrame | None:
-        """Every version stored (`history_schema`), or None where nothing is.
+        """Returns every stored version (`history_schema`), or None.
 
         Raises:
             WarehouseError: the file is damaged.
-            ValueError: it was written with other columns.
+            ValueError: the file has other columns.
         """
         stored = self._warehouse.read(_key(series), _partition(source))
         if stored is None:
@@ -45,14 +41,14 @@ class PriceStore:
         )
 
     def merge(self, series: PriceSeries, fetched: pl.DataFrame, now: datetime, as_of: datetime | None = None) -> Merge:
-        """Merge a fetch into its source's history and store it; two runs at once lose nothing.
+        """Merges a fetch and stores it; concurrent runs lose nothing.
 
         Raises:
-            BadFetch: the fetch is not to be trusted; nothing stored has changed.
-            WarehouseError: the lock or the disk does not allow it; nothing stored has changed.
+            BadFetch: the fetch is refused; nothing stored has changed.
+            WarehouseError: lock or disk fails; nothing stored has changed.
         """
         if fetched.is_empty():
-            return merge_history(None, fetched, series, now)  # always refused; an empty fetch names no source to lock
+            return merge_history(None, fetched, series, now)  # raises: an empty fetch has no source to lock
         source = str(fetched["source"][0])
         with self._warehouse.lock(f"{_key(series)}/{_partition(source)}", self._lock_timeout_s):
             merge = merge_history(self.history(series, source), fetched, series, now, as_of)
@@ -66,5 +62,5 @@ def _key(series: PriceSeries) -> str:
 
 
 def _partition(source: str) -> str:
-    """A source's name as a file name, reversibly: names are for people and may hold spaces."""
+    """Encodes a source name as a file name, reversibly."""
     return quote(source, safe=",=+")

@@ -1,8 +1,7 @@
-"""What must hold of a price table, and which of its rows are bad ticks.
+"""Rules for price tables, and detection of bad ticks.
 
-Only what makes a forecast wrong blocks: the peso's prices out of order, missing, in another unit or weeks old. What
-makes one merely worse, or needs a person's look, warns. Copper never blocks: forecasts go on without it. How two series
-stand to each other is `alignment`'s affair.
+A rule blocks if a failure makes forecasts wrong: peso prices out of order, missing, in another unit or weeks old. Other
+failures warn. Copper never blocks. `alignment` compares two series.
 """
 
 import math
@@ -18,58 +17,57 @@ from forex_assets.core.finding import Finding, Severity
 from forex_assets.market.prices import COPPER, POUNDS_PER_TONNE, USDCLP, PriceSeries
 
 FRED_SOURCE: Final = "fred"
-"""Source of copper's monthly level. Its rows have no daily close, and that is no fault."""
+"""Source of copper's monthly level; its rows have no daily close."""
 
 BIG_MOVE: Final = 0.08
-"""A daily move that is looked at. Taken in logs, so that up and down count alike: from +8 % or -7.4 % on."""
+"""Daily move that warns; in logs, so +8 % and -7.4 % count alike."""
 _BIG_LOG_MOVE: Final = math.log1p(BIG_MOVE)
 USUAL_MOVES: Final = 20
 USUAL_MULTIPLE: Final = 4.0
-"""A move within four times the median of the last twenty is the market of those days, however large."""
+"""Multiple of the median of the last 20 moves that is ordinary."""
 LEFT_OVER: Final = 1 / 3
-"""Part of a bad tick's move that the next session may leave: it has a move of its own."""
+"""Largest part of a bad tick's move left after its reversal."""
 
 RECENT: Final = 250
-"""Rows, about a year, that a check of manners looks at; an old oddity must not warn for ever."""
+"""Rows checked for oddities, about a year; older ones stop warning."""
 LATE_AFTER: Final = 2
-"""Sessions without a price before a warning: Yahoo's bar of a session comes one session late."""
+"""Sessions without a price before a warning; Yahoo's bar is one session late."""
 STALE_AFTER: Final = 10
-"""Sessions without a price before a block: two weeks, wider than most of what the 7-day fan is meant to span."""
+"""Sessions without a price before a block: two weeks."""
 STILL: Final = 5
-"""Identical closes in a row that are no market's doing; holidays in Yahoo's feed repeat three or four times."""
+"""Identical closes in a row that warn; holidays repeat three or four."""
 
 
 def severity_of(series: PriceSeries, wanted: Severity = "block") -> Severity:
-    """`wanted` for the peso; for copper always `warn`, because forecasts can go on without it."""
+    """Returns the severity for a series; copper always warns."""
     return wanted if series.name == USDCLP.name else "warn"
 
 
 def daily_rows(prices: pl.DataFrame, series: PriceSeries) -> pl.DataFrame:
-    """`prices` less the rows that only carry copper's monthly level. A null close of any other source stays."""
+    """Leaves out rows with only copper's monthly level.
+
+    A null close of another source stays.
+    """
     is_level = (pl.col("source") == FRED_SOURCE).fill_null(False) & pl.col(series.value).is_null()
     return prices.filter(~is_level)
 
 
 def usable(prices: pl.DataFrame, series: PriceSeries) -> pl.DataFrame:
-    """Rows to calculate with: daily, with a price, no bad tick."""
+    """Returns daily rows with a price and without bad ticks."""
     return prices.filter(pl.col(series.value).is_not_null() & ~pl.col("is_quarantined"))
 
 
 def mark_bad_ticks(prices: pl.DataFrame, series: PriceSeries) -> pl.DataFrame:
-    """`prices` with `is_quarantined` set where a value is no market price.
+    """Sets `is_quarantined` for values that are no market price.
 
-    A bad tick is a value outside `series.plausible`, or a log move from the last good value of more than log 1.08, and
-    of more than four times the median move of the last twenty, which the next session takes back but for a third of it
-    at most (and for 8 %). Why not the 8 % and half of it alone: that marks four real days of copper between 2006 and
-    2009, when it moved 4 % a day and turned on its heel. Two bad ticks in a row are one where both are twice 8 % off,
-    since a shock of 9 % that fades after two days is still a market. A move that stays is a price.
-
-    The first row has nothing before it and the last nothing after it: only their range is judged, so a last row can
-    become a bad tick tomorrow.
+    A bad tick lies outside `series.plausible`, or moves by more than 8 % and more than four times the median of the
+    last 20 moves, and the next session reverses it but for a third at most (and 8 %). 8 % and a half alone would mark
+    four real days of copper between 2006 and 2009. Two bad ticks in a row must both be twice 8 % off, since a 9 % shock
+    that fades after two days is a market. The first and last rows are judged by range only, so a last row can become a
+    bad tick tomorrow.
 
     Args:
-        prices: one series, oldest first, at least the price column; nulls are left unmarked.
-        series: what the prices are of.
+        prices: oldest first, at least the price column; nulls stay unmarked.
     """
     values = prices[series.value].cast(pl.Float64).fill_null(math.nan).to_numpy()
     low, high = series.plausible
@@ -80,25 +78,25 @@ def mark_bad_ticks(prices: pl.DataFrame, series: PriceSeries) -> pl.DataFrame:
 
 
 def marked_anew(prices: pl.DataFrame, series: PriceSeries) -> pl.DataFrame:
-    """`prices` with `is_quarantined` judged from these rows alone: suspect ones and bad ticks.
+    """Sets `is_quarantined` from these rows alone: suspect rows and bad ticks.
 
-    A table that was cut at an earlier instant must not know that its last row is taken back later.
+    A table cut at an earlier instant must not know of a later reversal.
     """
-    # Suspect values are nobody's neighbours: a good price must not look like a spike beside one.
+    # Suspect values are excluded: a good price must not look like a spike next to one.
     marked = mark_bad_ticks(prices.filter(~pl.col("is_suspect")), series)
     suspect = prices.filter("is_suspect").with_columns(is_quarantined=pl.lit(True))
     return pl.concat([marked, suspect]).sort("session", maintain_order=True)
 
 
 def _reverted(logs: list[float]) -> list[int]:
-    """Indices of log prices that leave the last good level and are taken back one or two rows on."""
+    """Returns indices of log prices reversed one or two rows later."""
     bad: list[int] = []
     good, moves, row = logs[:1], [0.0], 1
     while row < len(logs):
         usual = USUAL_MULTIPLE * median(moves[-USUAL_MOVES:])
         run = next((n for n in (1, 2) if _is_excursion(good[-1], logs[row : row + n + 1], n, usual)), 0)
         bad.extend(range(row, row + run))
-        row += run  # the row that took it back, or the one that was judged a price, stands
+        row += run  # the reversing row, or the row judged a price, stays
         moves.append(abs(logs[row] - good[-1]))
         good.append(logs[row])
         row += 1
@@ -106,7 +104,7 @@ def _reverted(logs: list[float]) -> list[int]:
 
 
 def _is_excursion(level: float, logs: list[float], length: int, usual: float) -> bool:
-    """Whether the first `length` of `length` + 1 log prices are off `level` and the last one is back at it."""
+    """Tells whether all but the last log price are off `level`."""
     if len(logs) <= length:
         return False
     off = min(abs(log - level) for log in logs[:length])
@@ -115,7 +113,7 @@ def _is_excursion(level: float, logs: list[float], length: int, usual: float) ->
 
 
 def sessions_strictly_increase(prices: pl.DataFrame, series: PriceSeries) -> Finding:
-    """Blocks: with a session twice or out of order, every return and every step after it is about another day."""
+    """Sessions are unique and in order, so that every return spans one day."""
     steps = daily_rows(prices, series)["session"].diff().dt.total_days()
     wrong = int((steps <= 0).sum())
     message = (
@@ -125,19 +123,19 @@ def sessions_strictly_increase(prices: pl.DataFrame, series: PriceSeries) -> Fin
 
 
 def sessions_are_business_days(prices: pl.DataFrame, series: PriceSeries, calendar: SessionCalendar) -> Finding:
-    """Warns: a row on a holiday is one step too many in a year, and feeds do quote on some."""
+    """Every session is a trading day of the market."""
     days = [day for day in daily_rows(prices, series)["session"].drop_nulls() if not calendar.is_session(day)]
     weekends = sum(day.weekday() >= 5 for day in days)
     shown = ", ".join(str(day) for day in days[-3:])
     message = (
-        f"{len(days)} rows on days that {calendar.name} rests, {weekends} on weekends; last {shown}" if days else "all"
+        f"{len(days)} rows on days that are no {calendar.name} sessions, {weekends} on weekends; last {shown}" if days else "all"
     )
     values = {"rows_off_calendar": len(days), "rows_on_weekends": weekends}
     return Finding("sessions_are_business_days", not days, "warn", message, values)
 
 
 def has_no_nulls(prices: pl.DataFrame, series: PriceSeries) -> Finding:
-    """Blocks: a price, a day or an instant that is missing reaches the model as something else."""
+    """No price, day or instant is missing."""
     rows = daily_rows(prices, series)
     names = ["session", series.value, "source", "is_provisional", "available_at", "fetched_at", "is_quarantined"]
     counts = {name: rows[name].null_count() for name in names if rows[name].null_count()}
@@ -146,7 +144,7 @@ def has_no_nulls(prices: pl.DataFrame, series: PriceSeries) -> Finding:
 
 
 def prices_are_in_range(prices: pl.DataFrame, series: PriceSeries) -> Finding:
-    """Blocks: a value that cannot be a price and is not marked reaches the model. Marked ones do not, and pass."""
+    """Every price that is not marked is possible in its unit."""
     low, high = series.plausible
     outside = prices.filter(~pl.col(series.value).is_between(low, high))
     unmarked = outside.filter(~pl.col("is_quarantined"))
@@ -158,11 +156,11 @@ def prices_are_in_range(prices: pl.DataFrame, series: PriceSeries) -> Finding:
 
 
 def moves_are_ordinary(prices: pl.DataFrame, series: PriceSeries) -> Finding:
-    """Warns of moves over 8 % and of bad ticks among the last 250 rows. It cannot block: real shocks move that far.
+    """No move over 8 % and no bad tick in the last 250 rows.
 
-    A last row that moved this far may be either. It stays, since a forecast is wanted most on such a day, and is named.
+    It warns only: real shocks move that far. A large newest move stays in use and is named, since it may be either.
     """
-    prices = prices.filter(pl.col("session").is_not_null())  # `has_no_nulls` says so
+    prices = prices.filter(pl.col("session").is_not_null())  # `has_no_nulls` reports nulls
     good = usable(prices, series)
     moves = good.select("session", move=pl.col(series.value).log().diff()).filter(pl.col("move").abs() > _BIG_LOG_MOVE)
     bad = prices.filter(pl.col("is_quarantined"))
@@ -173,19 +171,19 @@ def moves_are_ordinary(prices: pl.DataFrame, series: PriceSeries) -> Finding:
     parts = [f"{day} {move:+.1%}" for day, move in recent[-3:]] + [f"{day} quarantined" for day in recent_bad[-3:]]
     message = "; ".join(parts) or f"none over {BIG_MOVE:.0%} in the last {min(RECENT, prices.height)} rows"
     if is_last:
-        message += "; the last one is the newest price: a bad tick or a shock, tomorrow tells"
+        message += "; the last one is the newest price: tomorrow shows whether it is a bad tick"
     values = {"big_moves": moves.height, "bad_ticks": bad.height, "recent_big_moves": len(recent),
               "recent_bad_ticks": len(recent_bad), "is_newest_price_a_big_move": is_last}  # fmt: skip
     return Finding("moves_are_ordinary", not recent and not recent_bad, "warn", message, values)
 
 
 def is_current(prices: pl.DataFrame, series: PriceSeries, calendar: SessionCalendar, as_of: date) -> Finding:
-    """Warns when the last usable price is more than two sessions old: the fan starts wider than it need be."""
+    """The last usable price is at most two sessions old."""
     return _age("is_current", LATE_AFTER, "warn", prices, series, calendar, as_of)
 
 
 def is_not_stale(prices: pl.DataFrame, series: PriceSeries, calendar: SessionCalendar, as_of: date) -> Finding:
-    """Blocks when it is more than ten sessions old: the feed is dead, and the fan would be about another market."""
+    """The last usable price is at most ten sessions old."""
     return _age("is_not_stale", STALE_AFTER, severity_of(series), prices, series, calendar, as_of)
 
 
@@ -198,7 +196,7 @@ def _age(
     calendar: SessionCalendar,
     as_of: date,
 ) -> Finding:
-    """A finding on how many sessions have gone by after the last usable price."""
+    """Finding on the number of sessions since the last usable price."""
     last = usable(prices, series)["session"].max()
     if not isinstance(last, date):
         return Finding(name, False, severity, f"{series.name} has no usable price", {"age_sessions": None})
@@ -208,7 +206,7 @@ def _age(
 
 
 def prices_keep_moving(prices: pl.DataFrame, series: PriceSeries) -> Finding:
-    """Warns of five identical closes in a row among the last 250: a feed that repeats itself narrows the fan."""
+    """No five closes in a row are identical in the last 250."""
     tail = usable(prices, series).tail(RECENT)
     if tail.is_empty():
         return Finding("prices_keep_moving", False, "warn", f"{series.name} has no usable price", {"longest_run": 0})
@@ -221,7 +219,10 @@ def prices_keep_moving(prices: pl.DataFrame, series: PriceSeries) -> Finding:
 
 
 def copper_is_in_usd_per_pound(prices: pl.DataFrame) -> Finding:
-    """Warns: a table in USD/t or cents. A merge refuses one, so this is the second lock. All rows, marked or not."""
+    """The median copper close is possible in USD/lb.
+
+    A second guard: a merge refuses other units. All rows count, marked or not.
+    """
     values = daily_rows(prices, COPPER)[COPPER.value].drop_nulls().tail(RECENT)
     if values.is_empty():
         return Finding("copper_is_in_usd_per_pound", False, "warn", "no daily copper price", {"median": None})
@@ -236,7 +237,7 @@ def copper_is_in_usd_per_pound(prices: pl.DataFrame) -> Finding:
 
 
 def findings(prices: pl.DataFrame, series: PriceSeries, calendar: SessionCalendar, as_of: date) -> tuple[Finding, ...]:
-    """Every check of one series, for readers that want them all; `lead_lag` needs both and is `alignment`'s."""
+    """Runs every rule on one price table."""
     common = (
         sessions_strictly_increase(prices, series),
         sessions_are_business_days(prices, series, calendar),

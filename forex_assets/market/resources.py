@@ -1,4 +1,4 @@
-"""Price sources as a Dagster resource, so that a test replaces them by name."""
+"""Price sources as a Dagster resource."""
 
 import dagster as dg
 from pydantic import Field
@@ -8,10 +8,10 @@ from forex_assets.market.price_sources import PriceSources
 
 
 class MarketSources(dg.ConfigurableResource[PriceSources]):
-    """Hands assets the price sources that the session's settings name."""
+    """Gives assets the run's price sources."""
 
     deadline_s: float | None = Field(default=None, gt=0, description="seconds over those of FOREX_SOURCE_DEADLINE_S")
 
     def of(self, session: Session) -> PriceSources:
-        """The sources of a run."""
+        """Returns the sources of a run."""
         return PriceSources(session, self.deadline_s or session.settings.source_deadline_s)

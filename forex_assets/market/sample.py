@@ -1,7 +1,7 @@
-"""A generated market, for machines without network: prices that look like copper and the peso and are neither.
+"""Generated market for machines without network.
 
-Bivariate GARCH(1,1) with Student-t shocks on every weekday since a fixed date; each market then shows its own sessions.
-Every draw belongs to a weekday, so that a later `as_of` shows the same past and more of it.
+Bivariate GARCH(1,1) with Student-t shocks on every weekday since a fixed date; each market shows its own sessions.
+Draws belong to weekdays, so a later `as_of` shows the same past and more.
 """
 
 from collections.abc import Mapping
@@ -19,39 +19,43 @@ from forex_assets.core.schemas import SAMPLE_SOURCE, conform, fetched_schema
 from forex_assets.market.prices import COPPER, USDCLP, PriceSeries
 
 EPOCH: Final = date(2005, 1, 3)
-"""First generated weekday, a Monday. Moving it changes every value."""
+"""First generated weekday, a Monday; moving it changes every value."""
 
 DEFAULT_SEED: Final = 20145
-"""Which of the possible markets; any other gives another one."""
+"""Seed of the draws."""
 
 SHOCK_CORRELATION: Final = -0.35
-"""Of copper's and the peso's daily shocks: dearer copper, fewer pesos a dollar. About the real one."""
+"""Correlation of daily shocks, close to the real one."""
 
 DEGREES_OF_FREEDOM: Final = 6.0
-"""Of the Student-t shocks, scaled to variance 1 and with one mixing draw for both, so that the correlation holds."""
+"""Degrees of freedom of the Student-t shocks.
+
+Scaled to variance 1, one mixing draw for both, so that the correlation holds.
+"""
 
 BAD_TICK_CHANCE: Final = 0.0015
 BAD_TICK_SIZE: Final = (0.10, 0.18)
-"""A bad tick moves one session's log price by this much, either way; the next session knows nothing of it."""
+"""Log move of a bad tick, for one session, either way."""
 
 _Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class SampleSeries:
-    """How one series is generated.
+    """Parameters of one generated series.
 
     Attributes:
-        series: what it imitates.
+        series: the imitated series.
         level: price towards which it is pulled.
         daily_volatility: long-run deviation of a weekday's log return.
         alpha: weight of the last squared shock in the next variance.
         beta: weight of the last variance; alpha + beta < 1.
-        pull: share of the log distance to `level` made good each weekday; keeps years of it in a believable range and
-            is too weak (half-life about 170 sessions) to be seen in a 90-day forecast.
+        pull: daily share of the log distance to `level` that is closed; its half-life of about 170 sessions is too long
+        to
+            show in a 90-day forecast.
         decimals: digits quoted.
-        zone: where it closes.
-        close: local time from which a session's close can be known.
+        zone: time zone of the close.
+        close: local time from which a close can be known.
     """
 
     series: PriceSeries
@@ -71,7 +75,7 @@ SAMPLE_USDCLP: Final = SampleSeries(USDCLP, 840.0, 0.0062, 0.07, 0.91, 0.004, 2,
 
 @dataclass(frozen=True, eq=False)
 class SampleMarket:
-    """Generated rows in `fetched_schema` of each series; every `source` is `SAMPLE_SOURCE`."""
+    """Generated rows of each series (`fetched_schema`)."""
 
     usdclp: pl.DataFrame
     copper: pl.DataFrame
@@ -80,15 +84,14 @@ class SampleMarket:
 def sample_market(
     as_of: datetime, calendars: Mapping[str, SessionCalendar], seed: int = DEFAULT_SEED, years: float = 8
 ) -> SampleMarket:
-    """The generated market as it stood at an instant.
+    """Generates the market as of an instant.
 
-    A session's row is the same in every call with the same seed and holidays, whatever `as_of` and `years` are.
+    A session's row is the same in every call with the same seed and holidays.
 
     Args:
-        as_of: aware; no row with a later `available_at` is given.
-        calendars: sessions by name, `CLP` and `COMEX`, with holidays from `as_of` less `years` on.
-        seed: of the draws.
-        years: how far back the rows reach from `as_of`; never further than `EPOCH`.
+        as_of: aware; rows with a later `available_at` are left out.
+        calendars: sessions by name, `CLP` and `COMEX`, from `as_of` less `years` on.
+        years: length of the history; never before `EPOCH`.
 
     Raises:
         ValueError: `as_of` is naive or not later than `EPOCH`, or a calendar is missing.
@@ -100,7 +103,7 @@ def sample_market(
     missing = {USDCLP.calendar, COPPER.calendar} - set(calendars)
     if missing:
         raise ValueError(f"no calendar {sorted(missing)} for the sample market; there are {sorted(calendars)}")
-    weekdays = _weekdays(as_of.date() + timedelta(days=1))  # Santiago's day may be ahead of as_of's own
+    weekdays = _weekdays(as_of.date() + timedelta(days=1))  # Santiago's day may be ahead of as_of's
     shocks, ticks = _draws(len(weekdays), seed)
     start = as_of.date() - timedelta(days=round(years * 365.25))
     frames = [
@@ -116,9 +119,10 @@ def _weekdays(through: date) -> list[date]:
 
 
 def _draws(count: int, seed: int) -> tuple[_Array, _Array]:
-    """Shocks (unit variance, correlated) and bad ticks (log moves, mostly 0) of copper and peso, shapes (count, 2).
+    """Draws shocks and bad ticks of copper and peso, shapes (count, 2).
 
-    One stream for each kind of draw, filled in order of time: the first rows do not depend on `count`.
+    Shocks are correlated, of unit variance; bad ticks are log moves, mostly 0. Each kind has its own stream, so the
+    first rows do not depend on `count`.
     """
     normals, mixing, chances, sizes = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(4))
     z = normals.standard_normal((count, 2))
@@ -132,7 +136,10 @@ def _draws(count: int, seed: int) -> tuple[_Array, _Array]:
 
 
 def _prices(spec: SampleSeries, shocks: _Array, ticks: _Array) -> _Array:
-    """Quoted price of each weekday, shape (n,): GARCH(1,1) (Bollerslev 1986) around a weakly pulled log price."""
+    """Quoted price of each weekday: GARCH(1,1) around a pulled log price.
+
+    Shape (n,); Bollerslev (1986).
+    """
     long_run = spec.daily_volatility**2
     omega = long_run * (1 - spec.alpha - spec.beta)
     variance, gap = long_run, 0.0
@@ -148,7 +155,7 @@ def _prices(spec: SampleSeries, shocks: _Array, ticks: _Array) -> _Array:
 def _rows(
     spec: SampleSeries, weekdays: list[date], prices: _Array, calendar: SessionCalendar, start: date, as_of: datetime
 ) -> pl.DataFrame:
-    """Rows of the market's own sessions from `start` on that were known at `as_of`."""
+    """Returns rows of sessions from `start` known at `as_of`."""
     closes = pl.col("session").dt.combine(spec.close).dt.replace_time_zone(spec.zone.key)
     rows = (
         pl.DataFrame({"session": weekdays, spec.series.value: prices})

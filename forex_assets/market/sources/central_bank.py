@@ -1,12 +1,11 @@
-"""Banco Central de Chile's dólar observado (`F073.TCO.PRE.Z.D`) over plain HTTP.
+"""Banco Central de Chile's dólar observado (`F073.TCO.PRE.Z.D`).
 
-Dating rule: the value dated t is the weighted average of the trades of the banking day *before* t, so it is a row of
-that session. It is published the evening before; here it counts as known from 09:00 in Santiago on t, to be safe.
+Dating rule: the value dated t averages the trades of the banking day *before* t and is a row of that session. It is
+published the evening before; it counts as known from 09:00 in Santiago on t.
 """
 
 import json
 import logging
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import date, datetime
@@ -19,11 +18,9 @@ import polars as pl
 from forex_assets.core.calendar import SANTIAGO, SessionCalendar
 from forex_assets.market.prices import USDCLP, SourceError
 from forex_assets.market.sources.fetching import (
-    ATTEMPTS,
-    DEADLINE_S,
     REQUEST_LIMIT_S,
+    AskedSource,
     Row,
-    ask,
     broken_connection,
     fetched_frame,
     no_answer,
@@ -40,8 +37,10 @@ KNOWN_AT: Final = clock_time(9, 0)
 Values = list[tuple[date, float]]
 
 
-class CentralBankSource:
-    """Port `PriceSource` of USD/CLP, CLP per USD: a day's average, not its close."""
+class CentralBankSource(AskedSource):
+    """USD/CLP of the central bank: a day's average, not its close."""
+
+    name = NAME
 
     def __init__(
         self,
@@ -49,52 +48,31 @@ class CentralBankSource:
         password: str | None,
         base_url: str | None,
         calendar: SessionCalendar,
-        *,
-        deadline_s: float = DEADLINE_S,
-        attempts: int = ATTEMPTS,
-        sleep: Callable[[float], None] = time.sleep,
+        **limits: Any,
     ) -> None:
-        """Ask the bank's web service.
+        """Source with one account.
 
         Args:
-            user: the account's e-mail; None or empty: every fetch fails at once, saying so.
-            password: its password; likewise.
-            base_url: another server with the same service; None: the bank's own.
-            calendar: Chilean banking days.
-            deadline_s: seconds for one fetch, all attempts together.
-            attempts: how often a fetch asks at the most.
-            sleep: waits between attempts.
+            user: e-mail; without one every fetch fails.
+            password: required as well.
+            base_url: server; None: the bank's own.
+            limits: of one fetch, see `ask`.
         """
+        super().__init__(**limits)
         self._user, self._password = user or "", password or ""
         self._url = (base_url or BASE_URL).rstrip("/") + PATH
         self._calendar = calendar
-        self._deadline_s, self._attempts, self._sleep = deadline_s, attempts, sleep
-
-    @property
-    def name(self) -> str:
-        """The `source` of its rows."""
-        return NAME
 
     def fetch(self, start: date | None, as_of: datetime) -> pl.DataFrame:
-        """Rows (`fetched_schema`) of sessions from `start` on (all where None) with `available_at` ≤ `as_of`.
-
-        Raises:
-            SourceError: no account, no answer, or one without values; never with the account in its text.
-        """
+        """Fetches rows, see `PriceSource.fetch`; errors never contain the account."""
         if not (self._user and self._password):
             raise SourceError(NAME, "no BCCH_USER/BCCH_PASSWORD set")
-        values = ask(
-            NAME,
-            lambda left_s: self._values(start, as_of, left_s),
-            deadline_s=self._deadline_s,
-            attempts=self._attempts,
-            sleep=self._sleep,
-        )
+        values = self._ask(lambda left_s: self._values(start, as_of, left_s))
         rows = observed_rows(values, self._calendar, as_of)
         return fetched_frame(USDCLP.value, NAME, [row for row in rows if start is None or row.session >= start])
 
     def _values(self, start: date | None, as_of: datetime, left_s: float) -> Values:
-        """One request, understood; its failures told without the account."""
+        """Sends one request; errors never contain the account."""
         query = {
             "user": self._user,
             "pass": self._password,
@@ -109,10 +87,13 @@ class CentralBankSource:
 
 
 def _get(url: str, query: dict[str, str], limit_s: float) -> str:
-    """Body of one answer. Failures are raised outside `except`: their causes hold the address with the account."""
+    """Returns the body of one answer.
+
+    Errors are raised outside `except`, since their causes hold the password.
+    """
     import requests
 
-    # At level DEBUG urllib3 writes whole addresses, and this one holds a password.
+    # urllib3 logs whole addresses at DEBUG, and this one holds a password.
     logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
     try:
         with requests.Session() as session:
@@ -129,14 +110,15 @@ def _get(url: str, query: dict[str, str], limit_s: float) -> str:
 
 
 def observed_values(text: str, redacted: Callable[[str], str]) -> Values:
-    """Dated values of one answer, in its order, CLP per USD; days without a value (status not OK, NaN) left out.
+    """Parses one answer to dated values, CLP per USD.
+
+    Days without a value (status not OK, NaN) are left out.
 
     Args:
-        text: the answer's body.
-        redacted: takes secrets out of what the service says of itself.
+        redacted: removes secrets from the service's text.
 
     Raises:
-        SourceError: not JSON, a refusal of the service, or no values.
+        SourceError: not JSON, a refusal, or no values.
     """
     answer = _json(text)
     try:
@@ -160,23 +142,21 @@ def _json(text: str) -> Any:
         raise SourceError(NAME, "empty answer", is_retryable=True)
     with suppress(ValueError):
         return json.loads(text)
-    # Raised outside of the handler: the decoder's error keeps the body, and an error page may repeat the address.
+    # Raised outside the handler: the decoder's error keeps the body, which may repeat the address.
     raise SourceError(NAME, "answer is not JSON", is_retryable=True)
 
 
 def observed_rows(values: Values, calendar: SessionCalendar, as_of: datetime) -> list[Row]:
-    """Rows under the bank's dating rule, one a session, of what was known at `as_of`.
+    """Dates values by the bank's rule, one row a session.
 
     Args:
-        values: (date of the value, CLP per USD), any order.
-        calendar: Chilean banking days.
-        as_of: aware instant.
+        values: (date, CLP per USD), any order.
+        as_of: rows known later are left out.
     """
     rows: dict[date, Row] = {}
     for day, value in sorted(values):
         row = Row(calendar.previous(day), value, datetime.combine(day, KNOWN_AT, SANTIAGO))
-        # A value on a day that the calendar takes for a holiday is of the session before it; so would be the next
-        # one. The first is right: it is the one that follows the session immediately.
+        # Two values can map to one session if the calendar has a holiday that the bank worked: the first is right.
         if row.available_at <= as_of:
             rows.setdefault(row.session, row)
     return list(rows.values())

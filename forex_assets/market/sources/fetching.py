@@ -1,7 +1,4 @@
-"""Asking a service over the network: one deadline, retries inside it, and failures that people can read.
-
-Here belongs what all sources share about asking. What a service's answer means belongs to its own adapter.
-"""
+"""Requests to price services: one deadline, retries, readable errors."""
 
 import threading
 import time
@@ -20,9 +17,9 @@ from forex_assets.core.schemas import conform, fetched_schema
 from forex_assets.market.prices import SourceError
 
 DEADLINE_S: Final = 30.0
-"""Outer limit of one source, over all attempts and waits."""
+"""Seconds for one source, all attempts and waits together."""
 REQUEST_LIMIT_S: Final = 15.0
-"""Limit of a single request where the client takes one, so that one stalled answer leaves time for another attempt."""
+"""Seconds for one request, so that a stalled one leaves time for another."""
 ATTEMPTS: Final = 3
 
 T = TypeVar("T")
@@ -32,7 +29,7 @@ class RefusedError(SourceError):
     """A service answered with an HTTP error.
 
     Attributes:
-        retry_after_s: how long the service asked us to stay away, in seconds; None where it did not say.
+        retry_after_s: seconds to wait, as the service asked; None if it did not.
     """
 
     def __init__(self, source: str, reason: str, *, is_retryable: bool, retry_after_s: float | None) -> None:
@@ -42,7 +39,7 @@ class RefusedError(SourceError):
 
 @dataclass(frozen=True)
 class Row:
-    """One price of one session, as a source's dating rule understands it. `available_at` is an aware instant."""
+    """One dated price of one session; `available_at` is an aware instant."""
 
     session: date
     value: float
@@ -53,7 +50,7 @@ class Row:
 
 @dataclass
 class _Outcome(Generic[T]):
-    """What the asking thread leaves behind: one answer, or the error it ended with."""
+    """Answer or error of the asking thread."""
 
     answers: list[T] = field(default_factory=list)
     error: BaseException | None = None
@@ -67,20 +64,20 @@ def ask(
     attempts: int = ATTEMPTS,
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
-    """What `call` returns, asked again after retryable failures, within one deadline whatever its sockets do.
+    """Calls a service until it answers, within one deadline.
 
-    The asking happens on a daemon thread: clients without a time-out (urllib) cannot be interrupted, only left behind,
-    and a thread left behind must not keep the interpreter from exiting.
+    Runs on a daemon thread: a client without time-out (urllib) cannot be interrupted, only abandoned, and must not keep
+    the interpreter from exiting.
 
     Args:
         source: name for messages.
-        call: does one attempt, given the seconds left; raises `SourceError`, whose `is_retryable` decides.
-        deadline_s: seconds for everything together: attempts, waits, stalled sockets.
-        attempts: how often `call` is tried at the most.
-        sleep: waits between attempts (seconds); tests hand in one that does not.
+        call: one attempt, given the seconds left; `SourceError.is_retryable` decides on another.
+        deadline_s: seconds for attempts, waits and stalled sockets together.
+        attempts: largest number of calls.
+        sleep: waits between attempts, seconds.
 
     Raises:
-        SourceError: the last attempt's failure, or `no answer within 30 s` when the deadline passed.
+        SourceError: the last attempt's error, or `no answer within 30 s`.
     """
     outcome: _Outcome[T] = _Outcome()
     ends_at = time.monotonic() + deadline_s
@@ -108,34 +105,58 @@ def ask(
     raise no_answer(source, deadline_s, is_retryable=False)
 
 
+class AskedSource:
+    """Base of price sources: their name, and requests within one deadline.
+
+    Attributes:
+        name: value of `source` in their rows.
+    """
+
+    name: str
+
+    def __init__(
+        self,
+        *,
+        deadline_s: float = DEADLINE_S,
+        attempts: int = ATTEMPTS,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Limits of one fetch, see `ask`."""
+        self._deadline_s, self._attempts, self._sleep = deadline_s, attempts, sleep
+
+    def _ask(self, call: Callable[[float], T]) -> T:
+        return ask(self.name, call, deadline_s=self._deadline_s, attempts=self._attempts, sleep=self._sleep)
+
+
 _back_off = wait_exponential(multiplier=0.5, max=8) + wait_random(0, 0.5)
 
 
 def _wait(state: RetryCallState) -> float:
-    """Exponential back-off with jitter, and never less than the service's own Retry-After."""
+    """Exponential back-off with jitter, at least the service's Retry-After."""
     error = state.outcome.exception() if state.outcome else None
     asked = error.retry_after_s if isinstance(error, RefusedError) and error.retry_after_s else 0.0
     return max(_back_off(state), asked)
 
 
 def no_answer(source: str, seconds: float, *, is_retryable: bool = True) -> SourceError:
-    """The failure of a service that stayed silent."""
+    """Makes the error of a silent service."""
     return SourceError(source, f"no answer within {round(seconds, 1):g} s", is_retryable=is_retryable)
 
 
 def broken_connection(source: str, error: BaseException) -> SourceError:
-    """The failure of a connection refused, dropped or not found; only the error's kind is told, its text holds URLs."""
+    """Makes the error of a failed connection.
+
+    Only the error's type is shown: its text holds addresses.
+    """
     return SourceError(source, f"connection failed ({type(error).__name__})", is_retryable=True)
 
 
 def refusal(source: str, status: int, retry_after: str | None = None, detail: str = "") -> RefusedError:
-    """The failure for an HTTP status of 400 or above.
+    """Makes the error of an HTTP status of 400 or above.
 
     Args:
-        source: name for messages.
-        status: HTTP status.
-        retry_after: the header as it came; seconds are understood, a date is not and counts as absent.
-        detail: what the service said, already free of secrets.
+        retry_after: header; seconds are understood, a date is ignored.
+        detail: the service's text, without secrets.
     """
     known = {member.value: member.phrase for member in HTTPStatus}
     reason = f"HTTP {status} {known.get(status, '')}".strip() + (f": {detail}" if detail else "")
@@ -145,7 +166,7 @@ def refusal(source: str, status: int, retry_after: str | None = None, detail: st
 
 
 def redact(text: str, *secrets: str | None) -> str:
-    """`text` with every secret, plain or in its URL-encoded forms, replaced by `***`."""
+    """Replaces secrets, plain or URL-encoded, by `***`."""
     forms = {
         form for secret in secrets if secret for form in (secret, quote(secret), quote(secret, ""), quote_plus(secret))
     }
@@ -155,7 +176,7 @@ def redact(text: str, *secrets: str | None) -> str:
 
 
 def fetched_frame(value: str, source: str, rows: Iterable[Row]) -> pl.DataFrame:
-    """Rows as the table that a source owes (`fetched_schema`), oldest session first."""
+    """Makes a table of rows (`fetched_schema`), oldest session first."""
     ordered = sorted(rows, key=lambda row: row.session)
     columns = {
         "session": [row.session for row in ordered],

@@ -1,7 +1,7 @@
-"""Yahoo's daily bars through yfinance, the real client, held to our deadline and to failures that can be told apart.
+"""Yahoo's daily bars through yfinance, within a deadline.
 
-How bars are dated is said in `yahoo_dating`. Here belongs the client: yfinance keeps process-wide state (one session,
-one cookie, answers of closed ranges remembered, exceptions hidden), and all of it is dealt with in this file.
+yfinance keeps state for the whole process (one session, one cookie, cached answers, hidden exceptions); this file deals
+with it. `yahoo_dating` dates the bars.
 """
 
 import atexit
@@ -9,7 +9,6 @@ import logging
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -21,10 +20,8 @@ import polars as pl
 from forex_assets.core.calendar import SessionCalendar
 from forex_assets.market.prices import PriceSeries, SourceError
 from forex_assets.market.sources.fetching import (
-    ATTEMPTS,
-    DEADLINE_S,
     REQUEST_LIMIT_S,
-    ask,
+    AskedSource,
     broken_connection,
     fetched_frame,
     no_answer,
@@ -38,18 +35,20 @@ if TYPE_CHECKING:
 NAME: Final = "yahoo"
 CHART: Final = "/v8/finance/chart/"
 COOKIE_LIMIT_S: Final = 4.0
-"""Limit of a request of the cookie step, which charts can do without: it must not eat the deadline."""
+"""Seconds for the optional cookie request."""
 BEGINNING: Final = date(1980, 1, 1)
-"""Earlier than any series here: the whole history."""
+"""Start of a whole history; before any series."""
 MARGIN: Final = timedelta(days=10)
-"""Asked for before `start`: over a long weekend a shorter range holds no bar, and Yahoo answers that like a failure."""
+"""Extra days before `start`: Yahoo answers a range without bars with an error."""
 
 _client = threading.Lock()
-"""yfinance's session is one for the process: one fetch at a time."""
+"""Lock on yfinance's only session."""
 
 
-class YahooSource:
-    """Port `PriceSource` of one Yahoo symbol, under its dating rule."""
+class YahooSource(AskedSource):
+    """Daily bars of one Yahoo symbol, under its dating rule."""
+
+    name = NAME
 
     def __init__(
         self,
@@ -58,56 +57,34 @@ class YahooSource:
         base_url: str | None,
         calendar: SessionCalendar,
         *,
-        deadline_s: float = DEADLINE_S,
-        attempts: int = ATTEMPTS,
-        sleep: Callable[[float], None] = time.sleep,
         cache_dir: Path | None = None,
+        **limits: Any,
     ) -> None:
-        """Ask for one symbol.
+        """Source of one symbol.
 
         Args:
-            series: names the price column.
-            symbol: Yahoo's symbol; it needs a rule in `yahoo_dating`.
-            base_url: another server with Yahoo's chart service, and then no other host is asked; None: Yahoo's own.
-            calendar: the market's sessions.
-            deadline_s: seconds for one fetch, all attempts together.
-            attempts: how often a fetch asks at the most.
-            sleep: waits between attempts.
-            cache_dir: where yfinance keeps its cookie, the same for the whole process (the first one given counts);
-                None: a temporary folder.
+            symbol: needs a rule in `yahoo_dating`.
+            base_url: the only server asked; None: Yahoo's own.
+            limits: of one fetch, see `ask`.
+            cache_dir: folder of yfinance's cookie; the first one given serves the whole process. None: a temporary one.
 
         Raises:
-            ValueError: nobody has measured how the symbol's bars are dated.
+            ValueError: the symbol has no dating rule.
         """
+        super().__init__(**limits)
         self._series, self._rule, self._calendar = series, dating_of(symbol), calendar
         self._base_url, self._cache_dir = base_url.rstrip("/") if base_url else None, cache_dir
-        self._deadline_s, self._attempts, self._sleep = deadline_s, attempts, sleep
-
-    @property
-    def name(self) -> str:
-        """The `source` of its rows."""
-        return NAME
 
     def fetch(self, start: date | None, as_of: datetime) -> pl.DataFrame:
-        """Rows (`fetched_schema`) of sessions from `start` on (all where None) with `available_at` ≤ `as_of`.
-
-        Raises:
-            SourceError: nothing usable came.
-        """
-        bars, last = ask(
-            NAME,
-            lambda left_s: self._chart(start, as_of, left_s),
-            deadline_s=self._deadline_s,
-            attempts=self._attempts,
-            sleep=self._sleep,
-        )
+        """Fetches rows, see `PriceSource.fetch`."""
+        bars, last = self._ask(lambda left_s: self._chart(start, as_of, left_s))
         rows = dated_rows(bars, last, self._rule, self._calendar, as_of)
         if not rows:
             raise SourceError(NAME, f"{len(bars)} bars for {self._rule.symbol}, none of a session known by {as_of}")
         return fetched_frame(self._series.value, NAME, [row for row in rows if start is None or row.session >= start])
 
     def _chart(self, start: date | None, as_of: datetime, left_s: float) -> tuple[list[Bar], LastPrice | None]:
-        """Bars and last price from one chart request."""
+        """Requests bars and last price of one chart."""
         ends_at = time.monotonic() + left_s
         if not _client.acquire(timeout=max(left_s, 0)):
             raise no_answer(NAME, self._deadline_s, is_retryable=False)
@@ -122,8 +99,8 @@ class YahooSource:
         from yfinance.exceptions import YFException
 
         ticker = Ticker(self._rule.symbol, session=_session(self._base_url, ends_at))
-        ticker._tz = self._rule.bar_zone.key  # known, so that it costs no request of its own (and no failing one)
-        ticker._data.cache_get.cache_clear()  # answers of closed ranges are remembered, bad ones included
+        ticker._tz = self._rule.bar_zone.key  # set, so that yfinance does not request it
+        ticker._data.cache_get.cache_clear()  # yfinance caches answers, bad ones included
         try:
             frame = ticker.history(interval="1d", start=start, end=as_of, auto_adjust=False, actions=False)
         except SourceError:
@@ -150,7 +127,7 @@ def bars_of(frame: "pd.DataFrame") -> list[Bar]:
 
 
 def last_price_of(meta: Any) -> LastPrice | None:
-    """The chart's last price with its moment; None where either is missing."""
+    """Returns the chart's last price and its moment; None if missing."""
     price, at = meta.get("regularMarketPrice"), meta.get("regularMarketTime")
     if not isinstance(price, int | float) or not hasattr(at, "to_pydatetime"):
         return None
@@ -168,13 +145,16 @@ _prepared: list[Path] = []
 
 
 def _prepare(cache_dir: Path | None) -> None:
-    """Set yfinance's process-wide state, once: failures raised and not hidden, nothing printed, a cache of its own."""
+    """Sets yfinance's process-wide state, once.
+
+    Exceptions are raised, nothing is printed, the cache is private.
+    """
     if _prepared:
         return
     import yfinance
 
     yfinance.config.debug.hide_exceptions = False
-    # Every failure is raised and told by us; its warnings about the cookie step would go to stderr besides.
+    # Errors are raised; its warnings would go to stderr as well.
     logging.getLogger("yfinance").setLevel(logging.CRITICAL)
     folder = cache_dir or _private_folder()
     yfinance.set_tz_cache_location(str(folder))
@@ -182,14 +162,13 @@ def _prepare(cache_dir: Path | None) -> None:
 
 
 def _session(base_url: str | None, ends_at: float) -> Any:
-    """A session for yfinance that keeps to the deadline, tells failures apart and, given a base address, asks no other.
+    """Makes a session for yfinance with deadline and readable errors.
 
-    The base address is put in here and not into yfinance's modules: they hold it as a name of their own, twice, and the
-    cookie step's hosts besides, so that nothing else would confine it.
+    The base address is set here: yfinance's modules hold it twice, and the hosts of the cookie step too.
 
     Args:
-        base_url: server for charts; None: the addresses that yfinance asks for.
-        ends_at: `time.monotonic` after which no request begins or lasts.
+        base_url: only server asked; None for yfinance's own.
+        ends_at: `time.monotonic` after which no request starts or lasts.
     """
     from curl_cffi import requests as curl
     from curl_cffi.requests import exceptions as curl_errors
@@ -200,7 +179,7 @@ def _session(base_url: str | None, ends_at: float) -> Any:
         def request(self, method: Any, url: str, *args: Any, **options: Any) -> Any:
             is_chart = urlsplit(url).path.startswith(CHART)
             if base_url is not None:
-                if not is_chart:  # yfinance goes on without a cookie when its hosts cannot be reached
+                if not is_chart:  # yfinance works without a cookie
                     raise curl_errors.ConnectionError(f"only {base_url} is asked")
                 url = base_url + urlsplit(url).path
             limit_s = max(min(ends_at - time.monotonic(), REQUEST_LIMIT_S if is_chart else COOKIE_LIMIT_S), 0.001)
@@ -214,7 +193,7 @@ def _session(base_url: str | None, ends_at: float) -> Any:
             except curl_errors.RequestException as error:
                 raise broken_connection(NAME, error) from None
             if response.status_code in (401, 403) and not self.was_forbidden:
-                self.was_forbidden = True  # the first time yfinance gets a new cookie and asks again
+                self.was_forbidden = True  # yfinance gets a new cookie once and asks again
                 return response
             return _checked(response)
 
@@ -222,10 +201,10 @@ def _session(base_url: str | None, ends_at: float) -> Any:
 
 
 def _checked(response: Any) -> Any:
-    """`response` where it can be a chart.
+    """Returns the response if it can be a chart.
 
     Raises:
-        SourceError: an HTTP error, or a body that is no JSON.
+        SourceError: an HTTP error, or a body that is not JSON.
     """
     if response.status_code >= 400:
         raise refusal(NAME, response.status_code, response.headers.get("Retry-After"))

@@ -1,7 +1,7 @@
-"""Which session a Yahoo bar is about and when it could be known: pure rules, declared once a symbol.
+"""Dating rules of Yahoo's bars: session and availability of each bar.
 
-`HG=F` is dated as anyone would think. `CLP=X` is not: a bar dated t (London) carries the market of the weekday *before*
-t. Taken at its date, copper would seem to lead the peso by a day, an artefact of the stamps.
+`HG=F` bars carry their own date. A `CLP=X` bar dated t (London) carries the weekday *before* t: taken at its date,
+copper would seem to lead the peso by a day.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ from forex_assets.market.sources.fetching import Row
 
 @dataclass(frozen=True)
 class Bar:
-    """One daily bar as served: its date in the bars' own zone and its prices; None where the service left one out."""
+    """One daily bar; its date is in the bars' zone, missing prices None."""
 
     day: date
     open: float | None
@@ -28,7 +28,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class LastPrice:
-    """The chart's last price and the (aware) moment that it is of."""
+    """The chart's last price and its (aware) moment."""
 
     price: float
     at: datetime
@@ -36,17 +36,17 @@ class LastPrice:
 
 @dataclass(frozen=True)
 class YahooDating:
-    """The dating rule of one symbol.
+    """Dating rule of one symbol.
 
     Attributes:
         symbol: Yahoo's name.
-        bar_zone: zone in which a bar's date is a date.
-        market_zone: zone in which the market's day is a date; the last price is dated in it.
-        is_weekday_late: whether a bar carries the weekday before its date; weekend bars carry nothing of their own.
-        finished_days: days after the bar's date on which it is finished.
-        finished_time: time of that day, in `bar_zone`, from which its close is a close.
-        is_open_provisional: whether an unfinished bar's open may stand for its session until the bar is finished.
-        range_trusted_from: from this bar on, a price outside its own bar's low to high is suspect; None: never.
+        bar_zone: time zone of a bar's date.
+        market_zone: time zone of the market's day, which dates the last price.
+        is_weekday_late: whether a bar carries the weekday before its date; weekend bars are ignored.
+        finished_days: days from the bar's date to its end.
+        finished_time: time of that day, in `bar_zone`, from which the close is final.
+        is_open_provisional: whether an unfinished bar's open is a provisional price.
+        range_trusted_from: first bar whose price is suspect outside its low to high; None: never.
     """
 
     symbol: str
@@ -59,7 +59,7 @@ class YahooDating:
     range_trusted_from: date | None
 
     def is_suspect(self, value: float, bar: Bar) -> bool:
-        """Whether a bar's open or close contradicts the bar's own range."""
+        """Tells whether a price contradicts its bar's range."""
         if self.range_trusted_from is None or bar.day < self.range_trusted_from:
             return False
         if bar.low is None or bar.high is None or not (is_price(bar.low) and is_price(bar.high)):
@@ -67,31 +67,30 @@ class YahooDating:
         return not bar.low * (1 - RANGE_SLACK) <= value <= bar.high * (1 + RANGE_SLACK)
 
     def session(self, day: date, calendar: SessionCalendar) -> date | None:
-        """The session that a bar dated `day` is about; None where it is about none."""
+        """Returns the session of a bar; None without one."""
         if day.weekday() >= 5:
             return None
         session = previous_weekday(day) if self.is_weekday_late else day
         return session if calendar.is_session(session) else None
 
     def opened_at(self, day: date) -> datetime:
-        """When a bar dated `day` begins."""
+        """Returns the start of a bar."""
         return datetime.combine(day, time(), self.bar_zone)
 
     def finished_at(self, day: date) -> datetime:
-        """When a bar dated `day` can no longer change."""
+        """Returns the instant from which a bar is final."""
         return datetime.combine(day + timedelta(days=self.finished_days), self.finished_time, self.bar_zone)
 
 
 RANGE_SLACK: Final = 2e-4
-"""How far outside its bar's range a price may lie: what rounding and single precision do, and no more."""
+"""Relative distance outside a bar's range due to rounding."""
 
-# Yahoo's Monday bars of the peso often close on a stale quote of Sunday night, below everything traded in them. Of the
-# 32 bars since 2018 that close outside their own range, 26 are over .7 % off the market (of the rest, 20 in 1,457);
-# used, they made the volatility of 2023 16 % too large, and every fan with it (`benchmarks/feed.py`). Before 2015 there
-# is no market close to hold them against, and in some years most lie outside: the rule starts where it was measured.
-# The peso's bar ends with London's day; a quarter of an hour is left for the last quote to arrive. Since 2020 its open
-# equals its close on 82 to 100 % of days, because both are the price at which the session before had ended: hence the
-# open of the running bar as that session's provisional price. Copper's settles and closes at 17:00 New York.
+# Monday bars of the peso often close on a stale quote of Sunday night. Of the 32 bars since 2018 that close outside
+# their range, 26 are over .7 % off the market (of the rest, 20 in 1,457); used, they made the volatility of 2023 and
+# every fan 16 % too large (`benchmarks/feed.py`). Before 2015 there is no market close to compare with.
+# The peso's bar ends with London's day, plus a quarter of an hour for the last quote. Since 2020 its open equals its
+# close on 82 to 100 % of days: both are the price at which the session before ended, so the open of an unfinished bar
+# is that session's provisional price. Copper settles and closes at 17:00 New York.
 YAHOO_DATING: Final[dict[str, YahooDating]] = {
     rule.symbol: rule
     for rule in (
@@ -102,10 +101,10 @@ YAHOO_DATING: Final[dict[str, YahooDating]] = {
 
 
 def dating_of(symbol: str) -> YahooDating:
-    """The rule of `symbol`.
+    """Returns the dating rule of a symbol.
 
     Raises:
-        ValueError: nobody has measured how its bars are dated.
+        ValueError: there is no rule.
     """
     try:
         return YAHOO_DATING[symbol]
@@ -116,14 +115,15 @@ def dating_of(symbol: str) -> YahooDating:
 def dated_rows(
     bars: Sequence[Bar], last: LastPrice | None, rule: YahooDating, calendar: SessionCalendar, as_of: datetime
 ) -> list[Row]:
-    """What was known at `as_of`: finished bars, then an open and the last price for the sessions still without one.
+    """Dates bars by their rule, as known at an instant.
+
+    Final bars, then an open and the last price for sessions without one.
 
     Args:
-        bars: as served, any order; of two on one session the later in order of date, then of serving, wins.
-        last: the chart's last price, None where it gave none.
-        rule: the symbol's dating rule.
-        calendar: the market's sessions; anything on another day is left out.
-        as_of: aware instant; nothing known later is used.
+        bars: any order; the later of two on one session wins.
+        last: the chart's last price, or None.
+        calendar: other days are left out.
+        as_of: aware; later rows are left out.
 
     Returns:
         One row a session, ascending, without nulls.
@@ -133,7 +133,7 @@ def dated_rows(
     rows = {**_openings(ordered, rule, calendar, as_of), **finished}
     if last is not None:
         row = _last_row(last, rule, calendar, as_of)
-        # An open stays before the last price: it is what the bar will say, while a quote after midnight may have moved.
+        # An open is preferred: the bar will keep it, while a quote after midnight may have moved.
         if row is not None and row.session not in rows and all(row.session > session for session in finished):
             rows[row.session] = row
     return [rows[session] for session in sorted(rows)]
@@ -150,9 +150,10 @@ def _finished(bars: Iterable[Bar], rule: YahooDating, calendar: SessionCalendar,
 
 
 def _openings(bars: Iterable[Bar], rule: YahooDating, calendar: SessionCalendar, as_of: datetime) -> dict[date, Row]:
-    """Opens of running bars: one, or two in the quarter of an hour in which the last bar has ended but is not finished.
+    """Returns opens of unfinished bars as provisional rows.
 
-    That quarter matters: in Chile's winter 19:00 in Santiago, the hour of issue, is midnight in London.
+    Two in the quarter of an hour after a bar ends: in Chile's winter the hour of issue, 19:00 in Santiago, is midnight
+    in London.
     """
     rows = {}
     for bar in bars if rule.is_open_provisional else ():
@@ -172,5 +173,5 @@ def _last_row(last: LastPrice, rule: YahooDating, calendar: SessionCalendar, as_
 
 
 def is_price(value: float | None) -> bool:
-    """Whether `value` can be a price at all: there, finite and above zero."""
+    """Tells whether a value is finite and above zero."""
     return value is not None and isfinite(value) and value > 0
