@@ -10,7 +10,7 @@ SANTIAGO: Final = ZoneInfo("America/Santiago")
 NEW_YORK: Final = ZoneInfo("America/New_York")
 LONDON: Final = ZoneInfo("Europe/London")
 ISSUE_TIME: Final = time(19, 0)
-"""Issue time of a forecast, Santiago; after the peso's close and copper's settlement."""
+"""Issue time in Santiago, after the peso's close and copper's settlement."""
 
 DAYS_PER_SESSION: Final = 7 / 5
 """Calendar days per session: five sessions a week, holidays aside."""

@@ -21,7 +21,7 @@ DPI: Final = 90
 BANNER_INCHES: Final = 0.3
 TITLE_INCHES: Final = 0.34
 COLOURS: Final = 48
-"""Palette size of PNG files: metadata carries them as text, and 48 colours cut the size to a third."""
+"""Palette size of PNG files; metadata carries them as text."""
 
 INK: Final = "#1f2937"
 FAINT: Final = "#6b7280"
@@ -62,7 +62,7 @@ def png_of(figure: Figure, colours: int = COLOURS) -> bytes:
 def titled_figure(
     width: float, height: float, title: str, is_sample: bool, rows: int = 1, columns: int = 1
 ) -> tuple[Figure, Any]:
-    """Makes a white figure with a title and, for generated data, a red banner.
+    """Makes a figure with a title; generated data add a banner.
 
     Args:
         width: inches.

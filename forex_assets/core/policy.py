@@ -15,7 +15,7 @@ DECISION_DAYS: Final = 14
 """Calendar days of the false-alarm budget; ten sessions."""
 
 VALUES_PER_BIN: Final = 6
-"""Smallest mean number of recent values a PSI bin; with fewer, noise exceeds any threshold."""
+"""Fewest recent values a PSI bin, on average; avoids noise."""
 
 
 class _Settings(BaseModel):
@@ -252,7 +252,7 @@ class Policy(_Settings):
 
     @property
     def budget_per_14_days(self) -> float:
-        """Expected false alarms in 14 days: the yearly number × 14 / 365.
+        """Expected false alarms in 14 days, from the yearly number.
 
         1.3 a year is .0499. The chance of at least one alarm is no larger (Markov).
         """

@@ -10,7 +10,7 @@ PROCESS_TAG: Final = "forex/process"
 """Run tag: name of the process that executes the run."""
 
 TOLERANCE_S: Final = 5.0
-"""Seconds by which a start time may differ after the clock was set."""
+"""Tolerance of start times in seconds; the clock can be set."""
 
 
 def process_name(pid: int | None = None) -> str:

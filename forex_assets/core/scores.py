@@ -142,7 +142,7 @@ def mae(errors: Array) -> float:
 
 
 def mape(errors: Array, y: Array) -> float:
-    """Mean absolute error in per cent of realized prices; shapes (n,), n ≥ 1."""
+    """Mean absolute error in per cent; shapes (n,), n ≥ 1."""
     return 100 * _mean(np.abs(errors) / np.abs(y))
 
 

@@ -110,7 +110,7 @@ class Settings(BaseSettings):
 
 
 def _instant(text: str) -> datetime:
-    """Parses a date (19:00 in Santiago) or an ISO time (Santiago by default)."""
+    """Parses a date (19:00) or ISO time, Santiago by default."""
     try:
         if ":" not in text:
             return issue_instant(date.fromisoformat(text))

@@ -27,7 +27,7 @@ from forex_assets.features.plots import features_plot
     "the peso. Empty, with a warning, without copper prices.",
 )
 def copper(context: dg.AssetExecutionContext, copper: pl.DataFrame, usdclp: pl.DataFrame) -> pl.DataFrame:
-    """Returns the features of every copper session; null before a window is full."""
+    """Returns the features; null before a window is full."""
     features = copper_features(copper, usdclp)
     if features.is_empty():
         context.log.warning("no copper price: no features; forecasts go on without them")

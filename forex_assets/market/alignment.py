@@ -18,7 +18,7 @@ from forex_assets.market.quality import usable
 WINDOW: Final = 250
 LAGS: Final = (-2, -1, 0, 1, 2)
 ENOUGH: Final = 60
-"""Fewest joint sessions for a verdict; the standard error is .13, the true correlation -.34."""
+"""Fewest joint sessions: standard error .13, true correlation -.34."""
 
 LEAD_LAG_SCHEMA: Final = {"lag": pl.Int64, "correlation": pl.Float64, "n": pl.Int64}
 
@@ -47,7 +47,7 @@ def lead_lag(
 
 
 def copper_and_peso_move_on_the_same_day(copper: pl.DataFrame, usdclp: pl.DataFrame) -> Finding:
-    """Warns if copper and peso returns correlate most at another lag than 0.
+    """Warns if copper and peso correlate most at another lag.
 
     One of them is then dated a day off. It does not block: a quiet year can have noise at another lag, and a forecast
     of the peso alone does not depend on copper.

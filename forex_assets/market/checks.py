@@ -1,4 +1,4 @@
-"""Asset checks of prices and features; `market.quality` says why each blocks or warns."""
+"""Asset checks of prices and features, by the rules of `quality`."""
 
 from collections.abc import Callable
 from itertools import combinations
@@ -53,7 +53,7 @@ QUALITY: list[tuple[Rule, Inputs, bool]] = [
 
 
 def _prices(session: Session, series: PriceSeries) -> pl.DataFrame:
-    """Reads the price table; empty if absent, so that checks fail on it."""
+    """Reads the price table; an absent one is empty, and fails."""
     key, schema = SERIES[series.name]
     frame = session.tables.read(table_key(key))
     return empty(schema) if frame is None else frame

@@ -67,7 +67,7 @@ def merge_history(
     now: datetime,
     as_of: datetime | None = None,
 ) -> Merge:
-    """Appends new rows of a fetch; a changed value supersedes the old row.
+    """Appends new rows of a fetch; changed values supersede old rows.
 
     A final bar is identified by its session, a provisional price by its session and moment. A repeated value changes
     nothing, even with another `available_at`.
@@ -107,7 +107,7 @@ def merge_history(
 
 
 def _pair(current: pl.DataFrame, rows: pl.DataFrame, value: str) -> pl.DataFrame:
-    """Adds `_row` and `_old` of the matching current row; null for new rows."""
+    """Adds `_row` and `_old` of the matching current row, or null."""
     moment = pl.when(pl.col("is_provisional")).then(pl.col("available_at")).alias("_moment")
     key = ["session", "is_provisional", "_moment"]
     known = current.with_columns(moment).select(

@@ -1,4 +1,4 @@
-"""Brings in each price series: sources in order, else stored history, else the generated market."""
+"""Ingestion of each series: sources, stored history, generated market."""
 
 import time
 from dataclasses import replace
@@ -72,7 +72,7 @@ def _sampled(sources: PriceSources, series: PriceSeries, rows: pl.DataFrame) -> 
 
 
 def truths(session: Session, usdclp: pl.DataFrame) -> pl.DataFrame:
-    """Returns realized USD/CLP prices of every source: one row a session and source.
+    """Returns realized USD/CLP prices: one row a session and source.
 
     A forecast is scored on the source it was made from, even on a day when another source is the fallback.
 

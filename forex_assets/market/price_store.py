@@ -1,4 +1,4 @@
-"""Stored price histories: one table a series and source, changed under a lock."""
+"""Stored price histories: one locked table a series and source."""
 
 from datetime import datetime
 from urllib.parse import quote, unquote

@@ -20,7 +20,7 @@ FRED_SOURCE: Final = "fred"
 """Source of copper's monthly level; its rows have no daily close."""
 
 BIG_MOVE: Final = 0.08
-"""Daily move that warns; in logs, so +8 % and -7.4 % count alike."""
+"""Daily move that warns; in logs, +8 % equals -7.4 %."""
 _BIG_LOG_MOVE: Final = math.log1p(BIG_MOVE)
 USUAL_MOVES: Final = 20
 USUAL_MULTIPLE: Final = 4.0
@@ -31,7 +31,7 @@ LEFT_OVER: Final = 1 / 3
 RECENT: Final = 250
 """Rows checked for oddities, about a year; older ones stop warning."""
 LATE_AFTER: Final = 2
-"""Sessions without a price before a warning; Yahoo's bar is one session late."""
+"""Sessions without a price before a warning; Yahoo needs one."""
 STALE_AFTER: Final = 10
 """Sessions without a price before a block: two weeks."""
 STILL: Final = 5
@@ -113,7 +113,7 @@ def _is_excursion(level: float, logs: list[float], length: int, usual: float) ->
 
 
 def sessions_strictly_increase(prices: pl.DataFrame, series: PriceSeries) -> Finding:
-    """Sessions are unique and in order, so that every return spans one day."""
+    """Sessions are unique and in order."""
     steps = daily_rows(prices, series)["session"].diff().dt.total_days()
     wrong = int((steps <= 0).sum())
     message = (
@@ -127,9 +127,7 @@ def sessions_are_business_days(prices: pl.DataFrame, series: PriceSeries, calend
     days = [day for day in daily_rows(prices, series)["session"].drop_nulls() if not calendar.is_session(day)]
     weekends = sum(day.weekday() >= 5 for day in days)
     shown = ", ".join(str(day) for day in days[-3:])
-    message = (
-        f"{len(days)} rows on days that are no {calendar.name} sessions, {weekends} on weekends; last {shown}" if days else "all"
-    )
+    message = f"{len(days)} rows on no {calendar.name} session, {weekends} on weekends; last {shown}" if days else "all"
     values = {"rows_off_calendar": len(days), "rows_on_weekends": weekends}
     return Finding("sessions_are_business_days", not days, "warn", message, values)
 
@@ -156,7 +154,7 @@ def prices_are_in_range(prices: pl.DataFrame, series: PriceSeries) -> Finding:
 
 
 def moves_are_ordinary(prices: pl.DataFrame, series: PriceSeries) -> Finding:
-    """No move over 8 % and no bad tick in the last 250 rows.
+    """The last 250 rows have no big move or bad tick.
 
     It warns only: real shocks move that far. A large newest move stays in use and is named, since it may be either.
     """

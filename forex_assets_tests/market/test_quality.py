@@ -141,7 +141,7 @@ def test_a_row_on_a_weekend_or_holiday_warns() -> None:
     assert (finding.passed, finding.severity) == (False, "warn")
     assert finding.values == {"rows_off_calendar": 2, "rows_on_weekends": 2}
     rests = calendar_of("CLP", weekdays(10)[3:4])
-    assert "no CLP sessions" in quality.sessions_are_business_days(prices(*wandering(10)), USDCLP, rests).message
+    assert "no CLP session" in quality.sessions_are_business_days(prices(*wandering(10)), USDCLP, rests).message
 
 
 @pytest.mark.parametrize("column", ["clp_per_usd", "available_at", "source", "is_quarantined"])

@@ -1,4 +1,4 @@
-"""Asset checks made from rules: a rule takes the session and returns a `Finding`."""
+"""Asset checks made from rules, functions of the session."""
 
 from collections.abc import Callable
 

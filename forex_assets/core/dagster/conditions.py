@@ -20,7 +20,7 @@ DRIFT_CRONS = ["50 19 * * 1-5", "20 22 * * 1-5"]
 """Before the decisions, and a retry late in the evening."""
 
 DECISION_CRONS = ["0 20 * * 1-5", "30 22 * * 1-5"]
-"""After the forecasts, and a retry; the first decision of an evening counts."""
+"""After the forecasts, and a retry; an evening's first decision counts."""
 
 MARKET_FRESHNESS = dg.FreshnessPolicy.cron(
     deadline_cron="30 19 * * 1-5", lower_bound_delta=timedelta(minutes=30), timezone=SANTIAGO

@@ -9,7 +9,7 @@ from forex_assets.core.processes import PROCESS_TAG, process_name
 from forex_assets.core.session import Session, open_session
 
 _RUNS: dict[tuple[str, str], Session] = {}
-"""Session of the current run; a process executes one run at a time."""
+"""Session of the current run; processes execute runs one by one."""
 
 
 class SessionResource(dg.ConfigurableResource[Session]):
@@ -34,7 +34,7 @@ class SessionResource(dg.ConfigurableResource[Session]):
             instance.add_run_tags(run.run_id, {PROCESS_TAG: process_name(os.getppid())})
 
     def session(self) -> Session:
-        """Returns the run's session; outside a run, such as in a sensor, a new one.
+        """Returns the run's session; outside a run a new one.
 
         Raises:
             SettingsError: a setting cannot be used.

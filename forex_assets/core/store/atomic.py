@@ -1,4 +1,4 @@
-"""Atomic file replacement: readers see the old file or the new one, whole.
+"""Atomic file replacement: readers see the old or new file, whole.
 
 Bytes go to a draft in the target's folder, are flushed to disk, and take the target's name in one step.
 """
@@ -17,7 +17,7 @@ STALE_AFTER_S: Final = 3600.0
 """Age in seconds from which a draft is a dead writer's."""
 
 STEPS: Final = ("drafted", "written", "synced", "replaced", "finished")
-"""Steps reported to `at_step`, in order; the target is new from `replaced` on."""
+"""Steps reported to `at_step`; the target is new from `replaced` on."""
 
 
 def _pass_over(step: str) -> None:
@@ -95,7 +95,7 @@ def _open_draft(draft: Path, target: Path) -> BinaryIO:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Flushes a folder, so that a power cut cannot restore the old name."""
+    """Flushes a folder: a power cut could restore the old name."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

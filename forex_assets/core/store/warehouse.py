@@ -31,7 +31,7 @@ _SEGMENT: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=+%-]{0,199}")
 
 
 class WarehouseError(Exception):
-    """A table cannot be read, written or locked; the message names the remedy."""
+    """A table cannot be read, written or locked; says the remedy."""
 
 
 class Warehouse:
@@ -169,7 +169,7 @@ def arrow_table(frame: pl.DataFrame) -> "pa.Table":
 
 
 class SeenTables:
-    """Tables read by one run, so that no unchanged file is read twice.
+    """Tables read by one run; no unchanged file is read twice.
 
     A file replaced meanwhile is read again: atomic writers change its inode, size and time.
     """

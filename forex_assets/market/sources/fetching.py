@@ -19,7 +19,7 @@ from forex_assets.market.prices import SourceError
 DEADLINE_S: Final = 30.0
 """Seconds for one source, all attempts and waits together."""
 REQUEST_LIMIT_S: Final = 15.0
-"""Seconds for one request, so that a stalled one leaves time for another."""
+"""Seconds for one request; a stalled one leaves time for another."""
 ATTEMPTS: Final = 3
 
 T = TypeVar("T")

@@ -39,7 +39,7 @@ COOKIE_LIMIT_S: Final = 4.0
 BEGINNING: Final = date(1980, 1, 1)
 """Start of a whole history; before any series."""
 MARGIN: Final = timedelta(days=10)
-"""Extra days before `start`: Yahoo answers a range without bars with an error."""
+"""Extra days before `start`: Yahoo refuses a range without bars."""
 
 _client = threading.Lock()
 """Lock on yfinance's only session."""

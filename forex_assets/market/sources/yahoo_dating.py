@@ -17,7 +17,7 @@ from forex_assets.market.sources.fetching import Row
 
 @dataclass(frozen=True)
 class Bar:
-    """One daily bar; its date is in the bars' zone, missing prices None."""
+    """One daily bar; missing prices are None."""
 
     day: date
     open: float | None

@@ -1,0 +1,73 @@
+"""Docstrings begin with a short line that says what a thing is or does."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "forex_assets"
+MAX_WORDS = 12
+FORBIDDEN = re.compile(r"(Of|The same|What|Where|Beside|Whoever)\b")
+CONVERTED = ["core", "features", "market"]
+"""Rooms checked so far."""
+
+
+def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Line and text of every docstring: of modules, classes, functions, constants and fields."""
+    for node in ast.walk(tree):
+        for statement in getattr(node, "body", []) if isinstance(getattr(node, "body", None), list) else []:
+            match statement:
+                case ast.Expr(value=ast.Constant(value=str(text))):
+                    yield statement.lineno, text
+
+
+def faults(text: str) -> Iterator[str]:
+    first = text.strip().split("\n")[0].strip()
+    words = len(first.split())
+    if words > MAX_WORDS:
+        yield f"{words} words"
+    if FORBIDDEN.match(first):
+        yield "begins with a forbidden word"
+
+
+def offenders(room: str) -> list[str]:
+    return [
+        f"{path.relative_to(PACKAGE)}:{line} {fault}: {text.strip().splitlines()[0]}"
+        for path in sorted((PACKAGE / room).rglob("*.py"))
+        for line, text in docstrings(ast.parse(path.read_text(encoding="utf-8")))
+        for fault in faults(text)
+    ]
+
+
+@pytest.mark.parametrize("room", CONVERTED)
+def test_first_lines_of_docstrings_are_short_and_plain(room: str) -> None:
+    assert "\n".join(offenders(room)) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("Returns the price.", 0),
+        ("One two three four five six seven eight nine ten eleven twelve", 0),
+        ("One two three four five six seven eight nine ten eleven twelve thirteen", 1),
+        ("Of a horizon without a config.", 1),
+        ("What is read.", 1),
+        ("\n    Where tables are.\n\n    Details.", 1),
+        ("Whoever asks", 1),
+        ("The same: a fingerprint.", 1),
+        ("Offers a price.", 0),
+        ("Short line.\n\nA second paragraph of as many words as one likes to write about it, even many more.", 0),
+    ],
+)
+def test_a_line_that_is_long_or_begins_badly_is_found(text: str, count: int) -> None:
+    assert len(list(faults(text))) == count
+
+
+def test_docstrings_of_constants_and_private_functions_are_read() -> None:
+    source = (
+        '"""Module."""\nX = 1\n"""Constant."""\nclass A:\n    y: int = 2\n    """Field."""\n'
+        '    def _f(self):\n        """Private."""\n'
+    )
+    assert [text for _, text in docstrings(ast.parse(source))] == ["Module.", "Constant.", "Field.", "Private."]
