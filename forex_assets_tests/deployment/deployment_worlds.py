@@ -1,11 +1,11 @@
-"""A configs folder in a git repository, and a child process that is killed where a test says. No test lies here."""
+"""A configs folder in a git repository, and a process killed on demand."""
 
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from forex_assets.core.config_store import ConfigStore
@@ -17,7 +17,7 @@ from forex_assets.deployment.record import DeploymentRecord
 
 NOW = datetime(2025, 6, 13, 23, 0, tzinfo=UTC)
 WATCHED = {"open", "os.rename", "os.remove", "os.mkdir", "os.link", "os.chmod", "os.truncate", "subprocess.Popen"}
-"""Calls to the file system that Python announces; flushes are between the steps that the writers name."""
+"""File system calls that Python announces; flushes lie between the steps that the writers name."""
 
 
 def config(context: int, horizon: str = "7d") -> InferenceConfig:
@@ -42,63 +42,85 @@ def git(folder: Path, *words: str) -> str:
     return done.stdout.strip()
 
 
-def make_world(root: Path, *, with_git: bool = True) -> Path:
-    """A folder with `configs/chronos_7d.json` and another file, committed where there is to be a repository."""
-    configs = root / "configs"
-    configs.mkdir(parents=True)
-    (configs / "chronos_7d.json").write_text(OLD.model_dump_json(indent=2), encoding="utf-8")
-    (root / "other.txt").write_text("theirs\n", encoding="utf-8")
-    (root / ".gitignore").write_text("/configs/backups/\n/configs/.locks/\n/state/\n", encoding="utf-8")
-    if with_git:
-        git(root, "init", "-q")
-        git(root, "add", "-A")
-        git(root, "commit", "-q", "-m", "first")
-    return root
+class World:
+    """A folder with `configs/chronos_7d.json` (`OLD`) and another file, both committed."""
 
+    def __init__(self, root: Path, *, with_git: bool = True) -> None:
+        self.root, self.file = root, root / "configs/chronos_7d.json"
+        self.file.parent.mkdir(parents=True)
+        self.file.write_text(OLD.model_dump_json(indent=2), encoding="utf-8")
+        (root / "other.txt").write_text("theirs\n", encoding="utf-8")
+        (root / ".gitignore").write_text("/configs/backups/\n/configs/.locks/\n/state/\n", encoding="utf-8")
+        if with_git:
+            self.git("init", "-q")
+            self.git("add", "-A")
+            self.git("commit", "-q", "-m", "first")
 
-def deployer(root: Path, *, policy: DeploymentPolicy | None = None, **more: object) -> Deployer:
-    store = DeploymentStore(root / "state")
-    return Deployer(root / "configs", store, policy or DeploymentPolicy(), **more)  # type: ignore[arg-type]
+    def git(self, *words: str) -> str:
+        return git(self.root, *words)
 
+    def deployer(self, *, policy: DeploymentPolicy | None = None, **more: object) -> Deployer:
+        store = DeploymentStore(self.root / "state")
+        return Deployer(self.root / "configs", store, policy or DeploymentPolicy(), **more)  # type: ignore[arg-type]
 
-def live(root: Path, horizon: str = "7d") -> InferenceConfig:
-    return ConfigStore(root / "configs").read(horizon)
+    def deploy(
+        self, wanted: InferenceConfig = NEW, *, expected: str | None = OLD.fingerprint, **more: object
+    ) -> DeploymentRecord:
+        return self.deployer(**more).deploy(wanted, expected=expected, reason="better", by="loop", now=NOW)  # type: ignore[arg-type]
 
+    def rollback(
+        self, *, by: str = "ana", minutes: int = 0, to: str | None = None, policy: DeploymentPolicy | None = None
+    ) -> DeploymentRecord:
+        now = NOW + timedelta(minutes=minutes)
+        return self.deployer(policy=policy).rollback("7d", reason="r", by=by, now=now, to=to)
 
-def deploy(
-    root: Path, wanted: InferenceConfig = NEW, *, expected: str | None = OLD.fingerprint, **more: object
-) -> DeploymentRecord:
-    return deployer(root, **more).deploy(wanted, expected=expected, reason="better", by="loop", now=NOW)
+    def records(self) -> list[DeploymentRecord]:
+        return self.deployer().records("7d")
+
+    def current(self, horizon: str = "7d") -> InferenceConfig:
+        return ConfigStore(self.root / "configs").read(horizon)
+
+    def committed(self) -> bytes:
+        return self.git("show", "HEAD:configs/chronos_7d.json").encode()
+
+    def die_at(self, step: str) -> int:
+        """Deploys `NEW` in a process that is killed after a step; the signal that ended it."""
+
+        def die(at: str) -> None:
+            if at == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        return in_a_child(lambda: self.deploy(at_step=die))[0]
 
 
 def in_a_child(action: Callable[[], object], *, kill_at_call: int | None = None) -> tuple[int, int]:
-    """Runs an action in a forked process that kills itself before its n-th call to the file system.
+    """Runs an action in a process killed before its n-th file system call.
 
     Returns:
-        The signal that ended it (0 for none), and how many calls it made where it was not killed.
+        The signal that ended it (0 for none), and the number of calls where it was not killed.
     """
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        seen = 0
+        calls = 0
 
         def count(event: str, _: object) -> None:
-            nonlocal seen
+            nonlocal calls
             if event in WATCHED:
-                seen += 1
-                if seen == kill_at_call:
+                calls += 1
+                if calls == kill_at_call:
                     os.kill(os.getpid(), signal.SIGKILL)
 
         code = 1
         try:
             sys.addaudithook(count)
             action()
-            os.write(writer, str(seen).encode())
+            os.write(writer, str(calls).encode())
             code = 0
         finally:
             os._exit(code)
     os.close(writer)
     with os.fdopen(reader) as pipe:
-        told = pipe.read()
+        answer = pipe.read()
     _, status = os.waitpid(child, 0)
-    return (os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0), int(told or 0)
+    return (os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0), int(answer or 0)
