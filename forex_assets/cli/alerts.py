@@ -83,6 +83,7 @@ def send_now(as_json: AsJson = False) -> None:
     from datetime import UTC, datetime
 
     from forex_assets.cli.overview import instance_of
+    from forex_assets.core.dagster.run_records import end_dead_runs
     from forex_assets.operations.alerts.send import notifier_of
     from forex_assets.operations.alerts.sensors import Reader
 
@@ -92,6 +93,7 @@ def send_now(as_json: AsJson = False) -> None:
     with err.status("looking, then sending …"):
         with instance_of(platform) as instance:
             if instance is not None:
+                end_dead_runs(instance, now)  # first, so that they become events as failed runs
                 notifier.add(Reader(instance, platform.session, {}, now).events(), now)
         attempts = at_once.deliver(now)
     if as_json:

@@ -173,26 +173,35 @@ def _read(path: Path) -> bytes:
 
 
 def verify(path: Path) -> Manifest:
-    """Reads a whole archive and checks all SHA-256.
+    """Reads a whole archive, one file at a time, and checks all SHA-256.
 
     Raises:
         ArchiveError: missing, truncated, a wrong bit, or a file that the manifest does not list.
     """
-    return read_archive(path)[0]
+    sums, listed = dict[str, str](), b""
+    for name, content in members(path):
+        if name == MANIFEST:
+            listed = content
+        else:
+            sums[name] = hashlib.sha256(content).hexdigest()
+    try:
+        manifest = Manifest.model_validate_json(listed)
+    except ValidationError as error:
+        raise ArchiveError(f"{path} has no usable manifest; restore an older archive") from error
+    for name in sorted(set(sums) | set(manifest.files)):
+        if name not in sums or name not in manifest.files:
+            raise ArchiveError(f"{path}: {name} is not in both archive and manifest; restore an older archive")
+        if sums[name] != manifest.files[name]:
+            raise ArchiveError(f"{path}: {name} is damaged; restore an older archive")
+    return manifest
 
 
-def read_archive(path: Path) -> tuple[Manifest, dict[str, bytes]]:
-    """Manifest and bytes of every file, all verified.
+def members(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Names and bytes of an archive's files; checks the archive's own SHA-256 first.
 
     Raises:
         ArchiveError: see `verify`.
     """
-    with _opened(path) as tar:
-        return _checked(path, tar)
-
-
-def _opened(path: Path) -> tarfile.TarFile:
-    """The opened archive, its own SHA-256 checked; the caller closes it."""
     sum_file = path.with_name(f"{path.name}{SUM}")
     if path.is_file() and not sum_file.exists():
         raise ArchiveError(
@@ -204,27 +213,13 @@ def _opened(path: Path) -> tarfile.TarFile:
             raise ArchiveError(
                 f"{path} is damaged: its SHA-256 differs from the recorded one; restore an older archive"
             )
-        return tarfile.open(path, mode="r:gz")
+        with tarfile.open(path, mode="r:gz") as tar:
+            for entry in tar:
+                yield entry.name, _member(path, tar, entry)
     except FileNotFoundError as error:
         raise ArchiveError(f"{error.filename} is not there; forex-assets backup list shows the archives") from None
     except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
         raise ArchiveError(f"{path} cannot be read: {error}; restore an older archive") from error
-
-
-def _checked(path: Path, tar: tarfile.TarFile) -> tuple[Manifest, dict[str, bytes]]:
-    """Manifest and bytes by name, checked against each other."""
-    try:
-        contents = {entry.name: _member(path, tar, entry) for entry in tar}
-        manifest = Manifest.model_validate_json(contents.pop(MANIFEST))
-    except (KeyError, ValidationError, tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise ArchiveError(f"{path} cannot be read: {str(error).splitlines()[0]}; restore an older archive") from error
-    if set(contents) != set(manifest.files):
-        extra = sorted(set(contents) ^ set(manifest.files))
-        raise ArchiveError(f"{path}: {extra[0]} is not in both archive and manifest; restore an older archive")
-    for name, content in contents.items():
-        if hashlib.sha256(content).hexdigest() != manifest.files[name]:
-            raise ArchiveError(f"{path}: {name} is damaged; restore an older archive")
-    return manifest, contents
 
 
 def _member(path: Path, tar: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from forex_assets.core.store.atomic import write_bytes_atomically
-from forex_assets.operations.backup.archive import REPLACED, RESTORING, STAMP, ArchiveError, files_of, read_archive
+from forex_assets.operations.backup.archive import REPLACED, RESTORING, STAMP, ArchiveError, files_of, members, verify
 
 
 def restore(
@@ -31,9 +31,9 @@ def restore(
         ArchiveError: a damaged or foreign archive, a target with files and no `is_forced`, or a disk error, after which
             all is as before.
     """
-    contents = read_archive(path)[1]
-    foreign = sorted(name for name in contents if name.partition("/")[0] not in targets)
-    if foreign or not contents:
+    files = verify(path).files
+    foreign = sorted(name for name in files if name.partition("/")[0] not in targets)
+    if foreign or not files:
         extra = foreign[0] if foreign else "nothing"
         raise ArchiveError(f"{path} holds {extra}: not a backup of {', '.join(sorted(targets))}")
     occupied = [folder for folder in targets.values() if _holds_files(folder, left_alone)]
@@ -46,7 +46,9 @@ def restore(
         if parent := _outer(folder, targets):  # Dagster's home within the warehouse moves with it
             fresh[name] = fresh[parent] / folder.relative_to(targets[parent])
     try:
-        for name, content in contents.items():
+        for name, content in members(path):
+            if name not in files:
+                continue  # the manifest
             prefix, _, rest = name.partition("/")
             file = fresh[prefix] / rest
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import dagster as dg
 import pytest
+from dagster._core.events import AssetCheckEvaluationPlanned, DagsterEvent, DagsterEventType
 from typer.testing import CliRunner
 
 from forex_assets.cli import app
@@ -159,6 +160,19 @@ def test_a_damaged_record_of_a_deployment_is_told_once_a_day_and_hides_nothing(h
     told = [(each["kind"], each["words"]) for message in hook.posted for each in message["events"]]
     assert sorted(kind for kind, _ in told) == ["run failed", "triggered"]
     assert any(path.name in words for _, words in told)
+
+
+def test_a_price_run_that_died_before_its_checks_silences_no_alert(hook: type[Hook]) -> None:
+    planned = DagsterEvent(
+        DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED.value,
+        job_name="market_refresh",
+        event_specific_data=AssetCheckEvaluationPlanned(asset_key=keys.USDCLP, check_name="is_current"),
+    )
+    with dg.DagsterInstance.get() as instance:
+        instance.report_runless_asset_event(dg.AssetMaterialization(keys.USDCLP, metadata={"source": "yahoo"}))
+        instance.report_dagster_event(planned, run_id="1d3e0c3e-0000-4000-8000-000000000000")
+        happened("d1")
+        assert "1 new events" in str(tick(instance, gather_sensor(later)).skip_message)
 
 
 def test_the_test_command_says_what_the_other_side_answered(hook: type[Hook]) -> None:
