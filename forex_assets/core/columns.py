@@ -145,7 +145,7 @@ _FORECASTS: Final = _columns(
 _ACCURACY: Final = _columns(
     "forecasts and realized prices",
     {
-        "record": (TEXT, "ledger, replay or backtest."),
+        "record": (TEXT, "ledger: issued at the time; replay: issued at a past clock; backtest: made afterwards."),
         "is_target": (FLAG, "The step is the horizon's last: its session is the target date."),
         "realized_clp_per_usd": (PESO, "Price that came true."),
         "realized_available_at": (INSTANT, "When the realized price could be known."),

@@ -8,6 +8,9 @@ from typing import Final
 COPPER: Final = "market/copper_hgf_usd_lb"
 USDCLP: Final = "market/usdclp"
 REVISIONS: Final = "market/revisions"
+PRICE_HISTORY: Final = "market/history"
+"""Prefix of the stored price histories."""
+
 FEATURES: Final = "features/copper"
 INFERENCE_CONFIG: Final = "config/inference"
 LATEST: Final = "forecasts/latest"
@@ -26,6 +29,12 @@ VALIDATION_REPORT: Final = "optimizer/validation_report"
 DEPLOYMENT: Final = "optimizer/deployment"
 DEPLOYMENT_WATCH: Final = "optimizer/deployment_watch"
 DAILY_REPORT: Final = "report/daily"
+
+SOURCES_TRIED: Final = "sources_tried"
+"""Metadata key of prices: sources asked, and their answers."""
+
+STORED: Final = "stored"
+"""Name of the stored history among the sources tried."""
 
 CHAMPION: Final = "champion"
 """Metadata key: fingerprint of the current or previous settings."""

@@ -39,8 +39,8 @@ def fetched_schema(value: str) -> Schema:
         "session": pl.Date,
         value: pl.Float64,
         "source": pl.String,
-        "is_provisional": pl.Boolean,  # a last price or an opening, until the bar that carries the session is finished
-        "is_suspect": pl.Boolean,  # the source contradicts itself on this row: kept, and never used
+        "is_provisional": pl.Boolean,
+        "is_suspect": pl.Boolean,
         "available_at": UTC,
     }
 
@@ -65,7 +65,6 @@ USDCLP_SCHEMA: Final = prices_schema("clp_per_usd")
 
 COPPER_SCHEMA: Final[Schema] = {
     **prices_schema("close_usd_lb"),
-    # FRED's monthly average, carried; null where FRED was not needed. Rows of source `fred` have no daily close.
     "monthly_level_usd_lb": pl.Float64,
 }
 
@@ -80,24 +79,24 @@ REVISIONS_SCHEMA: Final[Schema] = {
 
 FORECAST_SCHEMA: Final[Schema] = {
     "as_of": pl.Date,
-    "horizon": pl.String,  # 7d, 15d, 30d, 90d
+    "horizon": pl.String,
     "target_date": pl.Date,
-    "step": pl.Int64,  # sessions after the last known one, from 1
-    "session": pl.Date,  # the day that the step forecasts
-    "mean": pl.Float64,  # CLP per USD, as every price below
-    **dict.fromkeys(QUANTILE_COLUMNS, pl.Float64),  # what is published
-    **dict.fromkeys(MODEL_QUANTILE_COLUMNS, pl.Float64),  # the model's own, before calibration
-    **dict.fromkeys(WALK_QUANTILE_COLUMNS, pl.Float64),  # random walk with EWMA(.97) volatility
-    "origin_session": pl.Date,  # the last known session
+    "step": pl.Int64,
+    "session": pl.Date,
+    "mean": pl.Float64,
+    **dict.fromkeys(QUANTILE_COLUMNS, pl.Float64),
+    **dict.fromkeys(MODEL_QUANTILE_COLUMNS, pl.Float64),
+    **dict.fromkeys(WALK_QUANTILE_COLUMNS, pl.Float64),
+    "origin_session": pl.Date,
     "origin_clp_per_usd": pl.Float64,
     "is_origin_provisional": pl.Boolean,
     "model": pl.String,
-    "engine": pl.String,  # what made it: chronos-t5, chronos-bolt, chronos-2, ewma
+    "engine": pl.String,
     "representation": pl.String,
-    "is_calibrated": pl.Boolean,  # q… differ from model_q… by the conformal layer
-    "calibration_errors": pl.Int64,  # past errors at this step that the layer rests on; 0 where it is off
-    "ewma_sd": pl.Float64,  # of the log return per session at the origin, EWMA(.97): the walk's
-    "constant_sd": pl.Float64,  # the same without any memory of when: the plain random walk's
+    "is_calibrated": pl.Boolean,
+    "calibration_errors": pl.Int64,
+    "ewma_sd": pl.Float64,
+    "constant_sd": pl.Float64,
     "source": pl.String,
     "config_fingerprint": pl.String,
     "data_fingerprint": pl.String,
@@ -105,37 +104,35 @@ FORECAST_SCHEMA: Final[Schema] = {
 }
 
 LEDGER_SCHEMA: Final[Schema] = {
-    # How long an engine took is not part of what was said.
+    # The engine's time is not part of the forecast.
     **{name: dtype for name, dtype in FORECAST_SCHEMA.items() if name != "engine_seconds"},
     "issued_at": UTC,
-    "sequence": pl.Int64,  # place in its horizon's chain, from 1
-    "version": pl.Int64,  # of one (horizon, as_of, config fingerprint), from 1: other inputs make another
-    "is_shadow": pl.Boolean,  # a challenger's, run beside the champion and not acted on
-    "is_replay": pl.Boolean,  # issued at a clock that was set by hand: no track record, whatever it says
+    "sequence": pl.Int64,
+    "version": pl.Int64,
+    "is_shadow": pl.Boolean,
+    "is_replay": pl.Boolean,
     "code_version": pl.String,
-    "previous_hash": pl.String,  # entry_hash of the entry before; empty for the first
+    "previous_hash": pl.String,
     "entry_hash": pl.String,
 }
 
 REALIZED_SCHEMA: Final[Schema] = {
-    # One row a forecast and step whose session has a price; the same for ledger and backtest.
-    # ledger: issued at the time; replay: issued into the ledger at a clock that was set by hand; backtest: made
-    # afterwards from what was available then.
+    # One row a forecast and step whose session has a price.
     "record": pl.String,
     **{name: dtype for name, dtype in FORECAST_SCHEMA.items() if name != "engine_seconds"},
     "issued_at": UTC,
     "version": pl.Int64,
     "is_shadow": pl.Boolean,
-    "entry_hash": pl.String,  # empty in a backtest
-    "is_target": pl.Boolean,  # the step is the horizon's own: session = target_date
+    "entry_hash": pl.String,
+    "is_target": pl.Boolean,
     "realized_clp_per_usd": pl.Float64,
     "realized_available_at": UTC,
-    "error": pl.Float64,  # realized - median, CLP per USD; the random walk's is realized - origin_clp_per_usd
-    "crps": pl.Float64,  # CLP per USD, of the published fan
+    "error": pl.Float64,
+    "crps": pl.Float64,
     "model_crps": pl.Float64,
-    "walk_crps": pl.Float64,  # EWMA walk
-    "constant_crps": pl.Float64,  # random walk with constant_sd
-    "pit": pl.Float64,  # of the published fan, 0 to 1
+    "walk_crps": pl.Float64,
+    "constant_crps": pl.Float64,
+    "pit": pl.Float64,
     "model_pit": pl.Float64,
 }
 
@@ -154,13 +151,13 @@ def conform(frame: pl.DataFrame, schema: Schema, what: str) -> pl.DataFrame:
     have = frame.schema
     missing = [name for name in schema if name not in have]
     unknown = [name for name in have if name not in schema]
-    wrong = [
+    mistyped = [
         f"{name} is {have[name]}, should be {dtype}"
         for name, dtype in schema.items()
         if name in have and have[name] != dtype
     ]
-    if missing or unknown or wrong:
-        raise ValueError(f"{what}: missing columns {missing}, unknown columns {unknown}, wrong types {wrong}")
+    if missing or unknown or mistyped:
+        raise ValueError(f"{what}: missing columns {missing}, unknown columns {unknown}, wrong types {mistyped}")
     return frame.select(list(schema))
 
 

@@ -241,9 +241,9 @@ def _observed(rows: pl.DataFrame, value: str) -> pl.DataFrame:
 
 def _assert_usd_lb(closes: pl.DataFrame) -> None:
     low, high = COPPER.plausible
-    wrong = closes.filter(~_PRICE.is_between(low, high, closed="none"))  # NaN is not between either
-    if not wrong.is_empty():
-        first = wrong.row(0, named=True)
+    outside = closes.filter(~_PRICE.is_between(low, high, closed="none"))  # NaN is not between either
+    if not outside.is_empty():
+        first = outside.row(0, named=True)
         raise ValueError(
             f"copper close {first[COPPER.value]} on {first['session']} from {first['source']!r} cannot be USD/lb "
             f"({low} to {high}): a mix of units? divide US cents/lb by 100, USD/t by {POUNDS_PER_TONNE}"

@@ -63,8 +63,8 @@ def copper_and_peso_move_on_the_same_day(copper: pl.DataFrame, usdclp: pl.DataFr
     if not known:
         return Finding(name, False, "warn", f"not measurable: a price stands still over {joint} joint sessions", values)
     largest = max(known, key=lambda lag: abs(known[lag]))
-    shown = ", ".join(f"lag {lag:+d}: {value:+.2f}" for lag, value in known.items())
-    message = f"largest at lag {largest:+d} over {joint} joint sessions ({shown}; positive: copper leads)"
+    by_lag_text = ", ".join(f"lag {lag:+d}: {value:+.2f}" for lag, value in known.items())
+    message = f"largest at lag {largest:+d} over {joint} joint sessions ({by_lag_text}; positive: copper leads)"
     return Finding(name, largest == 0, "warn", message, {**values, "largest_lag": largest})
 
 
@@ -143,11 +143,11 @@ The Banco Central's daily average and a close differ by about half a per cent; a
 
 def _lag_apart(values: Mapping[str, Any]) -> int | None:
     """Returns a lag with clearly higher correlation than 0; None without one."""
-    found = {lag: values[f"corr_lag_{lag:+d}"] for lag in (-1, 0, 1)}
-    if values["n"] < ENOUGH_TO_DATE or None in found.values():
+    correlations = {lag: values[f"corr_lag_{lag:+d}"] for lag in (-1, 0, 1)}
+    if values["n"] < ENOUGH_TO_DATE or None in correlations.values():
         return None
-    best = max(found, key=lambda lag: found[lag])
-    return best if best and found[best] > found[0] + CLEARLY else None
+    best = max(correlations, key=lambda lag: correlations[lag])
+    return best if best and correlations[best] > correlations[0] + CLEARLY else None
 
 
 def sources_agree(pairs: Sequence[tuple[tuple[str, pl.DataFrame], ...]], series: PriceSeries) -> Finding:
@@ -163,7 +163,7 @@ def sources_agree(pairs: Sequence[tuple[tuple[str, pl.DataFrame], ...]], series:
     compared = {who: values for who, values in measured.items() if values["n"]}
     if not compared:
         return Finding(name, True, "warn", "one source only: nothing to compare", {"comparisons": 0})
-    wrong = [
+    faults = [
         who
         for who, values in compared.items()
         if values["median_abs_pct"] > DISAGREEMENT_PCT or _lag_apart(values) is not None
@@ -173,4 +173,4 @@ def sources_agree(pairs: Sequence[tuple[tuple[str, pl.DataFrame], ...]], series:
         f"{v['n']} sessions" + ("" if (lag := _lag_apart(v)) is None else f", dated apart: alike at lag {lag:+d}")
         for who, v in compared.items()
     )
-    return Finding(name, not wrong, "warn", message, {"comparisons": len(compared), **compared})
+    return Finding(name, not faults, "warn", message, {"comparisons": len(compared), **compared})

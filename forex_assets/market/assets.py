@@ -107,8 +107,8 @@ def _show(context: dg.AssetExecutionContext, session: Session, series: PriceSeri
         frame_metadata(
             result.prices,
             plot,
+            **{names.SOURCES_TRIED: attempts_table(result.attempts)},
             source=result.source or "none",
-            sources_tried=attempts_table(result.attempts),
             rows_added=result.added,
             values_revised=result.revised,
             bad_ticks=int(prices["is_quarantined"].sum()),

@@ -10,15 +10,13 @@ from typing import Final, Protocol
 
 import polars as pl
 
+from forex_assets.core import names
 from forex_assets.core.calendar import SessionCalendar
 from forex_assets.core.schemas import COPPER_SCHEMA, conform, empty, prices_schema
 from forex_assets.core.schemas import UTC as UTC_TYPE
 from forex_assets.market.history import BadFetch, Merge, prices_at
 from forex_assets.market.prices import COPPER, Attempt, PriceSeries, PriceSource, SourceError
 from forex_assets.market.quality import FRED_SOURCE
-
-STORED: Final = "stored"
-"""Name of the stored history among the attempts."""
 
 LOOK_BACK: Final = timedelta(days=90)
 """Overlap of a fetch with stored sessions; shows revisions and unit jumps."""
@@ -95,7 +93,7 @@ def ingest(
     started = clock()
     name, prices = _stored(series, [source.name for source in sources], store, as_of)
     answer = f"rows {prices.height} from {name}, last {prices['session'][-1]}" if name else "nothing stored"
-    attempts.append(Attempt(STORED, name is not None, answer, clock() - started))
+    attempts.append(Attempt(names.STORED, name is not None, answer, clock() - started))
     return Ingest(prices, name, tuple(attempts), 0, 0)
 
 
@@ -132,9 +130,9 @@ def _stored(
 
     (None, empty) without any.
     """
-    names = sorted(store.sources(series), key=lambda name: (order.index(name) if name in order else len(order), name))
+    stored = sorted(store.sources(series), key=lambda name: (order.index(name) if name in order else len(order), name))
     best: tuple[str | None, pl.DataFrame] = (None, empty(prices_schema(series.value)))
-    for name in names:
+    for name in stored:
         history = store.history(series, name)
         prices = best[1].clear() if history is None else prices_at(history, series, as_of)
         if prices.height and (best[0] is None or prices["session"][-1] > best[1]["session"][-1]):

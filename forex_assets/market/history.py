@@ -194,9 +194,9 @@ def _refuse_missing_sessions(current: pl.DataFrame, rows: pl.DataFrame, as_of: d
     missing = sorted(set(expected) - set(rows["session"]))
     is_borne = len(missing) <= expected.len() * BORNE_LOSS and not set(missing) & set(expected.sort().tail(RECENT))
     if missing and not is_borne:
-        shown = ", ".join(str(day) for day in missing[:3]) + (" …" if len(missing) > 3 else "")
+        examples = ", ".join(str(day) for day in missing[:3]) + (" …" if len(missing) > 3 else "")
         raise BadFetch(
-            f"{len(missing)} finished sessions from {finals[0]} on are stored and missing from the answer: {shown}"
+            f"{len(missing)} finished sessions from {finals[0]} on are stored and missing from the answer: {examples}"
         )
 
 

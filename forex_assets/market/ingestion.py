@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from forex_assets.core import names
 from forex_assets.core.schemas import SAMPLE_SOURCE, prices_schema
 from forex_assets.core.session import Session
 from forex_assets.market.fallback import Ingest, ingest, with_monthly_level
@@ -34,7 +35,7 @@ def ingest_copper(sources: PriceSources) -> Ingest:
     if sources.branch() == "sample":
         return _with_level(sources, _sampled(sources, COPPER, sources.sample().copper), None)
     daily = _fetched(sources, COPPER, sources.daily(COPPER))
-    if any(attempt.is_ok for attempt in daily.attempts if attempt.source != "stored"):
+    if any(attempt.is_ok for attempt in daily.attempts if attempt.source != names.STORED):
         return _with_level(sources, daily, None)
     monthly = _fetched(sources, COPPER_MONTHLY, [sources.fred])
     renamed = [replace(attempt, source=f"{attempt.source} (monthly)") for attempt in monthly.attempts]

@@ -5,6 +5,7 @@ from urllib.parse import quote, unquote
 
 import polars as pl
 
+from forex_assets.core import names
 from forex_assets.core.schemas import conform, history_schema
 from forex_assets.core.store.warehouse import Warehouse
 from forex_assets.market.history import Merge, merge_history
@@ -58,7 +59,7 @@ class PriceStore:
 
 
 def _key(series: PriceSeries) -> str:
-    return f"market/history/{series.name}"
+    return f"{names.PRICE_HISTORY}/{series.name}"
 
 
 def _partition(source: str) -> str:

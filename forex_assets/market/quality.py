@@ -115,19 +115,20 @@ def _is_excursion(level: float, logs: list[float], length: int, usual: float) ->
 def sessions_strictly_increase(prices: pl.DataFrame, series: PriceSeries) -> Finding:
     """Sessions are unique and in order."""
     steps = daily_rows(prices, series)["session"].diff().dt.total_days()
-    wrong = int((steps <= 0).sum())
+    count = int((steps <= 0).sum())
     message = (
-        f"{wrong} of {prices.height} rows are not later than the row before" if wrong else "each later than the last"
+        f"{count} of {prices.height} rows are not later than the row before" if count else "each later than the last"
     )
-    return Finding("sessions_strictly_increase", wrong == 0, severity_of(series), message, {"rows_out_of_order": wrong})
+    return Finding("sessions_strictly_increase", count == 0, severity_of(series), message, {"rows_out_of_order": count})
 
 
 def sessions_are_business_days(prices: pl.DataFrame, series: PriceSeries, calendar: SessionCalendar) -> Finding:
     """Every session is a trading day of the market."""
     days = [day for day in daily_rows(prices, series)["session"].drop_nulls() if not calendar.is_session(day)]
     weekends = sum(day.weekday() >= 5 for day in days)
-    shown = ", ".join(str(day) for day in days[-3:])
-    message = f"{len(days)} rows on no {calendar.name} session, {weekends} on weekends; last {shown}" if days else "all"
+    examples = ", ".join(str(day) for day in days[-3:])
+    failure = f"{len(days)} rows on no {calendar.name} session, {weekends} on weekends; last {examples}"
+    message = failure if days else "all"
     values = {"rows_off_calendar": len(days), "rows_on_weekends": weekends}
     return Finding("sessions_are_business_days", not days, "warn", message, values)
 

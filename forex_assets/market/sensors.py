@@ -23,18 +23,18 @@ FALLBACK_WINDOW: Final = timedelta(days=7)
 def warn_on_price_fallback(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Reports each fallback that makes three or more within seven days."""
     marks = _fallback_marks(context.cursor)
-    observed, said = list[dg.AssetObservation](), list[str]()
+    observed, counts = list[dg.AssetObservation](), list[str]()
     for key in MARKET_KEYS:
         name = key.to_user_string()
         past = _recent(context.instance, key)
-        used = [each for each in past if is_fallback(each)]
+        used = [record for record in past if is_fallback(record)]
         if len(used) >= FALLBACKS and used[0].place > marks.get(name, 0):
             words = _fallback_words(name, used)
             context.log.warning(words)
             observed.append(dg.AssetObservation(key, description=words, metadata={"warning": words}))
-        said.append(f"{name}: {len(used)} in {FALLBACK_WINDOW.days} days")
+        counts.append(f"{name}: {len(used)} in {FALLBACK_WINDOW.days} days")
         marks[name] = past[0].place if past else marks.get(name, 0)
-    return dg.SensorResult(asset_events=observed, skip_reason="; ".join(said), cursor=json.dumps(marks))
+    return dg.SensorResult(asset_events=observed, skip_reason="; ".join(counts), cursor=json.dumps(marks))
 
 
 def _recent(instance: dg.DagsterInstance, key: dg.AssetKey) -> list[EventRecord]:
@@ -43,15 +43,15 @@ def _recent(instance: dg.DagsterInstance, key: dg.AssetKey) -> list[EventRecord]
     Times are those of the records, not of a clock.
     """
     past = list[EventRecord]()
-    for each in records(instance, key, page=10):
-        if past and each.written_at < past[0].written_at - FALLBACK_WINDOW:
+    for record in records(instance, key, page=10):
+        if past and record.written_at < past[0].written_at - FALLBACK_WINDOW:
             break
-        past.append(each)
+        past.append(record)
     return past
 
 
 def _fallback_words(name: str, used: list[EventRecord]) -> str:
-    sources = ", ".join(dict.fromkeys(str(each.metadata["source"]) for each in used))
+    sources = ", ".join(dict.fromkeys(str(record.metadata["source"]) for record in used))
     return (
         f"{name}: {len(used)} times in {FALLBACK_WINDOW.days} days prices did not come from {FIRST_SOURCE} but from "
         f"{sources} or the stored history, last {used[0].written_at:%Y-%m-%d %H:%M} UTC; see `forex-assets doctor`"

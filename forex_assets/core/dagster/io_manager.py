@@ -56,12 +56,12 @@ class WarehouseIO(dg.ConfigurableIOManager):
         warehouse = self.session.session().tables
         key = table_key(context.asset_key)
         frames = [warehouse.read(key, partition) for partition in _partitions(context)]
-        found = [frame for frame in frames if frame is not None]
-        if len(found) < len(frames):
+        tables = [frame for frame in frames if frame is not None]
+        if len(tables) < len(frames):
             raise FileNotFoundError(
                 f"{key} is not in {warehouse.root}; materialize it first, e.g. `forex-assets forecast` or `make run`"
             )
-        return pl.concat(found)
+        return pl.concat(tables)
 
 
 def _partitions(context: dg.InputContext) -> Sequence[str | None]:

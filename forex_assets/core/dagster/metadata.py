@@ -26,14 +26,14 @@ def _description(name: str) -> str | None:
 
 def frame_metadata(frame: pl.DataFrame, plot: str | None = None, /, **more: Any) -> dict[str, Any]:
     """Returns row count, sessions, plot, and a warning for generated rows."""
-    shown: dict[str, Any] = {"dagster/row_count": frame.height}
+    metadata: dict[str, Any] = {"dagster/row_count": frame.height}
     if is_sample(frame):
-        shown["data"] = dg.MetadataValue.md(f"**{SAMPLE_SOURCE}**")
+        metadata["data"] = dg.MetadataValue.md(f"**{SAMPLE_SOURCE}**")
     if "session" in frame.columns and not frame.is_empty():
-        shown |= {"first_session": str(frame["session"].min()), "last_session": str(frame["session"].max())}
+        metadata |= {"first_session": str(frame["session"].min()), "last_session": str(frame["session"].max())}
     if plot is not None:
-        shown["plot"] = dg.MetadataValue.md(plot)
-    return shown | more
+        metadata["plot"] = dg.MetadataValue.md(plot)
+    return metadata | more
 
 
 def attempts_table(attempts: Any) -> dg.MetadataValue[Any]:

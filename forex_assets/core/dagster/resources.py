@@ -39,11 +39,11 @@ class SessionResource(dg.ConfigurableResource[Session]):
         Raises:
             SettingsError: a setting cannot be used.
         """
-        made = open_session(**self.overrides)
+        session = open_session(**self.overrides)
         if self._run_id is None:
-            return made
+            return session
         key = (self._run_id, repr(sorted(self.overrides.items())))
         if key not in _RUNS:
             _RUNS.clear()
-            _RUNS[key] = made
+            _RUNS[key] = session
         return _RUNS[key]

@@ -86,18 +86,18 @@ def records(
     )
     cursor = None
     while True:
-        found = instance.fetch_materializations(wanted, limit=page, cursor=cursor)
-        yield from (_record(each) for each in found.records)
-        if not found.has_more:
+        batch = instance.fetch_materializations(wanted, limit=page, cursor=cursor)
+        yield from (_record(record) for record in batch.records)
+        if not batch.has_more:
             return
-        cursor = found.cursor
+        cursor = batch.cursor
 
 
-def _record(found: dg.EventLogRecord) -> EventRecord:
-    event = found.asset_materialization
+def _record(record: dg.EventLogRecord) -> EventRecord:
+    event = record.asset_materialization
     metadata = {} if event is None else {name: value.value for name, value in event.metadata.items()}
-    written = datetime.fromtimestamp(found.timestamp, UTC)
-    return EventRecord(found.storage_id, f"{found.storage_id}-{found.run_id[:8]}", written, metadata, found.run_id)
+    written = datetime.fromtimestamp(record.timestamp, UTC)
+    return EventRecord(record.storage_id, f"{record.storage_id}-{record.run_id[:8]}", written, metadata, record.run_id)
 
 
 def is_ours(record: EventRecord, session: Session) -> bool:
@@ -121,9 +121,9 @@ def last_by_clock(
         now: the session's clock; a past clock knows no later decision.
         fires: only decisions that ask for a search.
     """
-    for each in records(instance, key, horizon):
-        if each.metadata.get(names.MARKET) == market and each.clock <= now and (each.fires or not fires):
-            return each
+    for record in records(instance, key, horizon):
+        if record.metadata.get(names.MARKET) == market and record.clock <= now and (record.fires or not fires):
+            return record
     return None
 
 
@@ -145,25 +145,25 @@ def end_dead_runs(instance: dg.DagsterInstance, now: datetime) -> list[str]:
     Returns:
         One message a run.
     """
-    said = list[str]()
+    messages = list[str]()
     under_way = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
-    for found in instance.get_run_records(dg.RunsFilter(statuses=under_way)):
-        run = found.dagster_run
-        began = datetime.fromtimestamp(found.start_time or now.timestamp(), UTC)
+    for record in instance.get_run_records(dg.RunsFilter(statuses=under_way)):
+        run = record.dagster_run
+        began = datetime.fromtimestamp(record.start_time or now.timestamp(), UTC)
         process = run.tags.get(PROCESS_TAG)
         is_dead = is_gone(process) if process else now - began > LONGEST_RUN
         again = instance.get_run_by_id(run.run_id) if is_dead else None  # It may have ended meanwhile.
         if again is not None and not again.is_finished:
             words = f"run {run.run_id[:8]} ({run.job_name}) is over: its process was killed, or the machine went down"
             instance.report_run_failed(again, words)
-            said.append(words)
-    return said
+            messages.append(words)
+    return messages
 
 
 def forecasts_of(instance: dg.DagsterInstance, run_id: str) -> set[str]:
     """Returns horizons forecast by a run, however it ended."""
     events = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
-    return {str(each.partition_key) for each in events if each.asset_key == keys.LATEST and each.partition_key}
+    return {str(event.partition_key) for event in events if event.asset_key == keys.LATEST and event.partition_key}
 
 
 def attempts_for(
@@ -174,12 +174,12 @@ def attempts_for(
 ) -> list[Attempt]:
     """Returns every launch for a decision, or for another tag's value."""
     wanted = dg.RunsFilter(job_name=job, tags={tag: answered})
-    return [_attempt(found) for found in instance.get_run_records(wanted)]
+    return [_attempt(record) for record in instance.get_run_records(wanted)]
 
 
-def _attempt(found: dg.RunRecord) -> Attempt:
-    run = found.dagster_run
-    ended = found.update_timestamp.replace(tzinfo=found.update_timestamp.tzinfo or UTC)
+def _attempt(record: dg.RunRecord) -> Attempt:
+    run = record.dagster_run
+    ended = record.update_timestamp.replace(tzinfo=record.update_timestamp.tzinfo or UTC)
     number = int(run.tags.get(names.ATTEMPT_TAG, "1"))
     state = _STATES.get(run.status, "in progress")
     return Attempt(number, state, ended if state == "failed" else None)
@@ -193,7 +193,7 @@ def is_fallback(record: EventRecord) -> bool:
     source = record.metadata.get("source")
     if source in (None, SAMPLE_SOURCE):
         return False
-    tried = record.metadata.get("sources_tried")
+    tried = record.metadata.get(names.SOURCES_TRIED)
     rows = tried.records if isinstance(tried, dg.TableMetadataValue) else []
-    is_stored = any(row.data.get("source") == "stored" and row.data.get("used") for row in rows)
+    is_stored = any(row.data.get("source") == names.STORED and row.data.get("used") for row in rows)
     return is_stored or source != FIRST_SOURCE

@@ -198,10 +198,10 @@ class SeenTables:
 def _state(path: Path) -> tuple[int, int, int] | None:
     """Returns inode, size and time of a file; None if absent."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _read_table(path: Path) -> pl.DataFrame | None:

@@ -83,7 +83,7 @@ class CentralBankSource(AskedSource):
         if start is not None:
             query["firstdate"] = start.isoformat()
         text = _get(self._url, query, min(left_s, REQUEST_LIMIT_S))
-        return observed_values(text, lambda said: redact(said, self._user, self._password))
+        return observed_values(text, lambda text: redact(text, self._user, self._password))
 
 
 def _get(url: str, query: dict[str, str], limit_s: float) -> str:

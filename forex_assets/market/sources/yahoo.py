@@ -106,8 +106,8 @@ class YahooSource(AskedSource):
         except SourceError:
             raise
         except YFException as error:
-            said = getattr(error, "yahoo_reason", None) or f"no bars for {self._rule.symbol}"
-            raise SourceError(NAME, f"empty answer: {said}", is_retryable=True) from None
+            reason = getattr(error, "yahoo_reason", None) or f"no bars for {self._rule.symbol}"
+            raise SourceError(NAME, f"empty answer: {reason}", is_retryable=True) from None
         except Exception as error:  # noqa: BLE001 - yfinance lets through whatever an odd answer makes it raise
             raise SourceError(NAME, f"answer is not a chart ({type(error).__name__})", is_retryable=True) from None
         if frame.empty:
