@@ -1,4 +1,4 @@
-"""A configs folder in a git repository, and a process killed on demand."""
+"""A configs folder under git, and a process killed on demand."""
 
 import os
 import signal
@@ -84,7 +84,7 @@ class World:
         return self.git("show", "HEAD:configs/chronos_7d.json").encode()
 
     def die_at(self, step: str) -> int:
-        """Deploys `NEW` in a process that is killed after a step; the signal that ended it."""
+        """Deploys in a process killed after a step; its last signal."""
 
         def die(at: str) -> None:
             if at == step:
@@ -94,7 +94,7 @@ class World:
 
 
 def in_a_child(action: Callable[[], object], *, kill_at_call: int | None = None) -> tuple[int, int]:
-    """Runs an action in a process killed before its n-th file system call.
+    """Runs an action in a process killed at a file system call.
 
     Returns:
         The signal that ended it (0 for none), and the number of calls where it was not killed.

@@ -1,4 +1,4 @@
-"""What is approved is deployed once; a deployment that failed is tried again in time, and one by hand counts too."""
+"""Sensor `deploy_on_approval`: one deployment an approval, with retries."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,8 +16,8 @@ from forex_assets.deployment.sensors import deploy_sensor
 
 @pytest.fixture
 def instance() -> Any:
-    with dg.DagsterInstance.ephemeral() as made:
-        yield made
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
 
 
 def noted(instance: dg.DagsterInstance, key: dg.AssetKey, horizon: str = "7d", **metadata: str | bool) -> None:
@@ -66,7 +66,7 @@ def test_a_refusal_and_a_deployment_by_hand_settle_it_and_a_newer_report_begins_
     noted(instance, keys.VALIDATION_REPORT, verdict="rejected", validation_id="v2")
     assert tick(instance) == []
     noted(instance, keys.VALIDATION_REPORT, verdict="approved", validation_id="v3")
-    assert [each.tags[names.VALIDATION_TAG] for each in tick(instance)] == ["v3"]
+    assert [request.tags[names.VALIDATION_TAG] for request in tick(instance)] == ["v3"]
 
 
 def test_a_deployment_that_failed_is_tried_again_after_ten_and_twenty_minutes_and_then_no_more(
@@ -92,10 +92,10 @@ def test_while_one_is_under_way_none_is_launched(instance: dg.DagsterInstance) -
 def test_a_report_that_was_made_by_hand_or_on_another_market_deploys_nothing_and_hides_nothing(
     instance: dg.DagsterInstance, workspace: Path
 ) -> None:
-    here = open_session().market
-    elsewhere = "sample" if here == "live" else "live"
+    market = open_session().market
+    other = "sample" if market == "live" else "live"
     noted(instance, keys.VALIDATION_REPORT, verdict="approved", validation_id="hand", is_by_hand=True)
-    noted(instance, keys.VALIDATION_REPORT, verdict="approved", validation_id="else", market=elsewhere)
+    noted(instance, keys.VALIDATION_REPORT, verdict="approved", validation_id="else", market=other)
     noted(
         instance,
         keys.VALIDATION_REPORT,
@@ -104,6 +104,6 @@ def test_a_report_that_was_made_by_hand_or_on_another_market_deploys_nothing_and
         clock="2023-12-29T22:00:00+00:00",
     )
     assert tick(instance) == []
-    noted(instance, keys.VALIDATION_REPORT, verdict="approved", validation_id="loop", market=here)
+    noted(instance, keys.VALIDATION_REPORT, verdict="approved", validation_id="loop", market=market)
     noted(instance, keys.VALIDATION_REPORT, verdict="rejected", validation_id="hand2", is_by_hand=True)
-    assert [each.tags[names.VALIDATION_TAG] for each in tick(instance)] == ["loop"]
+    assert [request.tags[names.VALIDATION_TAG] for request in tick(instance)] == ["loop"]

@@ -1,4 +1,4 @@
-"""A replacement that is killed or meets a full disk anywhere leaves old settings or new ones, whole."""
+"""A crash or full disk leaves old settings or new ones, whole."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ NEW_FROM = STEPS.index("replaced")
 
 
 def assert_sound(world: World) -> None:
-    """Settings are the old or the new, and every backup has its checksum."""
+    """Settings are old or new; every backup has its checksum."""
     assert world.current() in (OLD, NEW)
     for backup in (world.root / "configs/backups").glob("*.json"):
         checksum = backup.with_name(f"{backup.name}.sha256").read_text().split()[0]
@@ -89,7 +89,7 @@ def test_a_rollback_killed_anywhere_is_finished_or_undone_too(tmp_path: Path) ->
 
 
 def with_a_full_disk(call: int, action: Callable[[], DeploymentRecord]) -> tuple[DeploymentRecord | str, int]:
-    """Runs an action on a disk that is full from the n-th new file on.
+    """Runs an action on a disk full from the n-th file on.
 
     Returns:
         Its record or error, and the number of new files.

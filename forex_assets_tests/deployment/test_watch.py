@@ -1,4 +1,4 @@
-"""The watch's rules by hand: what is wrong with a fan, when it is enough, which look is due, what outcomes say."""
+"""Rules of the watch: faults, states, observations due, review of outcomes."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -46,7 +46,7 @@ def widened(fan: Fan, times: float) -> Fan:
 
 
 @pytest.mark.parametrize(
-    ("fan", "champion", "said"),
+    ("fan", "champion", "words"),
     [
         (WALK, WALK, ""),
         (WALK, None, ""),
@@ -61,14 +61,14 @@ def widened(fan: Fan, times: float) -> Fan:
         (widened(WALK, 0.0), WALK, "a 95 % band without width"),
     ],
 )
-def test_a_trial_fan_is_faulted_for_what_no_forecast_says(fan: Fan, champion: Fan | None, said: str) -> None:
-    found = "; ".join(fan_faults(fan, 900.0, 0.006, champion))
-    assert said in found
-    assert bool(found) is bool(said)
+def test_a_probe_is_faulted_for_an_implausible_forecast(fan: Fan, champion: Fan | None, words: str) -> None:
+    result = "; ".join(fan_faults(fan, 900.0, 0.006, champion))
+    assert words in result
+    assert bool(result) is bool(words)
 
 
 @pytest.mark.parametrize(
-    ("live", "failures", "is_ok", "minutes", "expected"),
+    ("current", "failures", "is_ok", "minutes", "expected"),
     [
         ("new", 0, True, 5, "watching"),
         ("new", 2, False, 59, "watching"),
@@ -84,20 +84,18 @@ def test_a_trial_fan_is_faulted_for_what_no_forecast_says(fan: Fan, champion: Fa
         (None, 3, False, 5, "failed"),
     ],
 )
-def test_a_watch_ends_with_its_hour_with_three_failures_or_with_another_hand(
-    live: str | None, failures: int, is_ok: bool | None, minutes: int, expected: str
+def test_a_watch_ends_after_an_hour_three_failures_or_an_edit_by_hand(
+    current: str | None, failures: int, is_ok: bool | None, minutes: int, expected: str
 ) -> None:
-    assert state_of(record(), live, failures, is_ok, NOW + timedelta(minutes=minutes), POLICY) == expected
+    assert state_of(record(), current, failures, is_ok, NOW + timedelta(minutes=minutes), POLICY) == expected
 
 
 @pytest.mark.parametrize(("is_ok", "expected"), [(True, 5), (None, 5), (False, 9)])
-def test_a_run_of_several_horizons_counts_while_the_trial_of_this_one_fails_too(
-    is_ok: bool | None, expected: int
-) -> None:
+def test_a_run_of_several_horizons_counts_while_the_probe_fails_too(is_ok: bool | None, expected: int) -> None:
     assert FailedRuns(alone=2, shared=4, watches=3).against(is_ok) == expected
 
 
-def test_looks_are_due_every_five_minutes_then_once_then_daily() -> None:
+def test_observations_are_due_every_five_minutes_then_once_then_daily() -> None:
     def key(minutes: float, state: str | None, policy: DeploymentPolicy = POLICY) -> str | None:
         due = due_observation(record(), state, NOW + timedelta(minutes=minutes), "2025-06-13", policy)
         return due.key if due else None
@@ -124,7 +122,7 @@ def test_looks_are_due_every_five_minutes_then_once_then_daily() -> None:
 
 
 @pytest.mark.parametrize(
-    ("live", "before", "expected"),
+    ("current", "before", "expected"),
     [
         ("new", "old", "finish"),
         ("old", "old", "undo"),
@@ -133,13 +131,13 @@ def test_looks_are_due_every_five_minutes_then_once_then_daily() -> None:
         (None, "old", "leave"),
     ],
 )
-def test_a_deployment_ended_half_way_is_told_by_what_is_live(
-    live: str | None, before: str | None, expected: str
+def test_current_settings_decide_how_an_interrupted_deployment_ends(
+    current: str | None, before: str | None, expected: str
 ) -> None:
-    assert outcome_of(live, before, "new") == expected
+    assert outcome_of(current, before, "new") == expected
 
 
-def test_rollbacks_walk_back_and_never_to_and_fro() -> None:
+def test_rollbacks_go_back_version_by_version_and_never_forth() -> None:
     first, second = record(id="d1", backup="b0"), record(id="d2", backup="b1")
     assert to_take_back([second, first]) == second
     back = record(id="r1", kind="rollback", undoes="d2", backup="b2")
@@ -154,21 +152,21 @@ def test_rollbacks_walk_back_and_never_to_and_fro() -> None:
 
 
 def outcomes(shift: float, count: int = 80) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Paired losses of live settings and those before; the live ones lose `shift` more on average."""
+    """Losses of current settings, higher by `shift`, and of those before."""
     rng = np.random.default_rng(3)
     base = 3.0 + rng.gamma(2.0, 2.0, count)
     days = [date(2025, 1, 3) + timedelta(days=7 * i) for i in range(count)]
     frame = pl.DataFrame({"as_of": days, "target_date": [day + timedelta(days=7) for day in days]})
-    live = frame.with_columns(crps=pl.Series(base + shift + rng.normal(0, 0.2, count)))
-    return live, frame.with_columns(crps=pl.Series(base))
+    current = frame.with_columns(crps=pl.Series(base + shift + rng.normal(0, 0.2, count)))
+    return current, frame.with_columns(crps=pl.Series(base))
 
 
 @pytest.mark.parametrize(
     ("shift", "count", "verdict"),
     [(0.5, 80, "worse"), (0.0, 80, "proven"), (-0.5, 80, "proven"), (0.5, 59, "waiting"), (5.0, 0, "waiting")],
 )
-def test_outcomes_judge_once_there_are_enough(shift: float, count: int, verdict: str) -> None:
-    live, before = outcomes(shift)
-    found = review_outcomes(live.head(count), before, POLICY)
-    assert found.verdict == verdict
-    assert f"{count}" in found.words
+def test_outcomes_are_reviewed_once_there_are_enough(shift: float, count: int, verdict: str) -> None:
+    current, before = outcomes(shift)
+    result = review_outcomes(current.head(count), before, POLICY)
+    assert result.verdict == verdict
+    assert f"{count}" in result.words

@@ -1,4 +1,4 @@
-"""`watch_deployments` by real ticks on an ephemeral instance, and which failed runs count against a deployment."""
+"""Sensor `watch_deployments` by real ticks, and failed runs that count."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -22,12 +22,12 @@ SINGLE = dg.BackfillPolicy.single_run()
 
 
 class Broken(Exception):
-    """What a failing asset raises here."""
+    """Raised by failing assets."""
 
 
 @dg.asset(key=keys.DEPLOYMENT_WATCH, partitions_def=keys.HORIZON_PARTITIONS)
 def watch(context: dg.AssetExecutionContext) -> None:
-    """A look: says what the run's tag tells it to, or dies."""
+    """An observation with the state of the run's tag, or a failure."""
     state = context.run.tags["state"]
     if state == "dies":
         raise Broken
@@ -37,7 +37,7 @@ def watch(context: dg.AssetExecutionContext) -> None:
 
 @dg.asset(key=keys.LATEST, partitions_def=keys.HORIZON_PARTITIONS, backfill_policy=SINGLE)
 def latest(context: dg.AssetExecutionContext) -> None:
-    """A forecast that fails as its run's tag tells it to."""
+    """A forecast that fails by its run's tag."""
     if context.run.tags.get("fails") == "unfit":
         raise dg.Failure("prices are unfit", metadata={names.UNFIT: True})
     if context.run.tags.get("fails") == "words":
@@ -48,7 +48,7 @@ def latest(context: dg.AssetExecutionContext) -> None:
 
 @dg.asset(key=keys.LEDGER, deps=[latest], partitions_def=keys.HORIZON_PARTITIONS, backfill_policy=SINGLE)
 def ledger(context: dg.AssetExecutionContext) -> None:
-    """The ledger, locked where its run's tag says so."""
+    """The ledger, which fails by its run's tag."""
     if context.run.tags.get("fails") == "ledger":
         raise Broken
 
@@ -64,7 +64,7 @@ DEFS = dg.Definitions(
 
 
 class Daemon:
-    """Launches a run key once, as Dagster's daemon does; its clock is set by hand, its runs made here and now."""
+    """Launches each run key once, as Dagster's daemon does, in this process."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self.instance, self.session = instance, open_session()
@@ -73,7 +73,7 @@ class Daemon:
         self.restart()
 
     def restart(self) -> None:
-        """A new process: nothing is left but what is on the disk."""
+        """Starts a new process: only the disk remains."""
         self.sensor, self.cursor, self.words = watch_sensor(lambda: self.now), None, ""
 
     def deploy(self, horizon: str = "7d", length: int = 90) -> DeploymentRecord:
@@ -90,7 +90,7 @@ class Daemon:
         return list(result.run_requests or [])
 
     def tick(self, minutes: float = 0, state: str = "watching") -> list[str]:
-        """One tick some minutes after the last; keys of what was launched, which says `state`."""
+        """Ticks some minutes later; run keys of the observations launched."""
         self.now += timedelta(minutes=minutes)
         return [self.launch(request, state) for request in self.evaluate() if not self.runs(str(request.run_key))]
 
@@ -106,7 +106,7 @@ class Daemon:
         return list(self.instance.get_runs(dg.RunsFilter(tags={RUN_KEY: key})))
 
     def forecast(self, fails: str, first: str = "7d", last: str = "7d") -> None:
-        """A forecast run of a range of horizons that fails."""
+        """Runs a failing forecast of a range of horizons."""
         tags = {"fails": fails, "dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
         done = DEFS.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=self.instance,
@@ -123,43 +123,43 @@ def daemon(workspace: Path) -> Iterator[Daemon]:
         yield Daemon(instance)
 
 
-def test_where_nothing_was_deployed_nothing_is_looked_at(daemon: Daemon) -> None:
+def test_without_a_deployment_nothing_is_observed(daemon: Daemon) -> None:
     assert daemon.tick() == []
     assert "7d: nothing was deployed" in daemon.words
 
 
-def test_a_deployment_is_looked_at_once_an_interval_however_often_the_sensor_ticks(daemon: Daemon) -> None:
-    made = daemon.deploy()
-    asked = daemon.evaluate()
-    assert [(each.run_key, each.partition_key) for each in asked] == [(f"{made.id}/0", "7d")]
-    assert asked[0].tags[names.DEPLOYMENT_TAG] == made.id
-    assert daemon.tick() == [f"{made.id}/0"]
+def test_a_deployment_is_observed_once_an_interval_however_often_the_sensor_ticks(daemon: Daemon) -> None:
+    record = daemon.deploy()
+    requests = daemon.evaluate()
+    assert [(request.run_key, request.partition_key) for request in requests] == [(f"{record.id}/0", "7d")]
+    assert requests[0].tags[names.DEPLOYMENT_TAG] == record.id
+    assert daemon.tick() == [f"{record.id}/0"]
     assert daemon.tick() == daemon.tick(1) == daemon.tick(3.9) == []
-    assert daemon.tick(0.1) == [f"{made.id}/1"]
+    assert daemon.tick(0.1) == [f"{record.id}/1"]
 
 
-def test_a_daemon_that_starts_anew_goes_on_and_makes_up_for_nothing(daemon: Daemon) -> None:
-    made = daemon.deploy()
+def test_a_restarted_daemon_goes_on_without_repeating_missed_observations(daemon: Daemon) -> None:
+    record = daemon.deploy()
     daemon.tick()
     daemon.restart()
-    assert daemon.tick(1) == [], "the look of this interval is on record"
+    assert daemon.tick(1) == [], "this interval is observed already"
     daemon.restart()
-    assert daemon.tick(21) == [f"{made.id}/4"], "the looks between are not made"
+    assert daemon.tick(21) == [f"{record.id}/4"], "the looks between are not record"
 
 
-def test_a_daemon_that_was_down_for_the_whole_watch_closes_it_once_then_looks_daily(daemon: Daemon) -> None:
-    made = daemon.deploy()
-    daemon.now = made.at.replace(hour=15) + timedelta(days=1)
+def test_a_daemon_down_for_the_whole_watch_closes_it_once_then_observes_daily(daemon: Daemon) -> None:
+    record = daemon.deploy()
+    daemon.now = record.at.replace(hour=15) + timedelta(days=1)
     (closing,) = daemon.tick(state="passed")
-    assert closing.startswith(f"{made.id}/closing/")
+    assert closing.startswith(f"{record.id}/closing/")
     days = [daemon.tick(minutes, "passed") for minutes in (1, 60, 24 * 60, 5)]
-    assert [len(each) for each in days] == [1, 0, 1, 0]
-    assert days[0][0].startswith(f"{made.id}/probation/")
+    assert [len(keys) for keys in days] == [1, 0, 1, 0]
+    assert days[0][0].startswith(f"{record.id}/probation/")
     assert daemon.tick(24 * 60, "proven") != []
     assert daemon.tick(24 * 60) == []
 
 
-def test_a_look_under_way_is_waited_for(daemon: Daemon) -> None:
+def test_an_observation_under_way_is_waited_for(daemon: Daemon) -> None:
     daemon.deploy()
     (request,) = daemon.evaluate()
     daemon.instance.create_run_for_job(
@@ -171,7 +171,7 @@ def test_a_look_under_way_is_waited_for(daemon: Daemon) -> None:
     assert "an observation is queued or under way" in daemon.words
 
 
-def test_a_closing_look_that_dies_is_made_again_in_the_next_interval(daemon: Daemon) -> None:
+def test_a_failed_closing_observation_is_repeated_in_the_next_interval(daemon: Daemon) -> None:
     daemon.deploy()
     daemon.tick()
     assert len(daemon.tick(61, "dies")) == 1
@@ -179,14 +179,14 @@ def test_a_closing_look_that_dies_is_made_again_in_the_next_interval(daemon: Dae
     assert len(daemon.tick(5, "passed")) == 1
 
 
-def test_looks_that_do_nothing_but_die_are_given_up_with_words(daemon: Daemon) -> None:
+def test_observations_that_keep_failing_are_given_up(daemon: Daemon) -> None:
     daemon.deploy()
     launched = [len(daemon.tick(5, "dies")) for _ in range(10)]
     assert launched == [1] * 6 + [0] * 4
     assert "7d: nothing to watch; 6 watch runs failed" in daemon.words
 
 
-def test_a_rollback_typed_by_hand_is_watched_though_no_run_tells_of_it(daemon: Daemon) -> None:
+def test_a_rollback_typed_by_hand_is_watched(daemon: Daemon) -> None:
     daemon.deploy()
     daemon.tick()
     daemon.now += timedelta(minutes=2)
@@ -195,50 +195,50 @@ def test_a_rollback_typed_by_hand_is_watched_though_no_run_tells_of_it(daemon: D
 
 
 @pytest.mark.parametrize("state", ["replaced", "rolled back", "rollback proposed", "proven"])
-def test_a_watch_that_ended_is_over(daemon: Daemon, state: str) -> None:
+def test_a_watch_in_a_final_state_is_over(daemon: Daemon, state: str) -> None:
     daemon.deploy()
     daemon.tick(state=state)
     assert daemon.tick(5) == daemon.tick(60) == daemon.tick(24 * 60) == []
 
 
 def test_a_refused_deployment_leaves_the_watch_of_the_one_before(daemon: Daemon) -> None:
-    made = daemon.deploy()
+    record = daemon.deploy()
     daemon.now += timedelta(minutes=1)
     config = daemon.session.configs.read("7d").model_copy(update={"context_length": 200})
     refused = daemon.deployer.deploy(config, expected="another", reason="x", by="loop", now=daemon.now)
     assert refused.state == "refused"
-    assert daemon.tick() == [f"{made.id}/0"]
+    assert daemon.tick() == [f"{record.id}/0"]
 
 
-def test_a_record_that_cannot_be_read_leaves_the_other_horizons_watched(daemon: Daemon) -> None:
+def test_an_unreadable_record_leaves_the_other_horizons_watched(daemon: Daemon) -> None:
     daemon.deploy("15d")
-    made = daemon.deploy("7d")
+    record = daemon.deploy("7d")
     (damaged,) = (daemon.deployer.store.folder / "15d").glob("*.json")
     damaged.write_text("{")
-    assert daemon.tick() == [f"{made.id}/0"]
+    assert daemon.tick() == [f"{record.id}/0"]
 
 
-def test_forecasts_that_failed_count_where_the_settings_may_be_why(daemon: Daemon) -> None:
+def test_failed_forecasts_count_where_the_settings_may_be_the_cause(daemon: Daemon) -> None:
     daemon.forecast("latest")
     daemon.now = datetime.now(UTC)
-    made = daemon.deploy()
-    assert failed_runs(daemon.instance, made) == FailedRuns()
+    record = daemon.deploy()
+    assert failed_runs(daemon.instance, record) == FailedRuns()
     daemon.forecast("latest")
     daemon.forecast("words")
-    assert failed_runs(daemon.instance, made) == FailedRuns(alone=2)
+    assert failed_runs(daemon.instance, record) == FailedRuns(alone=2)
     for elsewhere in ("unfit", "ledger"):
         daemon.forecast(elsewhere)
     daemon.forecast("latest", "30d", "30d")
-    assert failed_runs(daemon.instance, made) == FailedRuns(alone=2)
+    assert failed_runs(daemon.instance, record) == FailedRuns(alone=2)
     daemon.forecast("latest", "7d", "90d")
     daemon.forecast("latest", "15d", "90d")
-    assert failed_runs(daemon.instance, made) == FailedRuns(alone=2, shared=1)
+    assert failed_runs(daemon.instance, record) == FailedRuns(alone=2, shared=1)
     daemon.tick(state="dies")
-    assert failed_runs(daemon.instance, made) == FailedRuns(alone=2, shared=1, watches=1)
+    assert failed_runs(daemon.instance, record) == FailedRuns(alone=2, shared=1, watches=1)
 
 
-def test_a_forecast_that_was_killed_counts_and_one_that_was_canceled_does_not(daemon: Daemon) -> None:
-    made = daemon.deploy()
+def test_a_killed_forecast_counts_and_a_canceled_one_does_not(daemon: Daemon) -> None:
+    record = daemon.deploy()
     job = DEFS.resolve_job_def(names.FORECAST_JOB)
     killed, canceled = (
         daemon.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": "7d"})
@@ -246,21 +246,21 @@ def test_a_forecast_that_was_killed_counts_and_one_that_was_canceled_does_not(da
     )
     daemon.instance.report_run_failed(killed)
     daemon.instance.report_run_canceled(canceled)
-    assert failed_runs(daemon.instance, made) == FailedRuns(alone=1)
+    assert failed_runs(daemon.instance, record) == FailedRuns(alone=1)
 
 
-def test_a_forecast_that_a_person_typed_says_nothing_of_the_settings(daemon: Daemon) -> None:
-    made = daemon.deploy()
+def test_a_failed_forecast_typed_by_a_person_does_not_count(daemon: Daemon) -> None:
+    record = daemon.deploy()
     job = DEFS.resolve_job_def(names.FORECAST_JOB)
     tags = {"dagster/partition": "7d", "source": "command line"}
     run = daemon.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
     daemon.instance.report_run_failed(run)
-    assert failed_runs(daemon.instance, made) == FailedRuns()
+    assert failed_runs(daemon.instance, record) == FailedRuns()
 
 
-def test_a_deployment_that_was_ended_half_way_is_looked_at(daemon: Daemon) -> None:
-    made = daemon.deploy()
+def test_an_interrupted_deployment_is_observed(daemon: Daemon) -> None:
+    record = daemon.deploy()
     daemon.tick(state="replaced")
-    record = made.model_copy(update={"id": f"{made.id}-later", "at": daemon.now})
+    record = record.model_copy(update={"id": f"{record.id}-later", "at": daemon.now})
     daemon.deployer.store.begin(record)
     assert daemon.tick(5) == [f"{record.id}/recover/1"]

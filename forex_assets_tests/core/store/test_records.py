@@ -1,4 +1,4 @@
-"""Record store: round trip, versions, unreadable files, and updates by several processes at once."""
+"""Record store: round trip, versions, unreadable files, concurrent updates."""
 
 import json
 import os
@@ -52,8 +52,8 @@ def test_records_are_listed_newest_first_without_drafts_and_hidden_files(store: 
     for name in (".tmp-1", ".hidden.json", "note.txt"):
         (tmp_path / "counts" / name).write_text("{")
     assert store.keys() == ["20250301T", "20250102T", "20250101T"]
-    assert [each.number for each in store.all()] == [1, 0, 2]
-    assert [each.number for each in store.listing(lambda key: key < "202502").records] == [0, 2]
+    assert [record.number for record in store.all()] == [1, 0, 2]
+    assert [record.number for record in store.listing(lambda key: key < "202502").records] == [0, 2]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"number": "x"}', b'{"number": 1, "more": 2}', b"\xff\xfe"])
@@ -63,9 +63,9 @@ def test_an_unreadable_record_is_named_with_its_remedy_and_hides_no_other(
     store.put("good", Count(number=1))
     path = tmp_path / "counts/bad.json"
     path.write_bytes(content)
-    found = store.listing()
-    assert found.records == (Count(number=1),)
-    (fault,) = found.faults
+    listing = store.listing()
+    assert listing.records == (Count(number=1),)
+    (fault,) = listing.faults
     assert fault.startswith(f"{path} cannot be used (")
     assert fault.endswith("); remove it and count again")
     for read in (store.all, lambda: store.get("bad")):
