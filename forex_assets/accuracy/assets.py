@@ -50,7 +50,7 @@ from forex_assets.market.ingestion import truths
 def realized(
     context: dg.AssetExecutionContext, session: SessionResource, usdclp: pl.DataFrame
 ) -> dict[str, pl.DataFrame]:
-    """Returns one row a forecast and step; scores of unchanged rows are kept."""
+    """Scores one row a forecast and step; unchanged rows are kept."""
     run = session.session()
     prices, ledger, tables = truths(run, usdclp), LedgerStore(run.tables), {}
     for horizon in context.partition_keys:
@@ -61,7 +61,10 @@ def realized(
 
 
 class BacktestSettings(dg.Config):
-    """Past test dates of a backtest; by default five years of weekly ones."""
+    """Past test dates of a backtest.
+
+    By default five years of weekly ones.
+    """
 
     first: str | None = Field(None, description="first origin, such as 2021-01-01; five years before the last if empty")
     last: str | None = Field(None, description="last origin; yesterday if empty")
@@ -89,7 +92,10 @@ class BacktestSettings(dg.Config):
 def backtest(
     context: dg.AssetExecutionContext, config: BacktestSettings, session: SessionResource, engines: ForecastEngines
 ) -> dict[str, pl.DataFrame]:
-    """Returns one row an origin and step; stored origins on the same data are not run again."""
+    """Forecasts one row a past date and step.
+
+    Stored origins on the same data are not run again.
+    """
     run, tables = session.session(), {}
     for horizon in context.partition_keys:
         rows, skipped = run_backtest(
@@ -177,7 +183,10 @@ def copper_effect_asset(
 def _with_and_without(
     session: Session, engines: Engines, horizon: str, rows: pl.DataFrame, features: pl.DataFrame
 ) -> pl.DataFrame:
-    """Compares fans with and without copper: as covariates where the engine reads them, and as a move of the fan."""
+    """Compares fans with and without copper.
+
+    As covariates if the engine reads them, and as a move of the fan.
+    """
     tables = []
     engine, _ = choose_engine(session, engines, horizon, "auto")
     if engine.name in COVARIATE_ENGINES:
@@ -193,7 +202,7 @@ def _with_and_without(
 
 
 def realized_rows(session: Session) -> pl.DataFrame:
-    """Reads the scored rows of ledger and backtest, all horizons; no rows where there are none."""
+    """Reads the scored rows of ledger and backtest, all horizons."""
     stored = (
         session.tables.read(name, horizon)
         for name in (names.REALIZED, names.BACKTEST)

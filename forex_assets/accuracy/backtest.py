@@ -1,6 +1,6 @@
-"""What an engine would have said on past dates, each origin seeing only what was available at it. Pure.
+"""Forecasts from past test dates, without look-ahead.
 
-How the fans turned out is `realized`'s affair, where they are kept the adapters'.
+`forecasts.realized` scores the fans, `backtest_store` keeps them.
 """
 
 import hashlib
@@ -34,22 +34,22 @@ from forex_assets.market.prices import USDCLP
 from forex_assets.market.quality import STALE_AFTER, marked_anew
 
 MIN_SESSIONS: Final = 250
-"""Usable sessions, a year, below which an origin is passed over: volatilities need them, and so does any model."""
+"""Fewest usable sessions before an origin, one year."""
 
 RUN: Final = ("as_of", "data_fingerprint", "config_fingerprint", "engine", "model")
-"""What a fan is a function of: an origin that has been run with the same is not run again."""
+"""Columns that determine a fan, the key of a stored run."""
 
 
 @dataclass(frozen=True)
 class Every:
-    """How far origins are apart: each `count`-th day (session), week or month."""
+    """Spacing of origins: each `count`-th session, week or month."""
 
     count: int
     unit: Literal["d", "w", "m"]
 
 
 def parse_every(text: str) -> Every:
-    """`1d`, `1w`, `2w`, `1m` as `Every`.
+    """Parses a spacing such as `1d`, `1w`, `2w`, `1m`.
 
     Raises:
         ValueError: it is nothing of the kind.
@@ -61,11 +61,10 @@ def parse_every(text: str) -> Every:
 
 
 def origin_dates(calendar: SessionCalendar, first: date, last: date, every: Every) -> list[date]:
-    """Origins from `first` through `last`, sessions all, ascending.
+    """Lists the sessions from `first` through `last` to forecast from.
 
-    Days are every `count`-th session from the first on. Weeks (ISO, from Monday) and months give their last session;
-    they are counted from a fixed day, and one that ends after `last` gives none, so that another `first` or `last`
-    picks from the same origins.
+    Days: every `count`-th session from the first. Weeks (ISO) and months: their last session, counted from a fixed day,
+    so that another `first` or `last` picks from the same origins. A period that ends after `last` gives none.
     """
     sessions = calendar.between(first - timedelta(days=1), last)
     if every.unit == "d":
@@ -79,7 +78,7 @@ def origin_dates(calendar: SessionCalendar, first: date, last: date, every: Ever
 
 
 def _period(day: date, unit: Literal["w", "m"]) -> tuple[int, date]:
-    """Number of the week or month that `day` is in, and its last calendar day."""
+    """Number of a day's week or month, and its last day."""
     if unit == "w":
         return (day.toordinal() - 1) // 7, day + timedelta(days=6 - day.weekday())
     in_the_next = day.replace(day=28) + timedelta(days=4)
@@ -87,11 +86,10 @@ def _period(day: date, unit: Literal["w", "m"]) -> tuple[int, date]:
 
 
 def visible(prices: pl.DataFrame, as_of: date) -> pl.DataFrame:
-    """The finished prices that were available when the forecast of `as_of` was due, bad ticks judged from them alone.
+    """Final prices known at an origin, bad ticks marked anew.
 
     Args:
-        prices: `USDCLP_SCHEMA`, oldest first; marks are made anew, and provisional rows left out: the price that stood
-            for a session before its bar came has been replaced.
+        prices: `USDCLP_SCHEMA`, oldest first. Provisional rows are left out: the final price has replaced them.
         as_of: day of issue.
     """
     is_known = ~pl.col("is_provisional") & (pl.col("available_at") <= issue_instant(as_of))
@@ -99,11 +97,11 @@ def visible(prices: pl.DataFrame, as_of: date) -> pl.DataFrame:
 
 
 class HistoryView:
-    """`usable(visible(prices, as_of))` and its fingerprint for many origins, without judging every row at each.
+    """Usable prices and their fingerprint at many origins.
 
-    Where sessions became available in their own order, what an origin sees is the beginning of the whole, and so are
-    its marks: a bad tick is one from the row on that takes it back. Only marks that reach up to the last row that
-    could be a price fall, since nothing has taken those back yet.
+    Equal to `usable(visible(prices, as_of))`, without marking all rows at each origin. If sessions became available in
+    their own order, an origin sees a prefix of the table, with the same marks: a bad tick is marked by the row that
+    takes it back. Marks at the end of the prefix fall, since no later row has taken those moves back yet.
 
     Args:
         prices: `USDCLP_SCHEMA`, oldest first.
@@ -119,14 +117,14 @@ class HistoryView:
         is_price = ~pl.col("is_suspect") & pl.col(USDCLP.value).is_between(*USDCLP.plausible)
         self._could_be_price = finals.select(is_price).to_series().to_numpy()
         columns = ["session", USDCLP.value, "source", "is_provisional"]
-        # What `data_fingerprint` digests of each row.
+        # The part of each row that `data_fingerprint` digests.
         self._lines = [
             repr((row[0].isoformat(), float(row[1]).hex(), row[2], bool(row[3]))).encode()
             for row in finals.select(columns).iter_rows()
         ]
 
     def at(self, as_of: date) -> tuple[pl.DataFrame, str]:
-        """The usable rows that the origin sees, and their `data_fingerprint`."""
+        """Usable rows at an origin, and their `data_fingerprint`."""
         if not self._is_in_order:
             rows = usable(visible(self._prices, as_of))
             return rows, data_fingerprint(rows)
@@ -144,7 +142,7 @@ class HistoryView:
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """One origin, ready for the engine; `labels` are those of `forecast_table` less `engine_seconds`."""
+    """One origin for the engine, with its row labels."""
 
     request: Request
     origin: Origin
@@ -152,7 +150,7 @@ class _Job:
 
 
 def _pass_over(as_of: date, why: str) -> None:
-    """Say nothing."""
+    """Ignores a skipped origin."""
 
 
 def backtest(
@@ -168,27 +166,29 @@ def backtest(
     batch: int = 32,
     on_skip: Callable[[date, str], None] = _pass_over,
 ) -> Iterator[pl.DataFrame]:
-    """Fans at past origins, a batch of origins at a time; stop after any batch and go on later with `done`.
+    """Yields fans at past origins, one batch at a time.
+
+    Can be stopped after any batch and continued with `done`.
 
     Args:
-        engine: makes the fans, of which none is calibrated; called once a batch.
+        engine: called once a batch; fans are not calibrated.
         config: settings, of one horizon.
         prices: `USDCLP_SCHEMA`, oldest first.
-        features: `FEATURES_SCHEMA` for engines that read covariates; rows that were not yet available are left out.
-        origins: days of issue, in the order in which they are to be run.
+        features: `FEATURES_SCHEMA` for engines with covariates; only rows known at the origin are used.
+        origins: days of issue, in order of execution.
         calendar: the peso's sessions.
-        clock: seconds from any start. A batch's time is shared out evenly among its origins.
-        done: `FORECAST_SCHEMA`, what has been run before.
-        batch: origins a call of the engine.
-        on_skip: told of each origin that is passed over, and why: run before, fewer than 250 usable sessions, or the
-            last price more than ten sessions old, from which no forecast would have been issued.
+        clock: seconds from any start; a batch's time is shared evenly among its origins.
+        done: `FORECAST_SCHEMA`, earlier runs.
+        batch: origins in a call of the engine.
+        on_skip: called with each skipped origin and the reason: run before, fewer than 250 usable sessions, or a last
+            price more than ten sessions old.
 
     Yields:
         `FORECAST_SCHEMA`, the rows of one batch, in the order of its origins.
 
     Raises:
-        ValueError: a batch of less than one, or a price available before its own session.
-        EngineError: the engine cannot do what the config asks, or gives another number of fans.
+        ValueError: `batch` is below 1, or a price was available before its session.
+        EngineError: the engine cannot do what the config asks, or returns another number of fans.
     """
     if batch < 1:
         raise ValueError(f"batch is {batch}; give the origins a call of the engine, 1 or more")
@@ -217,7 +217,7 @@ def backtest(
 
 
 def unfit(rows: pl.DataFrame, as_of: date, calendar: SessionCalendar) -> str:
-    """Why no forecast can start from these rows; empty where one can."""
+    """Reason why no forecast can start; empty if one can."""
     if rows.height < MIN_SESSIONS:
         return f"{rows.height} usable sessions, {MIN_SESSIONS} are needed"
     age = calendar.age(rows["session"][-1], as_of)
@@ -225,7 +225,7 @@ def unfit(rows: pl.DataFrame, as_of: date, calendar: SessionCalendar) -> str:
 
 
 def _known(features: pl.DataFrame | None, as_of: date) -> pl.DataFrame | None:
-    """The features that were available; None where there are none."""
+    """Features known at an origin; None without any."""
     if features is None:
         return None
     known = features.filter(pl.col("available_at") <= issue_instant(as_of))
@@ -233,7 +233,7 @@ def _known(features: pl.DataFrame | None, as_of: date) -> pl.DataFrame | None:
 
 
 def _job(engine: Engine, request: Request, rows: pl.DataFrame, features: pl.DataFrame | None, fingerprint: str) -> _Job:
-    """What the engine is given at one origin, and what its rows will say of it."""
+    """Prepares one origin's input and labels."""
     covariates = {} if features is None else align_covariates(rows["session"].to_list(), features)
     values = rows[USDCLP.value].to_numpy().astype(np.float64)
     volatility = {"ewma_sd": origin_volatility(values), "constant_sd": constant_volatility(values)}
@@ -242,7 +242,7 @@ def _job(engine: Engine, request: Request, rows: pl.DataFrame, features: pl.Data
 
 
 def _run(engine: Engine, config: InferenceConfig, jobs: Sequence[_Job], clock: Callable[[], float]) -> pl.DataFrame:
-    """One call of the engine, as rows."""
+    """Runs one batch through the engine."""
     started = clock()
     fans = engine.forecast([job.origin for job in jobs], config)
     seconds = (clock() - started) / len(jobs)

@@ -1,4 +1,4 @@
-"""Runs a backtest for assets and command line: engine, past test dates, stored fans, scored rows."""
+"""Runs a backtest for assets and command line."""
 
 import time
 from collections.abc import Callable
@@ -26,7 +26,10 @@ from forex_assets.market.quality import marked_anew
 
 WALKS: Final[dict[str, Callable[[], Engine]]] = {"ewma": EwmaEngine, "random-walk": RandomWalkEngine}
 ENGINES: Final = ("auto", *WALKS, *PEERS)
-"""Engine names; `auto` is the engine of current forecasts. Any other word is a model: hub id or folder."""
+"""Engine names; any other word is a model.
+
+`auto` is the engine of current forecasts; a model is a hub id or a folder.
+"""
 
 YEARS: Final = 5
 """Years of past test dates by default: 260 weekly origins."""
@@ -104,7 +107,9 @@ def run_backtest(
     with_stored: bool = False,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[pl.DataFrame, list[str]]:
-    """Forecasts one horizon from past dates and scores the fans; stored fans are not made again.
+    """Forecasts one horizon from past dates and scores it.
+
+    Stored fans are not made again.
 
     Args:
         horizon: such as `7d`.
@@ -157,13 +162,18 @@ def run_backtest(
 
 
 def _current_fans(store: BacktestStore, horizon: str, key: str, config: InferenceConfig) -> pl.DataFrame:
-    """Stored fans of one config, the newest of each origin; the folder of a walk holds several configs."""
+    """Newest stored fan of each origin, of one config.
+
+    The folder of a walk holds several configs.
+    """
     fans = store.read(horizon, key)
     return latest_runs(fans.filter(pl.col("config_fingerprint") == config.fingerprint))
 
 
 def latest_runs(fans: pl.DataFrame) -> pl.DataFrame:
-    """Keeps the newest fan of each origin; revised prices make an origin run again.
+    """Keeps the newest fan of each origin.
+
+    Revised prices make an origin run again.
 
     Args:
         fans: `FORECAST_SCHEMA` of one engine and config, in order of arrival.
@@ -173,7 +183,7 @@ def latest_runs(fans: pl.DataFrame) -> pl.DataFrame:
 
 
 def inputs_of(session: Session) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """Reads the prices known by the clock, bad ticks marked anew, and features; None without features.
+    """Reads the known prices, bad ticks marked, and the features.
 
     Raises:
         EngineError: no prices are stored.

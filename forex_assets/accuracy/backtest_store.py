@@ -1,4 +1,7 @@
-"""Backtests on the warehouse: one file a batch of origins, so that a run that is ended keeps what it has done."""
+"""Stores backtest fans: one file a batch of origins.
+
+A run that is ended keeps its finished batches.
+"""
 
 from typing import Final
 from urllib.parse import quote
@@ -12,13 +15,13 @@ from forex_assets.core.store.warehouse import SUFFIX, Warehouse, WarehouseError
 
 ROOT: Final = "accuracy/backtest_fans"
 TRIALS: Final = "optimizer/trials"
-"""Where searches keep what they ran, in the same way."""
+"""Folder of the backtests of candidates."""
 
 
 def engine_key(engine: str, model: str, config_fingerprint: str) -> str:
-    """Folder name of an engine's fans: its name, and where it has a model of its own that and the config.
+    """Folder name of an engine's fans.
 
-    A walk reads no config and is kept as `ewma`; a model as `chronos-t5--embedded--<config fingerprint>`.
+    A walk reads no config: `ewma`. A model: `chronos-t5--embedded--<config fingerprint>`.
     """
     return engine if model == engine else f"{engine}--{quote(model, safe=',=+')}--{config_fingerprint}"
 
@@ -43,7 +46,7 @@ class BacktestStore:
         return sorted({file.parent.name for file in folder.glob(f"*/*{SUFFIX}")})
 
     def read(self, horizon: str, engine_key: str) -> pl.DataFrame:
-        """All fans (`FORECAST_SCHEMA`), in the order in which they were added; no rows where there are none.
+        """All fans, `FORECAST_SCHEMA`, in order of arrival.
 
         Raises:
             WarehouseError: a file is damaged, or the lock is held for too long.
@@ -53,7 +56,7 @@ class BacktestStore:
             return self._read(self._key(horizon, engine_key))
 
     def add(self, horizon: str, engine_key: str, frame: pl.DataFrame) -> None:
-        """Keep the fans of one batch, all of them or none.
+        """Keeps the fans of one batch, all or none.
 
         Raises:
             WarehouseError: the lock or the disk does not allow it; nothing has changed.
@@ -69,7 +72,9 @@ class BacktestStore:
             self._warehouse.write(key, rows, f"{number:06d}")
 
     def compact(self, horizon: str, engine_key: str) -> None:
-        """Put all files into one; what `read` gives stays the same, also where this is ended half-way.
+        """Merges all files into one.
+
+        `read` gives the same rows before, after and if this is interrupted.
 
         Raises:
             WarehouseError: a file is damaged, or the lock or the disk does not allow it.
@@ -79,7 +84,7 @@ class BacktestStore:
             parts = self._warehouse.partitions(key)
             if len(parts) < 2:
                 return
-            # First the whole under the first name, then away with the rest: what stands twice until then is read once.
+            # The whole first, then the rest is removed: rows that are stored twice in between are read once.
             self._warehouse.write(key, self._read(key), parts[0])
             for part in parts[1:]:
                 path = self._warehouse.path(key, part)
@@ -92,7 +97,7 @@ class BacktestStore:
         return f"{self._root}/{_known(horizon)}/{engine_key}"
 
     def _read(self, key: str) -> pl.DataFrame:
-        """All files of a key, each fan and step once: one that was made again stands where it came last."""
+        """All rows of a key; a repeated fan counts once, the last."""
         frames = [empty(FORECAST_SCHEMA)]
         for part in self._warehouse.partitions(key):
             stored = self._warehouse.read(key, part)
@@ -102,6 +107,6 @@ class BacktestStore:
 
 
 def _known(horizon: str) -> str:
-    """The horizon's name, once it is known to be one."""
+    """Refuses an unknown horizon."""
     days_of(horizon)
     return horizon

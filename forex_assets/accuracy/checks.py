@@ -1,4 +1,4 @@
-"""Asset checks of the forecasts' record and its scores; none stops a forecast."""
+"""Asset checks of ledger, scored rows and scorecard; none blocks."""
 
 import dagster as dg
 import polars as pl
@@ -17,7 +17,10 @@ from forex_assets.market.ingestion import truths
 
 
 def _ledger_chain_is_intact(session: Session) -> Finding:
-    """Checks the chain itself; `forex-assets ledger verify` also holds its end against Dagster's records."""
+    """Checks every entry of the chain.
+
+    `forex-assets ledger verify` also compares its end with Dagster's records.
+    """
     store = LedgerStore(session.tables)
     misfits = {horizon: store.verify(horizon) for horizon in HORIZONS}
     faults = [f"{horizon}: {misfit}" for horizon, misfit in misfits.items() if misfit is not None]

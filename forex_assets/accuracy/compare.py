@@ -1,8 +1,7 @@
-"""Whether one forecast is better than another, and how sure that is when errors overlap.
+"""Skill, intervals and effective sample sizes of overlapping errors.
 
-Forecasts of 7 days issued daily share six days of news: their errors are one another's neighbours, and a year of them
-holds some 50 independent ones, not 250. Everything here therefore wants to know the `overlap`: how many origins a
-forecast spans. All figures in, all figures out; tables are `scorecard`'s affair.
+Forecasts of 7 days issued daily share most of their news: a year of them holds about 50 independent errors, not 250.
+All functions take the `overlap`, the number of origins that a forecast spans.
 """
 
 import math
@@ -19,36 +18,42 @@ from forex_assets.core.fan import Array
 Days = NDArray[np.datetime64]
 
 BLOCKS_PER_OVERLAP: Final = 1.5
-"""Mean length of a bootstrap block in overlaps: shorter ones cut the very dependence that they should keep."""
+"""Mean bootstrap block in overlaps; shorter blocks cut the dependence."""
 
 LAGS_PER_OVERLAP: Final = 3.0
-"""Reach of the autocorrelations in overlaps: Bartlett's weights at less would miss a third of the dependence."""
+"""Bandwidth of the autocorrelations, in overlaps.
+
+Bartlett's weights at less would miss a third of the dependence.
+"""
 
 PRIOR_SPANS: Final = 5.0
-"""Disjoint spans that the overlap's own law counts for: two or three cannot show how alike neighbours are."""
+"""Prior weight of the overlap's own autocorrelation, in disjoint spans."""
 
 FEWEST: Final = 4.0
-"""Independent errors under which there is no interval: with three, one claimed at 95 % holds 80 %."""
+"""Minimum effective sample size for an interval.
+
+With three, an interval claimed at 95 % covers 80 %.
+"""
 
 REPETITIONS: Final = 2000
 
 MAX_LOG_RATIO: Final = 100.0
-"""A bound this far off says "no idea", and is still a number that a table can hold."""
+"""Largest distance of a bound from the ratio, in logs."""
 
 CELLS: Final = 1_000_000
-"""Indices drawn at once: memory does not grow with the number of repetitions."""
+"""Indices drawn at once, which bounds memory."""
 
 
 @dataclass(frozen=True)
 class Skill:
-    """How much better than a reference, and how sure.
+    """Improvement over a reference, with its interval.
 
     Attributes:
-        value: 1 - loss / reference: .05 is five per cent better, below 0 worse; None with nothing to compare.
-        low: lower bound of the interval, at most `value`; None where that is.
+        value: 1 - loss / reference: .05 is five per cent better, below 0 worse; None without a comparison.
+        low: lower bound of the interval, at most `value`; None without an interval.
         high: upper bound.
         n: forecasts compared.
-        n_effective: independent ones among them.
+        n_effective: effective sample size.
     """
 
     value: float | None
@@ -76,19 +81,14 @@ def overlap_between(as_of: Days, ahead: Array, per_day: float = 1.0) -> float:
 
 
 def block_of(overlap: float) -> float:
-    """Mean block of the stationary bootstrap, in origins: 1.5 overlaps, at least 1.
-
-    Args:
-        overlap: steps of a forecast over the spacing of its origins.
-    """
+    """Mean block of the stationary bootstrap, in origins, at least 1."""
     return max(1.0, BLOCKS_PER_OVERLAP * overlap)
 
 
 def stationary_indices(n: int, mean_block: float, repetitions: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Resamples of a series' places in blocks of random length (Politis & Romano, 1994).
+    """Stationary bootstrap indices (Politis & Romano, 1994).
 
-    Each place follows the one before, the last being followed by the first, unless with chance 1 / `mean_block` a new
-    block starts anywhere: block lengths are geometric, and the resampled series is stationary.
+    Each index follows its predecessor, circularly, unless with chance 1 / `mean_block` a new block starts anywhere.
 
     Args:
         n: length of the series, at least 1.
@@ -113,19 +113,19 @@ def stationary_indices(n: int, mean_block: float, repetitions: int, rng: np.rand
 
 
 def effective_size(errors: Array, overlap: float) -> float:
-    """How many independent errors would pin down their mean as well as these do.
+    """Effective sample size of a mean of overlapping errors.
 
-    n / inflation, inflation = 1 + 2 Σ w_k ρ_k with Bartlett's weights w_k = 1 - k / K, K = 3 overlaps. Two repairs for
-    short samples. Their autocorrelations are too small, since the mean was fitted: the long-run variance is divided by
-    1 - b + b² / 3, b = K / n, which is what the fit leaves of it (Kiefer & Vogelsang, 2005), and the variance has its
-    share put back. And the inflation is drawn towards the overlap, that of sums of `overlap` independent shocks, which
-    counts as five disjoint spans. Errors that never change say nothing: the overlap alone counts.
+    n / inflation, inflation = 1 + 2 Σ w_k ρ_k with Bartlett's weights w_k = 1 - k / K, K = 3 overlaps. Two corrections
+    for short samples: the fitted mean makes autocorrelations too small, so the long-run variance is divided by 1 - b +
+    b² / 3, b = K / n (Kiefer & Vogelsang, 2005); and the inflation is shrunk towards the overlap, that of sums of
+    `overlap` independent shocks, with the weight of five disjoint spans. Constant errors carry no evidence: inflation =
+    overlap.
 
-    For such sums it comes out within a fifth of the truth, from fourteen errors that overlap by five on.
+    Within a fifth of the truth for such sums, from fourteen errors with an overlap of five.
 
     Args:
         errors: oldest first, any unit, shape (n,).
-        overlap: steps of a forecast over the spacing of its origins.
+        overlap: origins that a forecast spans.
 
     Returns:
         Between 1 and n; 0 for no errors.
@@ -141,7 +141,7 @@ def effective_size(errors: Array, overlap: float) -> float:
 
 
 def _inflation(errors: Array, overlap: float) -> float:
-    """Variance of the mean of these errors over that of as many independent ones; `overlap` where they never change."""
+    """Variance inflation of the mean by autocorrelation."""
     n = len(errors)
     centred = errors - errors.mean()
     variance = float(centred @ centred) / n
@@ -164,25 +164,24 @@ def skill(
     repetitions: int = REPETITIONS,
     seed: int = 0,
 ) -> Skill:
-    """1 - mean loss / mean reference loss, with an interval by paired stationary bootstrap.
+    """Skill, 1 - loss / reference, with a paired bootstrap interval.
 
-    The bare percentiles are those of a sample that is taken for larger and less dependent than it is: where nothing is
-    better, they exclude 0 in 12 % of cases at 1,000 daily errors of 7 days and in 37 % at 250 of 90 days, not in 5 %.
-    Their distance from the estimate, in logs, is therefore stretched to the standard error that the effective size n'
-    gives, and by Student's t √(n' / (n' - 1)) over the normal's (Hesterberg, 2015). What is left is 2 to 10 %, from
-    some forty errors on.
+    Plain percentiles are too narrow: without any difference they exclude 0 in 12 % of cases at 1,000 daily errors of 7
+    days and in 37 % at 250 of 90 days, not in 5 %. Their distance from the estimate, in logs, is therefore stretched to
+    the standard error of the effective size n', and by Student's t √(n' / (n' - 1)) over the normal's (Hesterberg,
+    2015). The error is then 2 to 10 %, from about forty errors.
 
     Args:
         loss: of the forecast, oldest first, shape (n,), 0 or more.
         reference: of the other forecast on the same dates, shape (n,).
-        overlap: steps of a forecast over the spacing of its origins.
+        overlap: origins that a forecast spans.
         root: compare the roots of the means: with squared errors, the RMSE.
         level: of the interval.
         repetitions: resamples.
-        seed: of the resamples: the same losses give the same interval.
+        seed: of the resamples.
 
     Returns:
-        None for value and bounds where there are fewer than two forecasts or the reference lost nothing.
+        Value and bounds None with fewer than two forecasts, or a reference without loss.
 
     Raises:
         ValueError: losses of two lengths, or one that is negative or not finite.
@@ -199,7 +198,9 @@ def skills(
     repetitions: int = REPETITIONS,
     seed: int = 0,
 ) -> list[Skill]:
-    """`skill` of several (loss, reference, root) on the same dates, from the same resamples: drawing them is the cost.
+    """Skills of several (loss, reference, root) on the same dates.
+
+    All use the same resamples, whose drawing is the cost.
 
     Raises:
         ValueError: losses of two lengths, or one that is negative or not finite.
@@ -208,7 +209,7 @@ def skills(
     n = series.shape[1]
     if n < 2:
         return [Skill(None, None, None, n, float(n)) for _ in pairs]
-    # Where three overlaps are more than there is, a resample still needs two blocks, or it is the sample again.
+    # A resample needs two blocks at least, or it is the sample itself.
     means = _resampled_means(series, min(block_of(overlap), max(1.0, n / 2)), repetitions, seed)
     return [
         _skill_of(series[2 * i : 2 * i + 2], means[2 * i : 2 * i + 2], root, overlap, (1 - level) / 2)
@@ -217,7 +218,7 @@ def skills(
 
 
 def _paired_losses(pairs: Sequence[tuple[Array, Array, bool]]) -> Array:
-    """Losses and references by turns, shape (2 pairs, n)."""
+    """Stacks losses and references alternately, shape (2 pairs, n)."""
     columns = [np.asarray(column, dtype=np.float64) for pair in pairs for column in pair[:2]]
     if len({column.shape for column in columns}) != 1:
         raise ValueError(f"losses of {[len(column) for column in columns]} forecasts; a skill needs the same dates")
@@ -229,17 +230,17 @@ def _paired_losses(pairs: Sequence[tuple[Array, Array, bool]]) -> Array:
 
 
 def _skill_of(losses: Array, means: Array, root: bool, overlap: float, tail: float) -> Skill:
-    """The skill of one pair, losses of shape (2, n), from the means of its resamples, shape (2, repetitions)."""
+    """Skill of one pair from its resampled means, (2, repetitions)."""
     (loss, reference), n = losses, losses.shape[1]
     if reference.mean() == 0:
         return Skill(None, None, None, n, effective_size(loss, overlap))
     ratio = float(loss.mean() / reference.mean())
-    # What moves the ratio, to first order: its own effective size is what counts.
+    # First-order influence of each date on the ratio; its effective size counts.
     influence = loss - ratio * reference
     n_effective = effective_size(influence, overlap)
     if n_effective < FEWEST:
         return Skill(1 - (math.sqrt(ratio) if root else ratio), None, None, n, n_effective)
-    # A resample of nothing but zeros has no ratio; the estimate itself is one more resample, so there is always one.
+    # A resample of zeros has no ratio; the estimate is added as a resample, so that there is always one.
     means = np.column_stack([means[:, means[1] > 0], [loss.mean(), reference.mean()]])
     low, high = np.quantile(means[0] / means[1], [tail, 1 - tail])
     wanted_error = float(np.std(influence)) / math.sqrt(n_effective)
@@ -250,7 +251,7 @@ def _skill_of(losses: Array, means: Array, root: bool, overlap: float, tail: flo
 
 
 def coverage_interval(share: float, n_effective: float, level: float = 0.95) -> tuple[float, float]:
-    """Clopper-Pearson interval of a share of hits, on its effective size (Korn & Graubard, 1998).
+    """Clopper-Pearson interval of a coverage (Korn & Graubard, 1998).
 
     Clopper-Pearson and not Wilson, because it errs towards wide, where an effective size is itself an estimate.
 
@@ -262,7 +263,7 @@ def coverage_interval(share: float, n_effective: float, level: float = 0.95) -> 
     Returns:
         Bounds between 0 and 1.
     """
-    from scipy.special import betaincinv  # here, since every code server would pay for it at the top
+    from scipy.special import betaincinv
 
     tail, held, missed = (1 - level) / 2, share * n_effective, (1 - share) * n_effective
     low = float(betaincinv(held, missed + 1, tail)) if held > 0 else 0.0
@@ -271,7 +272,7 @@ def coverage_interval(share: float, n_effective: float, level: float = 0.95) -> 
 
 
 def _resampled_means(series: Array, mean_block: float, repetitions: int, seed: int) -> Array:
-    """Means of resamples that are the same for every series, shape (series, repetitions)."""
+    """Means of shared resamples, shape (series, repetitions)."""
     rng, n = np.random.default_rng(seed), series.shape[1]
     at_once = max(1, CELLS // n)
     parts = []
@@ -282,7 +283,7 @@ def _resampled_means(series: Array, mean_block: float, repetitions: int, seed: i
 
 
 def _stretch(wanted_error: float, resampled_error: float, n_effective: float, tail: float) -> float:
-    """How much further than the percentiles the bounds lie: a wider standard error, and Student's tail; at least 1."""
+    """Factor from percentiles to bounds: standard error and Student's tail."""
     from scipy.special import ndtri, stdtrit
 
     n = max(n_effective, 2.0)
@@ -291,7 +292,7 @@ def _stretch(wanted_error: float, resampled_error: float, n_effective: float, ta
 
 
 def _away(ratio: float, bound: float, stretch: float) -> float:
-    """`bound` moved away from `ratio`, in logs; finite whatever the stretch."""
+    """Moves a bound away from the ratio, in logs."""
     if bound <= 0 or ratio <= 0:
         return max(bound, 0.0)
     return ratio * math.exp(min(stretch * math.log(bound / ratio), MAX_LOG_RATIO))

@@ -1,7 +1,7 @@
-"""How far copper would move a fan, origin by origin, from what was known then: a ridge, and the gate that shuts it.
+"""Copper's correction of a fan: a gated ridge regression.
 
-For engines that cannot read covariates. Everything at an origin is made of truths that were available strictly before
-its issue, and of features that were available at it. What came of it is judged in `copper_effect`.
+For engines without covariates. Each origin uses prices known strictly before its issue and features known at it.
+`copper_effect` judges the result.
 """
 
 import math
@@ -19,12 +19,14 @@ from forex_assets.core.schemas import UTC, Schema, conform
 from forex_assets.features.copper import FEATURE_NAMES, FEATURES_SCHEMA
 
 MIN_ORIGINS: Final = 104
-"""Origins with a known truth before the first fit: two years of weekly ones, ten to a coefficient."""
+"""Fewest realized origins before the first fit, two years."""
 GATE_ERROR: Final = 0.05
-"""Error of the gate's one-sided interval at one look. It looks at every origin; what that comes to where copper does
-nothing is measured in `docs/copper.md`: noise fitted costs accuracy, so a gain of nought drifts below it."""
+"""Error of the gate's one-sided interval at one origin.
+
+`docs/copper.md` has the error over all origins: fitted noise costs accuracy, so a gain of zero drifts below it.
+"""
 MIN_BATCHES: Final = 10
-"""Fewer independent stretches than this establish nothing, whatever they say."""
+"""Fewest independent batches for an established gain."""
 
 CORRECTION_SCHEMA: Final[Schema] = {
     "as_of": pl.Date,
@@ -46,15 +48,15 @@ _NEEDED: Final = (
 
 
 def corrections(origins: pl.DataFrame, features: pl.DataFrame, names: Sequence[str] = FEATURE_NAMES) -> pl.DataFrame:
-    """What copper would have moved each fan by, as each could have known: raw, and gated.
+    """Computes copper's shift of each fan, raw and gated, without look-ahead.
 
     z = (ln realized - ln median) / (ewma_sd · √step) is fitted on the ten features by ridge, on an expanding window.
-    The penalty is the one with the smallest squared error of its own past predictions. There is no intercept in
-    what is predicted: a drift of the peso is not copper's doing, and average copper moves nothing.
+    The penalty is the one with the smallest squared error of past predictions. Predictions have no intercept: a drift
+    of the peso is not copper's effect.
 
     Args:
         origins: rows of `REALIZED_SCHEMA` without copper, of one horizon and engine, `is_target` alone, one an `as_of`;
-            `realized_clp_per_usd` and `realized_available_at` null where the truth is still out (today's forecast).
+            `realized_clp_per_usd` and `realized_available_at` null if not realized yet (today's forecast).
         features: `FEATURES_SCHEMA`.
         names: which of the ten.
 
@@ -73,15 +75,19 @@ def corrections(origins: pl.DataFrame, features: pl.DataFrame, names: Sequence[s
 
 
 def standardized_errors(rows: pl.DataFrame) -> Array:
-    """(ln realized - ln median) / (ewma_sd · √step), shape (n,); NaN where the truth is out."""
+    """Errors in standard deviations, shape (n,); NaN without a price.
+
+    (ln realized - ln median) / (ewma_sd · √step).
+    """
     move = (pl.col("realized_clp_per_usd") / pl.col("q50")).log() / (pl.col("ewma_sd") * pl.col("step").sqrt())
     return rows.select(move.fill_null(math.nan))["realized_clp_per_usd"].to_numpy()
 
 
 def stationary_features(features: pl.DataFrame) -> pl.DataFrame:
-    """The ten features as a regression can take them: the two averages are levels and enter as ratios.
+    """Features for a regression: averages become ratios.
 
-    The 20-session average over the 50-session one, and the latter over itself 50 sessions before; the rest as it is.
+    The 20-session average over the 50-session one, and the latter over itself 50 sessions before; the rest is
+    unchanged.
     """
     ordered = conform(features, FEATURES_SCHEMA, "features/copper").sort("session")
     slow = pl.col("copper_sma_50")
@@ -91,11 +97,10 @@ def stationary_features(features: pl.DataFrame) -> pl.DataFrame:
 
 
 def known_features(rows: pl.DataFrame, features: pl.DataFrame, names: Sequence[str] = FEATURE_NAMES) -> Array:
-    """The features that each origin knew, shape (n, names); NaN where there was none.
+    """Features known at each origin, shape (n, names); NaN without any.
 
-    The latest session with `available_at` ≤ `issued_at`, and not later than the origin's last price: copper of a day
-    that the peso's feed has not brought yet tells what the peso has done already, which is the feed's delay and no
-    forecast. A feature without a value there (the correlation, where one market rests) keeps its last known one.
+    The latest session with `available_at` ≤ `issued_at`, not later than the origin's last price: later copper tells
+    what the peso has done already, which is the feed's delay and no forecast. A feature without a value keeps its last.
     """
     table = stationary_features(features)
     known_at, session = (table[name].to_physical().to_numpy() for name in ("available_at", "session"))
@@ -109,19 +114,18 @@ def known_features(rows: pl.DataFrame, features: pl.DataFrame, names: Sequence[s
 def gain_interval_low(gains: Array, overlap: float, error: float = GATE_ERROR) -> float:
     """Lower end of the one-sided interval of a mean gain.
 
-    Gains of overlapping forecasts are dependent: they are averaged over consecutive batches of 1.5 × the overlap, whose
-    means nearly are not, and Student's interval of those means is taken (batch means, the fixed-b way: a HAC variance
-    of a dozen independent values is too small).
+    Student's interval of means over consecutive batches of 1.5 overlaps, since gains of overlapping forecasts are
+    dependent. A HAC variance of a dozen independent values would be too small.
 
     Args:
-        gains: shape (n,), oldest first; what does not fill a batch is left out at the old end.
-        overlap: forecasts that run at once.
-        error: chance of lying above the true mean, at one look.
+        gains: shape (n,), oldest first; the oldest that fill no batch are left out.
+        overlap: origins that a forecast spans.
+        error: chance of lying above the true mean.
 
     Returns:
-        The end, or NaN where there are fewer than ten batches.
+        NaN with fewer than ten batches.
     """
-    from scipy.special import stdtrit  # here, since every code server would pay for it at the top
+    from scipy.special import stdtrit
 
     block = math.ceil(block_of(overlap))
     batches = len(gains) // block
@@ -134,7 +138,7 @@ def gain_interval_low(gains: Array, overlap: float, error: float = GATE_ERROR) -
 def _walk_forward(
     x: Array, z: Array, issued: NDArray[np.int64], truth_at: NDArray[np.int64], rows: pl.DataFrame
 ) -> pl.DataFrame:
-    """The fitted columns of `CORRECTION_SCHEMA`, by going through the origins in order of issue."""
+    """Fits the columns of `CORRECTION_SCHEMA`, origin by origin."""
     n = len(z)
     has_x = np.asarray(np.isfinite(x).all(axis=1))
     is_whole = has_x & np.isfinite(z)
@@ -164,24 +168,24 @@ def _walk_forward(
 
 
 def _best_penalty(z: Array, predicted: Array) -> int:
-    """Place of the penalty with the smallest past squared error; of the largest one where there is no past."""
+    """Index of the best past penalty; the largest without a past."""
     if not len(z):
         return len(PENALTIES) - 1
     return int(np.argmin(((z[:, None] - predicted) ** 2).mean(axis=0)))
 
 
 def _latest(values: Array) -> Array:
-    """Each column's last value that is there; NaN where none is."""
+    """Last finite value of each column, else NaN."""
     latest = np.full(values.shape[1], np.nan)
     for column in range(values.shape[1]):
-        there = np.flatnonzero(np.isfinite(values[:, column]))
-        if len(there):
-            latest[column] = values[there[-1], column]
+        known = np.flatnonzero(np.isfinite(values[:, column]))
+        if len(known):
+            latest[column] = values[known[-1], column]
     return latest
 
 
 def _checked(origins: pl.DataFrame) -> pl.DataFrame:
-    """The needed columns by time of issue.
+    """Selects the needed columns, by time of issue.
 
     Raises:
         ValueError: see `corrections`.
@@ -189,8 +193,8 @@ def _checked(origins: pl.DataFrame) -> pl.DataFrame:
     rows = origins.select(_NEEDED).sort("issued_at", "as_of")
     for name in ("horizon", "engine"):
         if rows[name].n_unique() > 1:
-            found = ", ".join(sorted(rows[name].unique()))
-            raise ValueError(f"copper's correction takes one {name} at a time, not {found}: filter the rows")
+            values = ", ".join(sorted(rows[name].unique()))
+            raise ValueError(f"copper's correction takes one {name} at a time, not {values}: filter the rows")
     if not rows["is_target"].all():
         raise ValueError("copper's correction takes target steps only: filter by is_target")
     if (repeated := rows.filter(rows["as_of"].is_duplicated())).height:

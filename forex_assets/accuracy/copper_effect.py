@@ -1,7 +1,7 @@
-"""Does copper help? The same engine with and without it on the same origins, and the answer in words.
+"""Effect of copper: one engine with and without it.
 
-Comparisons: `covariates` (an engine that reads them, such as Chronos-2, against itself without), `ridge` (the fan moved
-by `copper_correction`'s raw shift) and `gated` (moved only where the gain had been established by then).
+Comparisons: `covariates` (an engine that reads them, such as Chronos-2), `ridge` (the fan moved by
+`copper_correction`'s raw shift) and `gated` (moved only after the gain had been established).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,10 @@ from forex_assets.forecasts.realized import SCORE_COLUMNS, score_rows
 from forex_assets.market.alignment import LEAD_LAG_SCHEMA, lead_lag
 
 SuperiorityTest = Callable[[Array, Array, float], float | None]
-"""Port: (losses without copper, losses with it, block) → p-value of "copper is no better"; None where none exists."""
+"""Maps losses without and with copper, and a block, to a p-value.
+
+Of "copper is no better"; None if there is nothing to test.
+"""
 
 COPPER_EFFECT_SCHEMA: Final[Schema] = {
     "horizon": pl.String,
@@ -46,7 +49,7 @@ _KEY: Final = ("horizon", "as_of", "target_date")
 
 @dataclass(frozen=True, eq=False)
 class CopperEffect:
-    """What came of an engine that cannot read covariates.
+    """Effect on an engine without covariates.
 
     Attributes:
         table: `COPPER_EFFECT_SCHEMA`, comparisons `ridge` and `gated`, each over all and by year.
@@ -64,16 +67,18 @@ def copper_effect(
     superiority: SuperiorityTest | None = None,
     names: Sequence[str] = FEATURE_NAMES,
 ) -> CopperEffect:
-    """Ridge and gated ridge against the same fans without copper, on every origin that a ridge could be fitted for.
+    """Compares fans moved by ridge and gated ridge with unmoved ones.
+
+    On every origin with a fitted ridge.
 
     Args:
         realized: `REALIZED_SCHEMA` without copper: one horizon, one engine, `is_target`, one row an `as_of`.
         features: `FEATURES_SCHEMA`.
-        superiority: gives the p-values; None: they are null.
+        superiority: test for the p-values; None leaves them null.
         names: which of the ten features.
 
     Returns:
-        Both tables; `table` has no rows where no origin has two years of known truths before it.
+        Both tables; `table` has no rows if no origin has two years of realized ones before it.
 
     Raises:
         ValueError: rows of several horizons, engines or versions.
@@ -89,18 +94,18 @@ def copper_effect(
 
 
 def moved(realized: pl.DataFrame, shifts: pl.DataFrame, column: str = "applied_shift") -> pl.DataFrame:
-    """Fans moved as wholes by exp(shift · ewma_sd · √step), with error, CRPS and PIT of where they then lie.
+    """Moves whole fans by exp(shift · ewma_sd · √step) and rescores them.
 
     Args:
         realized: `REALIZED_SCHEMA`.
-        shifts: `as_of` and `column`, one row an origin; an origin that is missing, null or 0 is not touched.
+        shifts: `as_of` and `column`, one row an origin; missing, null and 0 move nothing.
         column: the shift, in ewma_sd · √step of the log price.
 
     Returns:
         `REALIZED_SCHEMA`, rows in the same order.
     """
     rows = realized.join(shifts.select("as_of", column), on="as_of", how="left", maintain_order="left")
-    # exp(0) is 1 and a row's scores are its own: where nothing is applied, every figure stays as it was.
+    # Rows without a shift keep every figure: exp(0) is 1.
     factor = (pl.col(column).fill_null(0.0) * pl.col("ewma_sd") * pl.col("step").sqrt()).exp()
     published = (pl.col(name) * factor for name in ("mean", *QUANTILE_COLUMNS))
     return score_rows(
@@ -115,13 +120,13 @@ def compare_backtests(
     comparison: str = "covariates",
     superiority: SuperiorityTest | None = None,
 ) -> pl.DataFrame:
-    """One engine's realized forecasts with copper against those without, on the origins that both have.
+    """Compares one engine with and without copper on common origins.
 
     Args:
         with_copper: `REALIZED_SCHEMA`, one horizon, `is_target`, one row an `as_of`.
         without: the same engine's, likewise.
         comparison: what the rows are called.
-        superiority: gives the p-values; None: they are null.
+        superiority: test for the p-values; None leaves them null.
 
     Returns:
         `COPPER_EFFECT_SCHEMA`: a row over all, then one a calendar year of `as_of`; no rows where no origin is in both.
@@ -135,7 +140,7 @@ def compare_backtests(
 
 
 def verdict_on_copper(table: pl.DataFrame, comparison: str) -> str:
-    """The verdict over all of one comparison, said with its horizon; for people.
+    """Overall verdict of one comparison, with its horizon, for people.
 
     Args:
         table: `COPPER_EFFECT_SCHEMA` of one horizon.
@@ -146,7 +151,9 @@ def verdict_on_copper(table: pl.DataFrame, comparison: str) -> str:
 
 
 def lead_lag_by_year(copper: pl.DataFrame, usdclp: pl.DataFrame) -> pl.DataFrame:
-    """`alignment.lead_lag` of each calendar year: `year` and `LEAD_LAG_SCHEMA`; positive lags mean that copper leads.
+    """Lead-lag correlations by calendar year: `year` and `LEAD_LAG_SCHEMA`.
+
+    At positive lags copper leads.
 
     Args:
         copper: `COPPER_SCHEMA` or `prices_schema` of copper.
@@ -154,14 +161,17 @@ def lead_lag_by_year(copper: pl.DataFrame, usdclp: pl.DataFrame) -> pl.DataFrame
     """
     tables = [pl.DataFrame(schema={"year": pl.Int32, **LEAD_LAG_SCHEMA})]
     for year in usdclp["session"].dt.year().unique().sort():
-        own = pl.col("session").dt.year() == year
-        table = lead_lag(copper.filter(own), usdclp.filter(own), window=usdclp.height)
+        is_year = pl.col("session").dt.year() == year
+        table = lead_lag(copper.filter(is_year), usdclp.filter(is_year), window=usdclp.height)
         tables.append(table.select(pl.lit(year, dtype=pl.Int32).alias("year"), *LEAD_LAG_SCHEMA))
     return pl.concat(tables)
 
 
 def _paired(with_copper: pl.DataFrame, without: pl.DataFrame) -> pl.DataFrame:
-    """Origins in both, oldest first, with `error`, `crps` without copper and `with_error`, `with_crps` with it."""
+    """Joins common origins, oldest first.
+
+    `error`, `crps` without copper, `with_error`, `with_crps` with it.
+    """
     ours, theirs = (conform(rows, REALIZED_SCHEMA, "realized").filter("is_target") for rows in (with_copper, without))
     for rows in (ours, theirs):
         if rows["horizon"].n_unique() > 1:
@@ -183,7 +193,7 @@ def _paired(with_copper: pl.DataFrame, without: pl.DataFrame) -> pl.DataFrame:
 
 
 def _scopes(pairs: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
-    """All pairs, then each year's; nothing where there are none."""
+    """Yields all pairs, then those of each year."""
     if pairs.height:
         yield "all", pairs
     years = pl.col("as_of").dt.year()

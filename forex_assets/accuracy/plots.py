@@ -1,4 +1,4 @@
-"""Pictures of the scorecard: skill with its intervals, coverage by year, and where prices fell in their fans."""
+"""Pictures of the scorecard: skill, coverage by year, PIT histograms."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ SKILLS: Final = (
 )
 SHADES: Final = {"7d": "#7dd3fc", "15d": "#3b82f6", "30d": "#1e40af", "90d": "#111827"}
 PALETTE: Final = 128
-"""With the fans' 48 colours, those of two horizons come out as one."""
+"""Colours in the PNG; 48 would merge two horizons."""
 
 CUT: Final = 30.0
-"""Per cent of skill at which intervals leave the picture: two independent forecasts give thousands, and flatten all."""
+"""Per cent of skill at which intervals are cut in the picture."""
 
 YEARS_NAMED: Final = 15
-"""More than these, and not each year has its number."""
+"""Most years with a label each."""
 
 
 def scorecard_plot(card: pl.DataFrame, realized: pl.DataFrame, title: str, is_sample: bool) -> bytes:
-    """PNG of `scorecard_figure`."""
+    """Draws `scorecard_figure` as PNG."""
     return png_of(scorecard_figure(card, realized, title, is_sample), PALETTE)
 
 
 def scorecard_figure(card: pl.DataFrame, realized: pl.DataFrame, title: str, is_sample: bool) -> Figure:
-    """Three rows: skill by horizon, coverage by calendar year, PIT histogram by horizon.
+    """Draws skill, coverage by calendar year and PIT histograms.
 
-    Of each horizon one engine and model is drawn, and named: of those with a skill the one that was issued last.
+    One engine and model a horizon: of those with a skill, the last issued.
 
     Args:
         card: `SCORECARD_SCHEMA` rows of one record.
@@ -46,25 +46,25 @@ def scorecard_figure(card: pl.DataFrame, realized: pl.DataFrame, title: str, is_
         title: what is drawn.
         is_sample: whether any row is of the generated market.
     """
-    shown = _newest(card, realized)
-    if shown.filter(pl.col("n") > 1).is_empty():
+    newest = _newest(card, realized)
+    if newest.filter(pl.col("n") > 1).is_empty():
         count = int(card.filter(pl.col("scope") == ALL)["n"].sum())
         words = "no data" if count == 0 else f"forecasts come true: {count}, too few for a skill"
         return no_data_figure(title, is_sample, words)
     figure, _ = titled_figure(9.0, 8.6, title, is_sample)
     figure.delaxes(figure.axes[0])
     grid = figure.add_gridspec(3, len(HORIZONS))
-    _draw_skill(figure.add_subplot(grid[0, :]), shown)
+    _draw_skill(figure.add_subplot(grid[0, :]), newest)
     is_year = pl.col("scope").str.contains(r"^\d{4}$")
-    _draw_coverage(figure.add_subplot(grid[1, :]), card.filter(is_year).join(shown, on=GROUP, how="semi"))
-    tenths = pit_histogram(realized).join(shown, on=GROUP, how="semi")
+    _draw_coverage(figure.add_subplot(grid[1, :]), card.filter(is_year).join(newest, on=GROUP, how="semi"))
+    tenths = pit_histogram(realized).join(newest, on=GROUP, how="semi")
     for column, horizon in enumerate(HORIZONS):
         _draw_pit(figure.add_subplot(grid[2, column]), tenths.filter(pl.col("horizon") == horizon), horizon)
     return figure
 
 
 def _newest(card: pl.DataFrame, realized: pl.DataFrame) -> pl.DataFrame:
-    """Scope `all`, one row a horizon: what was issued last, of those with two forecasts or more if there are any."""
+    """Selects one row a horizon: with a skill if any, last issued."""
     last = realized.group_by(GROUP).agg(issued_last=pl.col("as_of").max())
     whole = card.filter((pl.col("scope") == ALL) & (pl.col("n") > 0)).join(last, on=GROUP, how="left")
     whole = whole.with_columns(has_skill=pl.col("n") > 1)
@@ -74,7 +74,7 @@ def _newest(card: pl.DataFrame, realized: pl.DataFrame) -> pl.DataFrame:
 
 
 def _draw_skill(axes: Axes, whole: pl.DataFrame) -> None:
-    """Points with 95 % intervals, per cent; zero is the benchmark itself."""
+    """Draws skills in per cent with 95 % intervals."""
     axes.axhline(0.0, color=INK, linewidth=0.8)
     ends: list[float] = [0.0]
     for name, label, colour, offset in SKILLS:
@@ -95,13 +95,16 @@ def _draw_skill(axes: Axes, whole: pl.DataFrame) -> None:
 
 
 def _tick(row: dict[str, Any]) -> str:
-    """Whose forecasts, how many, and how many independent ones they are worth."""
+    """Label of a horizon: model, n, effective n."""
     worth = "" if row["n_effective"] is None else f" ({row['n_effective']:.0f} independent)"
     return f"{row['horizon']}: {row['model']}\nn = {row['n']}{worth}"
 
 
 def _draw_coverage(axes: Axes, years: pl.DataFrame) -> None:
-    """Share of prices inside the 95 % band, a line a horizon; a year with too few forecasts is a hollow point."""
+    """Draws coverage of the 95 % band by year.
+
+    A hollow point marks a year with few forecasts.
+    """
     axes.axhline(95.0, color=INK, linewidth=0.8)
     for place, horizon in enumerate(HORIZONS):
         rows = years.filter((pl.col("horizon") == horizon) & pl.col("coverage_95").is_not_null()).sort("scope")
@@ -120,7 +123,10 @@ def _draw_coverage(axes: Axes, years: pl.DataFrame) -> None:
 
 
 def _draw_pit(axes: Axes, tenths: pl.DataFrame, horizon: str) -> None:
-    """Tenths of the fan that prices fell into; flat is right, a hump is too wide, horns are too narrow."""
+    """Draws the PIT histogram.
+
+    Flat: calibrated; a hump: fans too wide; horns: too narrow.
+    """
     from matplotlib.ticker import MaxNLocator
 
     axes.set_xlim(0, 1)
@@ -138,7 +144,7 @@ def _draw_pit(axes: Axes, tenths: pl.DataFrame, horizon: str) -> None:
 
 
 def _key(axes: Axes) -> None:
-    """Above the axes at the right, where no point can be under it."""
+    """Puts the legend above the axes, off all points."""
     axes.legend(fontsize=8, frameon=False, ncols=4, loc="lower right", bbox_to_anchor=(1.0, 1.01), borderaxespad=0.0)
 
 

@@ -1,4 +1,4 @@
-"""Ridge regression on standardized inputs, for every penalty of a small grid at once."""
+"""Ridge regression on standardized inputs, for several penalties."""
 
 from typing import Final
 
@@ -7,15 +7,15 @@ import numpy as np
 from forex_assets.core.fan import Array
 
 PENALTIES: Final = (0.01, 0.1, 1.0, 10.0)
-"""Relative to an input's variance of 1: coefficients of uncorrelated inputs are divided by 1 + penalty."""
+"""Penalties relative to an input variance of 1."""
 CLIP: Final = 4.0
-"""Standard deviations to which an input is cut: a bad day of copper must not throw a fan off the page."""
+"""Limit of standardized inputs, against outliers."""
 STILL: Final = 1e-9
-"""Spread, relative to the mean, below which an input does not move and carries nothing."""
+"""Relative spread below which an input counts as constant."""
 
 
 def ridge_predictions(x: Array, z: Array, at: Array) -> Array:
-    """What each penalty's ridge of `z` on `x` predicts at `at`, as a departure from the mean of `z`.
+    """Ridge predictions at `at`, as departures from the mean of `z`.
 
     With s the inputs less their mean over their standard deviation (population's, both of `x` alone), cut at ±4:
     beta = (s's / n + penalty · I)⁻¹ s'(z - mean z) / n; prediction s(at) · beta.

@@ -1,7 +1,7 @@
-"""The scorecard: realized forecasts in; out, a row of scores with intervals a record, horizon, engine, model, scope.
+"""Scorecard: scores with intervals by record, horizon, engine, model, scope.
 
-Only what a forecast said about its own target counts, once: no step on the way, no shadow, no superseded version. How a
-score is calculated is said in `scores`, how sure it is in `compare`; how it looks, in the adapters.
+Each forecast counts once, at its target: no earlier step, no shadow, no superseded version. Formulas are in
+`core.scores`, intervals in `compare`.
 """
 
 from collections.abc import Iterator
@@ -27,10 +27,10 @@ from forex_assets.core.schemas import (
 
 ALL: Final = "all"
 RECENT_SCOPES: Final = {"last 60 days": 60, "last year": 365}
-"""Calendar days before today in which the target has to lie."""
+"""Recent scopes and their calendar days up to today."""
 
 ENOUGH: Final = 30
-"""Realized forecasts under which a coverage says nothing."""
+"""Fewest realized forecasts to judge a coverage."""
 
 WANTED_COVERAGE: Final = 0.95
 
@@ -41,7 +41,7 @@ SCORED: Final = (
     *QUANTILE_COLUMNS,
     *(MODEL_QUANTILE_COLUMNS[0], MODEL_QUANTILE_COLUMNS[-1]),
 )
-"""Columns that the figures come from."""
+"""Columns that scores are computed from."""
 
 SCORECARD_SCHEMA: Final[Schema] = {
     **dict.fromkeys(GROUP, pl.String),
@@ -49,7 +49,7 @@ SCORECARD_SCHEMA: Final[Schema] = {
     "n": pl.Int64,  # forecasts realized; where it is 0 every figure below is null, where it is 1 every skill
     "overlap": pl.Float64,  # origins that a forecast spans: its days over the usual spacing of the origins; at least 1
     "n_effective": pl.Float64,  # independent errors among the n
-    "rmse": pl.Float64,  # CLP per USD, of the median; as every figure whose unit is not said
+    "rmse": pl.Float64,  # CLP per USD, of the median; the default unit
     "mae": pl.Float64,
     "mape": pl.Float64,  # per cent of the realized price
     "bias": pl.Float64,  # mean of realized - median: above 0 where forecasts lie too low
@@ -90,7 +90,7 @@ PIT_SCHEMA: Final[Schema] = {
 
 
 def scorecard(realized: pl.DataFrame, today: date) -> pl.DataFrame:
-    """Scores of every record, horizon, engine and model in the last 60 days, the last year, ever, and each year.
+    """Scores every group over recent scopes, all dates and years.
 
     Args:
         realized: `REALIZED_SCHEMA`, any horizons, both records, any order, no nulls.
@@ -113,7 +113,9 @@ def scorecard(realized: pl.DataFrame, today: date) -> pl.DataFrame:
 
 
 def pit_histogram(realized: pl.DataFrame, bins: int = 10) -> pl.DataFrame:
-    """How often the realized price fell in each tenth of the fan: flat where fans are right, U where too narrow.
+    """PIT histogram of each group.
+
+    Flat if fans are calibrated, U-shaped if too narrow.
 
     Args:
         realized: `REALIZED_SCHEMA`.
@@ -133,14 +135,17 @@ def pit_histogram(realized: pl.DataFrame, bins: int = 10) -> pl.DataFrame:
 
 
 def counted(realized: pl.DataFrame) -> pl.DataFrame:
-    """The rows that scores are taken over, oldest first: targets, no shadows, the latest version of each forecast."""
+    """Rows that count, oldest first.
+
+    Targets, no shadows, the latest version of each forecast.
+    """
     one = ["record", "horizon", "engine", "model", "as_of", "config_fingerprint"]
     rows = realized.filter(pl.col("is_target") & ~pl.col("is_shadow")).sort("as_of", "version", "config_fingerprint")
     return rows.unique(one, keep="last", maintain_order=True)
 
 
 def overlap_of(rows: pl.DataFrame) -> float:
-    """Number of origins that a forecast spans, at least 1; see `compare.overlap_between`.
+    """Origins that a forecast spans; see `compare.overlap_between`.
 
     Several forecasts on a day, under several configs, are spanned as well.
 
@@ -153,15 +158,14 @@ def overlap_of(rows: pl.DataFrame) -> float:
 
 
 def coverage_is_within_its_interval(card: pl.DataFrame, record: str = "ledger") -> Finding:
-    """Warns when 95 % bands did not hold 95 %, and not by chance: the interval of their coverage excludes it.
+    """Warns if the interval of the coverage excludes 95 %.
 
-    Judged over scope `all`, one row a horizon, engine and model, on thirty realized forecasts or more; with fewer
-    everywhere it passes and says so. Four horizons at 95 % confidence: one of them warns by chance in about one card
-    of seven, so a warning is a reason to look.
+    Scope `all`, each horizon, engine and model with 30 realized forecasts or more; passes without any. With four
+    horizons at 95 % confidence, one scorecard in seven warns by chance.
 
     Args:
         card: `SCORECARD_SCHEMA`.
-        record: whose forecasts; peers in a backtest owe nobody their coverage.
+        record: the checked record; benchmark engines in a backtest are not checked.
     """
     name = "coverage_is_within_its_interval"
     rows = card.filter((pl.col("scope") == ALL) & (pl.col("record") == record))
@@ -172,8 +176,8 @@ def coverage_is_within_its_interval(card: pl.DataFrame, record: str = "ledger") 
         return Finding(name, True, "warn", message, {"judged": 0, "most_realized": most})
     is_inside = pl.lit(WANTED_COVERAGE).is_between(pl.col("coverage_95_low"), pl.col("coverage_95_high"))
     outside = judged.filter(~is_inside)
-    shown = outside if outside.height else judged
-    message = "; ".join(_coverage_words(row) for row in shown.iter_rows(named=True))
+    rows = outside if outside.height else judged
+    message = "; ".join(_coverage_words(row) for row in rows.iter_rows(named=True))
     values = {"judged": judged.height, "outside": outside["horizon"].to_list()}
     return Finding(name, outside.is_empty(), "warn", message, values)
 
@@ -184,7 +188,7 @@ def scorecard_findings(card: pl.DataFrame) -> tuple[Finding, ...]:
 
 
 def _complete(rows: pl.DataFrame) -> pl.DataFrame:
-    """`rows`, after a look that every figure scored from is one: a mean over a null would be about other dates."""
+    """Refuses rows with a null or non-finite figure."""
     for name in SCORED:
         holes = rows.filter(~pl.col(name).is_finite().fill_null(False))
         if holes.height:
@@ -193,7 +197,7 @@ def _complete(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _coverage_words(row: dict[str, Any]) -> str:
-    """One row's coverage with what it rests on."""
+    """One row's coverage in words."""
     return (
         f"{row['horizon']} {row['engine']}: 95 % bands held {row['coverage_95']:.1%} "
         f"[{row['coverage_95_low']:.1%}, {row['coverage_95_high']:.1%}] of {row['n']}, "
@@ -202,7 +206,7 @@ def _coverage_words(row: dict[str, Any]) -> str:
 
 
 def _groups(rows: pl.DataFrame) -> Iterator[tuple[tuple[str, ...], pl.DataFrame]]:
-    """Rows of each record, horizon, engine and model; horizons from short to long."""
+    """Yields the rows of each group, short horizons first."""
     parts = {tuple(map(str, key)): part for key, part in rows.partition_by(GROUP, as_dict=True).items()}
     for key in sorted(parts, key=lambda key: (key[0], HORIZONS.index(key[1]), *key[2:])):
         yield key, parts[key]
@@ -218,7 +222,7 @@ def _scopes(rows: pl.DataFrame, today: date) -> Iterator[tuple[str, pl.DataFrame
 
 
 def _scores(rows: pl.DataFrame) -> dict[str, Any]:
-    """Every figure of one row of the card; only n where there is nothing."""
+    """Figures of one row; only n without forecasts."""
     if rows.is_empty():
         return {"n": 0}
     y, error = rows["realized_clp_per_usd"].to_numpy(), rows["error"].to_numpy()
@@ -239,7 +243,7 @@ def _scores(rows: pl.DataFrame) -> dict[str, Any]:
 
 
 def _band_scores(rows: pl.DataFrame, y: Array, overlap: float) -> dict[str, float]:
-    """Interval score, coverage and sharpness of the published bands; coverage of the model's own."""
+    """Interval score, coverage and sharpness of the bands."""
     figures: dict[str, float] = {}
     for percent, lower in ((80, QUANTILE_LEVELS.index(0.10)), (95, QUANTILE_LEVELS.index(0.025))):
         low, high = (rows[QUANTILE_COLUMNS[i]].to_numpy() for i in (lower, -1 - lower))
@@ -254,7 +258,7 @@ def _band_scores(rows: pl.DataFrame, y: Array, overlap: float) -> dict[str, floa
 
 
 def _skill_scores(rows: pl.DataFrame, y: Array, error: Array, overlap: float) -> dict[str, float | None]:
-    """CRPS of all fans, the walk's RMSE, and skill with its interval against each."""
+    """CRPS of all fans, and skills with intervals."""
     walk_error = y - rows["origin_clp_per_usd"].to_numpy()
     crps, walk, constant = (rows[name].to_numpy() for name in ("crps", "walk_crps", "constant_crps"))
     pairs = [(error**2, walk_error**2, True), (crps, walk, False), (crps, constant, False)]
@@ -262,6 +266,6 @@ def _skill_scores(rows: pl.DataFrame, y: Array, error: Array, overlap: float) ->
     for name in ("crps", "walk_crps", "constant_crps", "model_crps"):
         figures[name] = float(rows[name].to_numpy().mean())
     names = ("rmse_skill", "crps_skill", "constant_crps_skill")
-    for name, found in zip(names, skills(pairs, overlap=overlap), strict=True):
-        figures |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+    for name, effect in zip(names, skills(pairs, overlap=overlap), strict=True):
+        figures |= {name: effect.value, f"{name}_low": effect.low, f"{name}_high": effect.high}
     return figures

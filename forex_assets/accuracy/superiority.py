@@ -1,4 +1,4 @@
-"""Hansen's test of superior predictive ability, from `arch`: whether a loss is lower by more than chance."""
+"""Hansen's test of superior predictive ability, from `arch`."""
 
 import math
 from typing import Final
@@ -11,24 +11,26 @@ REPETITIONS: Final = 2000
 SEED: Final = 0
 
 
-def spa_p_value(without: Array, with_copper: Array, block: float, repetitions: int = REPETITIONS) -> float | None:
-    """P-value of "the second is no better than the first" (Hansen, 2005; consistent recentring, stationary bootstrap).
+def spa_p_value(benchmark: Array, others: Array, block: float, repetitions: int = REPETITIONS) -> float | None:
+    """P-value of "no better than the benchmark" (Hansen, 2005).
+
+    Consistent recentring, stationary bootstrap.
 
     Args:
-        without: losses of the benchmark, shape (n,), in time order.
-        with_copper: losses of what is to be better, shape (n,); or (n, k) of k such, and the test is of the best.
+        benchmark: losses, shape (n,), in time order.
+        others: losses of one forecast, shape (n,), or of k, shape (n, k), of which the best is tested.
         block: mean length of the bootstrap's blocks, in rows.
         repetitions: resamples.
 
     Returns:
-        From 0 to 1; None where fewer than three rows or equal losses throughout leave nothing to test.
+        From 0 to 1; None with fewer than three rows, or losses equal throughout.
     """
     from arch.bootstrap import SPA
 
-    models = np.reshape(with_copper, (len(without), -1))
-    differs = (models != without[:, None]).any(axis=0)
-    if len(without) < 3 or not differs.any():
+    models = np.reshape(others, (len(benchmark), -1))
+    differs = (models != benchmark[:, None]).any(axis=0)
+    if len(benchmark) < 3 or not differs.any():
         return None
-    test = SPA(without, models[:, differs], block_size=math.ceil(block), reps=repetitions, seed=SEED)
+    test = SPA(benchmark, models[:, differs], block_size=math.ceil(block), reps=repetitions, seed=SEED)
     test.compute()
     return float(test.pvalues["consistent"])

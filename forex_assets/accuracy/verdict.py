@@ -1,4 +1,4 @@
-"""An effect in words, and what the data could have shown where they show none."""
+"""Words for an effect, and the smallest effect the data could show."""
 
 import math
 from typing import Final
@@ -7,17 +7,20 @@ from forex_assets.accuracy.compare import Skill
 
 NORMAL_95: Final = 1.96
 POWER_80: Final = 2.80
-"""Standard errors of an effect that a two-sided test at 5 % finds in 80 % of cases: 1.96 + .84."""
+"""Standard errors of a detectable effect: 80 % power at 5 %.
+
+Two-sided: 1.96 + .84.
+"""
 POWER_NOTE: Final = "80 % power at 5 %: 2.8 standard errors"
 
 
 def verdict(effect: Skill, moved: int, overlap: float) -> str:
-    """The answer in words: `helps by x % [a, b]`, or that there is none and what the data could have shown.
+    """Verdict: `helps by x % [a, b]`, or no effect.
 
     Args:
         effect: RMSE skill of the engine with copper against itself without.
-        moved: fans that copper changed; a comparison of equal fans could have shown nothing.
-        overlap: forecasts that run at once.
+        moved: number of fans that copper changed.
+        overlap: origins that a forecast spans.
     """
     if not moved:
         return "no effect established; copper was never switched on"
@@ -52,7 +55,7 @@ def detectable(effect: Skill, overlap: float) -> float | None:
 
 
 def smallest_gain(reach: float, independent: float) -> float | None:
-    """Smallest RMSE skill that any forecast could show on so many independent errors; None if none.
+    """Smallest RMSE skill detectable on so many errors; None if none.
 
     A cut of the squared error by a share g moves forecasts by m with E m² ≥ g E e². Each squared error then changes by
     2 e m - m², whose variance is 4 g - 2 g² (normal errors, m unrelated to the rest). With g² = c² (4 g - 2 g²) / N,

@@ -127,13 +127,16 @@ def _drift_of(session: Session) -> Drift:
 def _day_of(
     instance: dg.DagsterInstance, session: Session, key: dg.AssetKey, horizon: str, *, fires: bool = False
 ) -> date | None:
-    """Day in Santiago of the last record on the session's market; None without one."""
+    """Day in Santiago of the last record on the session's market."""
     last = last_by_clock(instance, key, horizon, session.market, session.now, fires=fires)
     return None if last is None else last.clock.astimezone(SANTIAGO).date()
 
 
 def _decision_metadata(session: Session, decision: Decision, waiting: Open) -> dict[str, object]:
-    """Metadata for sensor and people; no picture, since the sensor loads all of it at every tick."""
+    """Metadata for sensor and people.
+
+    No picture: the sensor loads all of it at every tick.
+    """
     requests = "; ".join(request.words for request in waiting.requests)
     words = f"{decision.words}. Requested by {requests}." if requests else decision.words
     figures: dict[str, Any] = {

@@ -1,24 +1,22 @@
-"""Whether the forecasts of one horizon have become worse: the published rule word for word, and one kept to a budget.
+"""Degradation of one horizon's forecasts: published rule and calibrated rule.
 
-**Published (literal).** RMSE of the errors whose truth came in the last 14 calendar days ≥ 1.15 × that of the 60-day
-baseline. The baseline is the 60 days *before* the recent 14 and does not include them: read so, the rule fires by
-chance as often as was measured of it (31 % of checks, 52 % of fortnights). It asks how far prices moved, not how good
-forecasts were.
+**Published (literal).** RMSE of the errors realized in the last 14 calendar days ≥ 1.15 × that of the 60 days before.
+The baseline does not include the recent days: read so, the rule fires by chance as often as was measured (31 % of
+checks, 52 % of fortnights). It tells how far prices moved, not how good forecasts were.
 
-**Calibrated.** Three measures, each a root mean square or a mean over the recent days, relative to the baseline's:
+**Calibrated.** Three measures of the recent days, relative to the baseline's:
 
-- `rmse_vs_walk`: RMSE over the random walk's on the same dates and steps: the median has become worse;
-- `crps_vs_walk`: CRPS over the EWMA walk's, likewise: the whole fan has;
-- `spread`: root mean square of what came true in the fan's own standard deviations (`scores.normal_score`): prices
-  move further than the fan says. It needs no walk beside it, for where the model *is* the walk, or nearly, the other
-  two are 1 whatever happens.
+- `rmse_vs_walk`: RMSE over the random walk's on the same dates and steps: the median is worse;
+- `crps_vs_walk`: CRPS over the EWMA walk's, likewise: the whole fan is worse;
+- `spread`: root mean square of realized prices in the fan's standard deviations (`scores.normal_score`): prices move
+  further than the fan claims. Needed because the first two are 1 if the model is the walk, or nearly.
 
-Each is a pure number that no price scale enters, and only upwards is worse. They are taken from the model's own fans,
-which are the same in every record; a backtest's are never calibrated, a ledger's are.
+All are pure numbers, worse when larger, computed from the model's fans before calibration, which are comparable between
+records.
 
-A measure's ratio is ranked among its own past ones. A look's standing is the highest of its three ranks; an alarm is
-any look of a fortnight, so the limit is set such that the highest standing of a fortnight passes it as rarely as the
-budget says. Where truth arrives late (30 and 90 days), the shorter leads of the same fans are scored.
+A measure's ratio is ranked among its past ratios; a look's standing is the highest of the three ranks. An alarm is any
+look of a fortnight, so the limit lets the highest standing of a fortnight pass as rarely as the budget allows. Where
+the price arrives late (30 and 90 days), the shorter steps of the same fans are scored.
 """
 
 import math
@@ -45,7 +43,7 @@ from forex_assets.monitoring.realized_sums import (
 )
 
 REPORTED_MEASURES: Final = ("rmse", "mape", "bias", "crps", "coverage_80", "coverage_95")
-"""`rmse` is the published rule's; the others decide nothing."""
+"""Reported measures; only `rmse` decides, by the published rule."""
 
 DEGRADATION_SCHEMA: Final[Schema] = {
     "horizon": pl.String,
@@ -65,26 +63,29 @@ DEGRADATION_SCHEMA: Final[Schema] = {
     "n_history": pl.Int64,  # past looks that the calibrated limit rests on
     "leads": pl.String,  # sessions ahead that were scored: `5`, or `1-10`
 }
-"""One row a measure, those of a rule first. `recent`, `baseline` are null where the window holds no error."""
+"""One row a measure, those of a rule first.
+
+`recent` and `baseline` are null if the window holds no error.
+"""
 
 Figures = dict[str, float | None]
 
 
 @dataclass(frozen=True)
 class Degradation:
-    """What `degradation_report` found.
+    """Result of `degradation_report`.
 
     Attributes:
         table: `DEGRADATION_SCHEMA`.
         ratio_literal: RMSE, recent over baseline; None without errors in either.
         limit_literal: the published 1.15.
-        ratio_calibrated: of the measure that comes nearest to its limit, or passes it by most.
-        limit_calibrated: of that measure; None where there is not enough evidence.
-        fires_literal: None where there is not enough evidence.
-        fires_calibrated: likewise, also where there is not enough history.
-        n: days on which truth came: in the recent window or in the baseline, whichever holds fewer.
-        n_needed: of them, in each.
-        leads: sessions ahead that were scored in either window, ascending.
+        ratio_calibrated: of the measure nearest to its limit, or furthest beyond it.
+        limit_calibrated: of that measure; None without enough evidence.
+        fires_literal: None without enough evidence.
+        fires_calibrated: None without enough evidence or history.
+        n: days with a realized price, in the window with fewer.
+        n_needed: of them, in each window.
+        leads: steps scored in either window, ascending.
         words: one clause for people.
     """
 
@@ -104,26 +105,23 @@ class Degradation:
 def degradation_report(
     realized: pl.DataFrame, policy: Policy, today: date, *, horizon: str | None = None
 ) -> Degradation:
-    """Whether the forecasts of one horizon have become worse, by both rules.
+    """Judges whether one horizon's forecasts became worse, by both rules.
 
-    Errors overlap: ten days of truth hold some two independent 7-day errors. Neither rule's ratio knows; the calibrated
-    limit does, because past looks overlapped alike. Enough evidence is `min_errors` days of truth in the recent window
-    and as many in the baseline.
+    Errors overlap: ten days of prices hold about two independent 7-day errors. The calibrated limit allows for it,
+    since past windows overlapped alike; the published rule does not. Sufficient evidence is `min_errors` days with a
+    realized price in each window.
 
     Args:
-        realized: `REALIZED_SCHEMA` of one horizon, any records, any order. Shadows, superseded versions, and truths
-            that were not available by the end of `today` do not count; of the records of a date the ledger's counts.
-            Of backtest and replay only rows of the engine and model that is judged: the newest ledger's, else theirs.
+        realized: `REALIZED_SCHEMA` of one horizon, any records and order. Not counted: shadows, superseded versions,
+            prices not known by the end of `today`, other records of a date with a ledger entry, and backtest rows of
+            another engine or model than the newest ledger entry's.
         policy: windows, limits, budget.
-        today: the day looked at, in Santiago.
-        horizon: needed only where `realized` has no row to tell it from.
-
-    Returns:
-        Both verdicts, never a pass where there is not enough evidence.
+        today: day of the report, in Santiago.
+        horizon: needed only if `realized` has no row.
 
     Raises:
         ValueError: a frame of another schema, several horizons, or a backtest of several engines and no ledger that
-            says which is judged.
+            names the judged one.
     """
     rules, name = policy.degradation, _horizon_of(realized, horizon)
     rows = scored_rows(conform(realized, REALIZED_SCHEMA, "accuracy/realized"), policy, today)
@@ -164,7 +162,7 @@ def degradation_report(
 
 @dataclass(frozen=True)
 class _Verdicts:
-    """Both rules' ratio, limit and verdict; attributes as `Degradation`'s."""
+    """Ratio, limit and verdict of both rules."""
 
     ratio_literal: float | None
     limit_literal: float
@@ -176,7 +174,10 @@ class _Verdicts:
 
 
 def _judge(ratio_literal: float | None, ranked: Ranked, n: int, policy: Policy) -> _Verdicts:
-    """Verdicts, None where there is not enough evidence; the calibrated measure nearest its limit speaks for all."""
+    """Verdicts; None without enough evidence.
+
+    The calibrated measure nearest its limit decides.
+    """
     limit_literal, is_enough = 1 + policy.degradation.rmse_increase, n >= policy.degradation.min_errors
     is_literal = ratio_literal >= limit_literal if is_enough and ratio_literal is not None else None
     distances = ranked.ratios / ranked.limits
@@ -189,7 +190,7 @@ def _judge(ratio_literal: float | None, ranked: Ranked, n: int, policy: Policy) 
 
 
 def _figures(window: dict[str, float]) -> Figures:
-    """Reported figures of one window; None where it holds no error."""
+    """Reported figures of one window; None without errors."""
     n = window["errors"]
     if not n:
         return dict.fromkeys(REPORTED_MEASURES)
@@ -198,16 +199,16 @@ def _figures(window: dict[str, float]) -> Figures:
 
 
 def _ratio(recent: float | None, baseline: float | None) -> float | None:
-    """Recent over baseline; None where one is missing, or the baseline is 0."""
+    """Recent over baseline; None if missing, or baseline 0."""
     return recent / baseline if recent is not None and baseline else None
 
 
 def _table_rows(
-    windows: tuple[Array, Array], figures: list[Figures], ranked: Ranked, found: _Verdicts
+    windows: tuple[Array, Array], figures: list[Figures], ranked: Ranked, verdicts: _Verdicts
 ) -> list[dict[str, Any]]:
-    """What differs between the rows of the table: the calibrated measures, then the published rule's, then the rest."""
+    """Rows of the table: calibrated, published, reported only."""
     levels = [measures_of(window)[:, 0] for window in windows]
-    is_judged = found.limit is not None
+    is_judged = verdicts.limit is not None
     lines: list[dict[str, Any]] = []
     for i, measure in enumerate(CALIBRATED_MEASURES):
         ratio, limit = _number(ranked.ratios[i]), _number(ranked.limits[i]) if is_judged else None
@@ -219,7 +220,7 @@ def _table_rows(
         recent, baseline = (figure[measure] for figure in figures)
         ratio = _ratio(recent, baseline) if measure in ("rmse", "mape", "crps") else None
         lines.append({"measure": measure, "rule": "none", "recent": recent, "baseline": baseline, "ratio": ratio})
-    literal = {"rule": "literal", "limit": found.limit_literal, "fires": found.fires_literal}
+    literal = {"rule": "literal", "limit": verdicts.limit_literal, "fires": verdicts.fires_literal}
     return [line | literal if line["measure"] == "rmse" else line for line in lines]
 
 
@@ -228,26 +229,26 @@ def _number(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def _words(found: _Verdicts, ranked: Ranked, n: int, needed: int) -> str:
-    """One clause: the calibrated verdict with what it rests on."""
+def _words(verdicts: _Verdicts, ranked: Ranked, n: int, needed: int) -> str:
+    """Calibrated verdict with its figures, one clause."""
     if n < needed:
         return f"not enough evidence ({n} of {needed} days of truth)"
     if ranked.days_history < ranked.days_needed:
         return f"not enough evidence ({ranked.days_history} of {ranked.days_needed} days of history)"
-    if found.ratio is None or found.limit is None:
+    if verdicts.ratio is None or verdicts.limit is None:
         return "not enough evidence (no measure: prices or forecasts never moved)"
-    figures = f"ratio {found.ratio:.2f}, limit {found.limit:.2f}"
-    return f"degradation of {found.measure} ({figures})" if found.fires else f"no degradation ({figures})"
+    figures = f"ratio {verdicts.ratio:.2f}, limit {verdicts.limit:.2f}"
+    return f"degradation of {verdicts.measure} ({figures})" if verdicts.fires else f"no degradation ({figures})"
 
 
 def _horizon_of(realized: pl.DataFrame, horizon: str | None) -> str | None:
-    """The one horizon of the rows, or the one that was named."""
-    found = set(realized["horizon"].to_list()) | ({horizon} if horizon else set())
-    if len(found) > 1:
-        raise ValueError(f"a degradation report is about one horizon, and was given {', '.join(sorted(found))}")
-    return next(iter(found), None)
+    """The horizon of the rows, or the given one."""
+    horizons = set(realized["horizon"].to_list()) | ({horizon} if horizon else set())
+    if len(horizons) > 1:
+        raise ValueError(f"a degradation report covers one horizon, not {', '.join(sorted(horizons))}")
+    return next(iter(horizons), None)
 
 
 def _steps_in_words(steps: list[int]) -> str:
-    """`5`, `4-6`, or an empty text."""
+    """Range of steps: `5`, `4-6` or empty."""
     return "" if not steps else str(steps[0]) if len(steps) == 1 else f"{steps[0]}-{steps[-1]}"

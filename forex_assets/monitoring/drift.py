@@ -1,9 +1,8 @@
-"""Whether copper, the peso or the forecasts' errors are not what they were: by the published rule, and calibrated.
+"""Drift of copper, peso and forecast errors: published and calibrated rule.
 
-The calibrated rule: each statistic's latest value is ranked in its own history (`history`), the most unusual one of the
-last ten looks is the joint score of the day, and it fires when that is among the most unusual of its own history, as
-many as the budget allows. What it comes to, in false alarms and in days until a fault is found, is measured in
-`docs/monitoring.md`.
+The calibrated rule ranks each statistic in its own history (`ranked_history`). The joint score of a day is the most
+unusual statistic of the last ten sessions; the rule fires if it is among the most unusual of the history, within the
+budget. `docs/monitoring.md` has its false alarms and its days to detection.
 """
 
 import math
@@ -52,7 +51,7 @@ DRIFT_SCHEMA: Final[Schema] = {
 }
 
 SEVERITIES: Final = ("NONE", "LOW", "MEDIUM", "HIGH")
-"""Ascending."""
+"""Severities, ascending."""
 
 SEVERITY_CUTS: Final[dict[str, tuple[float, float]]] = {
     # Effect sizes from which a significant change is MEDIUM and HIGH; a smaller one is LOW.
@@ -60,7 +59,7 @@ SEVERITY_CUTS: Final[dict[str, tuple[float, float]]] = {
     KS: (0.20, 0.31),
     # .2 as published; .5 is a shift by .7 sd.
     PSI: (0.20, 0.50),
-    # Volatility × 1.4 and × 2. A fall is no effect here: KS and PSI see it.
+    # Volatility × 1.4 and × 2. A fall has no effect size; KS and PSI detect it.
     VARIANCE: (math.log(2), math.log(4)),
     EWMA: (math.log(2), math.log(4)),
     # Cohen's medium and large, q and r.
@@ -71,28 +70,31 @@ SEVERITY_CUTS: Final[dict[str, tuple[float, float]]] = {
 FIRST: Final = frozenset(
     (series, statistic) for series in (PESO_RETURN, FORECAST_ERROR) for statistic in (VARIANCE, EWMA)
 )
-"""What the budget is chiefly spent on: the volatility of what is forecast, which is what changes within days."""
+"""Statistics that get most of the budget: volatility of peso and errors."""
 
 OTHERS_SHARE: Final = 0.1
-"""Chance that any other statistic gets, beside one of the first. All alike, fourteen statistics would share the budget
-and find one tripled volatility in three within 7 days; so weighted they find as many as the best of them alone."""
+"""Chance of another statistic relative to one of the first.
+
+With equal shares, fourteen statistics would find one tripled volatility in three within 7 days; weighted so, they find
+as many as the best of them alone.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Drift:
-    """What was found on one day.
+    """Drift report of one day.
 
     Attributes:
         table: `DRIFT_SCHEMA`, one row a series and statistic.
-        fires_literal: the published rule on any row; None where no row has enough values for it.
-        fires_calibrated: the joint score lies above its limit, and the severity is `act_from` or more; None where
-            nothing has history enough, which is no "no".
+        fires_literal: the published rule on any row; None without enough values on all rows.
+        fires_calibrated: the joint score exceeds its limit, and the severity is `act_from` or more; None when history
+            is too short to decide.
         severity: largest of any row.
-        joint: today's joint score, -log10 of a weighted chance; NaN where nothing is judged.
-        joint_limit: what it must lie above; NaN likewise.
-        share: of the history with a joint score as large; fires at the budget or less. NaN likewise.
-        since: first of the last looks above the limit, None where none is: an alarm goes on for ten sessions, and two
-            days with the same `since` are the same alarm.
+        joint: today's joint score, -log10 of a weighted chance; NaN if nothing is judged.
+        joint_limit: the rule fires above it; NaN if nothing is judged.
+        share: share of the history with a joint score as large; NaN if nothing is judged.
+        since: first of the last looks above the limit, else None. An alarm lasts ten sessions: two days with one
+            `since` belong to one alarm.
         words: a sentence or two for people.
     """
 
@@ -108,15 +110,14 @@ class Drift:
 
 
 def drift_report(series: Mapping[str, pl.DataFrame], policy: Policy, today: date) -> Drift:
-    """What has drifted by `today`, by the published rule and by the calibrated one.
+    """Judges drift up to `today` by both rules.
 
-    Looks are the sessions of any series; between its own sessions a series keeps its last statistic.
+    Looks are the sessions of any series; between its sessions a series keeps its last statistic.
 
     Args:
-        series: of `drift_series`, or any others: name to `SERIES_SCHEMA`. Copper's and the peso's correlation is
-            watched where both are given under their names.
+        series: such as `drift_series`: name to `SERIES_SCHEMA`. With copper and peso, their correlation is judged too.
         policy: windows, thresholds and budget.
-        today: later sessions are left out, and a series that ends more than 14 days before is not judged.
+        today: later sessions are left out; a series that ended more than 14 days before is not judged.
 
     Raises:
         ValueError: no series, or one that is not stationary, out of order or not finite.
@@ -124,9 +125,9 @@ def drift_report(series: Mapping[str, pl.DataFrame], policy: Policy, today: date
     if not series:
         raise ValueError("no series to watch; give at least one")
     watched = statistic_series(series, policy.drift, today)
-    looks = np.unique(np.concatenate([track.sessions for track in watched]))[-_needed(policy) :]
-    effects = {track.name: _at_looks(track, looks) for track in watched}
-    reasons = {track.name: _why_not_judged(track, looks, policy, today) for track in watched}
+    looks = np.unique(np.concatenate([stat.sessions for stat in watched]))[-_needed(policy) :]
+    effects = {stat.name: _at_looks(stat, looks) for stat in watched}
+    reasons = {stat.name: _why_not_judged(stat, looks, policy, today) for stat in watched}
     judged = judge(
         {name: values for name, values in effects.items() if not reasons[name]},
         {name: OTHERS_SHARE for name in effects if name not in FIRST},
@@ -135,41 +136,41 @@ def drift_report(series: Mapping[str, pl.DataFrame], policy: Policy, today: date
     )
     days = looks[-policy.drift.looks :]
     rows = [
-        _measured(track, looks, reasons[track.name], policy, today)
-        | ({} if reasons[track.name] else _judgement(track, effects[track.name], judged, days))
-        for track in watched
+        _measured(stat, looks, reasons[stat.name], policy, today)
+        | ({} if reasons[stat.name] else _judgement(stat, effects[stat.name], judged, days))
+        for stat in watched
     ]
     return _drift(pl.DataFrame(rows, schema=DRIFT_SCHEMA, orient="row"), judged, days, policy)
 
 
-def _at_looks(track: StatisticSeries, looks: Sessions) -> Array:
-    """The effect known at each look: that of the track's last session so far; NaN before its first."""
-    place = np.searchsorted(track.sessions, looks, side="right")
-    return np.concatenate([[np.nan], track.effects])[place]
+def _at_looks(stat: StatisticSeries, looks: Sessions) -> Array:
+    """Effect size known at each look; NaN before the first."""
+    place = np.searchsorted(stat.sessions, looks, side="right")
+    return np.concatenate([[np.nan], stat.effects])[place]
 
 
-def _history(track: StatisticSeries, looks: Sessions) -> int:
-    """Looks that are not before the track's first session."""
-    return int((looks >= track.sessions[0]).sum()) if len(track.sessions) else 0
+def _history(stat: StatisticSeries, looks: Sessions) -> int:
+    """Number of looks since the first session."""
+    return int((looks >= stat.sessions[0]).sum()) if len(stat.sessions) else 0
 
 
-def _is_old(track: StatisticSeries, today: date) -> bool:
-    """Whether the track ended so long ago that it says nothing of today."""
-    return len(track.sessions) > 0 and track.sessions[-1] < np.datetime64(today - timedelta(days=DECISION_DAYS))
+def _is_old(stat: StatisticSeries, today: date) -> bool:
+    """Whether the last session is too old to judge today."""
+    return len(stat.sessions) > 0 and stat.sessions[-1] < np.datetime64(today - timedelta(days=DECISION_DAYS))
 
 
-def _why_not_judged(track: StatisticSeries, looks: Sessions, policy: Policy, today: date) -> str:
-    """Why the calibrated rule has nothing to say of a track; empty where it has."""
-    history, needed = _history(track, looks), _needed(policy)
+def _why_not_judged(stat: StatisticSeries, looks: Sessions, policy: Policy, today: date) -> str:
+    """Reason why a statistic cannot be judged; else empty."""
+    history, needed = _history(stat, looks), _needed(policy)
     if history < needed:
         return f"not enough history ({history} of {needed})"
-    if _is_old(track, today):
-        return f"not judged: its last session is {track.sessions[-1]}, more than {DECISION_DAYS} days ago"
+    if _is_old(stat, today):
+        return f"not judged: its last session is {stat.sessions[-1]}, more than {DECISION_DAYS} days ago"
     return ""
 
 
 def severity_of(statistic: str, effect: float) -> str:
-    """Severity of a significant change by its effect size: `LOW`, `MEDIUM` or `HIGH`.
+    """Severity of a significant change, by effect size.
 
     Raises:
         KeyError: there is no such statistic.
@@ -178,34 +179,34 @@ def severity_of(statistic: str, effect: float) -> str:
     return SEVERITIES[1 + (effect >= medium) + (effect >= high)]
 
 
-def _measured(track: StatisticSeries, looks: Sessions, reason: str, policy: Policy, today: date) -> dict[str, object]:
-    """What a row says before anything is judged: the last value and the published rule."""
-    is_known = len(track.values) > 0
-    value = _number(track.values[-1]) if is_known else None
+def _measured(stat: StatisticSeries, looks: Sessions, reason: str, policy: Policy, today: date) -> dict[str, object]:
+    """Row before judgement: last value and published rule."""
+    is_known = len(stat.values) > 0
+    value = _number(stat.values[-1]) if is_known else None
     return {
-        "series": track.series,
-        "statistic": track.statistic,
-        "session": track.sessions[-1].item() if is_known else None,
+        "series": stat.series,
+        "statistic": stat.statistic,
+        "session": stat.sessions[-1].item() if is_known else None,
         "value": value,
-        "p_value": track.p_value,
-        "literal_fires": None if _is_old(track, today) else _literal(track.statistic, value, track.p_value, policy),
-        "history": _history(track, looks),
+        "p_value": stat.p_value,
+        "literal_fires": None if _is_old(stat, today) else _literal(stat.statistic, value, stat.p_value, policy),
+        "history": _history(stat, looks),
         "history_needed": _needed(policy),
         "words": reason,
     }
 
 
-def _judgement(track: StatisticSeries, effects: Array, judged: Judged, days: Sessions) -> dict[str, object]:
-    """What the calibrated rule adds to a row: nothing where there is no value, which is no "no".
+def _judgement(stat: StatisticSeries, effects: Array, judged: Judged, days: Sessions) -> dict[str, object]:
+    """Columns of the calibrated rule; null without a value.
 
     Args:
-        effects: of the track, at every look.
+        effects: of the statistic, at every look.
         days: the last looks.
     """
-    scores = judged.scores[track.name]
+    scores = judged.scores[stat.name]
     peak = int(scores.argmax())
     is_significant = bool(scores[peak] > judged.limit)
-    value, effect = _number(track.values[-1]), _number(effects[peak - len(days)])
+    value, effect = _number(stat.values[-1]), _number(effects[peak - len(days)])
     if value is None and not is_significant:
         return {"words": "not judged: the series stands still"}
     percentile = None if value is None else float((effects < effects[-1]).sum() / (~np.isnan(effects)).sum())
@@ -215,23 +216,23 @@ def _judgement(track: StatisticSeries, effects: Array, judged: Judged, days: Ses
         "score_session": days[peak].item(),
         "effect": effect,
         "is_significant": is_significant,
-        "severity": severity_of(track.statistic, effect or 0.0) if is_significant else SEVERITIES[0],
-        "words": _row_words(track.statistic, value, percentile),
+        "severity": severity_of(stat.statistic, effect or 0.0) if is_significant else SEVERITIES[0],
+        "words": _row_words(stat.statistic, value, percentile),
     }
 
 
 def _needed(policy: Policy) -> int:
-    """Looks with a value that a judgement takes: the history, today, and the looks before the first of them."""
+    """Looks with a value needed for a judgement."""
     return policy.drift.history_sessions + policy.drift.looks
 
 
 def _number(value: float) -> float | None:
-    """A plain number, None for NaN."""
+    """A float, None for NaN."""
     return None if math.isnan(value) else float(value)
 
 
 def _literal(statistic: str, value: float | None, p_value: float | None, policy: Policy) -> bool | None:
-    """The published rule, word for word; None for what it does not name or cannot say."""
+    """Published rule; None for statistics without one, or without a value."""
     if statistic == KS and p_value is not None:
         return p_value < policy.drift.p_value
     if statistic == PSI and value is not None:
@@ -240,21 +241,21 @@ def _literal(statistic: str, value: float | None, p_value: float | None, policy:
 
 
 def _row_words(statistic: str, value: float | None, percentile: float | None) -> str:
-    """What a judged row says."""
+    """Words of a judged row."""
     if value is None or percentile is None:
         return "no value today: the series stands still"
-    said = f"{value:.2f}, above {percentile:.1%} of its history"
-    return f"{said} (volatility × {math.exp(value / 2):.2f})" if statistic in (VARIANCE, EWMA) else said
+    words = f"{value:.2f}, above {percentile:.1%} of its history"
+    return f"{words} (volatility × {math.exp(value / 2):.2f})" if statistic in (VARIANCE, EWMA) else words
 
 
 def _drift(table: pl.DataFrame, judged: Judged, days: Sessions, policy: Policy) -> Drift:
-    """The day's verdicts from its rows."""
+    """Verdicts of the day from its rows."""
     severities = table["severity"].drop_nulls().to_list()
     severity = max(severities, key=SEVERITIES.index, default=SEVERITIES[0])
     is_enough = SEVERITIES.index(severity) >= SEVERITIES.index(policy.drift.act_from)
     literal = table["literal_fires"].drop_nulls()
     above = [day for scores in judged.scores.values() for day in days[scores > judged.limit]]
-    found = Drift(
+    drift = Drift(
         table=table,
         fires_literal=bool(literal.any()) if len(literal) else None,
         fires_calibrated=is_enough if severities else None,
@@ -265,37 +266,37 @@ def _drift(table: pl.DataFrame, judged: Judged, days: Sessions, policy: Policy) 
         since=min(above).item() if above else None,
         words="",
     )
-    parts = [_calibrated_words(found, policy), _gaps(table), _literal_words(table)]
-    return replace(found, words=" ".join(part for part in parts if part))
+    parts = [_calibrated_words(drift, policy), _gaps(table), _literal_words(table)]
+    return replace(drift, words=" ".join(part for part in parts if part))
 
 
-def _calibrated_words(found: Drift, policy: Policy) -> str:
-    """The calibrated rule's verdict and why."""
-    if found.fires_calibrated is None:
+def _calibrated_words(drift: Drift, policy: Policy) -> str:
+    """Calibrated verdict with its reason."""
+    if drift.fires_calibrated is None:
         return "Drift: not enough history, nothing judged."
-    rows = found.table.filter(pl.col("is_significant")).sort("score", descending=True)
+    rows = drift.table.filter(pl.col("is_significant")).sort("score", descending=True)
     rarity = (
-        f"{found.share:.1%} of the last {policy.drift.history_sessions} sessions looked at least as unusual, "
+        f"{drift.share:.1%} of the last {policy.drift.history_sessions} sessions looked at least as unusual, "
         f"the budget is {policy.budget_per_14_days:.1%}"
     )
     if rows.is_empty():
-        return f"Drift: none in {found.table['severity'].count()} statistics ({rarity})."
+        return f"Drift: none in {drift.table['severity'].count()} statistics ({rarity})."
     top = rows.row(0, named=True)
     more = f" and {rows.height - 1} more" if rows.height > 1 else ""
-    act = "" if found.fires_calibrated else f", not acted on below {policy.drift.act_from}"
+    act = "" if drift.fires_calibrated else f", not acted on below {policy.drift.act_from}"
     what = f"{top['statistic']} of {top['series']}, effect {top['effect']:.2f} on {top['score_session']}{more}"
-    return f"Drift: {found.severity} since {found.since}{act}: {what} ({rarity})."
+    return f"Drift: {drift.severity} since {drift.since}{act}: {what} ({rarity})."
 
 
 def _gaps(table: pl.DataFrame) -> str:
-    """What was not judged, and why; empty where everything was."""
+    """Statistics that were not judged, with the reason; else empty."""
     rows = table.filter(pl.col("severity").is_null()).group_by("series", "words", maintain_order=True).len()
-    said = "; ".join(f"{series} {words}" for series, words, _ in rows.iter_rows())
-    return f"Left out: {said}." if said else ""
+    gaps = "; ".join(f"{series} {words}" for series, words, _ in rows.iter_rows())
+    return f"Left out: {gaps}." if gaps else ""
 
 
 def _literal_words(table: pl.DataFrame) -> str:
-    """The published rule's verdict."""
+    """Published verdict."""
     if table["literal_fires"].count() == 0:
         return "Published rule: not enough values."
     rows = table.filter(pl.col("literal_fires"))

@@ -1,12 +1,11 @@
-"""How unusual a day is, measured on its own past: the calibration that keeps alarms within a budget.
+"""Ranks days in their history, to keep alarms within a budget.
 
-No law of the statistics is assumed. Volatility clusters and windows overlap, which is why the tables of KS and of the
-PSI are wrong here; what such statistics did in the last five years is known, and among them a quiet day is one of many.
+No distribution is assumed: volatility clusters and windows overlap, so the tables of KS and PSI do not apply. The
+history is five years of the same statistics.
 
-How the past is ranked: today stands in the pool that it is ranked in, on the same terms as every day before it, and so
-do the days just before it, whose windows it shares. If nothing has changed, today is as likely as any of them to be
-among the most unusual; what has lasted for days already has taken a few of those places from itself, which makes the
-rule a little deaf and never rash.
+Today is part of the pool that it is ranked in, as are the days before it, whose windows it shares. Without a change,
+today is as likely as any other day to be among the most unusual. A change that has lasted for days occupies some of
+those places already: this lowers power slightly and never raises the false-alarm rate.
 """
 
 from collections.abc import Mapping
@@ -19,23 +18,22 @@ from numpy.lib.stride_tricks import sliding_window_view
 from forex_assets.core.fan import Array
 
 TAIL: Final = 0.10
-"""Share of the pool from which on ranks give way to an exponential tail."""
+"""Upper share of the pool with an exponential tail."""
 
 
 def tail_scores(values: Array) -> Array:
-    """How rare it is, in each column's own pool, to be as large as each value: -log10 of the chance; 2 is one in 100.
+    """Rarity of each value in its column: -log10 of the chance.
 
-    The chance is the upper-tail rank, the share of the pool that is at least as large, so that equal values are all
-    as common as the least of them. Above the pool's 90 % point it is an exponential tail through the mean excess
-    (peaks over a threshold, Pickands 1975), because ranks end: with fourteen columns and ten looks, more than 5 % of
-    the days hold the largest value of some column, all of the same rank, and no day could ever exceed a limit.
+    The chance is the share of the pool that is at least as large; 2 is one in 100. Above the 90 % point it is an
+    exponential tail through the mean excess (peaks over a threshold, Pickands 1975), because ranks end: with fourteen
+    columns and ten looks, more than 5 % of the days hold the largest value of some column, all of one rank, and no day
+    could exceed a limit.
 
     Args:
-        values: one row a look, one column a statistic, shape (n, k); the pool of a column is that column. NaN is a
-            statistic without a value, and scores 0.
+        values: one row a look, one column a statistic, shape (n, k); NaN without a value, which scores 0.
 
     Returns:
-        Shape (n, k), 0 or more, in each column ascending with the value. A column that never changes scores 0.
+        Shape (n, k), 0 or more, ascending with the value in each column. A constant column scores 0.
     """
     return np.stack([_scores(column) for column in values.T], axis=1) if values.shape[1] else np.zeros(values.shape)
 
@@ -58,7 +56,7 @@ def _scores(values: Array) -> Array:
 
 
 def joint_scores(scores: Array, looks: int) -> Array:
-    """The largest score of any column in the last `looks` looks, shape (n - looks + 1,).
+    """Largest score of the last looks, shape (n - looks + 1,).
 
     Args:
         scores: shape (n, k), k at least 1, oldest first.
@@ -68,9 +66,9 @@ def joint_scores(scores: Array, looks: int) -> Array:
 
 
 def limit_of(joint: Array, budget: float) -> float:
-    """What today's joint score must lie above to be among the most unusual `budget` of the pool, today included.
+    """Limit of the joint score, exceeded by the budgeted share.
 
-    Strictly above: scores that equal the limit count against the alarm.
+    A score equal to the limit does not fire.
 
     Args:
         joint: the pool, any order, shape (n,).
@@ -86,7 +84,7 @@ def limit_of(joint: Array, budget: float) -> float:
 
 
 def share_at_least(pool: Array, value: float) -> float:
-    """Share of the pool, which holds the value itself, that is at least as large."""
+    """Share of the pool that is at least as large."""
     return float((pool >= value).mean())
 
 
@@ -95,13 +93,13 @@ Name = tuple[str, str]
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """The decision of one day.
+    """Judgement of one day.
 
     Attributes:
-        scores: of each column at the last looks, shape (looks,), weights in.
-        joint: the largest of them; NaN, as the next two, where there is no column.
-        limit: it is significant above.
-        share: of the history with a joint score as large.
+        scores: weighted scores of each column at the last looks, shape (looks,).
+        joint: the largest of them; NaN, as the next two, without columns.
+        limit: significant above.
+        share: share of the history with a joint score as large.
     """
 
     scores: Mapping[Name, Array]
@@ -111,12 +109,12 @@ class Judged:
 
 
 def judge(columns: Mapping[Name, Array], shares: Mapping[Name, float], looks: int, budget: float) -> Judged:
-    """Whether the last looks are among the most unusual of a history.
+    """Judges the last looks against the history.
 
     Args:
         columns: name to values, larger is more unusual, shape (n,) each, oldest look first.
-        shares: of the chance that a column not named here gets; .1 asks a column to be ten times as rare.
-        looks: how many are judged at once.
+        shares: relative chance by column, 1 by default; a column with .1 must be ten times as rare.
+        looks: number of looks judged at once.
         budget: share of the history that may lie above the limit.
     """
     if not columns:

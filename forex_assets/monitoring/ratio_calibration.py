@@ -1,6 +1,6 @@
-"""Ratios of a recent window to a baseline, ranked among their own past, with a limit that keeps to a budget.
+"""Ranks ratios of recent window to baseline among past ratios.
 
-Arrays in, arrays out: no table, no forecast. What is summed is the caller's affair.
+The limit keeps false alarms within the budget. Arrays in, arrays out.
 """
 
 import math
@@ -14,23 +14,25 @@ from forex_assets.core.fan import Array
 from forex_assets.core.policy import DECISION_DAYS
 
 LEAST_RATIO: Final = 1.01
-"""A measure less than this much worse is not worse, however rare: a model that is nearly the walk has ratios that
-differ from 1 by rounding, and one of those is always the highest."""
+"""Smallest ratio increase that counts as degradation.
+
+Ratios of a model that is nearly the walk differ from 1 by rounding only, and one of them is always the highest.
+"""
 
 Days = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """Today's measures beside their own past; arrays of shape (measures,).
+    """Today's ratios and their limits, shape (measures,).
 
     Attributes:
-        ratios: today's, NaN where it cannot be said.
-        limits: today's ratio is an alarm above it; NaN where the past is too short.
-        percentiles: share of past ratios below today's; NaN where that or the past is missing.
+        ratios: today's, NaN if undefined.
+        limits: an alarm is above; NaN if the past is too short.
+        percentiles: share of past ratios below today's; NaN without ratio or past.
         n_history: past looks.
         days_history: calendar days that they span.
-        days_needed: the least span that tells the budget's limit.
+        days_needed: smallest span for a limit at the budget.
     """
 
     ratios: Array
@@ -42,7 +44,9 @@ class Ranked:
 
 
 def window_sums(days: Days, values: Array, looks: Days, after: int, through: int) -> Array:
-    """Sums of `values` over the calendar days look + after < day ≤ look + through, for every look at once.
+    """Sums of `values` in a window before each look.
+
+    Days with look + after < day ≤ look + through.
 
     Args:
         days: ascending, shape (n,).
@@ -60,15 +64,14 @@ def window_sums(days: Days, values: Array, looks: Days, after: int, through: int
 
 
 def rank_today(ratios: Array, days: Days, today: Array, *, budget: float, recent_days: int) -> Ranked:
-    """Today's ratios against limits that past fortnights passed as rarely as the budget says.
+    """Ranks today's ratios, with limits from past fortnights.
 
-    The standing of a look is the highest rank of its measures, a fortnight's the highest of its looks. The limit on
-    standings is the (1 - budget)(1 + 1/N) quantile of the past fortnights' (as in split conformal prediction); read
-    back, it is one quantile for every measure. Fortnights that share no truth are 14 + `recent_days` apart, and N is
-    how many such there are.
+    The standing of a look is the highest rank of its measures, a fortnight's the highest of its looks. The limit is the
+    (1 - budget)(1 + 1/N) quantile of the past fortnights' standings, as in split conformal prediction: one quantile for
+    all measures. N is the number of fortnights without common prices, 14 + `recent_days` apart.
 
     Args:
-        ratios: of past looks, oldest first, shape (measures, n); NaN where one could not be said.
+        ratios: of past looks, oldest first, shape (measures, n); NaN if undefined.
         days: of the looks, ascending, shape (n,).
         today: ratios of today, shape (measures,).
         budget: chance of an alarm in a fortnight with nothing wrong, between 0 and 1.
@@ -93,12 +96,12 @@ def rank_today(ratios: Array, days: Days, today: Array, *, budget: float, recent
 
 
 def _floored(ratios: Array) -> Array:
-    """Ratios not below `LEAST_RATIO`; one that could not be said is no alarm either, so it counts as that."""
+    """Raises ratios, NaN included, to `LEAST_RATIO` at least."""
     return np.maximum(np.where(np.isnan(ratios), LEAST_RATIO, ratios), LEAST_RATIO)
 
 
 def _fortnight_maxima(standings: NDArray[np.int64], days: Days) -> NDArray[np.int64]:
-    """Highest standing of the looks of the last 14 days, at every look, shape (n,)."""
+    """Highest standing of the last 14 days, at every look."""
     highest = standings.copy()
     for back in range(1, min(DECISION_DAYS, len(days))):
         is_near = days[back:] - days[:-back] < DECISION_DAYS

@@ -1,6 +1,6 @@
-"""Which realized errors a degradation is judged by, added up by the day of their truth, and the measures made of them.
+"""Realized errors summed by day, and the measures of degradation.
 
-What the figures mean and when they are an alarm is said in `degradation`.
+`degradation` explains the measures and judges them.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
@@ -18,10 +18,10 @@ from forex_assets.core.scores import normal_score
 from forex_assets.monitoring.ratio_calibration import Days, Ranked, rank_today, window_sums
 
 RECORDS: Final = ("backtest", "replay", "ledger")
-"""Of the forecasts of one date the last of these counts: what was said at the time before what would have been."""
+"""Records by rising precedence; the highest of a date counts."""
 
 MOST_SCORE: Final = 10.0
-"""Normal scores beyond this count as it: a fan without width is infinitely wrong, and a mean needs a number."""
+"""Limit of normal scores; a fan without width has infinite ones."""
 
 BANDS: Final = {"coverage_80": ("q10", "q90"), "coverage_95": ("q025", "q975")}
 
@@ -32,24 +32,25 @@ SUMS: Final = (
 """Rows of `daily_sums`."""
 
 CALIBRATED_MEASURES: Final = ("rmse_vs_walk", "crps_vs_walk", "spread")
-"""What each is, and why these, is said in `degradation`."""
+"""Calibrated measures, see `degradation`."""
 
 _FAN: Final = (
     *("as_of", "record_rank", "is_judged_config", "issued_at", "version"),
     *("config_fingerprint", "data_fingerprint", "engine", "model", "entry_hash"),
 )
-"""What tells the forecasts of one horizon apart; the one that counts on a date is the last in this order."""
+"""Columns that order the forecasts of a date; the last counts."""
 
 
 def scored_rows(realized: pl.DataFrame, policy: Policy, today: date) -> pl.DataFrame:
-    """The rows that count: one forecast a date, at its target, or at the leads of the recent window where that is late.
+    """Rows that count: one forecast a date, at its target.
 
-    A target is late where it lies further ahead than two recent windows: its error tells of a model of long ago.
+    If the target is further ahead than two recent windows, the steps within one recent window count: the target's error
+    would judge a model of long ago.
 
     Args:
         realized: `REALIZED_SCHEMA` of one horizon.
         policy: windows.
-        today: truths that were not available by its end, in Santiago, are left out.
+        today: prices not known by its end, in Santiago, are left out.
     """
     midnight = datetime.combine(today + timedelta(days=1), time(), SANTIAGO).astimezone(UTC)
     rows = realized.filter((pl.col("realized_available_at") < midnight) & ~pl.col("is_shadow"))
@@ -63,7 +64,7 @@ def scored_rows(realized: pl.DataFrame, policy: Policy, today: date) -> pl.DataF
 
 
 def _one_forecast_a_date(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows of the forecast that counts on each date: record, the judged config, then the latest."""
+    """Selects one forecast a date: by record, judged config, newest."""
     ranked = rows.with_columns(
         record_rank=pl.col("record").replace_strict({name: i for i, name in enumerate(RECORDS)}, return_dtype=pl.Int64)
     )
@@ -73,7 +74,7 @@ def _one_forecast_a_date(rows: pl.DataFrame) -> pl.DataFrame:
     others = newest.select("engine", "model").unique().sort("engine", "model").rows()
     if judged["record"] != "ledger" and len(others) > 1:
         raise ValueError(
-            f"a {judged['record']} of several engines, {others}, and no ledger; give the rows of one of them"
+            f"a {judged['record']} of several engines, {others}, and no ledger; give the rows of one engine"
         )
     is_same_model = (pl.col("engine") == judged["engine"]) & (pl.col("model") == judged["model"])
     fans = ranked.filter((pl.col("record") == "ledger") | is_same_model).with_columns(
@@ -84,7 +85,7 @@ def _one_forecast_a_date(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def daily_sums(rows: pl.DataFrame) -> tuple[Days, Array]:
-    """What the measures are made of, added up by the day on which truth came.
+    """Sums of errors and scores by the day of the price.
 
     Returns:
         Proleptic ordinals of the days, ascending, shape (n,); sums in the order of `SUMS`, shape (len(SUMS), n).
@@ -113,7 +114,7 @@ def daily_sums(rows: pl.DataFrame) -> tuple[Days, Array]:
 
 
 def window_pair(days: Days, sums: Array, looks: Days, policy: Policy) -> tuple[Array, Array]:
-    """Sums of the recent window and of the baseline before it, each of shape (len(SUMS), looks)."""
+    """Sums of recent window and baseline, each (len(SUMS), looks)."""
     recent, baseline = policy.degradation.recent_days, policy.degradation.baseline_days
     edges = ((-recent, 0), (-recent - baseline, -recent))
     first, second = (window_sums(days, sums, looks, *edge) for edge in edges)
@@ -121,7 +122,7 @@ def window_pair(days: Days, sums: Array, looks: Days, policy: Policy) -> tuple[A
 
 
 def measures_of(sums: Array) -> Array:
-    """The calibrated measures of windows, NaN where they cannot be said, shape (len(CALIBRATED_MEASURES), looks)."""
+    """Calibrated measures, NaN if undefined, shape (measures, looks)."""
     of = dict(zip(SUMS, sums, strict=True))
     with np.errstate(divide="ignore", invalid="ignore"):
         measures = np.stack(
@@ -135,13 +136,16 @@ def measures_of(sums: Array) -> Array:
 
 
 def measure_ratios(windows: tuple[Array, Array]) -> Array:
-    """Recent over baseline of each measure, NaN where it cannot be said."""
+    """Recent over baseline of each measure, NaN if undefined."""
     recent, baseline = (measures_of(window) for window in windows)
     return np.asarray(recent / np.where(baseline > 0, baseline, np.nan))
 
 
 def rank_of(days: Days, sums: Array, today: date, policy: Policy) -> Ranked:
-    """Today's ratios among those of the past looks: days of truth whose recent window shares none with today's."""
+    """Ranks today's ratios among past looks.
+
+    Past looks are days with a price whose recent window shares no day with today's.
+    """
     rules = policy.degradation
     looks = days[days <= today.toordinal() - rules.recent_days]
     windows = window_pair(days, sums, looks, policy)

@@ -1,4 +1,4 @@
-"""Reads the tables that monitoring watches, as known at the clock, and makes both reports."""
+"""Reads the watched tables and makes both reports."""
 
 import polars as pl
 
@@ -43,7 +43,7 @@ def degradation_of(session: Session, horizon: str) -> Degradation:
 
 
 def realized_of(session: Session, horizon: str) -> pl.DataFrame:
-    """Reads the scored rows of the current settings, of ledger and backtest; `REALIZED_SCHEMA`.
+    """Reads the scored rows of the current settings; `REALIZED_SCHEMA`.
 
     Only rows with engine, model and settings of the ledger's newest entry, if there is one: a change of model is no
     degradation. Prices that were not available at the clock are left out.
@@ -60,7 +60,7 @@ def realized_of(session: Session, horizon: str) -> pl.DataFrame:
 
 
 def _known_prices(session: Session, series: PriceSeries, schema: Schema) -> pl.DataFrame:
-    """Reads a price table as known at the clock, bad ticks marked; no rows where there is none."""
+    """Reads a price table as known at the clock, ticks marked."""
     prices = session.tables.read(f"market/{series.name}")
     if prices is None:
         return empty(schema)

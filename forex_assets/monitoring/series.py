@@ -1,4 +1,4 @@
-"""The series that are watched: one stationary value a session, a return or a standardized error, never a price."""
+"""Stationary series to watch: returns and standardized errors, no prices."""
 
 import math
 from datetime import date
@@ -25,17 +25,16 @@ Sessions = NDArray[np.datetime64]
 
 
 def drift_series(usdclp: pl.DataFrame, copper: pl.DataFrame, realized: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """The stationary series that are watched, by name, each `SERIES_SCHEMA`, oldest first; without rows where unknown.
+    """Makes the watched series by name, `SERIES_SCHEMA`, oldest first.
 
-    Returns are ln of a session's price over that of the session before, of finished, unmarked rows: an alarm over a
-    price that is not final is worth nothing. Errors are (ln realized - ln median) / (ewma_sd · √step), one a session,
-    of the forecast nearest to it, so that errors share as few days as they can; the ledger's before a replay's, that
-    before a backtest's.
+    Returns are log returns of final prices without bad ticks. Errors are (ln realized - ln median) / (ewma_sd · √step),
+    one a session: of the forecast with the fewest steps, so that errors overlap least; ledger before replay before
+    backtest.
 
     Args:
         usdclp: `USDCLP_SCHEMA`, bad ticks marked.
         copper: `COPPER_SCHEMA`, likewise.
-        realized: `REALIZED_SCHEMA` of any horizons and records, of the engine that is watched; shadows do not count.
+        realized: `REALIZED_SCHEMA` of any horizons and records; shadows do not count.
     """
     return {
         COPPER_RETURN: _log_returns(copper, COPPER),
@@ -51,7 +50,10 @@ def _log_returns(prices: pl.DataFrame, series: PriceSeries) -> pl.DataFrame:
 
 
 def _nearest_errors(realized: pl.DataFrame) -> pl.DataFrame:
-    """Standardized errors, `SERIES_SCHEMA`: fewest steps first, then the shortest horizon and the latest version."""
+    """Standardized errors, one a session, `SERIES_SCHEMA`.
+
+    Fewest steps first, then the shortest horizon and the latest version.
+    """
     records = {"ledger": 0, "replay": 1, "backtest": 2}
     ranked = realized.filter(~pl.col("is_shadow") & (pl.col("ewma_sd") > 0)).with_columns(
         place=pl.col("record").replace_strict(records, return_dtype=pl.Int64),
@@ -65,10 +67,10 @@ def _nearest_errors(realized: pl.DataFrame) -> pl.DataFrame:
 
 
 def known_values(name: str, frame: pl.DataFrame, today: date) -> tuple[Sessions, Array]:
-    """Sessions and values of a series up to `today`, checked.
+    """Sessions and values of a series up to `today`.
 
     Raises:
-        ValueError: not stationary, not in order, or something that is no number.
+        ValueError: not stationary, not in order, or not finite.
     """
     rows = frame.filter(pl.col("session") <= today)
     days = rows["session"].to_numpy().astype("datetime64[D]")
@@ -83,24 +85,24 @@ def known_values(name: str, frame: pl.DataFrame, today: date) -> tuple[Sessions,
 
 
 FEW: Final = 30
-"""Values below which a random walk and its returns cannot be told apart, and nothing is measured anyway."""
+"""Fewest values for the stationarity test."""
 
 PERSISTENT: Final = 0.9
-"""Lag-one rank correlation of something that takes weeks to come back."""
+"""Lag-one rank correlation of a series that is not stationary."""
 
 DICKEY_FULLER: Final = -13.7
-"""5 % point of n (r - 1) of a random walk of a hundred values (Fuller, 1976): it wanders further above in 95 %."""
+"""Dickey-Fuller 5 % point of n (r - 1) (Fuller, 1976)."""
 
 
 def refuse_levels(name: str, values: Array) -> None:
-    """Stops at a series that is not stationary: of prices, KS and PSI at 5 % find drift nine times in ten.
+    """Refuses a series that is not stationary.
 
-    What is measured is the correlation r of each value's rank with the one before: ranks, so that one bad tick does not
-    hide a random walk. Refused is r above .9, and in short series any r that a random walk has in 19 cases of 20: such
-    a walk is hardly ever let through, and a return (r about 0) never stopped. A series that stands still passes.
+    On prices, KS and PSI at 5 % find drift nine times in ten. Tested is the lag-one correlation r of ranks, so that one
+    bad tick does not hide a random walk. Refused is r above .9, or in short series above the 5 % point under a random
+    walk; returns (r about 0) pass, and so does a constant series.
 
     Raises:
-        ValueError: names the series, r and what to hand in instead.
+        ValueError: the series is not stationary.
     """
     n = len(values)
     if n < FEW or np.ptp(values) == 0:
@@ -115,14 +117,16 @@ def refuse_levels(name: str, values: Array) -> None:
 
 
 def joint_returns(copper: tuple[Sessions, Array], peso: tuple[Sessions, Array]) -> tuple[Sessions, Array, Array]:
-    """Returns of both from joint session to joint session, so that both span the same days.
+    """Returns of both between joint sessions.
+
+    Returns over a holiday of one market are added up.
 
     Args:
         copper: sessions and log returns, each from the session before.
-        peso: the same.
+        peso: sessions and log returns.
 
     Returns:
-        Joint sessions but the first, and the two returns; a holiday of one market adds its returns up.
+        Joint sessions but the first, and both returns.
     """
     days, in_copper, in_peso = np.intersect1d(copper[0], peso[0], assume_unique=True, return_indices=True)
     if len(days) < 2:

@@ -36,7 +36,7 @@ LEAD_LAG: Final = "lead_lag_excess"
 VARIANCE_RECENT: Final = 5
 VARIANCE_REFERENCE: Final = 120
 WARM_UP: Final = VARIANCE_RECENT + VARIANCE_REFERENCE
-"""Sessions before the variance ratios have a value; the EWMA's weights have settled by then."""
+"""Sessions before the first variance ratio."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,9 @@ class StatisticSeries:
 
 
 def statistic_series(series: Mapping[str, pl.DataFrame], policy: DriftPolicy, today: date) -> list[StatisticSeries]:
-    """Computes all statistics of all series up to `today`, and of copper and peso together if both are given.
+    """Computes all statistics of all series up to `today`.
+
+    With copper and peso, those of the pair too.
 
     A session's statistics use no later session.
 
@@ -105,7 +107,7 @@ def _of_series(name: str, days: Sessions, values: Array, policy: DriftPolicy) ->
 def _of_pair(
     copper: tuple[Sessions, Array], peso: tuple[Sessions, Array], policy: DriftPolicy
 ) -> list[StatisticSeries]:
-    """Fisher's z of the correlation, recent against reference, and how far the pair is off by a session."""
+    """Correlation shift and lead-lag excess of copper and peso."""
     days, x, y = joint_returns(copper, peso)
     n, m = policy.recent_sessions, policy.reference_sessions
     (x_now, x_then), (y_now, y_then) = window_pairs(x, n, m), window_pairs(y, n, m)

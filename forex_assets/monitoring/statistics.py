@@ -1,7 +1,6 @@
-"""Statistics that compare the latest values of a series with those before: of one pair of windows or of many at once.
+"""Statistics that compare recent with reference windows.
 
-All take windows along the last axis, so that the same few lines serve a day and the years before it. What is unusual is
-not decided here (`history`), nor what to do about it (`drift`).
+All take windows along the last axis: one pair, or many at once. `ranked_history` ranks the values, `drift` judges them.
 """
 
 import math
@@ -14,18 +13,18 @@ from numpy.lib.stride_tricks import sliding_window_view
 from forex_assets.core.fan import Array
 
 EMPTY_BIN: Final = 0.5
-"""Values that an empty bin of the PSI counts as: with none the logarithm has no end, with less it has no sense."""
+"""Pseudo-count for empty PSI bins (avoids log 0)."""
 
 MAX_LOG_RATIO: Final = 20.0
-"""Variances whose logs are further apart are taken to be this far apart: beside a series that stands still, any is."""
+"""Limit of log variance ratios; a constant window has infinite ones."""
 
 FAST: Final = 0.80
 SLOW: Final = 0.99
-"""Decays of the two volatilities: memory of 5 sessions and of 100."""
+"""EWMA decays: memory of 5 and of 100 sessions."""
 
 
 def window_pairs(values: Array, recent: int, reference: int) -> tuple[Array, Array]:
-    """The last `recent` values up to each place, and the `reference` ones before those.
+    """Recent and reference windows that end at each value.
 
     Args:
         values: oldest first, shape (n,).
@@ -44,7 +43,7 @@ def window_pairs(values: Array, recent: int, reference: int) -> tuple[Array, Arr
 
 
 def ks_distance(x: Array, y: Array) -> Array:
-    """Largest distance of two empirical distribution functions (Smirnov, 1939), 0 to 1.
+    """Kolmogorov–Smirnov distance (Smirnov, 1939), 0 to 1.
 
     Args:
         x: windows along the last axis, shape (…, n).
@@ -57,7 +56,7 @@ def ks_distance(x: Array, y: Array) -> Array:
     order = np.argsort(pooled, axis=-1, kind="stable")
     ordered = np.take_along_axis(pooled, order, axis=-1)
     n, m = x.shape[-1], y.shape[-1]
-    # In whole numbers, so that equal distances of equal samples are equal to the last bit.
+    # Whole numbers, so that equal distances compare as equal.
     steps = np.cumsum(np.where(order < n, m, -n), axis=-1)
     is_last_of_ties = np.ones(ordered.shape, dtype=bool)
     is_last_of_ties[..., :-1] = ordered[..., 1:] > ordered[..., :-1]
@@ -65,7 +64,7 @@ def ks_distance(x: Array, y: Array) -> Array:
 
 
 def ks(x: Array, y: Array) -> tuple[float, float]:
-    """Two-sample Kolmogorov–Smirnov test of one pair of windows: distance and p, two-sided.
+    """Two-sample Kolmogorov–Smirnov test: distance and p, two-sided.
 
     p is exact (`scipy.stats.ks_2samp`), and right only where values do not depend on one another: returns whose
     volatility clusters fall below .05 in 8 % of cases, not in 5 %.
@@ -74,23 +73,23 @@ def ks(x: Array, y: Array) -> tuple[float, float]:
         x: shape (n,), at least one value.
         y: shape (m,), likewise.
     """
-    from scipy.stats import ks_2samp  # here, since every code server would pay for it at the top
+    from scipy.stats import ks_2samp
 
     return float(ks_distance(x, y)), float(ks_2samp(x, y, method="exact").pvalue)
 
 
 def psi(recent: Array, reference: Array, bins: int = 5, floor: float = EMPTY_BIN) -> Array:
-    """Population stability index, Σ (p - q) ln (p / q) over the reference's quantile bins; 0 or more.
+    """Population stability index (PSI), 0 or more.
 
-    An edge is a value of the reference and belongs to the bin below it, so that only the order of values counts. With n
-    and m values and nothing changed, its mean is about (bins - 1) (1/n + 1/m) and a little more: .20 for 5 bins,
+    Σ (p - q) ln (p / q) over the reference's quantile bins. An edge belongs to the bin below, so that only ranks count.
+    With n and m values and nothing changed, its mean is about (bins - 1) (1/n + 1/m) and a little more: .20 for 5 bins,
     30 and 90 values, which is the published threshold.
 
     Args:
         recent: windows along the last axis, shape (…, n).
         reference: shape (…, m).
         bins: how many; values that are all equal make fewer.
-        floor: values that an empty bin counts as; where both windows leave it empty, it says nothing.
+        floor: pseudo-count of an empty bin; a bin empty in both windows adds 0.
 
     Returns:
         Shape (…).
@@ -105,7 +104,7 @@ def psi(recent: Array, reference: Array, bins: int = 5, floor: float = EMPTY_BIN
 
 
 def _shares(values: Array, edges: Array) -> Array:
-    """How many values each bin holds, shape (…, bins)."""
+    """Counts of values by bin, shape (…, bins)."""
     above = (values[..., None] > edges[..., None, :]).sum(axis=-2)
     size = np.broadcast_to(values.shape[-1], (*above.shape[:-1], 1))
     none = np.zeros_like(size)
@@ -113,25 +112,25 @@ def _shares(values: Array, edges: Array) -> Array:
 
 
 def log_variance_ratio(recent: Array, reference: Array) -> Array:
-    """ln of the recent mean square over the reference's variance, both about the reference's mean.
+    """Log variance ratio of recent over reference.
 
-    About that mean, because five values cannot show their own and a shift of theirs is news too.
+    Both about the reference's mean: five values cannot estimate a mean, and a shift should count.
 
     Args:
         recent: windows along the last axis, shape (…, n).
         reference: shape (…, m).
 
     Returns:
-        Shape (…), within ± 20; 0 where both stand still.
+        Shape (…), within ± 20; 0 if both are constant.
     """
     mean = reference.mean(axis=-1, keepdims=True)
     return _log_ratio(((recent - mean) ** 2).mean(axis=-1), ((reference - mean) ** 2).mean(axis=-1))
 
 
 def ewma_log_variance_ratio(returns: Array, fast: float = FAST, slow: float = SLOW) -> Array:
-    """ln of the fast EWMA of squared returns over the slow one, at each return.
+    """Log ratio of fast to slow EWMA of squared returns.
 
-    Weights add to 1 from the first value on, so that nothing has to be assumed before it.
+    Weights add to 1 from the first value on.
 
     Args:
         returns: about 0, oldest first, shape (n,).
@@ -147,14 +146,14 @@ def ewma_log_variance_ratio(returns: Array, fast: float = FAST, slow: float = SL
 
 
 def _log_ratio(above: Array, below: Array) -> Array:
-    """ln(above / below) within ± 20, for numbers of which either may be 0; 0 where both are."""
+    """ln(above / below) within ± 20; 0 if both are 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(above) - np.log(below)
     return np.asarray(np.clip(np.where(np.isnan(logs), 0.0, logs), -MAX_LOG_RATIO, MAX_LOG_RATIO))
 
 
 def correlation(x: Array, y: Array) -> Array:
-    """Pearson's correlation of windows along the last axis, shape (…); NaN where either stands still."""
+    """Pearson's correlation of windows; NaN if either is constant."""
     a, b = x - x.mean(axis=-1, keepdims=True), y - y.mean(axis=-1, keepdims=True)
     is_still = (np.ptp(x, axis=-1) == 0) | (np.ptp(y, axis=-1) == 0)
     scale = np.sqrt((a * a).sum(axis=-1) * (b * b).sum(axis=-1))
@@ -162,17 +161,17 @@ def correlation(x: Array, y: Array) -> Array:
 
 
 MAX_CORRELATION: Final = 1 - 1e-12
-"""Fisher's transform of ± 1 has no value; this one's is 14."""
+"""Limit of correlations, since Fisher's z of ± 1 is infinite."""
 
 
 def correlation_shift(r1: Array, r2: Array) -> Array:
-    """Difference of two correlations on Fisher's scale, atanh r1 - atanh r2 (Cohen's q); NaN where either is."""
+    """Cohen's q of two correlations: atanh r1 - atanh r2."""
     first, second = (np.arctanh(np.clip(r, -MAX_CORRELATION, MAX_CORRELATION)) for r in (r1, r2))
     return np.asarray(first - second)
 
 
 def fisher_z(r1: Array | float, n1: int, r2: Array | float, n2: int) -> tuple[Array, Array]:
-    """Whether two correlations of separate samples differ (Fisher, 1921): z and its p, two-sided.
+    """Fisher's test of two correlations (1921): z and p, two-sided.
 
     Args:
         r1: of the first sample, any shape.
@@ -195,16 +194,16 @@ def fisher_z(r1: Array | float, n1: int, r2: Array | float, n2: int) -> tuple[Ar
 
 
 def lead_lag_excess(x: Array, y: Array) -> Array:
-    """How much more two series move together a session apart than on the same one: max |r±1| - |r0|.
+    """Lead-lag excess of two series: max |r±1| - |r0|.
 
-    Below 0 where they are dated alike; towards 1 where one of them is dated a session off.
+    Below 0 if both are dated alike; towards 1 if one is dated a session off.
 
     Args:
         x: windows along the last axis, shape (…, n), n at least 4.
         y: same shape.
 
     Returns:
-        Shape (…); NaN where either stands still.
+        Shape (…); NaN if either is constant.
     """
     before, after = correlation(x[..., :-1], y[..., 1:]), correlation(x[..., 1:], y[..., :-1])
     return np.asarray(np.maximum(np.abs(before), np.abs(after)) - np.abs(correlation(x, y)))

@@ -1,7 +1,4 @@
-"""Whether a horizon's search starts now: five rules in, one decision out, with every figure and in words.
-
-Pure: what was measured is `degradation`'s and `drift`'s affair, when the last search was is handed in.
-"""
+"""Decision whether a horizon's search starts: five rules."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +14,7 @@ from forex_assets.core.schemas import UTC, Schema
 
 RULES: Final = ("age", "degradation", "drift", "cooldown", "manual")
 COOLED: Final = ("degradation", "drift")
-"""Rules that the cooldown keeps from firing again: what they saw is still there on the day after."""
+"""Rules held back by the cooldown, since their cause persists for days."""
 
 SEVERITIES: Final = ("NONE", "LOW", "MEDIUM", "HIGH")
 
@@ -34,11 +31,14 @@ DECISION_SCHEMA: Final[Schema] = {
     "counts": pl.Boolean,  # it is a reason of this decision: its verdict under decide_by, after the cooldown
     "words": pl.String,
 }
-"""One row a rule, in the order of `RULES`. The decision fires where any row counts; the cooldown's never does."""
+"""One row a rule, in the order of `RULES`.
+
+The decision fires if any row counts; the cooldown's never does.
+"""
 
 
 class DegradationVerdict(Protocol):
-    """What is read of `degradation.Degradation`."""
+    """Fields of `degradation.Degradation` that the decision reads."""
 
     @property
     def ratio_literal(self) -> float | None: ...
@@ -57,7 +57,7 @@ class DegradationVerdict(Protocol):
 
 
 class DriftVerdict(Protocol):
-    """What is read of `drift.Drift`."""
+    """Fields of `drift.Drift` that the decision reads."""
 
     @property
     def fires_literal(self) -> bool | None: ...
@@ -80,9 +80,9 @@ class Decision:
     """Whether a search starts, and why.
 
     Attributes:
-        fires: whether it does.
-        reasons: rules that count, in the order of `RULES`; empty where none does.
-        words: one sentence: what counts first, then the rest.
+        fires: whether a search starts.
+        reasons: rules that count, in the order of `RULES`.
+        words: one sentence, reasons first.
         table: `DECISION_SCHEMA`.
     """
 
@@ -105,7 +105,7 @@ class _Rule:
     literal_value: float | None = None
     literal_limit: float | None = None
     note: str = ""
-    """What only the table says."""
+    """Words for the table only."""
 
 
 def decide(
@@ -119,26 +119,25 @@ def decide(
     policy: Policy,
     now: datetime,
 ) -> Decision:
-    """The decision of one horizon.
+    """Decides for one horizon.
 
     Degradation and drift fire by the verdict that `decide_by` names, calibrated drift from the policy's severity on,
-    unless a search was triggered fewer than `cooldown_days` calendar days ago. Age fires from `age_days` calendar days
-    after the last optimization, and for a horizon that never had one; it and a request know no cooldown. No evidence is
-    no reason. Days are Santiago's.
+    unless a search was triggered fewer than `cooldown_days` calendar days ago. Age fires `age_days` calendar days after
+    the last optimization, or without one; age and requests have no cooldown. Missing evidence is no reason. Days are
+    Santiago's.
 
     Args:
         horizon: name, such as `7d`.
         degradation: of this horizon.
         drift: of the inputs, the same for every horizon.
-        last_optimized: day of the horizon's last finished search; None where there was none.
-        last_triggered: day of the last decision that fired, whatever came of it; None where there was none. One later
-            than today, after a clock was set back, cools as today's.
-        is_requested: somebody asks for a search.
+        last_optimized: day of the horizon's last finished search, or None.
+        last_triggered: day of the last decision that fired, or None; a day after today counts as today.
+        is_requested: a person asks for a search.
         policy: limits, `decide_by`, cooldown.
-        now: aware; the same inputs and instant give the same decision.
+        now: with a time zone.
 
     Raises:
-        ValueError: `now` without a time zone, or a severity that is none.
+        ValueError: `now` has no time zone, or drift's severity is unknown.
     """
     if now.tzinfo is None:
         raise ValueError(f"the decision's instant {now} has no time zone; give one, such as UTC")
@@ -154,21 +153,21 @@ def decide(
     asks = {rule.name: _verdict(rule, policy) for rule in rules if rule is not cooldown}
     held = [name for name in COOLED if asks[name] and cooldown.literal]
     reasons = tuple(rule.name for rule in rules if asks.get(rule.name) and rule.name not in held)
-    said = {rule.name: _held(rule.words, cooldown) if rule.name in held else rule.words for rule in rules}
+    words = {rule.name: _held(rule.words, cooldown) if rule.name in held else rule.words for rule in rules}
     order = [*reasons, *(name for name in ("age", *COOLED) if name not in reasons)]
-    sentence = f"{'Search' if reasons else 'No search'} {horizon}: " + "; ".join(said[name] for name in order)
+    sentence = f"{'Search' if reasons else 'No search'} {horizon}: " + "; ".join(words[name] for name in order)
     head = {"horizon": horizon, "decided_at": now.astimezone(UTC_ZONE)}
-    rows = [head | _row(rule, said[rule.name]) | {"counts": rule.name in reasons} for rule in rules]
+    rows = [head | _row(rule, words[rule.name]) | {"counts": rule.name in reasons} for rule in rules]
     return Decision(bool(reasons), reasons, sentence, pl.DataFrame(rows, schema=DECISION_SCHEMA))
 
 
 def _verdict(rule: _Rule, policy: Policy) -> bool:
-    """What the rule says under `decide_by`; not enough evidence is no."""
+    """Verdict of the rule under `decide_by`; without evidence, False."""
     return bool(rule.calibrated if policy.decide_by == "calibrated" else rule.literal)
 
 
 def _row(rule: _Rule, words: str) -> dict[str, object]:
-    """The rule as a row of the table, less what is the decision's."""
+    """Row of the table, without the decision's columns."""
     return {
         "rule": rule.name,
         "value": rule.value,
@@ -182,12 +181,12 @@ def _row(rule: _Rule, words: str) -> dict[str, object]:
 
 
 def _held(words: str, cooldown: _Rule) -> str:
-    """The words of a rule that the cooldown keeps from firing."""
+    """Words of a rule that is held back."""
     return f"{words}, held back ({cooldown.words})"
 
 
 def _age(last_optimized: date | None, today: date, policy: Policy) -> _Rule:
-    """Whether the last optimization is so long ago that the next is due."""
+    """Rule: the last optimization is too old."""
     if last_optimized is None:
         return _Rule("age", None, policy.age_days, True, True, "never optimized")
     days = (today - last_optimized).days
@@ -196,7 +195,7 @@ def _age(last_optimized: date | None, today: date, policy: Policy) -> _Rule:
 
 
 def _cooldown(last_triggered: date | None, today: date, policy: Policy) -> _Rule:
-    """Whether a search was triggered so recently that degradation and drift stay quiet; never a reason itself."""
+    """Rule: a search was triggered recently; never a reason."""
     if last_triggered is None:
         return _Rule("cooldown", None, policy.cooldown_days, False, False, "never triggered")
     days = (today - last_triggered).days
@@ -205,87 +204,89 @@ def _cooldown(last_triggered: date | None, today: date, policy: Policy) -> _Rule
     return _Rule("cooldown", days, policy.cooldown_days, is_cooling, is_cooling, words)
 
 
-def _degradation(found: DegradationVerdict, policy: Policy) -> _Rule:
-    """The forecasts' rule; the sentence speaks of the verdict that decides, the table of the published one as well."""
-    published = _published(found)
+def _degradation(verdict: DegradationVerdict, policy: Policy) -> _Rule:
+    """Rule: forecasts became worse.
+
+    The words give the deciding verdict, the table both.
+    """
+    published = _published(verdict)
     is_literal = policy.decide_by == "literal"
     return _Rule(
         "degradation",
-        found.ratio_calibrated,
-        found.limit_calibrated,
-        found.fires_literal,
-        found.fires_calibrated,
-        published if is_literal else found.words,
-        found.ratio_literal,
-        found.limit_literal,
-        f"calibrated rule: {found.words}" if is_literal else f"published rule: {published}",
+        verdict.ratio_calibrated,
+        verdict.limit_calibrated,
+        verdict.fires_literal,
+        verdict.fires_calibrated,
+        published if is_literal else verdict.words,
+        verdict.ratio_literal,
+        verdict.limit_literal,
+        f"calibrated rule: {verdict.words}" if is_literal else f"published rule: {published}",
     )
 
 
-def _published(found: DegradationVerdict) -> str:
-    """The published rule's clause."""
-    if found.fires_literal is None or found.ratio_literal is None:
+def _published(verdict: DegradationVerdict) -> str:
+    """Clause of the published rule."""
+    if verdict.fires_literal is None or verdict.ratio_literal is None:
         return "not enough evidence of degradation"
-    verdict = "degradation" if found.fires_literal else "no degradation"
-    return f"{verdict} (RMSE ratio {found.ratio_literal:.2f}, limit {found.limit_literal:.2f})"
+    name = "degradation" if verdict.fires_literal else "no degradation"
+    return f"{name} (RMSE ratio {verdict.ratio_literal:.2f}, limit {verdict.limit_literal:.2f})"
 
 
-def _drift(found: DriftVerdict, policy: Policy, last_triggered: date | None) -> _Rule:
-    """The inputs' rule. The published one fires as it is reported; the calibrated one from the severity to act from.
+def _drift(verdict: DriftVerdict, policy: Policy, last_triggered: date | None) -> _Rule:
+    """Rule: inputs drifted, from the severity to act from.
 
-    A calibrated alarm stands for as many looks as the rule covers. One that began no later than the last trigger has
-    had its search, and is no new reason.
+    A calibrated alarm lasts for several looks. One that began no later than the last trigger has had its search.
     """
-    if found.severity not in SEVERITIES:
-        raise ValueError(f"drift's severity is {found.severity!r}; it is one of {', '.join(SEVERITIES)}")
-    is_severe = SEVERITIES.index(found.severity) >= SEVERITIES.index(policy.drift.act_from)
-    fires = None if found.fires_calibrated is None else found.fires_calibrated and is_severe
-    is_known = found.since is not None and last_triggered is not None and found.since <= last_triggered
+    if verdict.severity not in SEVERITIES:
+        raise ValueError(f"drift's severity is {verdict.severity!r}; it is one of {', '.join(SEVERITIES)}")
+    is_severe = SEVERITIES.index(verdict.severity) >= SEVERITIES.index(policy.drift.act_from)
+    fires = None if verdict.fires_calibrated is None else verdict.fires_calibrated and is_severe
+    is_known = verdict.since is not None and last_triggered is not None and verdict.since <= last_triggered
     if policy.decide_by == "literal":
-        words = _drift_words(found.fires_literal, "by the published rule")
+        words = _drift_words(verdict.fires_literal, "by the published rule")
     elif fires and is_known:
         fires, words = (
             False,
-            f"no new drift since the last trigger ({_joint_words(found, policy)}, since {found.since})",
+            f"no new drift since the last trigger ({_joint_words(verdict, policy)}, since {verdict.since})",
         )
     else:
-        words = _drift_words(fires, f"({_joint_words(found, policy)})")
-    joint, limit = _known(found.joint), _known(found.joint_limit)
-    return _Rule("drift", joint, limit, found.fires_literal, fires, words, note=found.words)
+        words = _drift_words(fires, f"({_joint_words(verdict, policy)})")
+    joint, limit = _known(verdict.joint), _known(verdict.joint_limit)
+    return _Rule("drift", joint, limit, verdict.fires_literal, fires, words, note=verdict.words)
 
 
 def _drift_words(fires: bool | None, figures: str) -> str:
-    """The clause of one drift rule."""
+    """Clause of one drift rule."""
     return "not enough evidence of drift" if fires is None else f"{'' if fires else 'no '}drift {figures}"
 
 
-def _joint_words(found: DriftVerdict, policy: Policy) -> str:
-    """The joint score, its limit, and the severity where there is one."""
-    joint, limit = _known(found.joint), _known(found.joint_limit)
+def _joint_words(verdict: DriftVerdict, policy: Policy) -> str:
+    """Joint score, limit and severity in words."""
+    joint, limit = _known(verdict.joint), _known(verdict.joint_limit)
     figures = [] if joint is None or limit is None else [f"joint {joint:.2f}, limit {limit:.2f}"]
-    if found.severity != SEVERITIES[0]:
-        figures.append(f"severity {found.severity}, acted on from {policy.drift.act_from}")
+    if verdict.severity != SEVERITIES[0]:
+        figures.append(f"severity {verdict.severity}, acted on from {policy.drift.act_from}")
     return ", ".join(figures) or "no figures"
 
 
 def _known(value: float | None) -> float | None:
-    """None for what was not measured, NaN among it."""
+    """Turns NaN into None."""
     return None if value is None or math.isnan(value) else value
 
 
 def _manual(is_requested: bool) -> _Rule:
-    """Somebody's own reason."""
+    """Rule: a person asked for a search."""
     words = "asked for by hand" if is_requested else "not asked for by hand"
     return _Rule("manual", float(is_requested), 1.0, is_requested, is_requested, words)
 
 
 def _ago(days: int) -> str:
-    """`today`, `1 day ago`, `15 days ago`; ahead of the clock, `2 days after today`."""
+    """Age in words: `today`, `15 days ago`, `2 days after today`."""
     if days < 0:
         return f"{_days(-days)} after today"
     return "today" if days == 0 else f"{_days(days)} ago"
 
 
 def _days(days: int) -> str:
-    """`1 day`, `3 days`."""
+    """Days in words: `1 day`, `3 days`."""
     return f"{days} day" if days == 1 else f"{days} days"

@@ -351,7 +351,7 @@ def test_a_backtest_of_several_engines_must_say_which_is_judged() -> None:
     one = realized(200)
     with pytest.raises(ValueError, match="several engines"):
         degradation_report(pl.concat([one, again(one, engine=pl.lit("ewma"))]), Policy(), TODAY)
-    with pytest.raises(ValueError, match="one horizon, and was given 15d, 7d"):
+    with pytest.raises(ValueError, match="one horizon, not 15d, 7d"):
         degradation_report(one, Policy(), TODAY, horizon="15d")
 
 
