@@ -11,6 +11,7 @@ from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.instance import prepare_instance
 from forex_assets.core.dagster.io_manager import WarehouseIO
 from forex_assets.core.dagster.keys import table_key
+from forex_assets.core.dagster.resources import session_of_command
 from forex_assets.core.dagster.run_records import end_dead_runs, forecasts_of
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.processes import PROCESS_TAG, process_name
@@ -156,7 +157,7 @@ def run_assets(
 
     prepare_instance(platform.settings)
     job = _definitions(platform, build).resolve_implicit_global_asset_job_def()
-    with dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.get() as instance, session_of_command(platform.session):
         end_dead_runs(instance, datetime.now(UTC))
         result = job.execute_in_process(
             instance=instance,
@@ -186,7 +187,7 @@ def run_job(platform: Platform, name: str, horizon: str, tags: Mapping[str, str]
 
     prepare_instance(platform.settings)
     job = _definitions(platform, build).resolve_job_def(name)
-    with dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.get() as instance, session_of_command(platform.session):
         end_dead_runs(instance, datetime.now(UTC))
         result = job.execute_in_process(
             instance=instance,

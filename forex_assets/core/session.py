@@ -1,6 +1,6 @@
 """One run's view of clock, policy, configs, market and tables."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
 from typing import Final, Literal
@@ -34,6 +34,10 @@ class Session:
     settings: Settings
     now: datetime
     _seen: SeenTables = field(default_factory=SeenTables, repr=False, compare=False)
+
+    def at_present(self) -> "Session":
+        """Returns a session at the current time, with the tables read so far."""
+        return replace(self, now=self.settings.now)
 
     @property
     def today(self) -> date:

@@ -282,11 +282,12 @@ class LedgerStore:
         """Write an entry's file, which must not be there."""
         horizon, file = _place(entry)
         path = self._warehouse.path(f"{LEDGER}/{horizon}", file.stem)
-        buffer = io.BytesIO()
-        entry.rechunk().write_parquet(buffer, compression="zstd", statistics=False)
+        buffer, entry = io.BytesIO(), entry.rechunk()
+        entry.write_parquet(buffer, compression="zstd", statistics=False)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             create_once(path, buffer.getvalue(), at_step=self._at_step)
+            self._warehouse.keep(path, entry)
         except FileExistsError as error:
             raise LedgerError(
                 f"{path} is there already, and no entry is ever replaced; issue the forecast again"

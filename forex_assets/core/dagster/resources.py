@@ -1,6 +1,8 @@
 """The session as a Dagster resource."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
@@ -10,6 +12,22 @@ from forex_assets.core.session import Session, open_session
 
 _RUNS: dict[tuple[str, str], Session] = {}
 """Session of the current run; processes execute runs one by one."""
+
+_COMMAND: list[Session] = []
+"""Session of the command line's runs, innermost last."""
+
+
+@contextmanager
+def session_of_command(session: Session) -> Iterator[None]:
+    """Shares a command's settings and read tables among its runs.
+
+    Each run has its own clock.
+    """
+    _COMMAND.append(session)
+    try:
+        yield
+    finally:
+        _COMMAND.pop()
 
 
 class SessionResource(dg.ConfigurableResource[Session]):
@@ -39,11 +57,14 @@ class SessionResource(dg.ConfigurableResource[Session]):
         Raises:
             SettingsError: a setting cannot be used.
         """
-        session = open_session(**self.overrides)
         if self._run_id is None:
-            return session
+            return self._open()
         key = (self._run_id, repr(sorted(self.overrides.items())))
         if key not in _RUNS:
             _RUNS.clear()
-            _RUNS[key] = session
+            _RUNS[key] = self._open()
         return _RUNS[key]
+
+    def _open(self) -> Session:
+        """Opens a session now, on tables read by the command."""
+        return _COMMAND[-1].at_present() if _COMMAND else open_session(**self.overrides)

@@ -119,9 +119,13 @@ class Warehouse:
             raise WarehouseError(
                 f"cannot write {path}: {error}; the table is unchanged: check space and permissions under {self.root}"
             ) from error
-        if self._seen is not None:
-            self._seen.keep(path, whole)
+        self.keep(path, whole)
         return path
+
+    def keep(self, path: Path, table: pl.DataFrame) -> None:
+        """Notes a table that this run has written, so that it is not read again."""
+        if self._seen is not None:
+            self._seen.keep(path, table)
 
     @contextmanager
     def lock(self, name: str, timeout_s: float = 60.0) -> Iterator[None]:
