@@ -9,11 +9,10 @@ from forex_assets.core.calendar import SANTIAGO, issue_instant
 from forex_assets.core.holidays import market_calendar
 from forex_assets.core.horizon import HORIZON_DAYS
 from forex_assets.core.schemas import USDCLP_SCHEMA, conform
-from forex_assets.core.settings import load_settings
+from forex_assets.core.session import open_session
 from forex_assets.market.prices import COPPER, USDCLP
 from forex_assets.market.quality import marked_anew
 from forex_assets.market.sample import sample_market
-from forex_assets.platform import Platform
 
 CLOSE_KNOWN = time(18)
 
@@ -39,10 +38,10 @@ def generated(last: date) -> pl.DataFrame:
 
 def stored() -> pl.DataFrame:
     """`market/usdclp` as it stands in the warehouse that the environment names."""
-    platform = Platform(load_settings())
-    prices = platform.live_warehouse.read("market/usdclp")
+    tables = open_session().live_tables
+    prices = tables.read("market/usdclp")
     if prices is None:
-        raise SystemExit(f"{platform.live_warehouse} has no market/usdclp: materialize it, or set FOREX_WAREHOUSE")
+        raise SystemExit(f"{tables} has no market/usdclp: materialize it, or set FOREX_WAREHOUSE")
     return marked_anew(prices, USDCLP)
 
 

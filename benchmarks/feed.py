@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from forex_assets.core.settings import load_settings
-from forex_assets.platform import Platform
+from forex_assets.core.session import open_session
 
 DECAY = 0.97
 SEED = 20
@@ -54,7 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("closes", type=Path)
     closes = pl.read_csv(parser.parse_args().closes, try_parse_dates=True).select("session", "close")
-    stored = Platform(load_settings()).live_warehouse.read("market/usdclp")
+    stored = open_session().live_tables.read("market/usdclp")
     if stored is None:
         sys.exit("market/usdclp is not in the warehouse: run `forex-assets ingest` first")
     finished = stored.filter(~pl.col("is_provisional") & pl.col("clp_per_usd").is_between(200, 3000))

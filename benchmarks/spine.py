@@ -33,20 +33,21 @@ def bare() -> dict[str, float]:
     """The domain's own work, no Dagster: prices, features, four fans, nothing written."""
     started = time.perf_counter()
     from forex_assets.core.horizon import HORIZONS, target_of
-    from forex_assets.core.settings import load_settings
+    from forex_assets.core.session import open_session
     from forex_assets.features.copper import copper_features
     from forex_assets.forecasts.baselines import EwmaEngine
     from forex_assets.forecasts.forecast import make_forecast, usable
     from forex_assets.market.ingestion import ingest_copper, ingest_usdclp
+    from forex_assets.market.price_sources import PriceSources, calendar_of
     from forex_assets.market.prices import USDCLP
-    from forex_assets.platform import Platform
 
     imports = time.perf_counter() - started
-    ready = Platform(load_settings())
+    session = open_session()
+    sources = PriceSources(session, session.settings.source_deadline_s)
     frames = {}
 
     def ingest() -> None:
-        frames["usdclp"], frames["copper"] = ingest_usdclp(ready.sources).prices, ingest_copper(ready.sources).prices
+        frames["usdclp"], frames["copper"] = ingest_usdclp(sources).prices, ingest_copper(sources).prices
 
     def features() -> None:
         frames["features"] = copper_features(frames["copper"], frames["usdclp"])
@@ -54,8 +55,8 @@ def bare() -> dict[str, float]:
     def forecast() -> None:
         last = usable(frames["usdclp"])["session"][-1]
         for horizon in HORIZONS:
-            target = target_of(horizon, ready.settings.as_of_date, last, ready.calendar(USDCLP))
-            config = ready.configs.read(horizon)
+            target = target_of(horizon, session.today, last, calendar_of(USDCLP))
+            config = session.configs.read(horizon)
             make_forecast(EwmaEngine(), config, target, frames["usdclp"], frames["features"], clock=time.perf_counter)
 
     return {"imports": imports, "ingest": timed(ingest), "features": timed(features), "forecast": timed(forecast)}

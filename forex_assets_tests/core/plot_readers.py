@@ -19,7 +19,7 @@ KNOWN = [datetime.combine(day, time(22), UTC) for day in DAYS]
 
 
 def prices(value: str, schema: dict[str, Any], level: float, source: str) -> pl.DataFrame:
-    """Closes of a random walk: a bad tick of a hundredth of the price on row 50, the last one provisional."""
+    """Random walk with a bad tick on row 50, the last provisional."""
     closes = level * np.exp(np.cumsum(np.random.default_rng(4).normal(0, 0.006, COUNT)))
     closes[50] = level / 100
     data = {

@@ -1,4 +1,4 @@
-"""A code version changes with the sources that decide the numbers, and with nothing else."""
+"""The code version changes with the deciding sources only."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""Every column of every table asset is described, in Dagster and in the files."""
+"""Every column of every table asset is described."""
 
 import dagster as dg
 import pytest
@@ -7,7 +7,7 @@ from forex_assets.core.columns import COLUMNS
 from forex_assets.locations import forecasting, optimization
 
 WITHOUT_TABLE = {"report/daily", "config/inference"}
-"""Assets that keep a page or a settings file instead of a table."""
+"""Assets with a page or settings file instead of a table."""
 
 
 def assets() -> list[dg.AssetSpec]:

@@ -1,4 +1,4 @@
-"""Targets and steps around weekends, Chilean and United States holidays and year ends."""
+"""Targets and steps around weekends, holidays and year ends."""
 
 from datetime import date, timedelta
 

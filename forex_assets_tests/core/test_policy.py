@@ -1,4 +1,4 @@
-"""The policy's values are those that are published, and settings that contradict one another do not come in."""
+"""The policy has the published values; contradictory settings are refused."""
 
 import pytest
 from hypothesis import given

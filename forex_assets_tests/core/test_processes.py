@@ -1,4 +1,4 @@
-"""A process is known by a name that no other has; whether it is gone is only said of this machine's."""
+"""Process names are unique; only this machine's can be gone."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The rule of launching: every state of a decision's searches has one next step."""
+"""Every state of a decision's searches has one next step."""
 
 from datetime import UTC, datetime, timedelta
 

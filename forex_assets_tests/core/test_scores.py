@@ -1,4 +1,4 @@
-"""Every kernel against `scoringrules`, scipy or a plain loop, and against what must hold of it."""
+"""Scores against `scoringrules`, scipy, plain loops and their properties."""
 
 import math
 

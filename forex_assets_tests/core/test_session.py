@@ -1,4 +1,4 @@
-"""A session: which market is read, where tables are written, and what stays fixed."""
+"""A session decides where tables are read and written."""
 
 from collections.abc import Callable
 from pathlib import Path

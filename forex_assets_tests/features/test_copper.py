@@ -38,7 +38,7 @@ TOLERANCES = {
 
 
 def golden_table() -> pl.DataFrame:
-    """Generated prices and the oracles' features: returns, averages and RSI by TA-Lib, the rest by pandas.
+    """Generated prices and oracle features by TA-Lib and pandas.
 
     300 sessions of a seeded random walk, correlated -.35, rounded as markets quote. TA-Lib's STDDEV is ddof 0, hence
     the factor; pandas gives the correlation and the trend's sign.

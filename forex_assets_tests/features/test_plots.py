@@ -1,4 +1,4 @@
-"""The features' plot, read back as a picture (Pillow) and as a figure (texts)."""
+"""The features' plot, read back as picture and figure."""
 
 import polars as pl
 

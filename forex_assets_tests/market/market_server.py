@@ -1,4 +1,4 @@
-"""A market data server of our own on 127.0.0.1: generated prices in the services' wire formats, and their failures.
+"""Local market data server: generated prices in wire formats, and failures.
 
 The real clients are pointed at it, so that what is tested is what runs: sockets, status lines, bodies.
 """
@@ -23,7 +23,7 @@ TYPES = {"CLP=X": "CURRENCY", "HG=F": "FUTURE"}
 HTML = "<html><body><h1>Will be right back</h1><br></body></html>"
 KEY, USER, PASSWORD = "key+/very secret", "desk@example.org", "p&ss wörd"
 SECRETS = (KEY, "very", USER, "desk%40example", PASSWORD, "p%26ss", "ss w")
-"""What may never be seen: the secrets and enough of their encoded forms to find them in an address."""
+"""Secrets and their encoded forms, which no message may contain."""
 
 BarRow = tuple[date, float | None, float | None]
 
@@ -45,7 +45,7 @@ def weekdays(first: date, last: date) -> list[date]:
 
 @dataclass
 class MarketServer:
-    """What is served, and how each service fails; tests set the fields while it runs.
+    """Served prices and failures; tests set the fields while it runs.
 
     Attributes:
         bars: Yahoo's daily bars by symbol: (date as stamped, open, close).
@@ -71,7 +71,7 @@ class MarketServer:
     released: threading.Event = field(default_factory=threading.Event)
 
     def take_fault(self, service: str) -> str:
-        """The failure for the next request of `service`; `ok` where there is none."""
+        """Returns the failure of a service's next request, or `ok`."""
         due = self.faults.get(service) or ["ok"]
         return due.pop(0) if len(due) > 1 else due[0]
 
@@ -179,7 +179,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(market: MarketServer) -> Iterator[MarketServer]:
-    """`market` on a free port of 127.0.0.1, with its `url` set; requests still stalled are let go at the end."""
+    """Serves `market` on a free local port; stalled requests end with it."""
     handler = type("Handler", (_Handler,), {"market": market})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads, server.block_on_close = True, False

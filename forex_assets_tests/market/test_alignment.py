@@ -1,4 +1,4 @@
-"""Lead and lag against a plain loop, and with a lag that was built in."""
+"""Lead and lag against a plain loop and built-in lags."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -42,7 +42,7 @@ def markets(count: int, copper_leads_by: int = 0, seed: int = 1) -> tuple[np.nda
 
 
 def plain(copper: dict[date, float], peso: dict[date, float], window: int, lag: int) -> tuple[float, int]:
-    """The definition, said slowly: copper's return of joint session i with the peso's of joint session i + lag."""
+    """Correlates copper's return of session i with the peso's of i + lag."""
     joint = sorted(set(copper) & set(peso))[-window:]
     c = {i: np.log(copper[joint[i]] / copper[joint[i - 1]]) for i in range(1, len(joint))}
     p = {i: np.log(peso[joint[i]] / peso[joint[i - 1]]) for i in range(1, len(joint))}
@@ -144,7 +144,7 @@ def test_sources_that_tell_one_story_agree_and_others_warn() -> None:
 def test_a_source_is_dated_apart_only_if_it_is_clearly_more_alike_a_session_later(
     today: float, day_before: float, passes: bool
 ) -> None:
-    """An average mixes two days' returns: correlations of .67 and .74, of .53 and .85, of .74 and .67."""
+    """Correlations of .67 and .74, of .53 and .85, of .74 and .67."""
     returns = np.random.default_rng(2).normal(0, 0.004, 801)
     mixed = (today * returns[1:] + day_before * returns[:-1]) / (today + day_before)
     close, average = (900 * np.exp(np.cumsum(values)) for values in (returns[1:], mixed))
@@ -158,7 +158,7 @@ def test_a_source_is_dated_apart_only_if_it_is_clearly_more_alike_a_session_late
 def test_a_source_that_dates_a_session_late_is_found_as_soon_as_there_is_enough_to_date_by(
     n: int, passes: bool
 ) -> None:
-    """Its prices are off by no more than a day's move, which two honest sources are as well."""
+    """Its prices are off by only a day's move."""
     _, p = markets(n + 1)
     pair = (("yahoo", frame(p[1:], USDCLP)), ("bcch", frame(p[:-1], USDCLP)))
     finding = sources_agree([pair], USDCLP)

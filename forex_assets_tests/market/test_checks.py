@@ -1,4 +1,4 @@
-"""Checks of prices and features: severities follow the rules, and each finds its fault in a stored table."""
+"""Checks of prices and features find faults in stored tables."""
 
 from collections.abc import Callable
 from pathlib import Path

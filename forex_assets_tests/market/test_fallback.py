@@ -1,4 +1,4 @@
-"""The first source that answers wins, the others are named, and nothing is ever spliced."""
+"""The first source that answers is used; sources are never mixed."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
@@ -33,7 +33,7 @@ def fetched(first: int, last: int, source: str, series: PriceSeries = USDCLP, sc
 
 
 class FakeSource:
-    """A source that gives its answer, or raises it, and remembers what it was asked."""
+    """Fake source: returns or raises its answer, and records requests."""
 
     def __init__(self, name: str, answer: pl.DataFrame | Exception) -> None:
         self.name = name
@@ -206,7 +206,7 @@ def daily(*days: date) -> pl.DataFrame:
 
 
 def monthly(**published: float) -> pl.DataFrame:
-    """Levels, each the average of the month before and published on the day given as `mMMDD`."""
+    """Monthly levels, each published on the day given as `mMMDD`."""
     days = [date(2024, int(name[1:3]), int(name[3:])) for name in published]
     return pl.DataFrame(
         {

@@ -1,4 +1,4 @@
-"""History only grows, a bad fetch changes nothing, and a view never sees what was not yet known."""
+"""History only grows; bad fetches change nothing; views have no look-ahead."""
 
 import math
 from datetime import UTC, date, datetime, time, timedelta
@@ -252,7 +252,7 @@ def test_a_view_before_everything_is_empty_and_one_over_two_sources_is_an_error(
 
 
 def in_windows(whole: pl.DataFrame, cuts: list[int]) -> Merge:
-    """`whole` fetched in windows that grow, each starting a little before the one before ended."""
+    """Fetches `whole` in growing windows that overlap."""
     ends = sorted({*cuts, whole.height})
     starts = [0, *(max(0, end - 3) for end in ends[:-1])]
     return merged(*(whole[start:end] for start, end in zip(starts, ends, strict=True)))

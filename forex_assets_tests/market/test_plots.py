@@ -1,4 +1,4 @@
-"""Price plots, read back as pictures (Pillow) and as figures (texts and lines)."""
+"""Price plots, read back as pictures and as figures."""
 
 import polars as pl
 

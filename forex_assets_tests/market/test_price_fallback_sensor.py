@@ -1,4 +1,4 @@
-"""`warn_on_price_fallback` by real ticks on an ephemeral instance, over records as the market assets write them."""
+"""`warn_on_price_fallback` by real ticks over real records."""
 
 from collections.abc import Iterator
 from typing import Any

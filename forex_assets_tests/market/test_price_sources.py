@@ -1,4 +1,4 @@
-"""Price sources of a run: which market prices come from, and what the probe reports."""
+"""Price sources of a run: market choice and probe."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime

@@ -1,4 +1,4 @@
-"""Histories in the warehouse: what a merge says is what is stored, and two runs at once lose nothing."""
+"""Stored histories: merges are stored, concurrent runs lose nothing."""
 
 import subprocess
 import sys

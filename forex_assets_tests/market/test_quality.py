@@ -1,4 +1,4 @@
-"""Bad ticks are marked, real moves are not, and each check can fail."""
+"""Bad ticks are marked, real moves are not; checks can fail."""
 
 import math
 import random

@@ -1,4 +1,4 @@
-"""The generated market: labelled, repeatable, never ahead of its clock, and shaped like a market."""
+"""Generated market: labelled, repeatable, without look-ahead, realistic."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -27,7 +27,7 @@ instants = st.datetimes(datetime(2006, 1, 1), datetime(2029, 12, 31), timezones=
 
 
 def bad_ticks(rows: pl.DataFrame, value: str) -> pl.DataFrame:
-    """Rows that leave by more than 8 % and come back the next session."""
+    """Rows that move over 8 % and revert the next session."""
     move = pl.col(value).log().diff()
     return rows.filter((move.abs() > 0.08) & (move.shift(-1).abs() > 0.08) & (move * move.shift(-1) < 0))
 

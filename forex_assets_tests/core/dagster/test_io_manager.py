@@ -1,4 +1,4 @@
-"""A frame a partition by name, through Dagster and real files: written, read back, and refused where one is amiss."""
+"""Tables through Dagster and real files: written, read back, refused."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +22,7 @@ TABLES = {"30d": fan().with_columns(horizon=pl.lit("30d")), "7d": fan(), "15d": 
 
 
 def run(tables: Mapping[str, pl.DataFrame], read: list[pl.DataFrame]) -> dg.ExecuteInProcessResult:
-    """One run over all partitions that makes `tables`, and hands what a reader of them gets to `read`."""
+    """Runs all partitions, and appends what a reader gets to `read`."""
     manager = WarehouseIO(session=SessionResource())
     common: dict[str, Any] = {"partitions_def": PARTITIONS, "backfill_policy": dg.BackfillPolicy.single_run()}
 

@@ -1,4 +1,4 @@
-"""Whatever happens to a writer, the target is the old file or the new one, whole."""
+"""The target is always the whole old or new file."""
 
 import errno
 import json
@@ -93,7 +93,7 @@ def test_steps_are_told_in_their_order(target: Path) -> None:
 def test_the_content_is_on_disk_before_the_name_and_the_name_before_the_end(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without either flush a power cut can leave an empty file or the old name."""
+    """A power cut must not leave an empty file or old name."""
     events = list[tuple[str, str, int]]()
     fsync, replace = os.fsync, os.replace
 

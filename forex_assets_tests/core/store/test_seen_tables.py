@@ -1,4 +1,4 @@
-"""A run reads each unchanged file once; a replaced one is read again."""
+"""A run reads each unchanged file once, and replaced files again."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The one door to tables: what is written comes back, and nothing leaves the folder."""
+"""Tables come back as written, and never leave the folder."""
 
 import os
 import random

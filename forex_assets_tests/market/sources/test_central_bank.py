@@ -1,4 +1,4 @@
-"""Banco Central's dólar observado: dating, missing days and account, over a real socket."""
+"""Banco Central's dólar observado, over a real socket."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime

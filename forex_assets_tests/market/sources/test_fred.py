@@ -1,4 +1,4 @@
-"""FRED's monthly copper: unit, dating and key, through fredapi and a real socket."""
+"""FRED's monthly copper through fredapi and a real socket."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime

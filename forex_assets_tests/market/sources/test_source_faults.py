@@ -1,4 +1,4 @@
-"""Every way in which a service fails, over real sockets, for each source: told, without secrets, and forgotten."""
+"""Service failures over real sockets: reported without secrets, and forgotten."""
 
 import logging
 import subprocess
@@ -73,7 +73,7 @@ def failure_of(source: PriceSource) -> SourceError:
 
 
 def everything_said(error: BaseException) -> str:
-    """Text, form and traceback of an error and of all that hangs on it, shown or not."""
+    """Text, form and traceback of an error and its causes."""
     parts, seen, waiting = [], set(), [error]
     while waiting:
         one = waiting.pop()

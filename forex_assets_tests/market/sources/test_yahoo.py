@@ -1,4 +1,4 @@
-"""Yahoo's dating rules on constructed bars, through the real client and a real socket."""
+"""Yahoo's dating rules through the real client and socket."""
 
 import math
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ CHILE_CLOSED = {
 
 
 def late_bars(truth: dict[date, float]) -> list[tuple[date, float, float]]:
-    """Bars as Yahoo stamps them: on each weekday the market of the weekday before; on Sundays a quote of nobody's.
+    """Bars as Yahoo stamps them, a weekday late, with Sunday quotes.
 
     A weekday after a holiday carries that holiday's: an indicative price which is no session's close.
     """
@@ -79,7 +79,7 @@ def test_bars_dated_a_business_day_late_come_back_on_their_true_sessions(
 
 
 def correlations(one: dict[date, float], two: dict[date, float]) -> dict[int, float]:
-    """Correlation of log returns at lags -2 to 2, by a plain loop over the joint days."""
+    """Correlation of log returns at lags -2 to 2, by loop."""
     days = sorted(set(one) & set(two))
     x, y = ([math.log(p[b] / p[a]) for a, b in pairwise(days)] for p in (one, two))
     found = {}
