@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 HISTORY: Final = (20, 60)
-"""Fewest and most past sessions in a fan chart; twice the fan's steps in between."""
+"""Fewest and most past sessions in a fan chart."""
 COPPER_SESSIONS: Final = 252
 """Trading days in the copper chart."""
 
@@ -43,7 +43,7 @@ def library() -> str:
 
 
 def fan_chart(prices: pl.DataFrame, fan: pl.DataFrame, say: Say, name: str) -> str:
-    """Draws a fan after its history, with the no-change benchmark's 95 % band.
+    """Draws history, fan and the no-change benchmark's 95 % band.
 
     Args:
         prices: usable rows of `market/usdclp`, oldest first.
@@ -105,7 +105,7 @@ def copper_chart(prices: pl.DataFrame, features: pl.DataFrame, say: Say, name: s
 
 
 def _fragment(figure: "Figure", name: str, unit: str) -> str:
-    """The figure as an HTML element; background and text colours come from the page."""
+    """The figure as an HTML element; the page sets its colours."""
     axis: dict[str, Any] = {"showgrid": True, "zeroline": False, "automargin": True}
     figure.update_layout(
         height=320,

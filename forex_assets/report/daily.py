@@ -1,4 +1,4 @@
-"""Reads the report's tables and writes its page, for asset and command line."""
+"""Reads the report's tables and writes its page."""
 
 from pathlib import Path
 from typing import Final
@@ -83,7 +83,7 @@ def report_tables(session: Session) -> ReportTables:
 
 
 def _age(session: Session, series: PriceSeries, rows: pl.DataFrame | None, column: str) -> int | None:
-    """Trading days from the last row to the session's clock; None without rows."""
+    """Trading days from the last row to the clock."""
     return None if rows is None else calendar_of(series).age(rows[column][-1], session.today)
 
 

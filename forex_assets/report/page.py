@@ -1,4 +1,4 @@
-"""Renders the daily report as one self-contained HTML page, in English or Spanish."""
+"""Renders the daily report as one self-contained HTML page."""
 
 from datetime import datetime
 from functools import partial
@@ -22,7 +22,10 @@ NAMES: Final = {"age": "age_rule", "drift": "drift_rule", "coverage": "coverage_
 
 
 def render_report(tables: ReportTables, language: Language) -> str:
-    """Renders the page; the loop's own texts are English and appear in English reports only."""
+    """Renders the page.
+
+    The loop's own texts are English and appear in English reports only.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 

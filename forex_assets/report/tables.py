@@ -11,7 +11,7 @@ from forex_assets.deployment.record import DeploymentRecord
 
 @dataclass(frozen=True, eq=False)
 class ReportTables:
-    """Input of the report; a missing table is None, or not in its mapping.
+    """Input of the report; a missing table is None or absent.
 
     Attributes:
         as_of: the session's clock, with a time zone.

@@ -1,4 +1,4 @@
-"""Texts of the daily report in English and Spanish; figures come from the tables."""
+"""Texts of the daily report in English and Spanish."""
 
 # ruff: noqa: E501  (prose, one sentence a line)
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Tests the daily report: its figures, its languages, escaping, and no outside request."""
+"""Tests the daily report: figures, languages, escaping, no outside request."""
 
 import re
 import shutil
@@ -89,7 +89,7 @@ def filled(schema: dict[str, object], rows: list[dict[str, object]]) -> pl.DataF
 
 
 def tables() -> ReportTables:
-    features = pl.DataFrame({"session": [TODAY], **{each.name: [0.125] for each in COPPER_FEATURES}})
+    features = pl.DataFrame({"session": [TODAY], **{feature.name: [0.125] for feature in COPPER_FEATURES}})
     candidates = filled(
         CANDIDATES_SCHEMA,
         [
@@ -188,7 +188,7 @@ def test_the_page_names_no_address_that_a_browser_would_ask_for() -> None:
 
 
 def drawn(folder: Path, page: str) -> tuple[str, str]:
-    """The page as a browser has it after its scripts, and what it wrote on its console."""
+    """The page after its scripts ran, and the browser's console."""
     file = folder / "page.html"
     file.write_text(page, encoding="utf-8")
     quiet = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
@@ -203,7 +203,7 @@ def drawn(folder: Path, page: str) -> tuple[str, str]:
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt install chromium")
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_a_real_browser_draws_every_chart_without_an_error_or_a_request(tmp_path: Path, language: str) -> None:
-    """The page forbids itself every request; one that was tried would stand on the console, as the next test shows."""
+    """Checks the console, where a forbidden request would be named."""
     page, console = drawn(tmp_path, render_report(tables(), language))  # type: ignore[arg-type]
     assert console == ""
     assert page.count('class="main-svg"') >= 2  # the fan's; copper has no prices here

@@ -1,4 +1,4 @@
-"""Sends messages through apprise: Teams, Slack, Telegram, mail, JSON webhooks and others, by address."""
+"""Sends messages to chat, mail and webhook services through apprise."""
 
 import hashlib
 import logging
@@ -173,7 +173,7 @@ def address_channel(address: str, place: int) -> Channel:
 
 
 def secrets_of(address: str) -> tuple[str, ...]:
-    """An address and its parts that may be secret: all but the scheme and dotted host names."""
+    """Secret parts of an address: all but scheme and dotted hosts."""
     rest = address.partition("://")[2]
     pieces = [piece for piece in re.split(r"[/:@?&=,]", rest) if len(piece) >= SHORTEST_SECRET]
     host = urlsplit(address.partition("?")[0]).netloc.rpartition("@")[2].partition(":")[0] if "[" not in rest else ""

@@ -1,4 +1,4 @@
-"""Decides when messages are due: digest, rate limit, back-off, and the age limit of events.
+"""Decides when messages are due: digest, rate limit, back-off, age limit.
 
 All rules use two inputs: the events that are kept, and a channel's log.
 """
@@ -13,7 +13,7 @@ from forex_assets.operations.alerts.events import KINDS, Event
 
 HOUR: Final = timedelta(hours=1)
 LOOK_BACK: Final = timedelta(days=1)
-"""Age of the first events of a new channel, and of a gathering without a cursor."""
+"""Oldest events for a new channel, and for a lost cursor."""
 
 KEPT_FOR: Final = timedelta(days=30)
 """Age limit of events."""
@@ -85,12 +85,12 @@ class ChannelLog(BaseModel):
 
 
 def wait_after(failures: int) -> timedelta:
-    """Back-off after failures in a row: 1, 2, 4 … minutes, at most an hour."""
+    """Back-off after failures: 1, 2, 4 … minutes, at most an hour."""
     return min(FIRST_WAIT * float(2 ** min(failures - 1, 10)), LONGEST_WAIT)
 
 
 def waiting(events: Sequence[Event], log: ChannelLog) -> list[Event]:
-    """A channel's unsent events, oldest first; none while it is not set up."""
+    """Unsent events, oldest first; none for a channel not set up."""
     if log.since is None:
         return []
     since, sent = log.since, log.sent_ids
@@ -128,7 +128,7 @@ def due(
 
 
 def _gathered(events: Sequence[Event], now: datetime, wait: timedelta) -> list[list[Event]]:
-    """Groups by kind and market whose oldest event has waited long enough, most important first."""
+    """Groups by kind and market that are due, most important first."""
     groups = dict[tuple[int, bool], list[Event]]()
     for event in events:
         groups.setdefault((KINDS.index(event.kind), event.is_sample), []).append(event)

@@ -32,7 +32,7 @@ SAMPLE_WORDS: Final = "SAMPLE DATA"
 
 
 def clean_line(text: str, limit: int = LINE_LIMIT) -> str:
-    """One line of printable characters: no line breaks of any kind, no control or direction marks, no surrogates.
+    """Cleans text to one line of printable characters.
 
     Args:
         text: anything.
@@ -107,7 +107,7 @@ class Message:
 
 
 class DeliveryError(Exception):
-    """A message was not sent: the answer and what to do, without secrets.
+    """A message was not sent; answer and remedy, without secrets.
 
     Attributes:
         is_uncertain: it may have arrived, as when the connection broke after the last byte.
@@ -191,7 +191,7 @@ def message_of(events: Sequence[Event]) -> Message:
 
 
 def subject_of(events: Sequence[Event]) -> str:
-    """Subject line, with SAMPLE DATA if any event is of the generated market.
+    """Subject line, with SAMPLE DATA for events of the generated market.
 
     Such as `[forex-assets] 7d deployed: …` or `[forex-assets] run failed, 100 events`.
     """

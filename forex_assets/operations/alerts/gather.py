@@ -1,4 +1,4 @@
-"""Makes alert events from plain records of decisions, validations, deployments, prices and runs.
+"""Makes alert events from plain records.
 
 An event's id comes from its record, so that a record read twice makes one event.
 """
@@ -15,10 +15,13 @@ from forex_assets.core.horizon import HORIZONS
 from forex_assets.operations.alerts.events import Event, Kind
 
 SILENT_FOR: Final = timedelta(days=4)
-"""Age of the last price update that counts as stale; the schedule leaves three days at most, over a weekend."""
+"""Age of the last price update that counts as stale.
+
+The schedule leaves three days at most, over a weekend.
+"""
 
 HIDDEN: Final = {names.WORDS, names.CLOCK, names.MARKET, names.FIRES, "path", "plot", "data"}
-"""Metadata keys that are no figures, or are part of the event already."""
+"""Metadata keys left out of an event's figures."""
 
 _VERDICTS: Final[dict[str, tuple[Kind, str]]] = {
     "approved": ("validation passed", "the new settings may be deployed"),
@@ -58,7 +61,7 @@ def validation_event(record: EventRecord, horizon: str, is_sample: bool) -> Even
 
 
 def deployment_event(record: EventRecord, horizon: str, is_sample: bool) -> Event | None:
-    """The event of a deployment or rollback that changed the settings, or failed.
+    """The event of a deployment or rollback that succeeded or failed.
 
     A refusal is no event. The loop's own failed deployment fails its run, whose event is that of a failed run.
     """
@@ -87,7 +90,7 @@ def unreadable_deployments_event(horizon: str, error: Exception, now: datetime, 
 
 
 def watch_event(record: EventRecord, horizon: str, is_sample: bool) -> Event | None:
-    """The event of a watch that sees failures: one for each deployment and state, and each further failure."""
+    """The event of a failing watch, one for each state or failure."""
     deployment = str(record.metadata.get(names.DEPLOYMENT_ID) or record.id)
     failures = record.metadata.get(names.FAILURES)
     match record.metadata.get(names.STATE):
@@ -103,18 +106,18 @@ def watch_event(record: EventRecord, horizon: str, is_sample: bool) -> Event | N
 
 
 def fallback_event(record: EventRecord, series: str, is_sample: bool) -> Event:
-    """The event of a price fallback, one for each series and day."""
+    """The event of a price fallback, one a series and day."""
     title = f"{series}: prices did not come from the first source"
     return _event("fallback in use", record, f"{series}/{_day(record.written_at)}", title, None, is_sample)
 
 
 def stale_event(series: str, words: str, at: datetime, is_sample: bool) -> Event:
-    """The event of a failed freshness check, one for each series and day."""
+    """The event of a failed freshness check, one a series and day."""
     return _prices_event(f"{series}/{_day(at)}", f"{series}: the last price is old", words, at, is_sample)
 
 
 def silent_event(series: str, updated_at: datetime, now: datetime, is_sample: bool) -> Event | None:
-    """The event of prices that nothing updates any more, one for each series and day."""
+    """The event of prices without updates, one a series and day."""
     if now - updated_at <= SILENT_FOR:
         return None
     words = f"Last update {updated_at.astimezone(SANTIAGO):%Y-%m-%d %H:%M} in Santiago. Check that the schedule "
@@ -141,7 +144,7 @@ def failed_run_event(run: FailedRun, is_sample: bool) -> Event:
 
 
 def _event(kind: Kind, record: EventRecord, name: str, title: str, horizon: str | None, is_sample: bool) -> Event:
-    """An event on a record; `is_sample` counts where the record names no market."""
+    """An event on a record; `is_sample` is the default market."""
     market = record.metadata.get(names.MARKET)
     return Event(
         id=f"{kind}/{name}",

@@ -1,4 +1,4 @@
-"""Sends mail over SMTP with certificate checks, one deadline, and errors without secrets.
+"""Sends mail over SMTP, with certificate checks and a deadline.
 
 apprise has a mail plugin too. This sender stays for `FOREX_SMTP_*`: see docs/decisions.md.
 """
@@ -29,7 +29,7 @@ SOCKET_LIMIT_S: Final = 20.0
 """Longest silence of a server, in seconds."""
 
 DEADLINE_S: Final = 60.0
-"""Longest delivery, in seconds; ends one whose server sends a byte now and then."""
+"""Longest delivery in seconds, also for a server that drips bytes."""
 
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
@@ -142,7 +142,7 @@ class Mail:
                 server.starttls(context=self._context())
             if self.user is not None:
                 self._log_in(server, self.user, self.password or "")
-            recipients = [each.addr_spec for each in self.recipients]
+            recipients = [address.addr_spec for address in self.recipients]
             refused = server.send_message(mail, self.sender.addr_spec, recipients)
             # The mail is accepted: a server that does not answer QUIT changes nothing about that.
             with contextlib.suppress(OSError, smtplib.SMTPException):
@@ -175,7 +175,7 @@ class Mail:
         server.login(user, password)
 
     def _failure(self, error: Exception) -> DeliveryError:
-        """The failure in words: what the server did and which setting to check."""
+        """Describes a failure and the setting to check."""
         is_uncertain = False
         match error:
             case smtplib.SMTPAuthenticationError():

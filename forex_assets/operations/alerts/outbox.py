@@ -23,7 +23,7 @@ LOCK = ".delivering.lock"
 
 @dataclass(frozen=True)
 class Kept:
-    """Events of the outbox, oldest first, and one line for each unreadable file."""
+    """Events, oldest first, and a line for each unreadable file."""
 
     events: tuple[Event, ...]
     faults: tuple[str, ...]
@@ -63,7 +63,7 @@ class Outbox:
         return Kept(tuple(sorted(listing.records, key=lambda event: (event.happened_at, event.id))), listing.faults)
 
     def drop(self, is_unsent: Callable[[Event], bool], now: datetime) -> int:
-        """Removes events that are too old or too many; returns how many of them were unsent."""
+        """Removes events past the limits; returns how many were unsent."""
         events = self.kept().events
         unsent = {event.id for event in events if is_unsent(event)}
         removed = dropped(events, unsent, now)
@@ -85,7 +85,7 @@ class Outbox:
 
     @contextmanager
     def delivering(self) -> Iterator[bool]:
-        """Locks the outbox for one delivery; yields False while another process holds it."""
+        """Locks the outbox for a delivery; yields False if it is locked."""
         lock = filelock.FileLock(self.folder / LOCK)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

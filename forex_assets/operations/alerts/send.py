@@ -99,7 +99,7 @@ class Notifier:
             return {name: groups for name, groups in messages.items() if groups}
 
     def deliver(self, now: datetime) -> list[Delivered]:
-        """Sends due messages. A failed channel waits for its next turn; the others go on.
+        """Sends due messages; a failed channel waits, the others go on.
 
         Raises:
             WarehouseError: the outbox cannot be read or written.
@@ -125,7 +125,7 @@ class Notifier:
         return due(events, log, now, digest_minutes=minutes, mails_per_hour=most)
 
     def _send_all(self, channel: Channel, events: Sequence[Event], now: datetime) -> list[Delivered]:
-        """Sends a channel's messages up to the first failure; writes the log before and after each."""
+        """Sends a channel's messages up to the first failure."""
         log, attempts = self.outbox.log(channel.name), list[Delivered]()
         for group in self._due(events, log, now):
             log = log.begun(group)
@@ -143,7 +143,7 @@ class Notifier:
         return attempts
 
     def _begin_and_end(self, now: datetime) -> None:
-        """Notes since when each channel is set up, so that a new one begins a day back."""
+        """Notes new and removed channels; a new one begins a day back."""
         for name in dict.fromkeys([*self.channels, *self.outbox.channels()]):
             log, is_set_up = self.outbox.log(name), name in self.channels
             if is_set_up and log.since is None:
@@ -175,7 +175,7 @@ def ids_of(messages: Mapping[str, list[list[Event]]]) -> str:
 
 
 def notifier_of(session: Session) -> Notifier:
-    """The notifier of a session's settings; digest and limit have defaults where the policy cannot be read."""
+    """The notifier of a session's settings; an unreadable policy leaves defaults."""
     settings, channels, faults = session.settings, dict[str, Channel](), dict[str, str]()
     for name, make in _makers(settings).items():
         try:
@@ -191,7 +191,7 @@ def notifier_of(session: Session) -> Notifier:
 
 
 def _makers(settings: Settings) -> dict[str, Callable[[], Channel]]:
-    """What makes each channel of the settings, by name."""
+    """Makers of the settings' channels, by name."""
     makers = dict[str, Callable[[], Channel]]()
     if settings.smtp_host and settings.mail_to:
         makers["mail"] = partial(_mail, settings, settings.smtp_host, settings.mail_to)
@@ -222,7 +222,10 @@ def _alert_addresses(settings: Settings) -> list[str]:
 
 
 def _secrets(settings: Settings) -> tuple[str, ...]:
-    """Values of all secret settings; those under four characters would blot out ordinary words."""
+    """Secret values of the settings, without those under four characters.
+
+    Shorter ones would blot out ordinary words.
+    """
     values = (getattr(settings, name) for name in type(settings).model_fields)
     secrets = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
     secrets.append(urlsplit(settings.mlflow_tracking_uri or "").password or "")

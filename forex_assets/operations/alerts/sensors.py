@@ -1,4 +1,4 @@
-"""Gathers events into the outbox and launches their delivery, with two sensors and a job.
+"""Gathers events into the outbox and launches their delivery.
 
 No sensor contacts a server. A failed delivery is a green run with a warning, and is tried again.
 """
@@ -99,7 +99,7 @@ class Reader:
             yield record
 
     def _deployments(self, horizon: str, is_sample: bool) -> list[Event | None]:
-        """Events of deployments and rollbacks; an unreadable record is an event itself and hides no other stream."""
+        """Events of deployments and rollbacks; an unreadable record is an event."""
         stream = f"deployments/{horizon}"
         store = deployments_of(self.session)
         try:
@@ -109,7 +109,7 @@ class Reader:
         return [gather.deployment_event(record, horizon, is_sample) for record in new]
 
     def _stale(self, key: dg.AssetKey) -> Event | None:
-        """The event of old prices: by the last freshness checks, else by the time of the last update."""
+        """The event of old prices, by check or last update."""
         newest = next(records(self.instance, key, page=1), None)
         if newest is None:
             return None
@@ -124,7 +124,7 @@ class Reader:
         return gather.silent_event(key.to_user_string(), newest.written_at, self.now, is_sample)
 
     def _failed_runs(self) -> Iterator[gather.FailedRun]:
-        """New failed runs of every code location and the command line, without failed deliveries."""
+        """New failed runs of all code locations, without failed deliveries."""
         mark = self.marks.get(RUNS, 0)
         failures = dg.RunStatusChangeRecordsFilter(
             dg.DagsterEventType.RUN_FAILURE,
@@ -156,7 +156,7 @@ def _failed_run(instance: dg.DagsterInstance, run: dg.DagsterRun, failure: dg.Ev
 
 
 def _first_error(instance: dg.DagsterInstance, run_id: str) -> str:
-    """Message of the first failed step's innermost error; empty where no step failed."""
+    """Innermost error message of the first failed step; may be empty."""
     failures = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE, limit=1).records
     if not failures or failures[0].event_log_entry.dagster_event is None:
         return ""
@@ -241,7 +241,7 @@ def deliver_alerts() -> None:
 
 
 def _marks(context: dg.SensorEvaluationContext) -> Marks:
-    """Marks of the last tick; none where the cursor is unreadable, so that a day is read again."""
+    """Marks of the last tick; none if the cursor is unreadable."""
     values: Any = {}
     try:
         values = json.loads(context.cursor or "{}")

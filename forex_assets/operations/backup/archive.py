@@ -41,7 +41,7 @@ _SQLITE_SIDE_FILES: Final = ("-wal", "-shm", "-journal")
 
 
 class ArchiveError(Exception):
-    """An archive cannot be made, read or restored; names it and the remedy."""
+    """An archive cannot be made, read or restored."""
 
 
 class Manifest(BaseModel):
@@ -130,7 +130,7 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes, now: datetime) -> None
 
 
 def _contents(sources: Sequence[tuple[str, Path, Sequence[str]]]) -> Iterator[tuple[str, bytes]]:
-    """Names in the archive and bytes, file by file; skips files removed meanwhile."""
+    """Archive names and bytes, file by file; skips files removed meanwhile."""
     for prefix, root, left_out in sources:
         for path in files_of(root, left_out):
             name = f"{prefix}/{path.relative_to(root).as_posix()}"
@@ -141,7 +141,7 @@ def _contents(sources: Sequence[tuple[str, Path, Sequence[str]]]) -> Iterator[tu
 
 
 def files_of(root: Path, left_out: Sequence[str] = ()) -> Iterator[Path]:
-    """Files below a folder in order, without drafts, links and `left_out` (relative paths)."""
+    """Files below a folder, without drafts, links and `left_out` (relative)."""
     skipped = {root / path for path in left_out}
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(
@@ -173,7 +173,7 @@ def _read(path: Path) -> bytes:
 
 
 def verify(path: Path) -> Manifest:
-    """Reads a whole archive, one file at a time, and checks all SHA-256.
+    """Reads a whole archive and checks all SHA-256.
 
     Raises:
         ArchiveError: missing, truncated, a wrong bit, or a file that the manifest does not list.
@@ -197,7 +197,7 @@ def verify(path: Path) -> Manifest:
 
 
 def members(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Names and bytes of an archive's files; checks the archive's own SHA-256 first.
+    """Names and bytes of an archive's files, after its own SHA-256.
 
     Raises:
         ArchiveError: see `verify`.

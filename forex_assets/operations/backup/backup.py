@@ -11,10 +11,10 @@ from forex_assets.operations.backup.archive import Archive, ArchiveError, archiv
 from forex_assets.operations.backup.restore import restore
 
 CACHES: Final = (COMPACTED, "optimizer/trials")
-"""Tables that are computed again when missing; without them the next search is slower."""
+"""Tables that are computed again when missing; not saved."""
 
 UNTOUCHED: Final = (".locks", ".git")
-"""Locks of other processes, and the git repository of configs: neither saved nor replaced."""
+"""Locks and the configs' git repository: neither saved nor replaced."""
 
 LOGS: Final = "storage"
 """Printed output of runs; not saved."""
@@ -47,7 +47,7 @@ def create_backup(session: Session) -> Archive:
 
 
 def restore_backup(session: Session, archive: Path, *, is_forced: bool) -> dict[str, Path]:
-    """Restores an archive; archives, locks and the git repository stay as they are.
+    """Restores an archive; archives, locks and git repository stay.
 
     Args:
         is_forced: replaces folders that hold files, and keeps the files aside.
@@ -66,7 +66,7 @@ def restore_backup(session: Session, archive: Path, *, is_forced: bool) -> dict[
 
 
 def prune_backups(session: Session) -> list[str]:
-    """Removes archives older than the policy allows, never the newest; returns their names."""
+    """Removes archives past the policy's age; returns their names."""
     days = session.policy.operations.backup_days
     old = outlived(archives(backup_folder(session)), days=days, keep=1, now=datetime.now(UTC))
     for archive in old:

@@ -1,4 +1,4 @@
-"""Tests delivery by apprise address: real HTTP server, one log an address, no secret in any output."""
+"""Tests delivery by apprise address, and that it shows no secret."""
 
 import io
 import json
@@ -81,7 +81,7 @@ def test_the_webhook_gets_each_event_as_json_under_the_messages_id(service: Serv
     assert headers["Content-Type"] == "application/json; charset=utf-8"
     assert set(body) == {"id", "subject", "words", "count", "events"}
     assert body["count"] == 2
-    assert [each["id"] for each in body["events"]] == ["e1", "e2"]
+    assert [item["id"] for item in body["events"]] == ["e1", "e2"]
     assert body["events"][0]["figures"] == {"RMSE": "15.6 CLP"}
     assert body["events"][0]["title"] == "tres fallas ñ"
 
@@ -126,9 +126,9 @@ def test_an_apprise_address_gets_subject_and_text(service: Service) -> None:
 def test_addresses_of_the_page_name_their_service_and_show_no_secret(address: str, service_name: str) -> None:
     channel = address_channel(address, 1)
     assert service_name in channel.where
-    shown = f"{channel!r} {channel.name} {channel.where}"
+    output = f"{channel!r} {channel.name} {channel.where}"
     for part in ("TIiajkdnlazkcOXrIdevi7FQ", "abcdefg_hijklmnop", "KajlsdkfjalkdjfSD", "643e69f83c8944"):
-        assert part not in shown
+        assert part not in output
 
 
 def test_addresses_are_separated_by_commas_or_blanks_and_keep_their_own_commas() -> None:
@@ -165,7 +165,7 @@ def test_each_address_is_sent_once_and_a_failing_one_holds_up_no_other(
 
 @pytest.fixture
 def root_log() -> Iterator[io.StringIO]:
-    """What every logger passes on to the root; caplog would also listen to those that pass nothing on."""
+    """Log of the root logger; caplog also reads non-propagating loggers."""
     text = io.StringIO()
     handler = logging.StreamHandler(text)
     logging.getLogger().addHandler(handler)

@@ -1,4 +1,4 @@
-"""Tests mail through a real SMTP server: plain, STARTTLS, TLS, and failures without secrets."""
+"""Tests mail through a real SMTP server: plain, STARTTLS, TLS."""
 
 import contextlib
 import socket
@@ -65,7 +65,7 @@ def serving(**more: Any) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
-    """A server's context, and the file with the authority that vouches for it."""
+    """A server's TLS context, and the file with its authority."""
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
@@ -98,8 +98,8 @@ def event(**more: Any) -> Event:
     return Event(**fields | more)
 
 
-def bodies(found: EmailMessage) -> tuple[str, str]:
-    plain, html = found.get_body(("plain",)), found.get_body(("html",))
+def bodies(received: EmailMessage) -> tuple[str, str]:
+    plain, html = received.get_body(("plain",)), received.get_body(("html",))
     assert plain is not None
     assert html is not None
     return plain.get_content(), html.get_content()
@@ -108,11 +108,11 @@ def bodies(found: EmailMessage) -> tuple[str, str]:
 def test_a_mail_arrives_with_its_figures_in_both_forms_and_nothing_in_it_is_markup() -> None:
     with serving() as server:
         answer = mail(server.bound).send(message_of([event()]))
-    ((recipients, found),) = server.mails
+    ((recipients, received),) = server.mails
     assert recipients == ["ana@example.com", "inigo@example.com"]
     assert "2 of 2 recipients" in answer
-    assert found["Subject"] == "[forex-assets] 7d rolled back: three failures <b>ñandú</b>"
-    plain, html = bodies(found)
+    assert received["Subject"] == "[forex-assets] 7d rolled back: three failures <b>ñandú</b>"
+    plain, html = bodies(received)
     for text in (plain, html):
         assert "15.6 CLP" in text
         assert "mañana se revisa" in text
@@ -180,7 +180,7 @@ def test_a_server_that_is_silent_is_given_up_and_may_have_it() -> None:
 
 
 def test_a_server_that_drips_is_cut_at_the_deadline() -> None:
-    """A byte every 50 ms is never silence; only the deadline ends it."""
+    """Sends a byte every 50 ms: only the deadline ends it."""
     stop = threading.Event()
 
     def drip(listening: socket.socket) -> None:
@@ -212,11 +212,11 @@ def test_no_text_of_an_event_becomes_a_header(text: str) -> None:
     with serving() as server:
         mail(server.bound).send(message_of([event(title=text, horizon="7d", words=text)]))
         mail(server.bound).send(Message("i", text, text, ()))
-    for recipients, found in server.mails:
+    for recipients, received in server.mails:
         assert recipients == ["ana@example.com", "inigo@example.com"]
-        assert found["Bcc"] is None
-        assert len(found.get_all("Subject", [])) == 1
-        assert "\n" not in str(found["Subject"])
+        assert received["Bcc"] is None
+        assert len(received.get_all("Subject", [])) == 1
+        assert "\n" not in str(received["Subject"])
 
 
 @pytest.mark.parametrize("text", ["", "ana", "ana@example.com\r\nBcc: x@y.z", "a@b, c"])

@@ -1,4 +1,4 @@
-"""Tests alerts from Dagster's records to a real HTTP server: gathered once, sent once."""
+"""Tests alerts from Dagster's records to a real HTTP server."""
 
 import json
 import threading
@@ -60,12 +60,12 @@ def hook(workspace: Path, environment: Callable[..., None]) -> Iterator[type[Hoo
 
 
 def noted(instance: dg.DagsterInstance, key: dg.AssetKey, **metadata: Any) -> None:
-    shown = {names.MARKET: "sample", names.CLOCK: "2025-06-13T23:00:00+00:00", **metadata}
-    instance.report_runless_asset_event(dg.AssetMaterialization(key, partition="7d", metadata=shown))
+    values = {names.MARKET: "sample", names.CLOCK: "2025-06-13T23:00:00+00:00", **metadata}
+    instance.report_runless_asset_event(dg.AssetMaterialization(key, partition="7d", metadata=values))
 
 
 def happened(name: str, kind: str = "deploy", state: str = "deployed", by: str = "loop") -> None:
-    """A deployment's record, as the deployer keeps it: a rollback at the command line is none of Dagster's events."""
+    """Adds a deployment record, as the deployer does."""
     now = datetime.now(UTC)
     record = DeploymentRecord.model_validate(
         {
@@ -123,9 +123,9 @@ def test_what_happened_is_told_once_however_often_it_is_looked_at(hook: type[Hoo
         assert deliver(instance)
         assert deliver(instance)
         assert not tick(instance, send_sensor(later)).run_requests
-    kinds = [each["kind"] for message in hook.posted for each in message["events"]]
+    kinds = [item["kind"] for message in hook.posted for item in message["events"]]
     assert sorted(kinds) == ["deployed", "rolled back", "rolled back", "triggered", "validation passed"]
-    ids = [each["id"] for message in hook.posted for each in message["events"]]
+    ids = [item["id"] for message in hook.posted for item in message["events"]]
     assert len(ids) == len(set(ids))
     assert all("SAMPLE DATA" in message["subject"] for message in hook.posted if message["events"][0]["is_sample"])
 
@@ -137,15 +137,15 @@ def test_a_dead_server_fails_no_run_and_gets_it_once_when_it_is_back(hook: type[
         tick(instance, gather_sensor(later))
         assert deliver(instance), "a delivery that fails is a green run"
         status = json.loads(CliRunner().invoke(app, ["mail", "status", "--json"]).stdout)
-        webhook = next(each for each in status["channels"] if each["channel"] == "webhook")
+        webhook = next(item for item in status["channels"] if item["channel"] == "webhook")
         assert "HTTP 503" in webhook["last_error"]
         assert "T0KEN" not in json.dumps(status)
         hook.status = 200
         notifier = notifier_of(open_session())
         sent = notifier.deliver(datetime.now(UTC) + timedelta(minutes=5))
-        assert [each.is_sent for each in sent].count(False) == 0
+        assert [item.is_sent for item in sent].count(False) == 0
         assert notifier.deliver(datetime.now(UTC) + timedelta(minutes=10)) == []
-    assert sum(each["kind"] == "deployed" for message in hook.posted for each in message["events"]) == 1
+    assert sum(item["kind"] == "deployed" for message in hook.posted for item in message["events"]) == 1
 
 
 def test_a_damaged_record_of_a_deployment_is_told_once_a_day_and_hides_nothing(hook: type[Hook]) -> None:
@@ -157,9 +157,9 @@ def test_a_damaged_record_of_a_deployment_is_told_once_a_day_and_hides_nothing(h
         first = tick(instance, gather_sensor(later))
         tick(instance, gather_sensor(later), first.cursor)
         assert deliver(instance)
-    told = [(each["kind"], each["words"]) for message in hook.posted for each in message["events"]]
-    assert sorted(kind for kind, _ in told) == ["run failed", "triggered"]
-    assert any(path.name in words for _, words in told)
+    events = [(item["kind"], item["words"]) for message in hook.posted for item in message["events"]]
+    assert sorted(kind for kind, _ in events) == ["run failed", "triggered"]
+    assert any(path.name in words for _, words in events)
 
 
 def test_a_price_run_that_died_before_its_checks_silences_no_alert(hook: type[Hook]) -> None:
@@ -200,11 +200,11 @@ def test_what_is_to_be_told_can_be_sent_at_once_and_is_sent_once(hook: type[Hook
         noted(instance, keys.TRIGGER_DECISION, fires=True, reasons="age", words="Search 7d: never optimized")
         first = CliRunner().invoke(app, ["mail", "send", "--json"])
         assert first.exit_code == 0, first.output
-        assert sum(each["count"] for each in json.loads(first.stdout)) == 2
+        assert sum(item["count"] for item in json.loads(first.stdout)) == 2
         assert "nothing to tell" in CliRunner().invoke(app, ["mail", "send"]).stdout
         tick(instance, gather_sensor(later))
     assert json.loads(CliRunner().invoke(app, ["mail", "send", "--json"]).stdout) == []
-    assert sorted(each["kind"] for message in hook.posted for each in message["events"]) == ["deployed", "triggered"]
+    assert sorted(item["kind"] for message in hook.posted for item in message["events"]) == ["deployed", "triggered"]
     happened("d2")
     hook.status = 503
     bad = CliRunner().invoke(app, ["mail", "send"])

@@ -1,4 +1,4 @@
-"""Tests backup archives: restored to the byte, damage refused by name, nothing lost by a restore."""
+"""Tests that archives restore to the byte and damage is refused."""
 
 import hashlib
 import io
@@ -64,7 +64,7 @@ def test_what_was_there_is_given_back_to_the_byte(source: Path, tmp_path: Path) 
 
 
 def test_a_database_that_is_written_to_meanwhile_is_whole_in_the_archive(source: Path, tmp_path: Path) -> None:
-    """Two tables that always agree: a plain copy of the file would catch them apart, or lack what is in the log."""
+    """Writes two equal tables, which a plain copy would tear."""
     stop, path = threading.Event(), source / "records.db"
     with closing(sqlite3.connect(path)) as db:
         db.execute("create table a (x)"), db.execute("create table b (x)")
@@ -82,11 +82,11 @@ def test_a_database_that_is_written_to_meanwhile_is_whole_in_the_archive(source:
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        found = [made(source, tmp_path / "backups", NOW + timedelta(seconds=i)) for i in range(5)]
+        results = [made(source, tmp_path / "backups", NOW + timedelta(seconds=i)) for i in range(5)]
     finally:
         stop.set()
         writer.join()
-    for number, archive in enumerate(found):
+    for number, archive in enumerate(results):
         target = tmp_path / f"{number}"
         restore(archive.path, {"warehouse": target}, NOW, is_forced=False)
         with closing(sqlite3.connect(target / "records.db")) as db:
@@ -124,7 +124,7 @@ def test_an_archive_that_was_cut_off_or_has_no_sum_is_refused(source: Path, tmp_
 
 
 def forged(folder: Path, names: Sequence[str], kind: bytes = tarfile.REGTYPE) -> Path:
-    """An archive with a right sum and a right manifest, and wrong members."""
+    """Makes an archive with a valid manifest and wrong members."""
     path = folder / "forex-assets_20250101T000000Z.tar.gz"
     folder.mkdir(parents=True)
     sums = dict.fromkeys(names, hashlib.sha256(b"").hexdigest())
@@ -154,7 +154,7 @@ def test_an_archive_that_is_not_ours_writes_nowhere(tmp_path: Path, names: list[
     path = forged(tmp_path / "backups", names, kind)
     with pytest.raises(ArchiveError, match=path.name):
         restore(path, {"warehouse": tmp_path / "w"}, NOW, is_forced=True)
-    assert [each.name for each in tmp_path.iterdir()] == ["backups"]
+    assert [item.name for item in tmp_path.iterdir()] == ["backups"]
 
 
 def test_a_sum_that_is_no_text_is_a_damaged_archive(source: Path, tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_a_volume_is_restored_and_keeps_what_it_replaces(source: Path, tmp_path:
     kept = restore(archive.path, targets, NOW, is_forced=True)["warehouse"]
     assert kept.parent == volume
     assert tree(kept)["market/usdclp.parquet"] == b"newer"
-    assert {name: each for name, each in tree(volume).items() if not name.startswith(kept.name)} == whole
+    assert {name: item for name, item in tree(volume).items() if not name.startswith(kept.name)} == whole
     again = create(tmp_path / "backups", [("warehouse", volume, [])], NOW + timedelta(days=1))
     assert set(verify(again.path).files) == {f"warehouse/{name}" for name in whole}, "what is kept aside is no data"
 
@@ -209,8 +209,8 @@ def test_where_the_second_folder_cannot_be_put_back_the_first_is_as_it_was(
     with pytest.raises(ArchiveError, match="nothing was changed"):
         restore(archive.path, {"warehouse": source, "configs": configs}, NOW, is_forced=True)
     assert (tree(source), tree(configs)) == before
-    assert sorted(each.name for each in configs.iterdir()) == ["a.json"]
-    assert not [each for each in source.iterdir() if each.name.startswith(".re")]
+    assert sorted(item.name for item in configs.iterdir()) == ["a.json"]
+    assert not [item for item in source.iterdir() if item.name.startswith(".re")]
 
 
 def test_a_restore_overwrites_nothing_unless_it_is_told_to_and_keeps_what_it_replaces(
@@ -255,7 +255,7 @@ def test_archives_locks_and_a_repository_stay_where_they_are(source: Path, tmp_p
 
 
 def killed(action: object, at: int) -> int:
-    """Runs an action in a forked process that kills itself before its rename number `at`."""
+    """Runs an action in a fork that dies at rename number `at`."""
     child = os.fork()
     if child == 0:
         real, seen = os.rename, 0
@@ -326,9 +326,9 @@ def test_a_full_disk_is_said_and_leaves_nothing(source: Path, tmp_path: Path) ->
 def test_two_at_once_make_one_after_the_other(source: Path, tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         moments = [NOW + timedelta(seconds=number) for number in range(4)]
-        found = list(pool.map(lambda moment: made(source, tmp_path / "backups", moment), moments))
-    assert {each.path for each in found} == {each.path for each in archives(tmp_path / "backups")}
-    assert all(verify(each.path).files for each in found)
+        results = list(pool.map(lambda moment: made(source, tmp_path / "backups", moment), moments))
+    assert {item.path for item in results} == {item.path for item in archives(tmp_path / "backups")}
+    assert all(verify(item.path).files for item in results)
 
 
 def test_a_folder_that_cannot_be_written_to_is_said(source: Path, tmp_path: Path) -> None:
