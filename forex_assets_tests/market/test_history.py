@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from forex_assets.core.schemas import REVISIONS_SCHEMA, fetched_schema, history_schema, prices_schema
 from forex_assets.core.schemas import UTC as UTC_TYPE
 from forex_assets.market.history import BadFetch, Merge, merge_history, prices_at, revisions_of
-from forex_assets.market.prices import COPPER, POUNDS_PER_TONNE, USDCLP, PriceSeries
+from forex_assets.market.prices import COPPER, USDCLP, PriceSeries
 
 DAY = date(2024, 1, 1)
 NOW = datetime(2024, 6, 3, 23, tzinfo=UTC)
@@ -171,7 +171,7 @@ def test_a_bad_fetch_is_refused_with_its_reason(name: str) -> None:
 
 def test_usd_per_tonne_for_usd_per_pound_is_named_with_or_without_history() -> None:
     copper = bars(3.8, 3.9, 3.85, series=COPPER)
-    tonnes = copper.with_columns(pl.col("close_usd_lb") * POUNDS_PER_TONNE)
+    tonnes = copper.with_columns(pl.col("close_usd_lb") * 2204.62)
     cents = copper.with_columns(pl.col("close_usd_lb") * 100)
     for stored in (None, merged(copper, series=COPPER).history):
         with pytest.raises(BadFetch, match="looks like USD/t for USD/lb"):

@@ -14,7 +14,7 @@ from forex_assets.core.calendar import calendar_of
 from forex_assets.core.finding import Finding
 from forex_assets.core.schemas import COPPER_SCHEMA, prices_schema
 from forex_assets.market import quality
-from forex_assets.market.prices import COPPER, POUNDS_PER_TONNE, USDCLP, PriceSeries
+from forex_assets.market.prices import COPPER, USDCLP, PriceSeries
 from forex_assets.market.quality import mark_bad_ticks
 
 MONDAY = date(2024, 1, 1)
@@ -211,7 +211,7 @@ def test_five_identical_closes_warn_and_four_do_not() -> None:
 
 
 def test_copper_in_another_unit_is_named() -> None:
-    for factor, words in ((POUNDS_PER_TONNE, "USD/t"), (100, "US cents/lb")):
+    for factor, words in ((2204.62, "USD/t"), (100, "US cents/lb")):
         finding = quality.copper_is_in_usd_per_pound(prices(*[v * factor for v in wandering(20, 4.0)], series=COPPER))
         assert not finding.passed
         assert finding.message.endswith(f"looks like {words}")

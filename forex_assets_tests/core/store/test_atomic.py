@@ -14,8 +14,10 @@ from typing import BinaryIO
 
 import pytest
 
-from forex_assets.core.store.atomic import DRAFT_PREFIX, STALE_AFTER_S, STEPS, write_atomically, write_bytes_atomically
+from forex_assets.core.store.atomic import write_atomically, write_bytes_atomically
 
+DRAFT_PREFIX = ".tmp-"
+STEPS = ("drafted", "written", "synced", "replaced", "finished")
 OLD = json.dumps({"version": "old", "rows": list(range(20_000))}).encode()
 NEW = json.dumps({"version": "new", "rows": list(range(50_000))}).encode()
 
@@ -170,7 +172,7 @@ def test_drafts_of_dead_writers_go_and_those_of_the_living_stay(target: Path) ->
     dead, living = target.with_name(f"{DRAFT_PREFIX}dead"), target.with_name(f"{DRAFT_PREFIX}living")
     for draft in (dead, living):
         draft.write_bytes(b"half")
-    long_ago = time.time() - STALE_AFTER_S - 60
+    long_ago = time.time() - 3660
     os.utime(dead, (long_ago, long_ago))
     write_bytes_atomically(target, NEW)
     assert drafts(target.parent) == [living]
