@@ -1,69 +1,45 @@
-"""Reads of one command, counted from outside: each table at most once, over all of its runs and checks."""
+"""One run reads each table file at most once."""
 
-import json
-import subprocess
-import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from forex_assets.core.schemas import REALIZED_SCHEMA, empty
-from forex_assets.core.store.warehouse import Warehouse
+import dagster as dg
+import pytest
 
-COUNTING = """
-import collections, json, os, sys
+from forex_assets.locations import forecasting, optimization
 
-reads = collections.Counter()
-
-def count(event, args):
-    if event == "open" and isinstance(args[0], (str, bytes, os.PathLike)):
-        path, mode = os.fsdecode(args[0]), args[1] or "r"
-        if path.endswith((".parquet", ".json", ".yaml")) and not set(mode) & set("wax+") and os.path.exists(path):
-            reads[path] += 1
-
-sys.addaudithook(count)
-
-import polars as pl
-
-def refuse(source, *args, **kwargs):
-    if isinstance(source, (str, os.PathLike)):
-        raise AssertionError(f"polars reads {source} itself, which no audit hook sees")
-    return read(source, *args, **kwargs)
-
-read, pl.read_parquet = pl.read_parquet, refuse
-import forex_assets.core.settings as settings
-loads = []
-load = settings.load_settings
-settings.load_settings = lambda *args, **kwargs: (loads.append(1), load(*args, **kwargs))[1]
-
-from forex_assets.cli import main
-
-sys.argv = ["forex-assets", "forecast", "--horizon", "all", "--stored", "--json"]
-try:
-    main()
-except SystemExit as end:
-    assert not end.code, end.code
-print("READS", json.dumps({"loads": len(loads), "files": reads}))
-"""
+HORIZONS = {"dagster/asset_partition_range_start": "7d", "dagster/asset_partition_range_end": "90d"}
 
 
-def run(*command: str) -> str:
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+@contextmanager
+def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[tuple[str, int]]]:
+    """Counts reads of parquet files by path and inode: a replaced file is another file."""
+    counts = Counter[tuple[str, int]]()
+    read_bytes = Path.read_bytes
+
+    def counting(path: Path) -> bytes:
+        if path.suffix == ".parquet":
+            counts[f"{path.parent.parent.name}/{path.parent.name}/{path.name}", path.stat().st_ino] += 1
+        return read_bytes(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", counting)
+        yield counts
 
 
-def test_a_forecast_of_all_horizons_reads_no_table_twice_and_fifteen_at_most(
-    workspace: Path, environment: Callable[..., None]
-) -> None:
-    run("-m", "forex_assets", "forecast", "--json")
-    for horizon in ("7d", "15d", "30d", "90d"):
-        Warehouse(workspace / "warehouse/sample").write("accuracy/backtest", empty(REALIZED_SCHEMA), horizon)
-    environment(FOREX_AS_OF="2025-06-16")
-    counts = json.loads(run("-c", COUNTING).split("READS ")[1])
-    tables = {path: n for path, n in counts["files"].items() if path.endswith(".parquet")}
-    assert len(tables) >= 10  # prices, features, and by horizon backtest, record and ledger: the counter counts
-    assert sum(tables.values()) <= 15
-    configs = {path: n for path, n in counts["files"].items() if str(workspace / "configs") in path}
-    assert len(configs) >= 4
-    assert {path: n for path, n in (tables | configs).items() if n > 1} == {}
-    assert counts["loads"] <= 2
+def test_each_run_of_the_daily_jobs_reads_a_table_once(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = [
+        (forecasting.build(), "market_refresh", {}),
+        (forecasting.build(), "forecast_all_horizons", HORIZONS),
+        (optimization.build(), "report_drift", {}),
+        (optimization.build(), "decide_all_horizons", HORIZONS),
+    ]
+    with dg.DagsterInstance.ephemeral() as instance:
+        for definitions, name, tags in jobs:
+            with counted(monkeypatch) as reads:
+                result = definitions.resolve_job_def(name).execute_in_process(instance=instance, tags=tags)
+            assert result.success
+            assert {file: n for file, n in reads.items() if n > 1} == {}, name
+            assert name == "market_refresh" or reads, name
