@@ -22,9 +22,10 @@ import numpy as np
 import polars as pl
 import psutil
 
+from forex_assets.core.names import LEDGER_COMPACTED
 from forex_assets.core.schemas import FORECAST_SCHEMA
 from forex_assets.core.store.warehouse import Warehouse
-from forex_assets.forecasts.ledger_store import COMPACTED, LedgerStore
+from forex_assets.forecasts.ledger_store import LedgerStore
 
 HORIZON = "90d"
 STEPS = (5, 11, 21, 62)
@@ -108,7 +109,7 @@ def build(folder: Path, entries: int) -> dict[str, float]:
 def child(folder: Path, work: str, number: int) -> dict[str, float]:
     """One measurement in a fresh process."""
     if work == "first read":
-        Warehouse(folder / "warehouse").path(COMPACTED, HORIZON).unlink(missing_ok=True)
+        Warehouse(folder / "warehouse").path(LEDGER_COMPACTED, HORIZON).unlink(missing_ok=True)
     command = [sys.executable, __file__, "--folder", str(folder), "--work", work, "--number", str(number)]
     return json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
 

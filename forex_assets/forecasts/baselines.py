@@ -6,12 +6,11 @@ sets is the width of the fan.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Final
 
 import numpy as np
 
-from forex_assets.core.fan import Array, Fan
+from forex_assets.core.fan import Array, Fan, normal_scores
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.schemas import QUANTILE_LEVELS
 from forex_assets.forecasts.engine import EngineError, Origin
@@ -26,7 +25,7 @@ LOOKBACK: Final = 500
 CONSTANT_LOOKBACK: Final = 1260
 """Sessions of the plain random walk's volatility: five years."""
 
-_SCORES: Final = np.array([NormalDist().inv_cdf(level) for level in QUANTILE_LEVELS])
+_SCORES: Final = normal_scores(QUANTILE_LEVELS)
 
 
 def ewma_volatility(prices: Array, decay: float = DECAY) -> float:

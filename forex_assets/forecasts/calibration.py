@@ -9,14 +9,13 @@ which is the point forecast, is the model's: errors of so few independent spans 
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from statistics import NormalDist
 from typing import Final
 
 import numpy as np
 import polars as pl
 
 from forex_assets.core.calendar import DAYS_PER_SESSION, SANTIAGO
-from forex_assets.core.fan import Array, Fan, completion
+from forex_assets.core.fan import Array, Fan, completion, normal_scores
 from forex_assets.core.schemas import MODEL_QUANTILE_COLUMNS, QUANTILE_COLUMNS, QUANTILE_LEVELS
 from forex_assets.core.scores import normal_score
 
@@ -27,7 +26,7 @@ PRIOR_ERRORS: Final = 20.0
 MIN_ERRORS: Final = 30
 """Fewer than this at a step, and the step takes the calibration of the nearest shorter one that has them."""
 
-_SCORES: Final = np.array([NormalDist().inv_cdf(level) for level in QUANTILE_LEVELS])
+_SCORES: Final = normal_scores(QUANTILE_LEVELS)
 _MEDIAN: Final = QUANTILE_LEVELS.index(0.50)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -229,4 +228,4 @@ def _microseconds(instant: datetime) -> int:
     return round((instant - _EPOCH).total_seconds() * 1e6)
 
 
-_MEAN_MATRIX: Final = completion(np.array([NormalDist().inv_cdf((i + 0.5) / 200) for i in range(200)]))
+_MEAN_MATRIX: Final = completion(normal_scores([(i + 0.5) / 200 for i in range(200)]))

@@ -5,14 +5,13 @@ starting anew would.
 """
 
 from datetime import date, datetime
-from statistics import NormalDist
 from typing import Final
 
 import numpy as np
 import polars as pl
 
 from forex_assets.core.calendar import issue_instant
-from forex_assets.core.fan import Array
+from forex_assets.core.fan import Array, normal_scores
 from forex_assets.core.finding import Finding
 from forex_assets.core.schemas import (
     FORECAST_SCHEMA,
@@ -46,7 +45,7 @@ _SCORED_FROM: Final = (
 )
 """With the step, all that the scores are made of: rows alike in these have the same scores."""
 
-_NORMAL_SCORES: Final = np.array([NormalDist().inv_cdf(level) for level in QUANTILE_LEVELS])
+_NORMAL_SCORES: Final = normal_scores(QUANTILE_LEVELS)
 
 _BLOCK: Final = 64
 """Rows are scored in whole blocks: matrix products treat the rows left over apart, and round those differently."""

@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -19,7 +20,8 @@ from forex_assets.core.schemas import LEDGER_SCHEMA
 from forex_assets.core.store.atomic import DRAFT_PREFIX, STEPS
 from forex_assets.core.store.warehouse import Warehouse
 from forex_assets.forecasts.ledger import FAN_COLUMNS, LedgerError, Misfit, entry_of
-from forex_assets.forecasts.ledger_store import COMPACTED, Appended, LedgerStore, create_once
+from forex_assets.forecasts.ledger_files import create_once
+from forex_assets.forecasts.ledger_store import Appended, LedgerStore
 from forex_assets_tests.forecasts.test_ledger import ISSUED, forecast_of
 
 N = 6
@@ -83,7 +85,7 @@ def entry_files(root: Path, horizon: str = "7d") -> list[Path]:
 
 
 def compaction(root: Path) -> Path:
-    return Warehouse(root).path(COMPACTED, "7d")
+    return Warehouse(root).path("forecasts/ledger_compacted", "7d")
 
 
 def contents(root: Path) -> dict[str, bytes]:
@@ -258,6 +260,34 @@ def test_of_many_writers_of_one_name_one_wins_and_is_never_replaced(tmp_path: Pa
     assert (len(won), len(lost)) == (1, 7)
     assert target.read_bytes() == won[0]
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_an_entry_and_then_its_name_are_flushed_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a power cut the entry is there whole or not at all: content before the name, the name before the end."""
+    events: list[str] = []
+    fsync, link = os.fsync, os.link
+
+    def noted_fsync(descriptor: int) -> None:
+        events.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "content")
+        fsync(descriptor)
+
+    def noted_link(source: Path, target: Path) -> None:
+        events.append("name")
+        link(source, target)
+
+    store = LedgerStore(Warehouse(tmp_path))
+    append(store, 0)
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(os, "link", noted_link)
+    create_once(tmp_path / "entry", b"rows")
+    place = events.index("name")
+    assert "content" in events[:place]
+    assert "folder" in events[place:]
+    events.clear()
+    append(store, 1)
+    place = events.index("name")
+    assert "content" in events[:place]
+    assert "folder" in events[place:]
 
 
 def test_a_name_that_a_writer_without_the_lock_has_taken_is_refused(root: Path) -> None:
@@ -477,7 +507,7 @@ def test_verify_names_a_compaction_that_does_not_fit(
     store.read("7d")
     spoil(root)
     misfit = misfit_of(store)
-    assert misfit.file == f"{COMPACTED}/7d.parquet"
+    assert misfit.file == f"{'forecasts/ledger_compacted'}/7d.parquet"
     assert misfit.place == (N + 1 if spoil is spoil_by_more_than_the_chain_has else 1)
 
 
@@ -495,7 +525,7 @@ def test_an_edited_compaction_is_named_at_the_first_entry_that_differs(
 ) -> None:
     store.read("7d")
     edit(compaction(root), change)
-    assert (misfit_of(store).place, misfit_of(store).file) == (4, f"{COMPACTED}/7d.parquet")
+    assert (misfit_of(store).place, misfit_of(store).file) == (4, f"{'forecasts/ledger_compacted'}/7d.parquet")
 
 
 def test_a_compaction_does_not_hide_that_an_entry_was_edited_or_deleted(root: Path, store: LedgerStore) -> None:

@@ -11,18 +11,17 @@ statsforecast 2.1 is compiled C++, no numba: the first fit of a process costs it
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any, Final
 
 import numpy as np
 
 from forex_assets.accuracy.peers.history import PERCENT, in_percent, one_by_one, recent_logs
-from forex_assets.core.fan import Array, Fan
+from forex_assets.core.fan import Array, Fan, normal_scores
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.schemas import QUANTILE_LEVELS
 from forex_assets.forecasts.engine import Origin
 
-_SCORES: Final = np.array([NormalDist().inv_cdf(level) for level in QUANTILE_LEVELS])
+_SCORES: Final = normal_scores(QUANTILE_LEVELS)
 _WIDTHS: Final = (95, 90, 80, 50)
 """Central intervals, in percent, whose ends and the median are `QUANTILE_LEVELS`."""
 

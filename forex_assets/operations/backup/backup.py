@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from forex_assets.core import names
 from forex_assets.core.retention import outlived
 from forex_assets.core.session import SAMPLE_FOLDER, Session
-from forex_assets.forecasts.ledger_store import COMPACTED
 from forex_assets.operations.backup.archive import Archive, ArchiveError, archives, create, remove
 from forex_assets.operations.backup.restore import restore
 
-CACHES: Final = (COMPACTED, "optimizer/trials")
+CACHES: Final = (names.LEDGER_COMPACTED, "optimizer/trials")
 """Tables that are computed again when missing; not saved."""
 
 UNTOUCHED: Final = (".locks", ".git")
