@@ -25,11 +25,7 @@ class BackupError(Exception):
 
 
 class ConfigBackups:
-    """The backups of one configs folder.
-
-    Args:
-        configs: the folder of current settings.
-    """
+    """The backups of one configs folder."""
 
     def __init__(self, configs: Path) -> None:
         self.folder = configs / FOLDER
@@ -38,8 +34,6 @@ class ConfigBackups:
         """Keeps a config file byte for byte; the backup's name.
 
         Args:
-            horizon: such as `7d`.
-            content: of the config file.
             stamp: unique UTC time in the format `STAMP`.
 
         Raises:

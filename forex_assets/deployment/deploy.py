@@ -33,17 +33,10 @@ def deploy_validated(
     """Deploys a validated challenger, where every rule allows it.
 
     Args:
-        session: policy, configs, shadow tests.
-        engines: which model stands for the configured one.
-        horizon: such as `7d`.
         validation: `VALIDATION_SCHEMA` of the report, one row.
-        by: who.
 
     Returns:
         The record: a forbidden one is `refused`, with the rule and the remedy.
-
-    Raises:
-        WarehouseError: another deployer holds the lock for too long, or a record cannot be read.
     """
     deployer, now = deployer_of(session), real_now()
     row = validation.row(0, named=True)

@@ -90,13 +90,8 @@ class Deployer:
         """Deploys settings.
 
         Args:
-            config: the settings.
             expected: fingerprint that must be current, since the new settings were validated against it; None where no
                 settings may be; `ANY` for no condition.
-            reason: in words.
-            by: who.
-            now: real time, with a time zone.
-            validation_id: report that the deployment rests on.
 
         Returns:
             The record: `deployed`; `unchanged` where the settings are current already, which is not kept; `refused` or
@@ -123,10 +118,7 @@ class Deployer:
         """Deploys a backup, by the steps of `deploy`.
 
         Args:
-            horizon: such as `7d`.
-            reason: in words.
             by: who; `AUTOMATIC` ones are limited to a number a day.
-            now: real time, with a time zone.
             to: name of a backup; None for the backup of the newest deployment that was not rolled back yet.
             failed: fingerprint to roll back; no action if other settings are current.
 

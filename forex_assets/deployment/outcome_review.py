@@ -29,7 +29,6 @@ def review_outcomes(new: pl.DataFrame, before: pl.DataFrame, policy: DeploymentP
     Args:
         new: `REALIZED_SCHEMA`, one row a forecast by the new settings.
         before: forecasts by the settings before.
-        policy: number of outcomes needed.
     """
     paired = new.select("as_of", "crps").join(
         before.select("as_of", before_crps="crps"), on="as_of", how="inner", maintain_order="left"

@@ -29,9 +29,6 @@ class Replacement:
     """Steps that replace a config file; the caller holds the lock.
 
     Attributes:
-        configs: current settings.
-        backups: replaced settings.
-        store: journals and records.
         commit_file: commits a file to git; None for no commits.
         at_step: called with each of `STEPS` once it is done.
     """

@@ -116,12 +116,9 @@ def state_of(
     A watch does not end on a failed probe: it goes on until one succeeds, or failures reach the limit.
 
     Args:
-        record: the deployment.
         current: fingerprint of the current settings; None where they cannot be read.
         failures: failed probes and runs so far.
         is_ok: result of this observation's probe; None where it says nothing.
-        now: real time.
-        policy: the limit.
     """
     if current is not None and current != record.to_fingerprint:
         return "replaced"
@@ -141,7 +138,6 @@ class Due:
 
     Attributes:
         key: Dagster's run key: launched once, however often it is requested.
-        words: why, for people.
     """
 
     key: str
@@ -165,9 +161,7 @@ def due_observation(
     Args:
         record: the newest change; None where there is none.
         last_state: of the last observation of this deployment; None where there is none.
-        now: real time.
         today: day in the key of a daily observation.
-        policy: intervals, and whether outcomes are reviewed.
         failed_watches: failed watch runs of this deployment.
     """
     if failed_watches >= GIVEN_UP_AFTER * policy.max_failures:

@@ -29,8 +29,6 @@ class WatchObservation:
     Attributes:
         record: the deployment.
         table: `WATCH_SCHEMA`, this observation last.
-        state: see `WatchStateName`.
-        words: for people.
         rollback: record of the rollback or its refusal; None where none was tried.
     """
 
@@ -50,12 +48,10 @@ class WatchState(BaseModel):
     """State of a watch, for people.
 
     Attributes:
-        deployment_id: of the newest deployment.
         until: end of the watch.
         state: see `WatchStateName`; `not looked at` before the first observation.
         looks: number of observations.
         failures: failed probes and runs.
-        words: all that in a sentence.
     """
 
     deployment_id: str
@@ -102,17 +98,10 @@ def observe(
     come back. Afterwards: a review of outcomes. A deployment in a final state is not observed again.
 
     Args:
-        session: policy, configs, tables.
-        engines: forecasts of the probe.
-        horizon: such as `7d`.
         failed_runs: counts failed runs since a deployment.
-        now: real time, with a time zone.
 
     Returns:
         None where there is no deployment to observe.
-
-    Raises:
-        WarehouseError: a record cannot be read, or another deployer holds the lock for too long.
     """
     deployer = deployer_of(session)
     deployer.recover()  # an interrupted deployment is closed first: it may be the newest

@@ -20,7 +20,7 @@ from forex_assets.deployment.deploy import deployer_of
 from forex_assets.deployment.deployer import Deployer
 from forex_assets.deployment.record import DeploymentRecord
 from forex_assets.deployment.watch import FailedRuns
-from forex_assets.deployment.watch_run import WatchObservation, observe, watch_state
+from forex_assets.deployment.watch_run import WatchObservation, WatchState, observe, watch_state
 from forex_assets.forecasts.baselines import origin_volatility, random_walk
 from forex_assets.forecasts.engine import Origin
 from forex_assets.forecasts.engines import Engines
@@ -32,6 +32,7 @@ from forex_assets.market.prices import USDCLP
 
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 NONE = FailedRuns()
+WATCHING, PASSED, ROLLED_BACK = "watching", "passed", "rolled back"
 
 
 def broken() -> None:
@@ -82,23 +83,28 @@ class Scene:
     """A workspace with prices; 7d has a context of 180 sessions."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.session, self.now = root, open_session(), START
+        self.file, self.session, self.now = root / "configs/chronos_7d.json", open_session(), START
         self.session.tables.write(names.USDCLP, prices("2025-06-13"))
         self.engine = FakeEngine()
         self.engines = FakeEngines("ewma", "cpu", "float32", self.engine)
         self.deployer = deployer_of(self.session)
 
-    def deploy(self, length: int = 90) -> DeploymentRecord:
-        current = self.session.configs.read("7d")
-        new = current.model_copy(update={"context_length": length})
-        record = self.deployer.deploy(new, expected=current.fingerprint, reason="better", by="loop", now=self.now)
-        assert record.state == "deployed"
+    def deploy(self, *contexts: int) -> DeploymentRecord:
+        """Deploys settings two hours apart; the last record."""
+        for context in contexts:
+            current = self.session.configs.read("7d")
+            new = current.model_copy(update={"context_length": context})
+            self.now += timedelta(hours=2)
+            record = self.deployer.deploy(new, expected=current.fingerprint, reason="better", by="loop", now=self.now)
+            assert record.state == "deployed"
         return record
 
     def edit(self, text: str) -> None:
         """Replaces `90` in the config file by hand."""
-        path = self.root / "configs/chronos_7d.json"
-        path.write_text(path.read_text().replace('"context_length": 90', f'"context_length": {text}'))
+        self.file.write_text(self.file.read_text().replace('"context_length": 90', f'"context_length": {text}'))
+
+    def breaks(self, *contexts: int) -> None:
+        self.engine.faults |= dict.fromkeys(contexts, broken)
 
     def observe(self, minutes: float = 5, failed: FailedRuns = NONE) -> WatchObservation:
         """Observes some minutes later, and keeps the table as the asset does."""
@@ -110,6 +116,11 @@ class Scene:
 
     def states(self, count: int, failed: FailedRuns = NONE) -> list[str]:
         return [self.observe(failed=failed).state for _ in range(count)]
+
+    def watch(self) -> WatchState:
+        state = watch_state(self.session, "7d")
+        assert state is not None
+        return state
 
     @property
     def context(self) -> int:
@@ -124,157 +135,143 @@ def scene(workspace: Path) -> Scene:
     return Scene(workspace)
 
 
-def test_settings_that_forecast_pass_at_the_deadline_without_entries_in_the_ledger(scene: Scene) -> None:
-    record = scene.deploy()
-    assert scene.states(11) == ["watching"] * 11
-    assert scene.observe().state == "passed"
-    assert scene.context == 90
-    assert not scene.is_quarantined(record)
+@pytest.mark.parametrize(
+    ("is_broken", "factor", "failed", "states"),
+    [
+        (False, 1.0, NONE, [WATCHING] * 11 + [PASSED]),
+        (True, 1.0, NONE, [WATCHING, WATCHING, ROLLED_BACK]),
+        (False, 1.5, NONE, [WATCHING, WATCHING, ROLLED_BACK]),
+        (False, 1.0, FailedRuns(alone=1, watches=1), [WATCHING] * 3),
+        (True, 1.0, FailedRuns(alone=1, watches=1), [ROLLED_BACK]),
+        (False, 1.0, FailedRuns(shared=9), [WATCHING] * 3),
+        (True, 1.0, FailedRuns(shared=2), [ROLLED_BACK]),
+    ],
+)
+def test_failed_probes_and_runs_add_up_to_a_rollback(
+    scene: Scene, is_broken: bool, factor: float, failed: FailedRuns, states: list[str]
+) -> None:
+    record = scene.deploy(90)
+    scene.engine.factors[90] = factor
+    if is_broken:
+        scene.breaks(90)
+    assert scene.states(len(states), failed) == states
+    is_back = states[-1] == ROLLED_BACK
+    assert (scene.context, scene.is_quarantined(record)) == (180 if is_back else 90, is_back)
     assert LedgerStore(scene.session.tables).read("7d").is_empty()
 
 
-def test_a_model_that_cannot_be_loaded_is_rolled_back_at_the_third_failure(scene: Scene) -> None:
-    path = scene.root / "configs/chronos_7d.json"
-    before = path.read_bytes()
-    record = scene.deploy()
-    scene.engine.faults[90] = broken
-    assert scene.states(2) == ["watching", "watching"]
-    observation = scene.observe()
-    assert (observation.state, scene.context, path.read_bytes()) == ("rolled back", 180, before)
+def test_a_rollback_restores_the_file_and_names_the_failure(scene: Scene) -> None:
+    before = scene.file.read_bytes()
+    record = scene.deploy(90)
+    scene.breaks(90)
+    observation = [scene.observe() for _ in range(3)][-1]
+    assert scene.file.read_bytes() == before
     assert "3 failures" in observation.words
     assert "model.safetensors: no such file" in observation.words
-    assert scene.is_quarantined(record)
     assert observation.rollback is not None
     assert (observation.rollback.by, observation.rollback.undoes) == ("watch", record.id)
-
-
-def test_a_fan_far_from_the_price_counts_as_a_failure(scene: Scene) -> None:
-    scene.deploy()
-    scene.engine.factors[90] = 1.5
-    assert scene.states(3) == ["watching", "watching", "rolled back"]
 
 
 def test_a_model_out_of_memory_counts_as_a_failure(scene: Scene) -> None:
     def memory() -> None:
         raise MemoryError
 
-    scene.deploy()
+    scene.deploy(90)
     scene.engine.faults[90] = memory
     assert "MemoryError" in scene.observe().words
+    assert scene.watch().failures == 1
 
 
 @pytest.mark.parametrize("failed", [FailedRuns(watches=3), FailedRuns(alone=3), FailedRuns(alone=1, watches=2)])
 def test_after_enough_failures_the_model_is_not_probed_again(scene: Scene, failed: FailedRuns) -> None:
-    scene.deploy()
-    assert scene.observe(failed=failed).state == "rolled back"
+    scene.deploy(90)
+    assert scene.observe(failed=failed).state == ROLLED_BACK
     assert scene.engine.calls == [], "what killed three watch runs would kill this one"
-
-
-def test_failed_probes_and_runs_add_up(scene: Scene) -> None:
-    scene.deploy()
-    assert scene.observe(failed=FailedRuns(alone=1, watches=1)).state == "watching"
-    scene.engine.faults[90] = broken
-    assert scene.observe(failed=FailedRuns(alone=1, watches=1)).state == "rolled back"
-
-
-def test_runs_of_several_horizons_count_only_while_the_probe_fails(scene: Scene) -> None:
-    scene.deploy()
-    assert scene.states(3, FailedRuns(shared=9)) == ["watching"] * 3
-    scene.engine.faults[90] = broken
-    assert scene.observe(failed=FailedRuns(shared=2)).state == "rolled back"
 
 
 @pytest.mark.parametrize("why", ["there are none", "all later than the clock", "too few"])
 def test_unusable_prices_are_no_fault_of_the_settings(scene: Scene, why: str) -> None:
-    record, key = scene.deploy(), names.USDCLP
+    record = scene.deploy(90)
     if why == "there are none":
-        scene.session.tables.path(key).unlink()
+        scene.session.tables.path(names.USDCLP).unlink()
     elif why == "too few":
-        scene.session.tables.write(key, prices("2025-06-13").tail(1))
+        scene.session.tables.write(names.USDCLP, prices("2025-06-13").tail(1))
     else:
         scene.session = open_session(as_of="1990-01-01")
-    assert scene.states(12) == ["watching"] * 11 + ["passed"]
+    assert scene.states(12) == [WATCHING] * 11 + [PASSED]
     assert not scene.is_quarantined(record)
-    state = watch_state(scene.session, "7d")
-    assert state is not None
-    assert (state.failures, state.looks) == (0, 12)
-    assert "no fault of the settings" in state.words
+    assert (scene.watch().failures, scene.watch().looks) == (0, 12)
+    assert "no fault of the settings" in scene.watch().words
 
 
 def test_a_watch_does_not_end_on_a_failed_probe(scene: Scene) -> None:
-    scene.deploy()
-    scene.engine.faults[90] = broken
-    assert scene.observe(60).state == "watching"
+    scene.deploy(90)
+    scene.breaks(90)
+    assert scene.observe(60).state == WATCHING
     scene.engine.faults.clear()
-    assert scene.observe().state == "passed"
+    assert scene.observe().state == PASSED
 
 
 def test_a_file_written_by_hand_ends_the_watch_and_is_left_alone(scene: Scene) -> None:
-    record = scene.deploy()
+    record = scene.deploy(90)
     scene.edit("99")
-    scene.engine.faults[99] = broken
+    scene.breaks(99)
     assert scene.observe(failed=FailedRuns(alone=5)).state == "replaced"
     assert scene.context == 99
     assert not scene.is_quarantined(record)
     assert scene.observe().table.height == 1, "it is observed no more"
 
 
+def test_a_file_broken_by_hand_is_no_fault_of_the_settings(scene: Scene) -> None:
+    record = scene.deploy(90)
+    scene.edit("90,,")
+    assert scene.states(3)[-1] == ROLLED_BACK
+    assert not scene.is_quarantined(record)
+
+
 def test_restored_settings_are_watched_and_rolled_back_one_version_further(scene: Scene) -> None:
-    scene.deploy(90)
-    scene.now += timedelta(hours=2)
-    scene.deploy(120)
-    scene.engine.faults |= {120: broken, 90: broken}
-    assert scene.states(3)[-1] == "rolled back"
-    assert scene.context == 90
-    assert scene.states(3)[-1] == "rolled back"
-    assert scene.context == 180
-    assert scene.observe().state == "watching"
+    scene.deploy(90, 120)
+    scene.breaks(90, 120)
+    assert (scene.states(3)[-1], scene.context) == (ROLLED_BACK, 90)
+    assert (scene.states(3)[-1], scene.context) == (ROLLED_BACK, 180)
+    assert scene.observe().state == WATCHING
 
 
 def test_automatic_rollbacks_stop_at_the_days_limit_and_name_the_command(scene: Scene) -> None:
-    lengths = (90, 120, 150)
-    for length in lengths:
-        scene.deploy(length)
-        scene.now += timedelta(hours=2)
-    scene.engine.faults |= dict.fromkeys(lengths, broken)
-    scene.observe()
-    assert scene.states(2)[-1] == "rolled back"
-    assert scene.states(3)[-1] == "rolled back"
+    scene.deploy(90, 120, 150)
+    scene.breaks(90, 120, 150)
+    assert scene.states(6) == [WATCHING, WATCHING, ROLLED_BACK] * 2
     observation = [scene.observe() for _ in range(3)][-1]
     assert (observation.state, scene.context) == ("rollback refused", 90)
     assert "2 automatic rollbacks in a day; forex-assets rollback by hand" in observation.words
-    assert scene.observe(24 * 60).state == "rolled back", "the next day it is tried again"
+    assert scene.observe(24 * 60).state == ROLLED_BACK, "the next day it is tried again"
     assert scene.context == 180
 
 
 def test_an_observation_killed_after_the_quarantine_is_completed_by_the_next(scene: Scene) -> None:
-    record = scene.deploy()
+    record = scene.deploy(90)
     scene.deployer.quarantine("7d", record.to_fingerprint, "three failures", scene.now)
     assert scene.context == 90, "the quarantine alone changes nothing"
-    assert scene.observe(failed=FailedRuns(watches=3)).state == "rolled back"
+    assert scene.observe(failed=FailedRuns(watches=3)).state == ROLLED_BACK
 
 
 def test_a_first_config_has_no_version_to_go_back_to(scene: Scene) -> None:
-    path = scene.root / "configs/chronos_7d.json"
     config = scene.session.configs.read("7d")
-    path.unlink()
+    scene.file.unlink()
     scene.deployer.deploy(config, expected=None, reason="first", by="loop", now=scene.now)
-    scene.engine.faults[180] = broken
+    scene.breaks(180)
     assert scene.states(3)[-1] == "rollback refused"
     assert scene.context == 180
 
 
 def test_before_the_first_observation_the_state_names_the_command(scene: Scene) -> None:
     assert watch_state(scene.session, "7d") is None
-    record = scene.deploy()
-    state = watch_state(scene.session, "7d")
-    assert state is not None
+    record = scene.deploy(90)
+    state = scene.watch()
     assert (state.deployment_id, state.until, state.looks) == (record.id, record.watch_until, 0)
     assert "make ui" in state.words
     scene.observe()
-    again = watch_state(scene.session, "7d")
-    assert again is not None
-    assert (again.state, again.looks, again.failures) == ("watching", 1, 0)
+    assert (scene.watch().state, scene.watch().looks, scene.watch().failures) == (WATCHING, 1, 0)
 
 
 def issue(scene: Scene, days: Sequence[date]) -> None:
@@ -303,33 +300,33 @@ WEEKS = [date(2025, 2, 7) + timedelta(days=7 * week) for week in range(14)]
 def test_outcomes_decide_once_after_the_watch(
     scene: Scene, policy: str, factor: float, state: str, length: int
 ) -> None:
-    (scene.root / "configs/policy.yaml").write_text(POLICY % policy)
+    (scene.file.parent / "policy.yaml").write_text(POLICY % policy)
     scene.session = open_session()
     scene.now = datetime(2025, 2, 1, 12, tzinfo=UTC)
-    record = scene.deploy()
-    assert scene.observe(61).state == "passed"
+    record = scene.deploy(90)
+    assert scene.observe(61).state == PASSED
     scene.engine.factors[90] = factor
     issue(scene, WEEKS[:11])
-    assert scene.observe(24 * 60).state == "passed", "11 of 12"
+    assert scene.observe(24 * 60).state == PASSED, "11 of 12"
     issue(scene, WEEKS[11:])
     observation = scene.observe(24 * 60)
     assert (observation.state, scene.context) == (state, length)
     assert "CRPS" in observation.words
     assert ("forex-assets rollback --horizon 7d" in observation.words) is (state == "rollback proposed")
-    assert scene.is_quarantined(record) is (state == "rolled back")
+    assert scene.is_quarantined(record) is (state == ROLLED_BACK)
 
 
 def test_outcomes_of_settings_replaced_by_hand_are_not_reviewed(scene: Scene) -> None:
-    scene.deploy()
-    assert scene.observe(61).state == "passed"
+    scene.deploy(90)
+    assert scene.observe(61).state == PASSED
     scene.edit("99")
     assert scene.observe(24 * 60).state == "replaced"
 
 
 def test_restored_settings_are_not_compared_with_quarantined_ones(scene: Scene) -> None:
-    scene.deploy()
-    assert scene.observe(failed=FailedRuns(watches=3)).state == "rolled back"
-    assert scene.observe(61).state == "passed"
+    scene.deploy(90)
+    assert scene.observe(failed=FailedRuns(watches=3)).state == ROLLED_BACK
+    assert scene.observe(61).state == PASSED
     observation = scene.observe(24 * 60)
     assert observation.state == "proven"
     assert "quarantine" in observation.words
@@ -343,9 +340,8 @@ def test_an_interrupted_rollback_is_closed_by_the_next_observation(scene: Scene)
             raise Killed
 
     scene.deploy(90)
-    scene.now += timedelta(hours=2)
     store, policy = scene.deployer.store, scene.deployer.policy
-    deployer = Deployer(scene.root / "configs", store, policy, at_step=die)
+    deployer = Deployer(scene.file.parent, store, policy, at_step=die)
     with pytest.raises(Killed):
         deployer.rollback("7d", reason="r", by="ana", now=scene.now)
     assert scene.deployer.store.journal("7d") is not None
@@ -355,18 +351,9 @@ def test_an_interrupted_rollback_is_closed_by_the_next_observation(scene: Scene)
     assert (newest.kind, newest.state, scene.context) == ("rollback", "deployed", 180)
 
 
-def test_a_file_broken_by_hand_is_no_fault_of_the_settings(scene: Scene) -> None:
-    record = scene.deploy(90)
-    scene.edit("90,,")
-    assert scene.states(3)[-1] == "rolled back"
-    assert not scene.is_quarantined(record)
-
-
 def test_the_watch_does_not_roll_back_after_a_faster_person(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    scene.deploy(90)
-    scene.now += timedelta(hours=2)
-    record = scene.deploy(120)
-    scene.engine.faults[120] = broken
+    record = scene.deploy(90, 120)
+    scene.breaks(120)
     scene.states(2)
     real = Deployer.quarantine
 
@@ -384,12 +371,10 @@ def test_the_watch_does_not_roll_back_after_a_faster_person(scene: Scene, monkey
 
 def test_an_outage_of_all_versions_rolls_nothing_back(scene: Scene) -> None:
     first = scene.deploy(90)
-    scene.now += timedelta(days=20)
     second = scene.deploy(120)
-    scene.engine.faults |= dict.fromkeys((90, 120, 180), broken)
-    assert scene.states(6) == ["watching"] * 6
+    scene.breaks(90, 120, 180)
+    assert scene.states(6) == [WATCHING] * 6
     scene.engine.faults.clear()
-    assert scene.observe(60).state == "passed"
+    assert scene.observe(60).state == PASSED
     assert scene.context == 120
-    assert not scene.is_quarantined(first)
-    assert not scene.is_quarantined(second)
+    assert not any(map(scene.is_quarantined, (first, second)))

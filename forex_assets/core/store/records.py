@@ -7,6 +7,7 @@ atomic, and `update` retries until nobody else has written between its read and 
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Generic, Protocol, TypeVar
@@ -41,11 +42,7 @@ class Files(Protocol):
         """Replaces the content of a name atomically."""
 
     def swap(self, name: str, before: bytes | None, after: bytes) -> bool:
-        """Writes `after` only where the content is `before` (None: no content).
-
-        Returns:
-            Whether it was written.
-        """
+        """Writes `after` only where the content is `before`; whether it was written."""
 
     def remove(self, name: str) -> None:
         """Removes a name; a missing one is no error."""
@@ -55,56 +52,48 @@ class Files(Protocol):
 
 
 @dataclass(frozen=True)
-class Folder:
-    """Files of one folder, which is made at the first write."""
+class Folder(Files):
+    """The `.json` files of one folder, which is made at the first write."""
 
     root: Path
 
     def names(self) -> list[str]:
-        """Names of all `.json` files but hidden ones, such as drafts."""
         return [path.name for path in self.root.glob("[!.]*.json")]
 
     def read(self, name: str) -> bytes | None:
-        """Content of a file; None where there is none."""
-        try:
-            return (self.root / name).read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise WarehouseError(
-                f"cannot read {self.place(name)}: {error.strerror}; check its permissions or disk"
-            ) from error
+        with self._explained("read", name):
+            try:
+                return (self.root / name).read_bytes()
+            except FileNotFoundError:
+                return None
 
     def write(self, name: str, content: bytes) -> None:
-        """Replaces a file atomically; its old content stays where that fails."""
-        try:
+        with self._explained("write", name):
             self.root.mkdir(parents=True, exist_ok=True)
             write_bytes_atomically(self.root / name, content)
-        except OSError as error:
-            raise WarehouseError(
-                f"cannot write {self.place(name)}: {error.strerror}; check space and permissions"
-            ) from error
 
     def swap(self, name: str, before: bytes | None, after: bytes) -> bool:
-        """Compares and writes under a lock of all processes."""
-        with Warehouse(self.root).lock("records"):
+        with Warehouse(self.root).lock("records"):  # shared by all processes of this machine
             if self.read(name) != before:
                 return False
             self.write(name, after)
             return True
 
     def remove(self, name: str) -> None:
-        """Removes a file; a missing one is no error."""
-        try:
+        with self._explained("remove", name):
             (self.root / name).unlink(missing_ok=True)
-        except OSError as error:
-            raise WarehouseError(
-                f"cannot remove {self.place(name)}: {error.strerror}; check its permissions"
-            ) from error
 
     def place(self, name: str) -> str:
-        """Path of a file."""
         return str(self.root / name)
+
+    @contextmanager
+    def _explained(self, verb: str, name: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise WarehouseError(
+                f"cannot {verb} {self.place(name)}: {error.strerror}; check space and permissions"
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -159,17 +148,17 @@ class Records(Generic[Model]):
         """
         return [record for record in map(self.get, self.keys()) if record is not None]
 
-    def listing(self, keys: Callable[[str], bool] = lambda key: True) -> Listing[Model]:
+    def listing(self) -> Listing[Model]:
         """Usable records, and a line for each unusable file.
-
-        Args:
-            keys: which keys are read.
 
         Raises:
             WarehouseError: a file cannot be read at all.
         """
         records, faults = list[Model](), list[str]()
-        for key, content in self._contents(keys):
+        for key in self.keys():
+            content = self.files.read(f"{key}.json")
+            if content is None:
+                continue  # removed since the names were listed
             try:
                 records.append(self._parse(key, content))
             except WarehouseError as error:
@@ -219,13 +208,6 @@ class Records(Generic[Model]):
             WarehouseError: it cannot be removed.
         """
         self.files.remove(_name(key))
-
-    def _contents(self, keys: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-        """Contents by key, newest first, without those removed meanwhile."""
-        for key in filter(keys, self.keys()):
-            content = self.files.read(f"{key}.json")
-            if content is not None:
-                yield key, content
 
     def _content(self, record: Model) -> bytes:
         values = {VERSION_FIELD: self.version, **record.model_dump(mode="json")}
