@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,3 +77,7 @@ def completion(scores: Array, levels: Sequence[float] = QUANTILE_LEVELS) -> Arra
 def normal_scores(levels: Sequence[float]) -> Array:
     """Returns the normal scores z of levels Φ(z), shape (levels,)."""
     return np.array([NormalDist().inv_cdf(level) for level in levels])
+
+
+QUANTILE_SCORES: Final = normal_scores(QUANTILE_LEVELS)
+"""Normal scores of `QUANTILE_LEVELS`."""

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from forex_assets.core.fan import Array, completion, normal_scores
+from forex_assets.core.fan import QUANTILE_SCORES, Array, completion, normal_scores
 from forex_assets.core.schemas import QUANTILE_LEVELS
 
 CRPS_LEVELS: Final = 99
@@ -24,7 +24,6 @@ CRPS_LEVELS: Final = 99
 CHUNK: Final = 4096
 """Fans scored at once; bounds memory and fits the processor cache."""
 
-_SCORES: Final = normal_scores(QUANTILE_LEVELS)
 _MEDIAN: Final = QUANTILE_LEVELS.index(0.50)
 _LAST: Final = len(QUANTILE_LEVELS) - 1
 
@@ -191,18 +190,18 @@ def _score_bounds(y: Array, quantiles: Array) -> tuple[Array, Array]:
     right = np.clip(first, 1, _LAST)
     width = logs[rows, right] - logs[rows, right - 1]
     share = np.clip((log_y - logs[rows, right - 1]) / np.where(width > 0, width, 1.0), 0.0, 1.0)
-    inside = _SCORES[right - 1] + share * (_SCORES[right] - _SCORES[right - 1])
+    inside = QUANTILE_SCORES[right - 1] + share * (QUANTILE_SCORES[right] - QUANTILE_SCORES[right - 1])
     side = np.where(first == 0, 0, _LAST)
     reach = logs[rows, side]
     endless = np.where(first == 0, -np.inf, np.inf)
-    beyond = np.where(reach != 0, _SCORES[side] * log_y / np.where(reach != 0, reach, 1.0), endless)
+    beyond = np.where(reach != 0, QUANTILE_SCORES[side] * log_y / np.where(reach != 0, reach, 1.0), endless)
     between = np.where((first == 0) | (first > _LAST), beyond, inside)
 
     # On one quantile the score is that level's; on several that coincide, anything from the first to the last; and on
     # all of one side, down to nothing or up to one.
     at_first, at_last = np.minimum(first, _LAST), np.clip(after - 1, 0, _LAST)
-    lowest = np.where((first == 0) & (logs[:, 0] == 0), -np.inf, _SCORES[at_first])
-    highest = np.where((after > _LAST) & (logs[:, _LAST] == 0), np.inf, _SCORES[at_last])
+    lowest = np.where((first == 0) & (logs[:, 0] == 0), -np.inf, QUANTILE_SCORES[at_first])
+    highest = np.where((after > _LAST) & (logs[:, _LAST] == 0), np.inf, QUANTILE_SCORES[at_last])
     is_on = after > first
     return np.where(is_on, lowest, between), np.where(is_on, highest, between)
 

@@ -10,9 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from forex_assets.core.fan import Array, Fan, normal_scores
+from forex_assets.core.fan import QUANTILE_SCORES, Array, Fan
 from forex_assets.core.inference_config import InferenceConfig
-from forex_assets.core.schemas import QUANTILE_LEVELS
 from forex_assets.forecasts.engine import EngineError, Origin
 
 DECAY: Final = 0.97
@@ -25,7 +24,6 @@ LOOKBACK: Final = 500
 CONSTANT_LOOKBACK: Final = 1260
 """Sessions of the plain random walk's volatility: five years."""
 
-_SCORES: Final = normal_scores(QUANTILE_LEVELS)
 
 
 def ewma_volatility(prices: Array, decay: float = DECAY) -> float:
@@ -72,7 +70,7 @@ def random_walk(last: float, volatility: float, steps: int) -> Fan:
         The fan, `steps` rows.
     """
     ahead = np.arange(1, steps + 1, dtype=np.float64)
-    quantiles = last * np.exp(np.outer(np.sqrt(ahead) * volatility, _SCORES))
+    quantiles = last * np.exp(np.outer(np.sqrt(ahead) * volatility, QUANTILE_SCORES))
     return Fan(last * np.exp(ahead * volatility**2 / 2), quantiles)
 
 

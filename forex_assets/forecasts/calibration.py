@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from forex_assets.core.calendar import DAYS_PER_SESSION, SANTIAGO
-from forex_assets.core.fan import Array, Fan, completion, normal_scores
+from forex_assets.core.fan import QUANTILE_SCORES, Array, Fan, completion, normal_scores
 from forex_assets.core.schemas import MODEL_QUANTILE_COLUMNS, QUANTILE_COLUMNS, QUANTILE_LEVELS
 from forex_assets.core.scores import normal_score
 
@@ -26,7 +26,6 @@ PRIOR_ERRORS: Final = 20.0
 MIN_ERRORS: Final = 30
 """Fewer than this at a step, and the step takes the calibration of the nearest shorter one that has them."""
 
-_SCORES: Final = normal_scores(QUANTILE_LEVELS)
 _MEDIAN: Final = QUANTILE_LEVELS.index(0.50)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -68,7 +67,7 @@ class PastErrors:
         instant = _microseconds(issued_at)
         # In days of Santiago: the same evening's second forecast is the first again.
         today = (issued_at.astimezone(SANTIAGO).date() - _EPOCH.date()).days
-        scores, errors = np.tile(_SCORES, (steps, 1)), np.zeros(steps, dtype=np.int64)
+        scores, errors = np.tile(QUANTILE_SCORES, (steps, 1)), np.zeros(steps, dtype=np.int64)
         for k in range(steps):
             known = self.known_at[:, k] < instant if k < self.scores.shape[1] else np.zeros(len(self.as_of), dtype=bool)
             if known.sum() >= MIN_ERRORS:
@@ -112,7 +111,7 @@ def calibrated(fan: Fan, calibration: Calibration) -> Fan:
     steps, levels = fan.quantiles.shape
     weights = completion(calibration.scores.ravel()).reshape(steps, levels, levels)
     quantiles = np.maximum.accumulate(np.exp(np.einsum("kij,kj->ki", weights, np.log(fan.quantiles))), axis=1)
-    untouched = (calibration.scores == _SCORES).all(axis=1)
+    untouched = (calibration.scores == QUANTILE_SCORES).all(axis=1)
     quantiles[untouched] = fan.quantiles[untouched]
     shift = _mean(quantiles) / _mean(fan.quantiles)
     return Fan(fan.mean * shift, quantiles)
@@ -166,7 +165,7 @@ def calibrated_targets(joined: pl.DataFrame) -> pl.DataFrame:
     known_at, issued_at = (joined[name].to_physical().to_numpy() for name in ("realized_available_at", "issued_at"))
     as_of = joined["as_of"].to_physical().to_numpy().astype(np.int64)
     ahead = round(float(joined["step"].median() or 1))  # type: ignore[arg-type]
-    scores, errors = np.tile(_SCORES, (len(z), 1)), np.zeros(len(z), dtype=np.int64)
+    scores, errors = np.tile(QUANTILE_SCORES, (len(z), 1)), np.zeros(len(z), dtype=np.int64)
     for row in range(len(z)):
         known = (known_at < issued_at[row]) & np.isfinite(z)
         if known.sum() >= MIN_ERRORS:
@@ -196,7 +195,7 @@ def _level_scores(z: Array, age_days: Array, overlap: float) -> Array:
     width = _weighted_quantiles(np.abs(z), weights, inner)
     both = np.concatenate([-width, [0.0], width[::-1]])
     share = independent / (independent + PRIOR_ERRORS)
-    return np.asarray(share * (by_side + both) / 2 + (1 - share) * _SCORES)
+    return np.asarray(share * (by_side + both) / 2 + (1 - share) * QUANTILE_SCORES)
 
 
 def _overlap(as_of: np.ndarray, step: int) -> float:

@@ -11,13 +11,12 @@ import numpy as np
 import polars as pl
 
 from forex_assets.core.calendar import issue_instant
-from forex_assets.core.fan import Array, normal_scores
+from forex_assets.core.fan import QUANTILE_SCORES, Array
 from forex_assets.core.finding import Finding
 from forex_assets.core.schemas import (
     FORECAST_SCHEMA,
     MODEL_QUANTILE_COLUMNS,
     QUANTILE_COLUMNS,
-    QUANTILE_LEVELS,
     REALIZED_SCHEMA,
     UTC,
     WALK_QUANTILE_COLUMNS,
@@ -45,7 +44,6 @@ _SCORED_FROM: Final = (
 )
 """With the step, all that the scores are made of: rows alike in these have the same scores."""
 
-_NORMAL_SCORES: Final = normal_scores(QUANTILE_LEVELS)
 
 _BLOCK: Final = 64
 """Rows are scored in whole blocks: matrix products treat the rows left over apart, and round those differently."""
@@ -165,7 +163,7 @@ def _crps(y: Array, quantiles: Array) -> Array:
 def _constant_walk(joined: pl.DataFrame) -> Array:
     """Quantiles of the walk with constant volatility at each row's step, as `baselines.random_walk`'s, shape (n, 9)."""
     last, step, sd = (joined[name].to_numpy() for name in ("origin_clp_per_usd", "step", "constant_sd"))
-    return np.asarray(last[:, None] * np.exp(np.outer(np.sqrt(step.astype(np.float64)) * sd, _NORMAL_SCORES)))
+    return np.asarray(last[:, None] * np.exp(np.outer(np.sqrt(step.astype(np.float64)) * sd, QUANTILE_SCORES)))
 
 
 def realize(

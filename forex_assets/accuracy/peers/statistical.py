@@ -16,12 +16,10 @@ from typing import Any, Final
 import numpy as np
 
 from forex_assets.accuracy.peers.history import PERCENT, in_percent, one_by_one, recent_logs
-from forex_assets.core.fan import Array, Fan, normal_scores
+from forex_assets.core.fan import QUANTILE_SCORES, Array, Fan
 from forex_assets.core.inference_config import InferenceConfig
-from forex_assets.core.schemas import QUANTILE_LEVELS
 from forex_assets.forecasts.engine import Origin
 
-_SCORES: Final = normal_scores(QUANTILE_LEVELS)
 _WIDTHS: Final = (95, 90, 80, 50)
 """Central intervals, in percent, whose ends and the median are `QUANTILE_LEVELS`."""
 
@@ -128,10 +126,10 @@ def _fan_of_intervals(answer: dict[str, Any], centre: float) -> Fan:
     """
     columns = [f"lo-{w}" for w in _WIDTHS] + ["mean"] + [f"hi-{w}" for w in reversed(_WIDTHS)]
     logs = centre + np.stack([np.asarray(answer[name], dtype=np.float64) for name in columns], axis=1) / PERCENT
-    spread = (logs[:, -1] - logs[:, 0]) / (_SCORES[-1] - _SCORES[0])
+    spread = (logs[:, -1] - logs[:, 0]) / (QUANTILE_SCORES[-1] - QUANTILE_SCORES[0])
     return Fan(np.exp(logs[:, len(_WIDTHS)] + spread**2 / 2), np.exp(logs))
 
 
 def _normal_fan(median: Array, spread: Array) -> Fan:
     """Fan of a normal law of the log price, median and sd by step."""
-    return Fan(np.exp(median + spread**2 / 2), np.exp(median[:, None] + np.outer(spread, _SCORES)))
+    return Fan(np.exp(median + spread**2 / 2), np.exp(median[:, None] + np.outer(spread, QUANTILE_SCORES)))
