@@ -1,4 +1,4 @@
-"""How good each engine is on the same past origins: `make bench-accuracy`, or `python benchmarks/accuracy.py --help`.
+"""Compares engines on common origins: `make bench-accuracy`.
 
 Every engine makes 90-day fans once, at each origin from what was available at 19:00 in Santiago of that day; the steps
 that stand for 7, 15, 30 and 90 calendar days are scored. Prices are the generated market unless others are named:
@@ -52,7 +52,7 @@ SHARED_SOURCES = (
 
 @dataclass(frozen=True)
 class Entrant:
-    """One engine of the comparison: its name in the table, how it is set, and a hash of all that makes its numbers."""
+    """Engine of the comparison: name, settings, hash of its code."""
 
     label: str
     engine: Engine
@@ -61,7 +61,7 @@ class Entrant:
 
 
 def entrant(label: str, samples: int, seed: int) -> Entrant:
-    """The engine of a name or a model's folder, with the settings that it is run with."""
+    """Engine and settings of a name or a model's folder."""
     simple = {**WALKS, **PEERS}
     if label in simple:
         sources = [*SHARED_SOURCES, "accuracy/peers/*.py"] if label in PEERS else SHARED_SOURCES
@@ -91,7 +91,7 @@ def entrant(label: str, samples: int, seed: int) -> Entrant:
 
 
 def _digest(patterns: Iterable[str], weights: Iterable[Path]) -> str:
-    """Hash of the sources and weights that make an engine's numbers: fans of other ones are never taken over."""
+    """Hash of the sources and weights that decide an engine's fans."""
     files = sorted({file for pattern in patterns for file in PACKAGE.glob(pattern)})
     digest = hashlib.sha256()
     for file in (*files, *weights):
@@ -102,7 +102,7 @@ def _digest(patterns: Iterable[str], weights: Iterable[Path]) -> str:
 def fans_of(
     who: Entrant, prices: pl.DataFrame, origins: list[date], cache: Path, progress: Progress
 ) -> tuple[pl.DataFrame, list[tuple[date, str]]]:
-    """All fans of one engine on these prices (`FORECAST_SCHEMA`), and which origins were passed over, with the reason.
+    """Fans of one engine, `FORECAST_SCHEMA`, and skipped origins.
 
     Raises:
         EngineError: a fit failed; what was done before it is kept.
@@ -139,7 +139,7 @@ def fans_of(
 
 
 def calibrated_fans(fans: pl.DataFrame, prices: pl.DataFrame) -> pl.DataFrame:
-    """The fans with their bands as they would have been published: each corrected by errors known before its issue.
+    """Calibrates the bands by errors known before each issue.
 
     Steps that have not come true are left out.
     """

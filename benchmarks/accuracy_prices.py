@@ -1,4 +1,4 @@
-"""Where the prices of `accuracy.py` come from, all of them as `USDCLP_SCHEMA` with bad ticks marked."""
+"""Prices for `accuracy.py`, as `USDCLP_SCHEMA` with bad ticks marked."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -18,7 +18,10 @@ CLOSE_KNOWN = time(18)
 
 
 def closes_from(file: Path) -> pl.DataFrame:
-    """True market closes of a CSV (date, close) as `USDCLP_SCHEMA`, each available at 18:00 in Santiago of its day."""
+    """Reads market closes of a CSV (date, close) as `USDCLP_SCHEMA`.
+
+    Each is available at 18:00 in Santiago of its day.
+    """
     read = pl.read_csv(file, try_parse_dates=True, schema_overrides={"close": pl.Float64})
     if missing := {"date", "close"} - set(read.columns):
         raise SystemExit(f"{file.name} has columns {read.columns}; {sorted(missing)} are wanted")
@@ -30,7 +33,7 @@ def closes_from(file: Path) -> pl.DataFrame:
 
 
 def generated(last: date) -> pl.DataFrame:
-    """The generated market as `USDCLP_SCHEMA`, far enough to see every target of an origin on `last`."""
+    """The generated market, beyond the targets of origin `last`."""
     end = min(issue_instant(last + timedelta(days=max(HORIZON_DAYS.values()) + 10)), datetime.now(UTC))
     calendars = {series.calendar: market_calendar(series.calendar) for series in (USDCLP, COPPER)}
     return _whole(sample_market(end, calendars, years=100).usdclp)

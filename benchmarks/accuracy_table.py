@@ -1,4 +1,4 @@
-"""Scores of several engines on the same origins, as markdown tables: one a horizon. Used by `accuracy.py`.
+"""Markdown tables of engines' scores on common origins.
 
 A horizon's step is the one whose session is `as_of` + 7, 15, 30 or 90 calendar days, rolled back to a session.
 """
@@ -34,7 +34,7 @@ EXPLAINED = (
 
 @dataclass(frozen=True)
 class Row:
-    """One engine at one horizon; shares from 0 to 1, coverage at 95 with its interval."""
+    """Scores of one engine at one horizon; shares from 0 to 1."""
 
     engine: str
     n: int
@@ -48,7 +48,7 @@ class Row:
 
 
 def targets(fans: pl.DataFrame, days: int) -> pl.DataFrame:
-    """The rows of 90-day fans whose session is `as_of` + `days`, rolled back; one an origin, oldest first."""
+    """Rows of 90-day fans at `as_of` + `days`, rolled back."""
     calendar = market_calendar(USDCLP.calendar)
     origins = fans["as_of"].unique().to_list()
     due = pl.DataFrame(
@@ -59,14 +59,14 @@ def targets(fans: pl.DataFrame, days: int) -> pl.DataFrame:
 
 
 def common(fans: Mapping[str, pl.DataFrame], truth: pl.DataFrame, days: int) -> dict[str, pl.DataFrame]:
-    """Each engine's target rows beside what came true, on the origins that all of them have."""
+    """Joins target rows and prices on common origins."""
     scored = {name: targets(frame, days).join(truth, on="session", how="inner") for name, frame in fans.items()}
     shared = set.intersection(*(set(frame["as_of"]) for frame in scored.values()))
     return {name: frame.filter(pl.col("as_of").is_in(list(shared))).sort("as_of") for name, frame in scored.items()}
 
 
 def row_of(engine: str, rows: pl.DataFrame) -> Row:
-    """Scores of one engine's published quantiles at one horizon; `rows` as `common` gives them, at least two."""
+    """Scores of one engine's published quantiles at one horizon."""
     y, last = rows["realized_clp_per_usd"].to_numpy(), rows["origin_clp_per_usd"].to_numpy()
     overlap = overlap_between(
         rows["as_of"].to_numpy().astype("datetime64[D]"), (rows["session"] - rows["as_of"]).dt.total_days().to_numpy()
@@ -93,7 +93,7 @@ def row_of(engine: str, rows: pl.DataFrame) -> Row:
 
 
 def _worst_year(hits: pl.DataFrame) -> tuple[int, float]:
-    """Calendar year of issue with the lowest share of hits; years with few origins do not count."""
+    """Year of issue with the lowest coverage, without sparse years."""
     years = hits.group_by(year=pl.col("as_of").dt.year()).agg(pl.len().alias("n"), pl.col("hit").mean()).sort("year")
     worst = years.filter(pl.col("n") * 2 >= years["n"].max()).sort("hit", "year").row(0, named=True)
     return int(worst["year"]), float(worst["hit"])
@@ -160,7 +160,7 @@ def _percent(skill: Skill) -> str:
 
 
 def parts_of(file: Path, name: str) -> tuple[str, str]:
-    """What stands before and after the two lines `<!-- bench-accuracy:NAME -->` of a file.
+    """Text before and after a file's two `bench-accuracy` markers.
 
     Raises:
         SystemExit: there is no such file, or there are not exactly two such lines.

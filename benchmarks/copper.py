@@ -1,4 +1,4 @@
-"""Whether copper helps a forecast of the peso, with naive stamps and with the platform's dating rules.
+"""Effect of copper, with naive and with correct dating.
 
     python benchmarks/copper.py --peso PESO.csv --copper COPPER.csv [--from 2015-01-01] [--to 2023-12-31]
 
@@ -42,7 +42,7 @@ from forex_assets.market.sources.yahoo_dating import Bar, dated_rows, dating_of,
 FAR = datetime(2100, 1, 1, tzinfo=UTC)
 NEXT = "next"
 CLOSED = clock_time(16)
-"""When a close dated truly is known, Santiago: the peso's market ends early in the afternoon."""
+"""Time in Santiago at which a close is known."""
 
 
 def bars(table: pl.DataFrame) -> list[Bar]:
@@ -54,7 +54,7 @@ def on_its_day(day: date, value: float, is_suspect: bool = False) -> Row:
 
 
 def peso_rows(table: pl.DataFrame, is_naive: bool) -> list[Row]:
-    """Rows by the source's own rule; with naive stamps a row is of the day that it is dated, and known on it."""
+    """Rows dated by the source's rule, or naively by their stamps."""
     calendar = market_calendar("CLP")
     if "close_raw" in table.columns:
         rule = dating_of("CLP=X")
@@ -79,7 +79,7 @@ def priced(rows: Iterable[Row], series: PriceSeries) -> pl.DataFrame:
 
 
 def realized(peso: pl.DataFrame, first: date, last: date) -> dict[str, pl.DataFrame]:
-    """The walk's weekly forecasts, scored: of each horizon at its target, and of the next session."""
+    """Scored weekly forecasts of the walk, all horizons."""
     calendar = market_calendar("CLP")
     origins = origin_dates(calendar, first, last, parse_every("1w"))
     rows = {}
@@ -119,7 +119,7 @@ def effects(effect: pl.DataFrame) -> str:
 
 
 def by_year(effect: pl.DataFrame) -> str:
-    """The raw ridge's RMSE skill: one line a year, one column a horizon."""
+    """RMSE skill of the raw ridge, by year and horizon."""
     years = effect.filter((pl.col("scope") != "all") & (pl.col("comparison") == "ridge"))
     cells = {(row["scope"], row["horizon"]): percent(row, "rmse") for row in years.iter_rows(named=True)}
     columns = (NEXT, *HORIZONS)
@@ -128,7 +128,7 @@ def by_year(effect: pl.DataFrame) -> str:
 
 
 def lead_lags(copper: pl.DataFrame, peso: pl.DataFrame, first: date, last: date) -> str:
-    """Correlation of daily returns at each lag, one line a year; positive: copper leads."""
+    """Lag correlations of daily returns by year; positive: copper leads."""
     within = pl.col("session").is_between(first, last)
     table = lead_lag_by_year(copper.filter(within), peso.filter(within)).pivot(
         "lag", index="year", values="correlation"

@@ -1,10 +1,10 @@
-"""How good the watching rules are: how often they fire with nothing wrong, and how soon they find what is.
+"""False alarms and detection rates of the monitoring rules, simulated.
 
-The rules are the platform's own: the statistics, the ranking and the limits that `drift` and `degradation` use. Only
-the way to their arguments is shorter, since a report a day of a thousand markets would take hours: statistics of a
-market's past are made once, and of a fault only its ten sessions anew.
+Statistics, ranking and limits are those of `monitoring.drift` and `monitoring.degradation`. Only their arguments are
+computed faster, since a report a day for a thousand markets would take hours: statistics of a market's history are
+computed once, and of a fault only its ten sessions.
 
-One long market serves many looks, 40 sessions apart; standard errors are between markets, so that they allow for it.
+One long market serves many onsets, 40 sessions apart; standard errors are between markets, which allows for it.
 """
 
 import math
@@ -44,12 +44,12 @@ from market_faults import (
 )
 
 WITHIN: Final = {7: 5, 14: 10}
-"""Calendar days, and the sessions that they are."""
+"""Sessions in so many calendar days."""
 FORTNIGHT: Final = WITHIN[14]
 APART: Final = 40
-"""Sessions from one look of a market to the next: the windows of 30 and of 14 days share nothing then."""
+"""Sessions between onsets, so that recent windows do not overlap."""
 LOOKS: Final = 20
-"""Fortnights that one market is looked at."""
+"""Onsets in one market."""
 
 DETECTORS: Final = ("drift", "degradation")
 RULES: Final = ("literal", "calibrated")
@@ -78,25 +78,25 @@ def measure(
     faults: Sequence[Fault] = FAULTS,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> pl.DataFrame:
-    """Every fault against both rules of drift and degradation, `DETECTORS_SCHEMA`.
+    """Measures both rules of both detectors on all faults, `DETECTORS_SCHEMA`.
 
-    Found is a fault when a rule fires on a day since it began, and, for calibrated drift, over a look since then: one
-    that was already unusual before is not found by it. The calibrated drift is decided on the 5th and the 10th session,
-    each decision covering the ten looks before; the other rules every session.
+    A fault is detected if a rule fires on a day since its onset, and for calibrated drift by a look since then. The
+    calibrated drift is decided on the 5th and the 10th session, each decision covering the ten looks before; the other
+    rules are decided every session.
 
     Args:
         policy: thresholds and budget.
-        worlds: generated markets; each is looked at `looks` times.
-        seed: the same gives the same table.
-        looks: fortnights a market.
-        faults: which.
-        report: is told how many markets are done, and of how many.
+        worlds: number of generated markets.
+        seed: of the markets.
+        looks: onsets in a market.
+        faults: injected faults.
+        report: called with the numbers of finished and of all markets.
 
     Raises:
         ValueError: no market or no look.
     """
     if worlds < 1 or looks < 1:
-        raise ValueError(f"{worlds} markets of {looks} looks measure nothing; it takes one of each at least")
+        raise ValueError(f"{worlds} markets of {looks} looks measure nothing; give one of each at least")
     first = policy.drift.history_sessions + WARM_UP + STEPS
     market = simulated_market(worlds, first + APART * (looks - 1) + FORTNIGHT, seed)
     variances = ewma_variances(market.peso)
@@ -111,12 +111,12 @@ def measure(
 
 
 def table_of(hits: Hits) -> pl.DataFrame:
-    """Shares with standard errors, `DETECTORS_SCHEMA`, from (fault, detector, rule) to markets to looks to found."""
+    """Detection rates with standard errors, `DETECTORS_SCHEMA`."""
     rows = []
-    for (fault, detector, rule), found in hits.items():
-        shares = np.array(found, dtype=np.float64).mean(axis=1)
+    for (fault, detector, rule), detections in hits.items():
+        shares = np.array(detections, dtype=np.float64).mean(axis=1)
         errors = shares.std(axis=0, ddof=1) / math.sqrt(len(shares)) if len(shares) > 1 else (None, None)
-        row = [fault, detector, rule, sum(len(each) for each in found)]
+        row = [fault, detector, rule, sum(len(each) for each in detections)]
         row += [shares[:, 0].mean(), errors[0], shares[:, 1].mean(), errors[1]]
         rows.append([*row, shares[:, 1].mean() * 365 / DECISION_DAYS if fault == NOTHING.name else None])
     return pl.DataFrame(rows, schema=DETECTORS_SCHEMA, orient="row")
@@ -124,7 +124,7 @@ def table_of(hits: Hits) -> pl.DataFrame:
 
 @dataclass(frozen=True, eq=False)
 class _World:
-    """One market with nothing wrong, and what both detectors make of it; the last axis is sessions."""
+    """One market without a fault, and its statistics by session."""
 
     market: Market
     variances: Array
@@ -135,7 +135,7 @@ class _World:
 
     @classmethod
     def of(cls, market: Market, variances: Array, policy: Policy) -> "_World":
-        """Measured once, for all looks."""
+        """Computes the statistics once for all onsets."""
         errors = next_errors(market, variances)
         errors[0] = 0.0
         series = {COPPER_RETURN: market.copper, PESO_RETURN: market.peso, FORECAST_ERROR: errors}
@@ -150,7 +150,7 @@ class _World:
 
 
 def weekdays(count: int) -> Days:
-    """Proleptic ordinals of so many Mondays to Fridays: a calendar without holidays."""
+    """Proleptic ordinals of consecutive weekdays, without holidays."""
     monday = date(2010, 1, 4).toordinal()
     return np.array([monday + 7 * (i // 5) + i % 5 for i in range(count)], dtype=np.int64)
 
@@ -158,30 +158,33 @@ def weekdays(count: int) -> Days:
 def _look(
     world: _World, onsets: Sequence[int], faults: Sequence[Fault], policy: Policy
 ) -> dict[tuple[str, str, str], list[tuple[bool, bool]]]:
-    """Every fault at every onset of one market: (fault, detector, rule) to a pair for each onset."""
+    """Detections in one market: a pair for each onset, by case."""
     limits = [_limits(world, onset, policy) for onset in onsets]
-    found: dict[tuple[str, str, str], list[tuple[bool, bool]]] = {}
+    detections: dict[tuple[str, str, str], list[tuple[bool, bool]]] = {}
     for fault in faults:
         columns, sums = _with_fault(world, onsets, fault, policy)
         literal = is_literal_drift({name: values for name, values in columns.items() if name[1] != EWMA}, policy.drift)
-        found[fault.name, "drift", "literal"] = [_within(fires) for fires in literal]
-        found[fault.name, "drift", "calibrated"] = [
+        detections[fault.name, "drift", "literal"] = [_within(fires) for fires in literal]
+        detections[fault.name, "drift", "calibrated"] = [
             _calibrated(world, onset, {name: values[i] for name, values in columns.items()}, policy)
             for i, onset in enumerate(onsets)
         ]
         both = [_degraded(world, onset, sums[i], limits[i], policy) for i, onset in enumerate(onsets)]
         for rule, fires in zip(RULES, zip(*both, strict=True), strict=True):
-            found[fault.name, "degradation", rule] = [_within(each) for each in fires]
-    return found
+            detections[fault.name, "degradation", rule] = [_within(each) for each in fires]
+    return detections
 
 
 def _within(fires: Array) -> tuple[bool, bool]:
-    """Whether any of the first 5, and of the first 10 sessions fires."""
+    """Whether a rule fires within 5, and within 10 sessions."""
     return bool(fires[: WITHIN[7]].any()), bool(fires[: WITHIN[14]].any())
 
 
 def _with_fault(world: _World, onsets: Sequence[int], fault: Fault, policy: Policy) -> tuple[Columns, Array]:
-    """The faulty fortnight of each onset: effects (onsets, 10) by name, sums (onsets, SUMS, 10)."""
+    """Effects and sums of the faulty fortnight of each onset.
+
+    Effects have shape (onsets, 10), sums (onsets, SUMS, 10).
+    """
     width = max(WARM_UP, policy.drift.recent_sessions + policy.drift.reference_sessions) + FORTNIGHT
     places = np.array(onsets)[:, None] + FORTNIGHT - width + np.arange(width)
     market = inject(world.market.rows(lambda a: a[places]), fault, FORTNIGHT)
@@ -200,7 +203,7 @@ def _with_fault(world: _World, onsets: Sequence[int], fault: Fault, policy: Poli
 
 
 def _calibrated(world: _World, onset: int, fault: Columns, policy: Policy) -> tuple[bool, bool]:
-    """The calibrated drift's decisions on the 5th and the 10th session of a fault."""
+    """Calibrated drift on the 5th and 10th session of a fault."""
     needed = policy.drift.history_sessions + policy.drift.looks
     verdicts = []
     for sessions in WITHIN.values():
@@ -213,9 +216,9 @@ def _calibrated(world: _World, onset: int, fault: Columns, policy: Policy) -> tu
 
 
 def _limits(world: _World, onset: int, policy: Policy) -> Array:
-    """Limits of the calibrated degradation on each day of the fortnight, shape (measures, 10).
+    """Limits of the calibrated degradation by day, shape (measures, 10).
 
-    They rest on looks of 14 days ago and more, before any fault.
+    They use looks at least 14 days old, before any fault.
     """
     end = onset + FORTNIGHT
     days, sums = world.days[STEPS:end], world.sums[:, STEPS:end]
@@ -224,7 +227,7 @@ def _limits(world: _World, onset: int, policy: Policy) -> Array:
 
 
 def _degraded(world: _World, onset: int, fault: Array, limits: Array, policy: Policy) -> tuple[Array, Array]:
-    """Whether the literal and the calibrated degradation fire, on each day of the fortnight."""
+    """Whether literal and calibrated degradation fire, by day."""
     days = world.days[STEPS : onset + FORTNIGHT]
     sums = np.hstack([world.sums[:, STEPS:onset], fault])
     windows = window_pair(days, sums, days[-FORTNIGHT:], policy)

@@ -1,4 +1,4 @@
-"""How good the watching rules are, on generated markets and on real prices.
+"""Measures the monitoring rules on generated markets and real prices.
 
     python benchmarks/detectors.py [--worlds 60] [--processes 2] [--closes PESO.csv --copper COPPER.csv]
                                    [--out docs/monitoring.md] [--curve docs/detection.png]
@@ -65,7 +65,7 @@ def pooled(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
 
 def measured(policy: Policy, worlds: int, seed: int, processes: int) -> pl.DataFrame:
-    """`measure` on one process or several, each with a seed of its own."""
+    """Runs `measure` on one process or several, one seed each."""
     if processes == 1:
         return measure(policy, worlds=worlds, seed=seed)
     with ProcessPoolExecutor(processes) as pool:
@@ -83,7 +83,7 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def rules_markdown(table: pl.DataFrame, policy: Policy) -> str:
-    """A line a fault: shares found within 7 and 14 days by each rule, per cent ± standard error."""
+    """Table of detection rates within 7 and 14 days, per cent."""
     rows = {(row["fault"], row["detector"], row["rule"]): row for row in table.iter_rows(named=True)}
     columns = [(detector, rule) for detector in DETECTORS for rule in RULES]
     lines = [
@@ -119,7 +119,7 @@ def feeds_markdown(table: pl.DataFrame) -> str:
 
 
 def real_series(closes: Path, copper: Path) -> tuple[np.ndarray, dict[str, pl.DataFrame], np.ndarray]:
-    """Days and returns of the peso, and the series that drift watches, errors being those of the EWMA walk."""
+    """Real series that drift watches; errors of the EWMA walk."""
     table, metal = (pl.read_csv(path, try_parse_dates=True) for path in (closes, copper))
     calendar = market_calendar(USDCLP.calendar)
     days = [row for row in table.select("date", "close").drop_nulls().iter_rows() if calendar.is_session(row[0])]
@@ -170,7 +170,7 @@ def real_drift(series: dict[str, pl.DataFrame], policy: Policy) -> pl.DataFrame:
 
 
 def real_degradation(sessions: np.ndarray, values: np.ndarray, policy: Policy) -> pl.DataFrame:
-    """The same of the EWMA walk's own 7-day forecasts."""
+    """Degradation verdicts on the EWMA walk's 7-day forecasts."""
     sums = week_sums(_alone(values), ewma_variances(values, float(np.var(values[:60]))))
     days = np.array([day.toordinal() for day in pl.Series(sessions).to_list()], dtype=np.int64)[STEPS:]
     windows = window_pair(days, sums, days, policy)
@@ -190,7 +190,7 @@ def real_degradation(sessions: np.ndarray, values: np.ndarray, policy: Policy) -
 
 
 def by_year(looks: pl.DataFrame, detector: str) -> list[list[object]]:
-    """A line a year and one for all: share of fortnights of ten sessions with an alarm by each rule."""
+    """Share of fortnights with an alarm, by year and rule."""
     numbered = looks.with_row_index("i").with_columns(block=pl.col("i") // FORTNIGHT, year=pl.col("session").dt.year())
     blocks = numbered.group_by("block").agg(
         pl.col("year").first(), pl.len().alias("sessions"), *(pl.col(rule).any() for rule in RULES)
@@ -215,7 +215,7 @@ def real_markdown(closes: Path, copper: Path, policy: Policy) -> str:
 
 
 def curve(policy: Policy, worlds: int, seed: int) -> tuple[str, bytes]:
-    """What a budget buys: false alarms against doublings and triplings found within 7 days, as a table and a PNG."""
+    """Detections within 7 days against the budget: table and PNG."""
     points = []
     for budget in BUDGETS:
         asked = policy.model_copy(update={"false_alarms_per_year": budget})

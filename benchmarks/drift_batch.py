@@ -1,6 +1,6 @@
-"""Both verdicts on drift for many days and markets at once, without a report: what `detectors` measures.
+"""Drift verdicts for many days and markets at once.
 
-Statistics, ranking, shares and cuts are those of `drift`; what is said here is only how they come together.
+Statistics, ranking, shares and cuts are those of `monitoring.drift`.
 """
 
 import math
@@ -35,16 +35,18 @@ from forex_assets.monitoring.statistics import (
 )
 
 Columns = dict[Name, Array]
-"""Effect sizes by series and statistic; the last axis is looks, oldest first."""
+"""Effect sizes by series and statistic; last axis: looks."""
 
 
 def windowed(series: Mapping[str, Array], policy: DriftPolicy, looks: int) -> Columns:
-    """Effect sizes of every windowed statistic at the last `looks` sessions, as `tracks` has them; the EWMA is not one.
+    """Effect sizes of all windowed statistics at the last sessions.
+
+    Equal to `statistic_series`, without the EWMA.
 
     Args:
         series: copper's and the peso's returns and errors by name, each of shape (…, sessions).
         policy: windows and bins.
-        looks: how many, so that the first has its windows full.
+        looks: number of looks; the first has full windows.
 
     Returns:
         Arrays of shape (…, looks).
@@ -63,14 +65,14 @@ def windowed(series: Mapping[str, Array], policy: DriftPolicy, looks: int) -> Co
 
 
 def _pairs(values: Array, recent: int, reference: int, looks: int) -> tuple[Array, Array]:
-    """`statistics.window_pairs` of the last looks, along the last axis of any array."""
+    """Window pairs of the last looks, along the last axis."""
     both = sliding_window_view(values[..., -(recent + reference + looks - 1) :], recent + reference, axis=-1)
     return both[..., reference:], both[..., :reference]
 
 
 @lru_cache
 def critical_distance(policy: DriftPolicy) -> float:
-    """The least KS distance that the published rule fires at: the same verdict as from p, which takes long to make."""
+    """Smallest KS distance with a p-value below the published one."""
     n, m = policy.recent_sessions, policy.reference_sessions
     low, high = 0, n * m
     while high - low > 1:
@@ -80,9 +82,10 @@ def critical_distance(policy: DriftPolicy) -> float:
 
 
 def _chance_of(k: int, n: int, m: int) -> float:
-    """Chance of a distance of k / (n m) or more between samples of one law: 1 less the share of paths that stay within.
+    """Exact p-value of a KS distance of k / (n m).
 
-    A path steps right for each value of the first sample and up for each of the second, in their order.
+    1 less the share of lattice paths that stay within; a path steps right for each value of the first sample and up for
+    each of the second, in their order.
     """
     row = [int(n * j < k) for j in range(m + 1)]
     for i in range(1, n + 1):
@@ -94,19 +97,21 @@ def _chance_of(k: int, n: int, m: int) -> float:
 
 
 def is_literal_drift(columns: Mapping[Name, Array], policy: DriftPolicy) -> Array:
-    """Whether the published rule fires at each look: KS below its p, or PSI above its threshold, of any series."""
+    """Whether the published rule fires at each look."""
     # Distances are whole numbers over n m: the margin is for rounding alone.
     least = {KS: critical_distance(policy) - 1e-9, PSI: policy.psi}
-    return np.asarray(np.any([found > least[name[1]] for name, found in columns.items() if name[1] in least], axis=0))
+    return np.asarray(
+        np.any([effects > least[name[1]] for name, effects in columns.items() if name[1] in least], axis=0)
+    )
 
 
 def is_calibrated_drift(columns: Mapping[Name, Array], policy: Policy, fresh: int) -> bool:
-    """Whether the calibrated rule fires at the last look, and over one of the last `fresh` looks.
+    """Whether the calibrated rule fires by one of the last looks.
 
     Args:
         columns: effects, each of `history_sessions` + `looks` looks, oldest first.
         policy: budget, looks, and the severity to act from.
-        fresh: how many of the looks that the decision covers count.
+        fresh: number of last looks that count.
     """
     shares = {name: OTHERS_SHARE for name in columns if name not in FIRST}
     looks = policy.drift.looks

@@ -1,4 +1,6 @@
-"""A model of returns beside the EWMA walk, at 5, 11, 21 and 64 sessions: `python benchmarks/embedded.py CLOSES.csv`.
+"""Compares embedded models with the EWMA walk.
+
+`python benchmarks/embedded.py CLOSES.csv`, at 5, 11, 21 and 64 sessions.
 
 The file is yours (columns date, close: true market closes); none comes with the project. Weekly origins on one weekday,
 200 samples, before any calibration. Several folders, such as those of three seeds (`train_embedded.py --seed 1

@@ -1,6 +1,6 @@
-"""Trains the embedded model: a small Chronos-T5 of our own, on generated returns only. Imports torch when it trains.
+"""Trains the embedded model, a small Chronos-T5, on generated returns.
 
-What makes it work (each point was measured in `docs/accuracy.md`):
+Design (each point is measured in `docs/accuracy.md`):
 - Fixed scale. Chronos divides by the context's mean absolute value. One calibration value in front of the context,
   C = M·(L+1) - Σ|x|, makes that mean exactly M, so that tokens stand in fixed units of EWMA volatility.
 - Returns over the EWMA(.97) volatility at the origin, not levels.
@@ -35,30 +35,32 @@ TOKENS: Final = 256
 SPECIAL: Final = 2
 BINS: Final = TOKENS - SPECIAL - 1
 SCALE: Final = 10.0
-"""Volatilities that the outermost bins stand for: limits of ±1 after division by the scale."""
+"""Value of the outermost bins, in volatilities."""
 MAX_CONTEXT: Final = 730
 STEPS: Final = 70
-"""Sessions ahead: 90 calendar days are 62 to 65, and one or two more from a late price. No second pass is needed."""
+"""Sessions ahead; 90 calendar days need 67 at most."""
 BATCH: Final = 64
 BATCH_TOKENS: Final = 16_384
-"""Series in a batch, fewer where contexts are long."""
+"""Limit of tokens in a batch."""
 CONTEXTS: Final = (64, 90, 128, 180, 256, 365, 540, 730)
 CONTEXT_SHARES: Final = (0.28, 0.24, 0.20, 0.12, 0.10, 0.03, 0.015, 0.015)
-"""Short ones are most, since they cost least and hold nearly all that is to be known of the volatility."""
+"""Shares of context lengths; short ones carry most information on volatility."""
 HISTORY: Final = max(MAX_CONTEXT, LOOKBACK)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a training run is made of; with the seed it fixes the weights on one machine and number of threads.
+    """Parameters of a training run.
+
+    They fix the weights on one machine and number of threads.
 
     Attributes:
-        seed: of data, weights and order.
-        steps: of the optimizer.
-        peak_rate: learning rate after the warm-up, falling to nothing along a cosine.
-        warm_up: steps.
+        seed: seed of data, weights and batch order.
+        steps: optimizer steps.
+        peak_rate: learning rate after the warm-up, then a cosine to 0.
+        warm_up: steps of linear warm-up.
         average: decay of the weights' exponential average.
-        free_decay: weight decay of the free part of the token tables, which keeps them smooth.
+        free_decay: weight decay of the tables' free part, which keeps them smooth.
     """
 
     seed: int = 0
@@ -71,12 +73,12 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Floor:
-    """Nats per return on generated GARCH, teacher-forced, against the densities that know more or less.
+    """Nats per return on generated GARCH, teacher-forced.
 
     Attributes:
-        model: of the model.
-        oracle: of the true conditional density, which knows parameters and variance.
-        ewma: of a normal with EWMA(.97) variance.
+        model: loss of the model.
+        oracle: loss of the true conditional density.
+        ewma: loss of a normal with EWMA(.97) variance.
     """
 
     model: float
@@ -85,15 +87,17 @@ class Floor:
 
 
 def train(recipe: Recipe, folder: Path, report: Callable[[int, float], None] = lambda step, loss: None) -> Floor:
-    """Train one model and save it to `folder`, loadable by the stock `BaseChronosPipeline.from_pretrained`.
+    """Trains one model and saves it to `folder`.
+
+    The stock `BaseChronosPipeline.from_pretrained` loads it.
 
     Args:
-        recipe: all there is to set.
-        folder: made if need be; weights, their SHA256SUMS, `config.json`, `generation_config.json`, `recipe.json`.
-        report: called now and then with the step and the loss, nats per token.
+        recipe: parameters of the run.
+        folder: created if missing; gets weights, SHA256SUMS, `config.json`, `generation_config.json`, `recipe.json`.
+        report: called every 100 steps with the step and the loss, nats per token.
 
     Returns:
-        How far the averaged model is from what can be known.
+        Loss of the averaged model and of two reference densities.
     """
     import torch
 
@@ -109,7 +113,7 @@ def train(recipe: Recipe, folder: Path, report: Callable[[int, float], None] = l
 
 
 def _trained(recipe: Recipe, report: Callable[[int, float], None]) -> Any:
-    """The network with its averaged weights."""
+    """Trains the network; returns it with averaged weights."""
     import torch
 
     torch.manual_seed(recipe.seed)
@@ -140,7 +144,7 @@ def _trained(recipe: Recipe, report: Callable[[int, float], None]) -> Any:
 
 
 def tokens_of(values: Array) -> NDArray[np.int64]:
-    """Token of each return in volatilities: what the stock tokenizer gives when the scale is `SCALE`."""
+    """Tokens of returns in volatilities, as of the stock tokenizer."""
     width = 2 * SCALE / (BINS - 1)
     index = np.clip(np.floor((values + SCALE) / width + 0.5), 0, BINS - 1)
     return np.asarray(index, dtype=np.int64) + SPECIAL + 1
@@ -155,7 +159,7 @@ def _rate(step: int, recipe: Recipe) -> float:
 
 
 def _origin_sd(past: Array) -> Array:
-    """EWMA(.97) sd of each row's returns at its end, as `baselines.ewma_volatility` has it; shape (rows,)."""
+    """EWMA(.97) sd at the end of each row, shape (rows,)."""
     squares = past[:, -(LOOKBACK - 1) :] ** 2
     variance = squares[:, :SEED_RETURNS].mean(axis=1)
     for t in range(SEED_RETURNS, squares.shape[1]):
@@ -164,14 +168,14 @@ def _origin_sd(past: Array) -> Array:
 
 
 def _windows(returns: Array) -> Array:
-    """Returns in volatilities at the origin, which stands after the first `HISTORY`; flat series are left out."""
+    """Returns in volatilities at the origin, without flat series."""
     sd = _origin_sd(returns[:, :HISTORY])
     is_alive = sd > 1e-3
     return np.asarray(returns[is_alive] / sd[is_alive, None])
 
 
 def _batches(rng: np.random.Generator) -> Iterator[tuple["torch.Tensor", "torch.Tensor"]]:
-    """Context and target tokens without end; a batch has one context length and about the same number of tokens."""
+    """Yields batches of context and target tokens without end."""
     import torch
 
     while True:
@@ -189,13 +193,13 @@ def _batches(rng: np.random.Generator) -> Iterator[tuple["torch.Tensor", "torch.
 
 
 def _context_tokens(context: Array) -> NDArray[np.int64]:
-    """The calibration token, which is far beyond the last bin, the returns, and the end token."""
+    """Context tokens: calibration value, returns, end."""
     front = np.full((len(context), 1), TOKENS - 1)
     return np.concatenate([front, tokens_of(context), np.ones_like(front)], axis=1)
 
 
 def _features() -> Array:
-    """Smooth features of a bin's value, shape (TOKENS, n): enough for normal and t densities of any width and skew."""
+    """Smooth features of bin values, shape (TOKENS, n)."""
     v = np.linspace(-SCALE, SCALE, BINS)
     columns = [np.ones(BINS), v / 3, v**2 / 10, (v / 5) ** 3, np.abs(v) / 3]
     columns += [np.log1p((v / s) ** 2) for s in (0.25, 0.5, 1.0, 2.0, 4.0)]
@@ -209,7 +213,7 @@ def _features() -> Array:
 
 
 def _t5_config() -> Any:
-    """The model's own config and, within it, the stock Chronos one; `forex_assets` says how it wants to be fed."""
+    """Config of the T5 with Chronos's, and how it is fed."""
     from transformers import T5Config
 
     return T5Config(
@@ -257,7 +261,7 @@ def _t5_config() -> Any:
 
 
 def _network() -> Any:
-    """The T5 with its token tables made from features; a class made here, since torch must not be imported above."""
+    """T5 with token tables made from features."""
     import torch
     from torch import nn
     from transformers import T5ForConditionalGeneration
@@ -304,7 +308,7 @@ def _network() -> Any:
 
 
 def _floor(network: Any, rng: np.random.Generator, count: int = 512, length: int = 256) -> Floor:
-    """Nats per return of model, truth and EWMA on GARCH with t(6) shocks; all of the same bins."""
+    """Nats per return of model, truth and EWMA, on equal bins."""
     import torch
     from scipy.stats import norm, t
 
@@ -331,7 +335,10 @@ def _floor(network: Any, rng: np.random.Generator, count: int = 512, length: int
 
 
 def _save(network: Any, folder: Path, recipe: Recipe, floor: Floor) -> None:
-    """Fold the tables into a plain T5 and write it, weights first: without its config a folder is no model."""
+    """Folds the tables into a plain T5 and writes it.
+
+    Weights first: without its config a folder is no model.
+    """
     from safetensors.torch import save
     from transformers import GenerationConfig
 
@@ -345,12 +352,12 @@ def _save(network: Any, folder: Path, recipe: Recipe, floor: Floor) -> None:
     # transformers 5 writes that the tables are tied, whatever they are; version 4 would believe it.
     config_values = json.loads(network.t5.config.to_json_string()) | {"tie_word_embeddings": False}
     config = json.dumps(config_values, indent=2, sort_keys=True).encode() + b"\n"
-    made = {"recipe": asdict(recipe), "floor_nats": asdict(floor)}
+    summary = {"recipe": asdict(recipe), "floor_nats": asdict(floor)}
     sums = {WEIGHTS: weights, "config.json": config}
     for name, content in (
         (SUMS, "".join(f"{hashlib.sha256(held).hexdigest()}  {of}\n" for of, held in sums.items()).encode()),
         ("generation_config.json", generation.to_json_string().encode()),
-        ("recipe.json", json.dumps(made, indent=2).encode() + b"\n"),
+        ("recipe.json", json.dumps(summary, indent=2).encode() + b"\n"),
         ("config.json", config),
     ):
         write_bytes_atomically(folder / name, content)

@@ -1,4 +1,4 @@
-"""What a forecast by Chronos-T5 costs at each horizon: `python benchmarks/engine.py [--repeats 3]`.
+"""Times Chronos-T5 forecasts: `python benchmarks/engine.py [--repeats 3]`.
 
 A model of the width and depth of chronos-t5-small with RANDOM weights is made on the spot; speed does not depend on the
 weights, and nothing that it says is a forecast. 100 samples, contexts as configured, the generated market; seconds of
@@ -23,7 +23,7 @@ STEPS = {"7d": 5, "15d": 11, "30d": 22, "90d to 64 steps": 64, "90d to 65 steps"
 
 
 def build(folder: Path) -> Path:
-    """A random model in the shape of chronos-t5-small, saved where the engine can load it."""
+    """Saves a random model in the shape of chronos-t5-small."""
     import torch
     from transformers import T5Config, T5ForConditionalGeneration
 

@@ -1,4 +1,6 @@
-"""How far a stored peso history is from market closes that you have: `python benchmarks/feed.py CLOSES.csv`.
+"""Compares a stored peso history with market closes.
+
+`python benchmarks/feed.py CLOSES.csv`.
 
 CLOSES.csv: columns `session` (YYYY-MM-DD) and `close` (CLP per USD), the market's close on its true date. No such file
 comes with the project: their owners grant no redistribution. Reads `market/usdclp` of `FOREX_WAREHOUSE`.
@@ -21,7 +23,7 @@ SEED = 20
 
 
 def volatility(prices: np.ndarray) -> np.ndarray:
-    """EWMA volatility after each return, seeded by the mean square of the first twenty."""
+    """EWMA volatility after each return, seeded by the first twenty."""
     squares = np.diff(np.log(prices)) ** 2
     variance, path = squares[:SEED].mean(), []
     for square in squares:
@@ -31,7 +33,7 @@ def volatility(prices: np.ndarray) -> np.ndarray:
 
 
 def compare(rows: pl.DataFrame, closes: pl.DataFrame) -> pl.DataFrame:
-    """One row a year: n, median and 95th percentile of |difference| in percent, volatility ratio."""
+    """Differences by year: n, median, 95th percentile, volatility ratio."""
     joint = rows.join(closes, on="session").sort("session")
     ratio = volatility(joint["clp_per_usd"].to_numpy()) / volatility(joint["close"].to_numpy())
     off = (pl.col("clp_per_usd") / pl.col("close") - 1).abs() * 100

@@ -1,5 +1,6 @@
-"""Whether a feed that breaks is found, and how soon: the checks and the merge of `market`, as they are, on generated
-prices that are then spoiled. These are no statistics of a market: a rule is broken or it is not.
+"""Detection of broken feeds by the checks and the merge of `market`.
+
+On generated prices with an injected fault. These are no statistics: a rule is broken or it is not.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,14 +23,14 @@ from forex_assets.market.quality import (
     copper_is_in_usd_per_pound,
     is_current,
     is_not_stale,
+    marked_anew,
     moves_are_ordinary,
     prices_keep_moving,
 )
-from forex_assets.market.quality import marked_anew as marked
 from market_faults import simulated_market
 
 SESSIONS: Final = 300
-"""Of each table: more than the 250 that checks look at."""
+"""Sessions of each table; checks use 250."""
 LEVELS: Final = {USDCLP.name: 800.0, COPPER.name: 4.0}
 
 FEED_SCHEMA: Final[Schema] = {
@@ -47,7 +48,7 @@ FEED_SCHEMA: Final[Schema] = {
 
 @dataclass(frozen=True, eq=False)
 class Feeds:
-    """Both tables of one market, `prices_schema`, and the calendar that they keep."""
+    """Price tables of one market, and their calendar."""
 
     peso: pl.DataFrame
     copper: pl.DataFrame
@@ -56,7 +57,7 @@ class Feeds:
 
 @dataclass(frozen=True)
 class Probe:
-    """One fault and the check that should find it.
+    """A fault and the check that should detect it.
 
     Attributes:
         fault: in words.
@@ -106,18 +107,21 @@ def _measured(probe: Probe, feeds: Sequence[Feeds]) -> list[object]:
 
 
 def _sessions_until_found(probe: Probe, feeds: Feeds) -> int | None:
-    """The fewest sessions of the fault with which the check fails; None where it passes to the end."""
+    """Fewest faulty sessions at which the check fails; else None."""
     return next((n for n in probe.sessions if not probe.look(feeds, n).passed), None)
 
 
 def prices_of(returns: Array, series: PriceSeries) -> pl.DataFrame:
-    """Prices with these log returns, `prices_schema`, weekdays without holidays, each known on its day."""
+    """Prices with given log returns, `prices_schema`.
+
+    Weekdays without holidays, each price known on its day.
+    """
     days = [date.fromordinal(int(day)) for day in weekdays(len(returns))]
     return _table(days, LEVELS[series.name] * np.exp(np.cumsum(returns)), series)
 
 
 def _table(days: Sequence[date], values: Array, series: PriceSeries) -> pl.DataFrame:
-    """`prices_schema`, bad ticks marked."""
+    """Makes a price table, bad ticks marked."""
     known = [datetime.combine(day, time(22), UTC) for day in days]
     columns = {
         "session": days,
@@ -129,37 +133,37 @@ def _table(days: Sequence[date], values: Array, series: PriceSeries) -> pl.DataF
         "fetched_at": known,
         "is_quarantined": [False] * len(days),
     }
-    return marked(pl.DataFrame(columns, schema=prices_schema(series.value)), series)
+    return marked_anew(pl.DataFrame(columns, schema=prices_schema(series.value)), series)
 
 
 def respoken(prices: pl.DataFrame, series: PriceSeries, change: Callable[[Array], Array]) -> pl.DataFrame:
-    """The same sessions with other values, bad ticks marked anew."""
+    """Replaces the values and marks bad ticks anew."""
     values = change(prices[series.value].to_numpy().copy())
     return _table(prices["session"].to_list(), values, series)
 
 
 def last_price_repeated(values: Array, sessions: int) -> Array:
-    """The last `sessions` prices are the one before them."""
+    """Repeats the price before the last sessions."""
     if sessions:
         values[-sessions:] = values[-sessions - 1]
     return values
 
 
 def in_tonnes(values: Array, sessions: int) -> Array:
-    """The last `sessions` prices in USD/t."""
+    """Converts the last prices to USD/t."""
     values[len(values) - sessions :] *= POUNDS_PER_TONNE
     return values
 
 
 def dated_late(values: Array, sessions: int) -> Array:
-    """The last `sessions` prices are those of the session before; of all rows the first repeats."""
+    """Dates the last prices one session late; the first repeats."""
     shifted = np.concatenate([values[:1], values[:-1]])
     values[len(values) - sessions :] = shifted[len(values) - sessions :]
     return values
 
 
 def _silent(check: Callable[..., Finding]) -> Callable[[Feeds, int], Finding]:
-    """The peso's feed has given nothing for so many sessions."""
+    """Fault: the peso's feed is silent."""
 
     def look(feeds: Feeds, sessions: int) -> Finding:
         today = feeds.peso["session"][-1]
@@ -185,7 +189,7 @@ MARKED: Final = "mark_bad_ticks"
 
 
 def _marked(feeds: Feeds, sessions: int) -> Finding:
-    """Whether the newest price reaches anything: a marked one does not."""
+    """Whether the newest price is marked, and so used nowhere."""
     rows = respoken(feeds.copper, COPPER, lambda v: in_tonnes(v, sessions))
     return Finding(MARKED, not rows["is_quarantined"][-1], "block", "the newest price")
 
@@ -194,7 +198,7 @@ MERGE: Final = "merge_history"
 
 
 def _merged_in_tonnes(feeds: Feeds, sessions: int) -> Finding:
-    """An answer of the last ten sessions, all in USD/t where there is a fault, merged with what is stored."""
+    """Merges an answer of ten sessions in USD/t."""
     columns = list(fetched_schema(COPPER.value))
     now = feeds.copper["available_at"][-1]
     stored = merge_history(None, feeds.copper.head(feeds.copper.height - 1).select(columns), COPPER, now).history
@@ -207,20 +211,20 @@ def _merged_in_tonnes(feeds: Feeds, sessions: int) -> Finding:
 
 
 def _swapped(feeds: Feeds, sessions: int) -> Finding:
-    """All of copper's history comes from a provider that dates a session late."""
+    """Dates all of copper's history a session late."""
     rows = feeds.copper.height if sessions else 0
     late = respoken(feeds.copper, COPPER, lambda v: dated_late(v, rows))
     return copper_and_peso_move_on_the_same_day(late, feeds.peso)
 
 
 def _redated(feeds: Feeds, sessions: int) -> Finding:
-    """Copper's latest sessions only are dated late."""
+    """Dates copper's latest sessions late."""
     late = respoken(feeds.copper, COPPER, lambda v: dated_late(v, sessions))
     return copper_and_peso_move_on_the_same_day(late, feeds.peso)
 
 
 def _compared(feeds: Feeds, sessions: int) -> Finding:
-    """The peso's new provider, dated a session late, beside the old one."""
+    """Compares a provider dated a session late with the old one."""
     rows = feeds.peso.height if sessions else 0
     late = respoken(feeds.peso, USDCLP, lambda v: dated_late(v, rows))
     return sources_agree([(("old", feeds.peso), ("new", late))], USDCLP)
@@ -239,7 +243,7 @@ PROBES: Final = (
     Probe("provider swap: all dated late", "sources_agree", _compared, (1,)),
     Probe("provider swap: new rows late", _SAME_DAY, _redated, (5, 10, 20, 40, 60, 90, 120, 150, 180, 210, 249)),
 )
-"""What a feed can do, and the check that watches for it."""
+"""Faults of a feed, each with its check."""
 
 OUTCOMES: Final = {MARKED: "mark", MERGE: "refuse"}
-"""Of what is no check: what happens to the price."""
+"""Outcome for the price where no check is concerned."""

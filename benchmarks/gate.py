@@ -1,4 +1,4 @@
-"""What the gate lets through by chance, and what it finds: `make bench-gate`, or `python benchmarks/gate.py --help`.
+"""Measures the validation rules: `make bench-gate`, or `python benchmarks/gate.py --help`.
 
 Generated markets only. Three tables: how often a search over 27 candidates that are equal in truth ends in a
 deployment, by which rule; how often candidates that are truly better are approved; and how often each test of "no

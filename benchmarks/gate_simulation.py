@@ -1,6 +1,6 @@
-"""What a gate lets through by chance, and how often it finds what is there, on generated markets.
+"""False approvals and power of the validation rules, simulated.
 
-The published rule where the published loops apply it, the same on origins of its own, and the calibrated one.
+The published rule as published, the published rule on separate dates, and the calibrated rule.
 """
 
 import math
@@ -17,16 +17,16 @@ from forex_assets.optimizer.validation import calibrated_verdict, literal_verdic
 from simulated_markets import SPACING, STEPS, many_worlds
 
 PUBLISHED_ORIGINS: Final = 42
-"""Origins on which the published loops pick and validate, both on the same."""
+"""Origins of the published loops, for search and validation alike."""
 
 PAIRS: Final = 15
 TIME_NOISE: Final = 0.1
-"""Standard deviation of the log of one timing; all engines take equally long."""
+"""Standard deviation of the log of one timing."""
 
 
 @dataclass(frozen=True)
 class Gate:
-    """What became of the challengers of as many searches.
+    """Outcomes of simulated searches.
 
     Attributes:
         horizon: such as `7d`.
@@ -52,10 +52,10 @@ class Gate:
 
 
 def gate(horizon: str, gain: float, policy: Policy, *, n: int, seed: int = 0) -> Gate:
-    """The whole pipeline on generated markets: the search picks on its origins, validation judges on later ones.
+    """Simulates search and validation on generated markets.
 
-    The search here picks the lowest mean loss whatever its lead; the real one leaves ties to what is live and so asks
-    for less. All engines take equally long.
+    The search chooses the lowest mean loss; the real one prefers current settings in a tie. All engines take equally
+    long.
 
     Args:
         horizon: such as `7d`.
@@ -94,11 +94,11 @@ def gate(horizon: str, gain: float, policy: Policy, *, n: int, seed: int = 0) ->
 
 
 Test = Callable[[Array, Array, float], float]
-"""P-value of "no better" from champion's and challenger's losses, shape (n,), and the overlap."""
+"""Maps champion's and challenger's losses, and overlap, to a p-value."""
 
 
 def share_rejected(test: Test, n: int, overlap: int, level: float, *, count: int, seed: int = 0, **more: Any) -> float:
-    """How often a test finds the better of two forecasts that have the same expected CRPS.
+    """Rejection rate of a test for two equally good forecasts.
 
     Args:
         test: the test.
@@ -118,5 +118,5 @@ def share_rejected(test: Test, n: int, overlap: int, level: float, *, count: int
 
 
 def _with_any_number(policy: Policy) -> Policy:
-    """The policy without a least number of origins, which the published rule does not have."""
+    """Policy without a minimum number of origins."""
     return policy.model_copy(update={"validation": policy.validation.model_copy(update={"fewest": 2})})

@@ -1,4 +1,4 @@
-"""Generated return series to train and judge models on: no market value is in them.
+"""Generated return series to train and test models.
 
 Families, shares and ranges follow what daily exchange-rate returns are known to do: volatility that clusters and comes
 back, tails heavier than the normal's, jumps, regimes, feeds that stand still. Each series has its own parameters.
@@ -13,13 +13,13 @@ import numpy as np
 from forex_assets.core.fan import Array
 
 BURN_IN: Final = 200
-"""Steps thrown away at the front, so that a series starts in its stationary law and not at its mean variance."""
+"""Burn-in steps, so that a series starts in its stationary distribution."""
 
 Generator = np.random.Generator
 
 
 def generated_returns(count: int, length: int, rng: Generator) -> Array:
-    """Log returns of `count` series, each with parameters of its own, in its own unit; shape (count, length).
+    """Log returns of series with random parameters, shape (count, length).
 
     GARCH and GJR with t(4–10) shocks 45 %, stochastic volatility 25 %, regime switching 20 %, iid t 10 %; jumps in a
     quarter, AR(1) within ±.1 in half, small drifts in a third, stale zeros in 15 %; half of them upside down.
@@ -36,7 +36,7 @@ def generated_returns(count: int, length: int, rng: Generator) -> Array:
 
 @dataclass(frozen=True)
 class Garch:
-    """A GARCH(1,1) with normal or t shocks whose variance is known, to judge a model against the truth.
+    """GARCH(1,1) series with known variances.
 
     Attributes:
         returns: shape (count, length).
@@ -52,7 +52,10 @@ class Garch:
 def garch(
     count: int, length: int, rng: Generator, alpha: float = 0.06, beta: float = 0.92, freedom: float = 6
 ) -> Garch:
-    """GARCH(1,1) of one set of parameters: v_t = (1 - α - β) + α r_{t-1}² + β v_{t-1} (Bollerslev, 1986)."""
+    """Generates GARCH(1,1) series (Bollerslev, 1986).
+
+    v_t = (1 - α - β) + α r_{t-1}² + β v_{t-1}.
+    """
     ones = np.ones(count)
     returns, variances = _garch(ones * alpha, ones * 0, ones * beta, _t_shocks(ones * freedom, length + BURN_IN, rng))
     return Garch(returns[:, BURN_IN:], variances[:, BURN_IN:], freedom)
@@ -65,7 +68,7 @@ def _t_shocks(freedom: Array, length: int, rng: Generator) -> Array:
 
 
 def _garch(alpha: Array, gamma: Array, beta: Array, shocks: Array) -> tuple[Array, Array]:
-    """GJR-GARCH(1,1) of mean variance one (Glosten, Jagannathan and Runkle, 1993); returns and their variances."""
+    """GJR-GARCH(1,1) of mean variance one (Glosten et al., 1993)."""
     omega = np.maximum(1.0 - alpha - gamma / 2 - beta, 1e-4)
     variance = np.ones(shocks.shape[0])
     returns, variances = np.empty_like(shocks), np.empty_like(shocks)
@@ -78,7 +81,7 @@ def _garch(alpha: Array, gamma: Array, beta: Array, shocks: Array) -> tuple[Arra
 
 
 def _garch_family(count: int, length: int, rng: Generator) -> Array:
-    """Half of them GJR; persistence from .9 to .998, most of it near one as in exchange rates."""
+    """GARCH and GJR series with persistence from .9 to .998."""
     persistence = 1.0 - 10 ** rng.uniform(-2.7, -1.0, count)
     alpha = rng.uniform(0.02, 0.12, count)
     gamma = np.where(rng.random(count) < 0.5, rng.uniform(0.0, 0.1, count), 0.0)
@@ -100,7 +103,10 @@ def _stochastic_volatility(count: int, length: int, rng: Generator) -> Array:
 
 
 def _regimes(count: int, length: int, rng: Generator) -> Array:
-    """Two volatilities, one 1.3 to 4 times the other, each lasting 15 to 250 sessions on average (Hamilton, 1989)."""
+    """Regime-switching series with two volatilities (Hamilton, 1989).
+
+    One is 1.3 to 4 times the other; each lasts 15 to 250 sessions on average.
+    """
     ratio = rng.uniform(1.3, 4.0, count)
     leave = 1.0 / rng.uniform(15, 250, (2, count))
     state = rng.integers(0, 2, count)
@@ -126,7 +132,7 @@ _FAMILIES: Final[tuple[tuple[float, Callable[[int, int, Generator], Array]], ...
 
 
 def _soiled(returns: Array, rng: Generator) -> Array:
-    """What markets and feeds add: jumps, a little memory, drift, days that stand still; then half upside down."""
+    """Adds jumps, autocorrelation, drift and stale days; flips half."""
     count, length = len(returns), int(returns.shape[1])
     chance: Array = np.where(rng.random(count) < 0.25, 10.0 ** rng.uniform(-3.0, -2.0, count), 0.0)
     jumps = rng.standard_normal((count, length)) * rng.uniform(2, 5, count)[:, None]

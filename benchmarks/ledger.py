@@ -1,4 +1,4 @@
-"""What a long ledger costs: `python benchmarks/ledger.py [--entries 10000] [--repeats 3] [--json]`.
+"""Times a long ledger: `python benchmarks/ledger.py --entries 10000`.
 
 One chain of generated fans, of 5, 11, 21 and 62 steps in turn: as many rows as the four horizons have. Every entry is
 appended as a run would, flushed to the disk and under the lock. Each figure is the median over fresh processes; peak is
@@ -50,7 +50,7 @@ def forecast_of(number: int) -> pl.DataFrame:
 
 
 def measure(call: Callable[[], object]) -> dict[str, float]:
-    """Seconds and peak memory of one call; memory is looked at every 5 ms."""
+    """Seconds and peak memory of one call, sampled every 5 ms."""
     process, is_done = psutil.Process(), threading.Event()
     before = peak = process.memory_info().rss
 
@@ -74,7 +74,7 @@ def measure(call: Callable[[], object]) -> dict[str, float]:
 
 
 def works(folder: Path, number: int) -> dict[str, Callable[[], object]]:
-    """What is measured, by name; `number` makes a forecast that is not in the ledger."""
+    """Measured calls by name; `number` makes a new forecast."""
     warehouse = Warehouse(folder / "warehouse")
     store = LedgerStore(warehouse)
     new = forecast_of(number)

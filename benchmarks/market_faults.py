@@ -1,7 +1,6 @@
-"""A generated market in which nothing is wrong, and a library of things that go wrong in it, as data.
+"""Generated markets, and faults to inject into them.
 
-Returns are GARCH, those of copper and the peso correlated as in the real history; forecasts are an EWMA walk's. What is
-done about a fault is measured in `detectors`.
+Returns are GARCH, copper and peso correlated as in the real history; forecasts are those of an EWMA walk.
 """
 
 import math
@@ -18,10 +17,10 @@ from forex_assets.monitoring.realized_sums import MOST_SCORE, SUMS
 from generated_returns import garch
 
 CORRELATION: Final = -0.33
-"""Of daily returns of copper and the peso."""
+"""Correlation of daily returns of copper and the peso."""
 
 PESO_SD, COPPER_SD = 0.0065, 0.015
-"""Daily log returns, standard deviation."""
+"""Standard deviations of daily log returns."""
 
 STEPS: Final = 5
 """Sessions that a 7-day forecast spans."""
@@ -29,13 +28,13 @@ STEPS: Final = 5
 
 @dataclass(frozen=True, eq=False)
 class Market:
-    """Daily log returns and what forecasts do beside them; arrays of shape (n, sessions), oldest first.
+    """Daily log returns and forecast biases, shape (n, sessions), oldest first.
 
     Attributes:
         peso: returns.
         copper: returns, correlated with the peso's.
-        spare: copper's as they were if it had nothing to do with the peso: same volatility, other shocks.
-        bias: shift of the forecasts' medians for that session, in the forecasts' own standard deviations.
+        spare: copper's returns without correlation: same volatility, other shocks.
+        bias: shift of the forecasts' medians by session, in their standard deviations.
     """
 
     peso: Array
@@ -44,16 +43,19 @@ class Market:
     bias: Array
 
     def rows(self, cut: Callable[[Array], Array]) -> "Market":
-        """The same market, every array cut alike."""
+        """Cuts all arrays alike."""
         return Market(cut(self.peso), cut(self.copper), cut(self.spare), cut(self.bias))
 
 
 def simulated_market(count: int, sessions: int, seed: int) -> Market:
-    """`count` markets with nothing wrong: GARCH(1,1), α .06, β .92, t(6) shocks; the same seed gives the same ones."""
+    """Generates markets without faults.
+
+    GARCH(1,1), α .06, β .92, t(6) shocks.
+    """
     rng = np.random.default_rng(seed)
-    made = garch(3 * count, sessions, rng)
-    shocks = (made.returns / np.sqrt(made.variances)).reshape(3, count, sessions)
-    peso, copper_sd = made.returns[:count], np.sqrt(made.variances[count : 2 * count])
+    series = garch(3 * count, sessions, rng)
+    shocks = (series.returns / np.sqrt(series.variances)).reshape(3, count, sessions)
+    peso, copper_sd = series.returns[:count], np.sqrt(series.variances[count : 2 * count])
     joint = CORRELATION * shocks[0] + math.sqrt(1 - CORRELATION**2) * shocks[1]
     return Market(
         peso=PESO_SD * peso,
@@ -65,17 +67,17 @@ def simulated_market(count: int, sessions: int, seed: int) -> Market:
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that goes wrong from one session on and stays so.
+    """A fault that begins at one session and lasts.
 
     Attributes:
-        name: as tables have it.
+        name: in tables.
         volatility: factor of the peso's returns.
         jump: added to the peso's return of the first session, in mean daily standard deviations.
-        bias: by how much more each session's forecasts are off than those before, in their standard deviations.
+        bias: growth of the forecasts' bias by session, in their standard deviations.
         is_stale: the peso's feed repeats its last price.
         copper_factor: copper's price is multiplied by it, as by a change of unit.
         is_decoupled: copper no longer moves with the peso.
-        is_late: copper's prices come under the date of the session after theirs, as from another provider.
+        is_late: copper's prices are dated one session late, as by another provider.
     """
 
     name: str
@@ -102,11 +104,14 @@ FAULTS: Final = (
     Fault("decoupled copper", is_decoupled=True),
     Fault("provider swap", is_late=True),
 )
-"""The first is no fault: what it "finds" are false alarms. A jump of 6 is 4 %; a bias of .2 makes 1 sd in a week."""
+"""Injected faults; the first is none, for false alarms.
+
+A jump of 6 is 4 %; a bias of .2 adds up to 1 sd in a week.
+"""
 
 
 def inject(market: Market, fault: Fault, sessions: int) -> Market:
-    """The market with `fault` in its last `sessions` sessions; those before are not touched.
+    """Injects a fault into the last sessions.
 
     Raises:
         ValueError: no session before the fault.
@@ -127,7 +132,7 @@ def inject(market: Market, fault: Fault, sessions: int) -> Market:
 
 
 def ewma_variances(returns: Array, start: Array | float = PESO_SD**2) -> Array:
-    """Variance that the EWMA walk gives the next return, known after each one; same shape.
+    """EWMA variance of the next return, known after each return.
 
     Args:
         returns: shape (…, sessions).
@@ -141,14 +146,16 @@ def ewma_variances(returns: Array, start: Array | float = PESO_SD**2) -> Array:
 
 
 def next_errors(market: Market, variances: Array) -> Array:
-    """Errors of one-session forecasts in their own standard deviations; the first session has none and is NaN."""
+    """Standardized errors of one-session forecasts; NaN at the first session."""
     errors = np.full_like(market.peso, np.nan)
     errors[..., 1:] = market.peso[..., 1:] / np.sqrt(variances[..., :-1]) - market.bias[..., 1:]
     return errors
 
 
 def week_sums(market: Market, variances: Array) -> Array:
-    """What `realized_sums` adds up of 7-day forecasts, by session of truth, shape (…, len(SUMS), sessions - STEPS).
+    """Daily sums of 7-day forecasts, as in `realized_sums`.
+
+    By session of the price, shape (…, len(SUMS), sessions - STEPS).
 
     In log returns where the platform has CLP: every measure is a ratio, in which the price level cancels. The first
     column belongs to session number STEPS, counted from 0. Sums that no rule reads are 0.
@@ -172,7 +179,7 @@ def week_sums(market: Market, variances: Array) -> Array:
 
 
 def normal_crps(error: Array, sd: Array) -> Array:
-    """CRPS of a normal fan, in the unit of `sd` (Gneiting and Raftery, 2007)."""
+    """CRPS of a normal fan (Gneiting and Raftery, 2007)."""
     from scipy.special import ndtr
 
     z = error / sd

@@ -1,4 +1,4 @@
-"""What a search costs beside plain calls of the library: `python benchmarks/search.py [--origins 5] [--parts …]`.
+"""Times a search against plain calls: `python benchmarks/search.py --origins 5`.
 
 Models in the published shapes of chronos-t5-tiny and chronos-bolt-tiny with RANDOM weights are made on the spot: speed
 does not depend on weights, and nothing that they say is a forecast. One process, one thread for both; a cell is one
@@ -91,7 +91,7 @@ def prices_of(seed: int) -> Array:
 
 
 def settings() -> list[GridRequest]:
-    """All that a search of four horizons asks of one origin: 27 settings each, without merging."""
+    """Requests of a search at one origin: 27 settings, four horizons."""
     asks = []
     for horizon, steps in STEPS.items():
         for length in SearchPolicy().context_length[horizon]:
@@ -129,7 +129,7 @@ def cost(action: Callable[[], None]) -> tuple[float, float]:
 
 
 def interleaved(one: Callable[[int], None], other: Callable[[int], None], cells: int) -> list[tuple[float, float]]:
-    """Ratio of the first to the second in processor and wall seconds, a cell each, the order turned every time."""
+    """Ratios in processor and wall seconds, in alternating order."""
     ratios = []
     for cell in range(cells):
         order = (one, other) if cell % 2 == 0 else (other, one)
@@ -145,7 +145,7 @@ def spread(values: list[float]) -> str:
 
 
 def logits_apart(pipeline: Any, engine: ChronosEngine) -> tuple[float, int]:
-    """Largest difference of our logits from the library's on a sampled path, as a share of the largest; its tokens."""
+    """Largest relative difference of logits from the library's."""
     import torch
 
     from forex_assets.forecasts.chronos.decoder import Decoder, start_token
@@ -171,7 +171,7 @@ def logits_apart(pipeline: Any, engine: ChronosEngine) -> tuple[float, int]:
 
 
 def laws_apart(pipeline: Any, engine: ChronosEngine, count: int = 1000) -> tuple[float, float]:
-    """Largest Kolmogorov-Smirnov distance over 21 steps: the library against itself, and ours against it."""
+    """Largest KS distances: library against itself, ours against it."""
     import torch
     from scipy.stats import ks_2samp
 
@@ -190,13 +190,13 @@ def laws_apart(pipeline: Any, engine: ChronosEngine, count: int = 1000) -> tuple
 
 
 def peak(side: str) -> float:
-    """Peak memory in MiB of one cell in a process of its own, less that of the same process before it."""
+    """Peak memory of one cell in MiB, beyond the loaded model."""
     done = subprocess.run([sys.executable, __file__, "--memory", side], capture_output=True, text=True, check=True)
     return float(json.loads(done.stdout.strip().splitlines()[-1]))
 
 
 def memory(side: str) -> None:
-    """One cell; prints how much memory it took on top of the loaded model."""
+    """Runs one cell and prints its memory."""
     import torch
 
     torch.set_num_threads(1)
@@ -222,7 +222,7 @@ def _status(name: str) -> int:
 
 
 def bolt(folder: Path, count: int = 64) -> tuple[list[float], float]:
-    """Ratios of plain calls to batches at context 512, and milliseconds an origin in batches."""
+    """Ratios of plain calls to batches at context 512."""
     import torch
 
     engine = ChronosEngine(build_bolt(folder))
@@ -247,7 +247,7 @@ def bolt(folder: Path, count: int = 64) -> tuple[list[float], float]:
 
 
 def day(folder: Path) -> dict[str, float]:
-    """Minutes of whole searches of the embedded model from nothing: 7 days alone, then all four horizons."""
+    """Minutes of whole searches of the embedded model."""
     import os
 
     from forex_assets.cli.runner import materialize_market
@@ -270,7 +270,7 @@ def day(folder: Path) -> dict[str, float]:
 
 
 def embedded_ratio(cells: int) -> list[float]:
-    """Processor time of plain calls over the grid's, embedded model, 27 settings at 7 days."""
+    """Processor time of plain calls over the grid's."""
     import torch
 
     from forex_assets.forecasts.chronos.finder import EMBEDDED_FOLDER
@@ -365,7 +365,7 @@ PARTS: dict[str, Callable[[Path, int], list[str]]] = {
 
 
 def main() -> None:
-    """Measures and prints the parts that are asked for, as rows of a table."""
+    """Measures and prints the chosen parts."""
     import torch
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -1,4 +1,4 @@
-"""Generated markets with candidates that are equal in truth, or better by a known share: no market value is in them."""
+"""Generated markets with candidates of known quality."""
 
 import math
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ import polars as pl
 from forex_assets.core.fan import Array
 from forex_assets.optimizer.paired_losses import Evidence
 from generated_returns import garch
+from market_faults import normal_crps
 
 SPACING: Final = 5
 """Sessions between origins: weekly ones, as `configs/policy.yaml` has them."""
@@ -24,31 +25,36 @@ DAILY_SD: Final = 0.006
 ALPHA, BETA = 0.06, 0.92
 
 MEDIAN_NOISE: Final = 0.25
-"""Standard deviation of a forecast's own noise, in those of the error: with it the best of 27 equal candidates shows on
-42 origins a gain of the order that such loops report. The median of fifty sampled paths alone is off by .18."""
+"""Standard deviation of a forecast's noise, relative to the error's.
+
+With it, the best of 27 equal candidates shows a gain on 42 origins of the size that such loops report. The median of
+fifty sampled paths alone is off by .18.
+"""
 
 WIDE, NARROW = 1.25, 0.685
-"""Widths of two fans, in the right one's, that are wrong in opposite ways and have the same mean CRPS on these markets
-where one to three forecasts run at once, within .2 %."""
+"""Relative widths of two misspecified fans with equal mean CRPS.
+
+Within .2 % on these markets, at overlaps of one to three.
+"""
 
 WIDTH_NOISE: Final = 0.08
-"""Standard deviation of the log of a fan's width, candidate against candidate."""
+"""Standard deviation of the log width between candidates."""
 
 COMMON: Final = 0.5
-"""Share of the noise's variance that all candidates of one model have in common."""
+"""Share of the noise variance common to all candidates."""
 
 LASTING: Final = 0.5
-"""Share of it that lasts as long as a forecast does; the rest is drawn anew at each origin, as samples are."""
+"""Share of the noise variance that lasts as long as a forecast."""
 
 CHUNK: Final = 50
-"""Worlds at once, for memory's sake."""
+"""Markets generated at once, which bounds memory."""
 
 _BAND: Final = 1.959964
 
 
 @dataclass(frozen=True, eq=False)
 class Worlds:
-    """Forecasts of an incumbent (place 0) and candidates at weekly origins of as many generated markets.
+    """Forecasts of incumbent (index 0) and candidates at weekly origins.
 
     Attributes:
         realized: CLP per USD, shape (worlds, n).
@@ -65,7 +71,7 @@ class Worlds:
     overlap: float
 
     def pair(self, world: int, candidate: int, last: int, seconds: Array) -> Evidence:
-        """Incumbent and one candidate on the last origins of one world."""
+        """Evidence on incumbent and one candidate in one market."""
         places = np.s_[world, [0, candidate], -last:]
         days = pl.date_range(pl.date(2000, 1, 7), pl.date(2000, 1, 7) + pl.duration(weeks=last - 1), "1w", eager=True)
         return Evidence(
@@ -84,11 +90,10 @@ def worlds_of(
     candidates: int = CANDIDATES,
     widths: tuple[float, float] = (1.0, 1.0),
 ) -> Worlds:
-    """Generated markets in which each candidate is better than the incumbent by `gain`, RMSE and CRPS alike.
+    """Generates markets whose candidates beat the incumbent by `gain`.
 
-    A forecast is the market's true law at that moment, its median off by noise and its width by a little more; the fan
-    is as wide as that noise asks for. The incumbent's noise is larger where it is to be worse: standard deviation of
-    the error and width are those of the candidates over 1 - gain. GARCH(1,1) with t(6) shocks, normal fans.
+    A forecast is the true distribution with noise in median and width. The incumbent's error and width are those of the
+    candidates over 1 - gain, so that RMSE and CRPS gain alike. GARCH(1,1) with t(6) shocks, normal fans.
 
     Args:
         count: markets.
@@ -121,17 +126,20 @@ def worlds_of(
     errors = move[:, None] - sd[:, None] * noise
     unit = errors / width
     hits = (np.abs(unit) <= _BAND).astype(np.float64)
-    return Worlds(price + move, errors, width * _normal_crps(unit), hits, max(1.0, steps / SPACING))
+    return Worlds(price + move, errors, normal_crps(errors, width), hits, max(1.0, steps / SPACING))
 
 
 def _noise(shape: tuple[int, int, int], steps: int, rng: np.random.Generator) -> Array:
-    """Standard normal, shape (worlds, forecasts, origins): partly one for all, partly as lasting as a forecast."""
+    """Standard normal noise, partly common and partly lasting.
+
+    Shape (worlds, forecasts, origins).
+    """
     common = _lasting((shape[0], 1, shape[2]), steps, rng)
     return np.asarray(math.sqrt(COMMON) * common + math.sqrt(1 - COMMON) * _lasting(shape, steps, rng))
 
 
 def _lasting(shape: tuple[int, int, int], steps: int, rng: np.random.Generator) -> Array:
-    """An AR(1) that loses 1/e in `steps` sessions, and white noise."""
+    """Mixes an AR(1), 1/e in `steps` sessions, with white noise."""
     keep = math.exp(-SPACING / steps)
     news = rng.standard_normal(shape)
     slow = np.empty(shape)
@@ -141,16 +149,8 @@ def _lasting(shape: tuple[int, int, int], steps: int, rng: np.random.Generator) 
     return np.asarray(math.sqrt(LASTING) * slow + math.sqrt(1 - LASTING) * rng.standard_normal(shape))
 
 
-def _normal_crps(z: Array) -> Array:
-    """CRPS of the standard normal: z (2 Φ(z) - 1) + 2 φ(z) - 1 / √π (Gneiting & Raftery, 2007)."""
-    from scipy.special import ndtr  # here, since every code server would pay for it at the top
-
-    density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
-    return np.asarray(z * (2 * ndtr(z) - 1) + 2 * density - 1 / math.sqrt(math.pi))
-
-
 def many_worlds(count: int, origins: int, steps: int, seed: int, **more: Any) -> Iterator[Worlds]:
-    """`worlds_of`, a part at a time; `more` is handed on."""
+    """Yields `worlds_of` in chunks."""
     rng = np.random.default_rng(seed)
     for start in range(0, count, CHUNK):
         yield worlds_of(min(CHUNK, count - start), origins, steps, rng, **more)

@@ -1,4 +1,4 @@
-"""What the spine costs: `make bench-spine`, or `python benchmarks/spine.py [--repeats 5] [--with-setup] [--json]`.
+"""Times the daily path: `make bench-spine`, or `python benchmarks/spine.py`.
 
 Everything runs on the generated market with the EWMA walk, so that neither a network nor a model's weights count. Each
 figure is the median over interleaved repeats in fresh processes; peak memory is the process's own maximum resident set.
@@ -63,7 +63,7 @@ def bare() -> dict[str, float]:
 
 
 def dagster() -> dict[str, float]:
-    """The same through the assets, recorded in an instance."""
+    """Runs the path as assets, recorded in an instance."""
     started = time.perf_counter()
     import dagster as dg
 

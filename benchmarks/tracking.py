@@ -1,4 +1,4 @@
-"""What records in MLflow cost: `python benchmarks/tracking.py [--runs 1000] [--repeats 9]`.
+"""Times MLflow records: `python benchmarks/tracking.py --runs 1000`.
 
 The sending, in a store of its own: seconds a forecast and a search of 27 candidates, and the growth of database and
 artifacts by forecasts. Then a forecast's run itself, `forex-assets forecast --horizon 7d --stored` on the generated
@@ -66,7 +66,7 @@ def sending(folder: Path, runs: int) -> None:
 
 
 def run(environment: dict[str, str], *words: str) -> tuple[float, float]:
-    """A command in a process of its own: seconds of a clock, and its peak memory in MiB."""
+    """Runs a command: wall seconds and peak memory in MiB."""
     began = time.perf_counter()
     command = subprocess.Popen(
         [sys.executable, "-m", "forex_assets", *words], env=environment, stdout=subprocess.DEVNULL
@@ -103,7 +103,7 @@ def sender(folder: Path) -> Iterator[None]:
 
 
 def forecasting(root: Path, full: Path, repeats: int) -> None:
-    """Prints what a forecast's run costs where MLflow is not, is held, or is at work."""
+    """Prints the cost of a forecast without and with MLflow."""
     base = {name: value for name, value in os.environ.items() if not name.startswith(("FOREX_", "DAGSTER_", "MLFLOW_"))}
     base |= {"FOREX_MARKET": "sample", "FOREX_MODEL": "ewma", "FOREX_AS_OF": "2025-06-13"}
     homes = {name: root / name.replace(" ", "-") for name in ("none", "locked", "sending")}

@@ -17,7 +17,10 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="Seed of data, weights and batch order.")] = 0,
     steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps; default: the recipe's.")] = None,
 ) -> None:
-    """Train a small Chronos-T5 on generated returns. One thread, so that a seed fixes the weights."""
+    """Train a small Chronos-T5 on generated returns.
+
+    Uses one thread, so that a seed fixes the weights.
+    """
     from embedded_training import Recipe
     from embedded_training import train as run
 

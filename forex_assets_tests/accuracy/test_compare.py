@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from scipy.stats import beta
 
 from forex_assets.accuracy.compare import (
-    FEWEST,
     block_of,
     coverage_interval,
     effective_size,
@@ -135,7 +134,7 @@ def test_skill_is_one_less_the_ratio_by_hand() -> None:
 def test_a_thing_has_no_skill_against_itself_beyond_any_doubt(loss: np.ndarray, overlap: float, root: bool) -> None:
     found = skill(loss, loss, overlap=overlap, root=root, repetitions=100)
     assert found.value == 0
-    assert (found.low, found.high) == ((0, 0) if found.n_effective >= FEWEST else (None, None))
+    assert (found.low, found.high) == ((0, 0) if found.n_effective >= 4 else (None, None))
 
 
 @given(losses, st.floats(0.01, 100), st.floats(1, 20), st.integers(0, 9))
@@ -149,7 +148,7 @@ def test_skill_does_not_know_the_unit(loss: np.ndarray, scale: float, overlap: f
         assert (mine is None) == (theirs is None)
         assert mine is None or mine == pytest.approx(theirs, rel=1e-6, abs=1e-7)
     assert one.value is not None
-    if one.n_effective >= FEWEST:
+    if one.n_effective >= 4:
         assert one.low <= one.value <= one.high <= 1  # type: ignore[operator]
 
 

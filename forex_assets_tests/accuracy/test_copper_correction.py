@@ -9,14 +9,13 @@ import pytest
 
 from forex_assets.accuracy.copper_correction import (
     CORRECTION_SCHEMA,
-    MIN_ORIGINS,
     corrections,
     gain_interval_low,
     known_features,
     standardized_errors,
     stationary_features,
 )
-from forex_assets.accuracy.ridge import PENALTIES, ridge_predictions
+from forex_assets.accuracy.ridge import ridge_predictions
 from forex_assets.features.copper import FEATURE_NAMES, FEATURES_SCHEMA
 from forex_assets_tests.accuracy.copper_worlds import World, world
 
@@ -62,8 +61,8 @@ def test_where_copper_leads_the_gate_opens_and_what_is_applied_is_the_raw_shift(
 
 def test_nothing_is_fitted_on_less_than_two_years(found: pl.DataFrame) -> None:
     assert dict(found.schema) == CORRECTION_SCHEMA
-    assert found.filter(pl.col("trained_on") < MIN_ORIGINS)["raw_shift"].null_count() == MIN_ORIGINS
-    assert found.filter(pl.col("trained_on") >= MIN_ORIGINS)["raw_shift"].null_count() == 0
+    assert found.filter(pl.col("trained_on") < 104)["raw_shift"].null_count() == 104
+    assert found.filter(pl.col("trained_on") >= 104)["raw_shift"].null_count() == 0
 
 
 @pytest.mark.parametrize("horizon", ["7d", "30d"])
@@ -82,14 +81,14 @@ def test_corrections_are_those_of_a_plain_loop(horizon: str) -> None:
     for i, row in enumerate(rows):
         past = [j for j, other in enumerate(rows)
                 if other["realized_available_at"] < row["issued_at"] and not any(map(math.isnan, x[j]))]  # fmt: skip
-        if len(past) < MIN_ORIGINS:
+        if len(past) < 104:
             continue
         made[i] = list(
             ridge_predictions(np.array([x[j] for j in past]), np.array([z[j] for j in past]), np.array(x[i]))
         )
         scored = [j for j in past if j in raw]
-        losses = [sum((z[j] - made[j][k]) ** 2 for j in scored) for k in range(len(PENALTIES))]
-        raw[i] = made[i][losses.index(min(losses)) if scored else len(PENALTIES) - 1]
+        losses = [sum((z[j] - made[j][k]) ** 2 for j in scored) for k in range(4)]
+        raw[i] = made[i][losses.index(min(losses)) if scored else 4 - 1]
     assert [i for i, value in enumerate(got["raw_shift"]) if value is not None] == list(raw)
     assert got["raw_shift"].drop_nulls().to_list() == pytest.approx(list(raw.values()), abs=1e-11)
 
@@ -111,7 +110,7 @@ def test_later_features_and_later_truths_change_no_earlier_correction(horizon: s
 
 
 def test_a_truth_known_at_the_very_instant_of_issue_is_not_used(leading: World) -> None:
-    rows = leading.realized.sort("issued_at").head(MIN_ORIGINS + 1)
+    rows = leading.realized.sort("issued_at").head(104 + 1)
     last = rows["issued_at"][-1]
     at_issue = pl.when(pl.int_range(pl.len()) == 60).then(pl.lit(last)).otherwise("realized_available_at")
     exact = corrections(rows.with_columns(realized_available_at=at_issue), leading.features)
