@@ -120,7 +120,7 @@ def _status_of(notifier: "Notifier") -> dict[str, Any]:
         "faults": [*(f"{name}: {fault}" for name, fault in notifier.faults.items()), *kept.faults],
         "digest_minutes": notifier.policy.digest_minutes,
         "mails_per_hour": notifier.policy.mails_per_hour,
-        "events": [event.model_dump(mode="json") for event in reversed(kept.events)],
+        "events": [event.model_dump(mode="json") for event in reversed(kept.records)],
     }
 
 

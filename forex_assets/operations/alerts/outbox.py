@@ -7,26 +7,17 @@ channel's log says which events it sent.
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import filelock
 
-from forex_assets.core.store.records import Folder, Records
+from forex_assets.core.store.records import Folder, Listing, Records
 from forex_assets.core.store.warehouse import WarehouseError
 from forex_assets.operations.alerts.delivery import KEPT_FOR, ChannelLog, dropped
 from forex_assets.operations.alerts.events import Event
 
 LOCK = ".delivering.lock"
-
-
-@dataclass(frozen=True)
-class Kept:
-    """Events, oldest first, and a line for each unreadable file."""
-
-    events: tuple[Event, ...]
-    faults: tuple[str, ...]
 
 
 class Outbox:
@@ -57,14 +48,14 @@ class Outbox:
                 new += 1
         return new
 
-    def kept(self) -> Kept:
-        """All events."""
+    def kept(self) -> Listing[Event]:
+        """All events, oldest first, and a line for each unreadable file."""
         listing = self._events.listing()
-        return Kept(tuple(sorted(listing.records, key=lambda event: (event.happened_at, event.id))), listing.faults)
+        return Listing(tuple(sorted(listing.records, key=lambda event: (event.happened_at, event.id))), listing.faults)
 
     def drop(self, is_unsent: Callable[[Event], bool], now: datetime) -> int:
         """Removes events past the limits; returns how many were unsent."""
-        events = self.kept().events
+        events = self.kept().records
         unsent = {event.id for event in events if is_unsent(event)}
         removed = dropped(events, unsent, now)
         for event in removed:

@@ -94,7 +94,7 @@ class Notifier:
             if not has_lock:
                 return {}
             self._begin_and_end(now)
-            events = self.outbox.kept().events
+            events = self.outbox.kept().records
             messages = {name: self._due(events, self.outbox.log(name), now) for name in self.channels}
             return {name: groups for name, groups in messages.items() if groups}
 
@@ -108,12 +108,12 @@ class Notifier:
             if not has_lock:
                 return []
             self._begin_and_end(now)
-            events = self.outbox.kept().events
+            events = self.outbox.kept().records
             return [sent for channel in self.channels.values() for sent in self._send_all(channel, events, now)]
 
     def status(self) -> list[dict[str, Any]]:
         """State of each channel: pending, sent, failures, last error."""
-        events = self.outbox.kept().events
+        events = self.outbox.kept().records
         return [self._status(name, self.outbox.log(name), events) for name in self._listed()]
 
     def _listed(self) -> list[str]:

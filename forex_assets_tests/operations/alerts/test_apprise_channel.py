@@ -3,12 +3,10 @@
 import io
 import json
 import logging
-import threading
+import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -18,51 +16,13 @@ from forex_assets.core.session import open_session
 from forex_assets.operations.alerts.apprise_channel import address_channel, addresses_in, secrets_of, webhook_channel
 from forex_assets.operations.alerts.events import DeliveryError, Event, message_of
 from forex_assets.operations.alerts.send import notifier_of
+from forex_assets_tests.operations.alerts.conftest import Service
 
 NOW = datetime(2025, 6, 13, 23, 0, tzinfo=UTC)
 TOKEN = "T0KENT0KENT0KEN"
 SLACK = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#general"
 TELEGRAM = "tgram://123456789:abcdefg_hijklmnop/12315544"
 TEAMS = "workflows://prod-1.logic.example.com:443/643e69f83c8944/KajlsdkfjalkdjfSD"
-
-
-class Service(HTTPServer):
-    """Keeps what it is posted; answers with `status`."""
-
-    def __init__(self) -> None:
-        self.status = 200
-        self.posts: list[tuple[str, dict[str, str], Any]] = []
-        super().__init__(("127.0.0.1", 0), Handler)
-
-    @property
-    def host(self) -> str:
-        return f"127.0.0.1:{self.server_address[1]}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Service
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.posts.append((self.path, dict(self.headers), body))
-        self.send_response(self.server.status)
-        if self.server.status == 302:
-            self.send_header("Location", "/elsewhere")
-        self.end_headers()
-
-    def log_message(self, *args: object) -> None:
-        """Prints nothing."""
-
-
-@pytest.fixture
-def service() -> Iterator[Service]:
-    server = Service()
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def event(name: str = "e1", at: datetime = NOW) -> Event:
@@ -75,7 +35,7 @@ def test_the_webhook_gets_each_event_as_json_under_the_messages_id(service: Serv
     message = message_of([event("e1"), event("e2")])
     url = f"http://{service.host}/hook/{TOKEN}?a=1&a=2"
     assert webhook_channel(url).send(message) == "accepted by http://127.0.0.1"
-    ((path, headers, body),) = service.posts
+    ((path, headers, body, _),) = service.posts
     assert path == f"/hook/{TOKEN}?a=1&a=2"
     assert headers["Idempotency-Key"] == message.id == body["id"]
     assert headers["Content-Type"] == "application/json; charset=utf-8"
@@ -98,8 +58,8 @@ def test_another_status_is_a_certain_failure_and_a_redirect_is_not_followed(serv
 
 
 def test_silence_is_an_uncertain_failure_at_the_deadline() -> None:
-    with HTTPServer(("127.0.0.1", 0), Handler) as silent:
-        channel = webhook_channel(f"http://127.0.0.1:{silent.server_address[1]}/{TOKEN}", deadline_s=0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        channel = webhook_channel(f"http://127.0.0.1:{silent.getsockname()[1]}/{TOKEN}", deadline_s=0.3)
         with pytest.raises(DeliveryError, match="did not answer") as failure:
             channel.send(message_of([event()]))
     assert failure.value.is_uncertain
@@ -108,7 +68,7 @@ def test_silence_is_an_uncertain_failure_at_the_deadline() -> None:
 def test_an_apprise_address_gets_subject_and_text(service: Service) -> None:
     address = f"json://{service.host}/{TOKEN}"
     assert address_channel(address, 1).send(message_of([event()])) == "accepted by JSON"
-    ((_, _, body),) = service.posts
+    ((_, _, body, _),) = service.posts
     assert body["title"] == "[forex-assets] 7d rolled back: tres fallas ñ"
     assert "RMSE: 15.6 CLP" in body["message"]
     assert "2025-06-13 19:00 in Santiago" in body["message"]
@@ -154,13 +114,13 @@ def test_each_address_is_sent_once_and_a_failing_one_holds_up_no_other(
     notifier.add([event(at=now), event("e2", now).model_copy(update={"title": f"leaks {TOKEN}"})], now)
     attempts = notifier.deliver(now + timedelta(minutes=1))
     assert [attempt.is_sent for attempt in attempts] == [False, True, True]
-    assert sorted(path for path, _, _ in service.posts) == ["/a", "/b"]
+    assert sorted(path for path, _, _, _ in service.posts) == ["/a", "/b"]
     again = notifier_of(open_session()).deliver(now + timedelta(minutes=3))
     assert [attempt.is_sent for attempt in again] == [False]
     done = CliRunner().invoke(app, ["mail", "status", "--json"])
     assert done.exit_code == 0, done.output
     everything = done.output + "".join(path.read_text() for path in (workspace / "warehouse/outbox").rglob("*.json"))
-    assert TOKEN not in everything + json.dumps([body for _, _, body in service.posts])
+    assert TOKEN not in everything + json.dumps(service.accepted)
 
 
 @pytest.fixture

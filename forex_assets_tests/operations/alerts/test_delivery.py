@@ -106,7 +106,7 @@ def test_events_are_kept_for_thirty_days(hours: int, is_kept: bool, tmp_path: Pa
     assert dropped([aged], {"aged"}, NOW) == ([] if is_kept else [aged])
     outbox = Outbox(tmp_path)
     assert outbox.add([aged], NOW) == is_kept
-    assert [kept.id for kept in outbox.kept().events] == (["aged"] if is_kept else [])
+    assert [kept.id for kept in outbox.kept().records] == (["aged"] if is_kept else [])
 
 
 def test_an_event_in_the_outbox_is_dropped_when_it_is_thirty_days_old(tmp_path: Path) -> None:
@@ -114,9 +114,9 @@ def test_an_event_in_the_outbox_is_dropped_when_it_is_thirty_days_old(tmp_path: 
     assert outbox.add([event("sent"), event("unsent")], NOW) == 2
     assert outbox.add([event("sent")], NOW) == 0
     assert outbox.drop(lambda item: item.id == "unsent", NOW + timedelta(days=29, hours=23)) == 0
-    assert len(outbox.kept().events) == 2
+    assert len(outbox.kept().records) == 2
     assert outbox.drop(lambda item: item.id == "unsent", NOW + timedelta(days=30, hours=1)) == 1
-    assert outbox.kept().events == ()
+    assert outbox.kept().records == ()
 
 
 def test_files_of_earlier_versions_are_read_and_a_damaged_one_is_named(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_files_of_earlier_versions_are_read_and_a_damaged_one_is_named(tmp_path:
     (tmp_path / "events/0b.json").write_text("{")
     (tmp_path / "mail.json").write_text(LOG.model_dump_json())
     kept = Outbox(tmp_path).kept()
-    assert [item.id for item in kept.events] == ["a"]
+    assert [item.id for item in kept.records] == ["a"]
     assert "0b.json" in kept.faults[0]
     assert Outbox(tmp_path).log("mail") == LOG
     (tmp_path / "mail.json").write_text("{")

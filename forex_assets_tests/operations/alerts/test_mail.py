@@ -19,6 +19,7 @@ import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
+from forex_assets.operations.alerts.apprise_channel import address_channel
 from forex_assets.operations.alerts.events import DeliveryError, Event, Message, message_of, trial_message
 from forex_assets.operations.alerts.mail import Mail, addresses_of
 
@@ -156,6 +157,18 @@ def test_a_password_that_a_login_cannot_carry_is_said_and_not_shown() -> None:
     with serving() as server, pytest.raises(DeliveryError, match="not ASCII") as refused:
         mail(server.bound, user="u", password="pässword").send(trial_message(NOW))
     assert "pässword" not in str(refused.value)
+
+
+def test_a_mail_by_apprise_address_arrives_in_both_forms() -> None:
+    with serving() as server:
+        address = f"mailto://127.0.0.1:{server.bound}?from=desk@example.com&to=ana@example.com"
+        address_channel(address, 1).send(message_of([event()]))
+    ((recipients, received),) = server.mails
+    assert recipients == ["ana@example.com"]
+    assert received["Subject"] == "[forex-assets] 7d rolled back: three failures <b>ñandú</b>"
+    plain, html = bodies(received)
+    assert "15.6 CLP" in plain
+    assert "&lt;b&gt;ñandú&lt;/b&gt;" in html
 
 
 def test_a_refused_recipient_is_named_and_the_others_get_it() -> None:

@@ -1,12 +1,10 @@
 """Tests alerts from Dagster's records to a real HTTP server."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -25,38 +23,21 @@ from forex_assets.deployment.record import DeploymentRecord
 from forex_assets.locations.forecasting import build
 from forex_assets.operations.alerts.send import notifier_of
 from forex_assets.operations.alerts.sensors import gather_sensor, send_sensor
-
-
-class Hook(BaseHTTPRequestHandler):
-    """Keeps what it is posted; answers as it is told."""
-
-    status = 200
-    posted: ClassVar[list[dict[str, Any]]] = []
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        if Hook.status == 200:
-            Hook.posted.append(json.loads(body))
-        self.send_response(Hook.status)
-        self.end_headers()
-
-    def log_message(self, *args: object) -> None:
-        """Quiet."""
+from forex_assets_tests.operations.alerts.conftest import Service
 
 
 @pytest.fixture
-def hook(workspace: Path, environment: Callable[..., None]) -> Iterator[type[Hook]]:
-    Hook.status, Hook.posted = 200, []
-    server = HTTPServer(("127.0.0.1", 0), Hook)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    environment(FOREX_WEBHOOK_URL=f"http://127.0.0.1:{server.server_address[1]}/T0KEN/secret")
+def hook(service: Service, workspace: Path, environment: Callable[..., None]) -> Service:
+    """The service as webhook, with a digest of 0 minutes."""
+    environment(FOREX_WEBHOOK_URL=f"http://{service.host}/T0KEN/secret")
     (workspace / "configs/policy.yaml").write_text("operations:\n  digest_minutes: 0\n")
     prepare_instance(load_settings())
-    yield Hook
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    return service
+
+
+def delivered(hook: Service) -> list[dict[str, Any]]:
+    """Events of all accepted messages."""
+    return [event for message in hook.accepted for event in message["events"]]
 
 
 def noted(instance: dg.DagsterInstance, key: dg.AssetKey, **metadata: Any) -> None:
@@ -98,7 +79,7 @@ def later() -> datetime:
     return datetime.now(UTC) + timedelta(minutes=1)
 
 
-def test_what_happened_is_told_once_however_often_it_is_looked_at(hook: type[Hook]) -> None:
+def test_what_happened_is_told_once_however_often_it_is_looked_at(hook: Service) -> None:
     with dg.DagsterInstance.get() as instance:
         noted(instance, keys.TRIGGER_DECISION, fires=True, reasons="age", words="Search 7d: never optimized")
         noted(
@@ -123,14 +104,14 @@ def test_what_happened_is_told_once_however_often_it_is_looked_at(hook: type[Hoo
         assert deliver(instance)
         assert deliver(instance)
         assert not tick(instance, send_sensor(later)).run_requests
-    kinds = [item["kind"] for message in hook.posted for item in message["events"]]
+    kinds = [item["kind"] for item in delivered(hook)]
     assert sorted(kinds) == ["deployed", "rolled back", "rolled back", "triggered", "validation passed"]
-    ids = [item["id"] for message in hook.posted for item in message["events"]]
+    ids = [item["id"] for item in delivered(hook)]
     assert len(ids) == len(set(ids))
-    assert all("SAMPLE DATA" in message["subject"] for message in hook.posted if message["events"][0]["is_sample"])
+    assert all("SAMPLE DATA" in message["subject"] for message in hook.accepted if message["events"][0]["is_sample"])
 
 
-def test_a_dead_server_fails_no_run_and_gets_it_once_when_it_is_back(hook: type[Hook]) -> None:
+def test_a_dead_server_fails_no_run_and_gets_it_once_when_it_is_back(hook: Service) -> None:
     hook.status = 503
     with dg.DagsterInstance.get() as instance:
         happened("d1")
@@ -145,10 +126,10 @@ def test_a_dead_server_fails_no_run_and_gets_it_once_when_it_is_back(hook: type[
         sent = notifier.deliver(datetime.now(UTC) + timedelta(minutes=5))
         assert [item.is_sent for item in sent].count(False) == 0
         assert notifier.deliver(datetime.now(UTC) + timedelta(minutes=10)) == []
-    assert sum(item["kind"] == "deployed" for message in hook.posted for item in message["events"]) == 1
+    assert sum(item["kind"] == "deployed" for item in delivered(hook)) == 1
 
 
-def test_a_damaged_record_of_a_deployment_is_told_once_a_day_and_hides_nothing(hook: type[Hook]) -> None:
+def test_a_damaged_record_of_a_deployment_is_told_once_a_day_and_hides_nothing(hook: Service) -> None:
     happened("d1")
     (path,) = deployments_of(open_session()).folder.rglob("*-d1.json")
     path.write_text("{")
@@ -157,12 +138,12 @@ def test_a_damaged_record_of_a_deployment_is_told_once_a_day_and_hides_nothing(h
         first = tick(instance, gather_sensor(later))
         tick(instance, gather_sensor(later), first.cursor)
         assert deliver(instance)
-    events = [(item["kind"], item["words"]) for message in hook.posted for item in message["events"]]
+    events = [(item["kind"], item["words"]) for item in delivered(hook)]
     assert sorted(kind for kind, _ in events) == ["run failed", "triggered"]
     assert any(path.name in words for _, words in events)
 
 
-def test_a_price_run_that_died_before_its_checks_silences_no_alert(hook: type[Hook]) -> None:
+def test_a_price_run_that_died_before_its_checks_silences_no_alert(hook: Service) -> None:
     planned = DagsterEvent(
         DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED.value,
         job_name="market_refresh",
@@ -175,7 +156,7 @@ def test_a_price_run_that_died_before_its_checks_silences_no_alert(hook: type[Ho
         assert "1 new events" in str(tick(instance, gather_sensor(later)).skip_message)
 
 
-def test_the_test_command_says_what_the_other_side_answered(hook: type[Hook]) -> None:
+def test_the_test_command_says_what_the_other_side_answered(hook: Service) -> None:
     good = CliRunner().invoke(app, ["mail", "test"])
     assert good.exit_code == 0
     assert "webhook: sent: accepted by http://127.0.0.1" in good.stdout
@@ -193,7 +174,7 @@ def test_nothing_set_up_is_bad_usage_and_says_what_to_set(workspace: Path) -> No
         assert "FOREX_SMTP_HOST" in done.output
 
 
-def test_what_is_to_be_told_can_be_sent_at_once_and_is_sent_once(hook: type[Hook], workspace: Path) -> None:
+def test_what_is_to_be_told_can_be_sent_at_once_and_is_sent_once(hook: Service, workspace: Path) -> None:
     (workspace / "configs/policy.yaml").write_text("operations:\n  digest_minutes: 60\n")
     happened("d1")
     with dg.DagsterInstance.get() as instance:
@@ -204,7 +185,7 @@ def test_what_is_to_be_told_can_be_sent_at_once_and_is_sent_once(hook: type[Hook
         assert "nothing to tell" in CliRunner().invoke(app, ["mail", "send"]).stdout
         tick(instance, gather_sensor(later))
     assert json.loads(CliRunner().invoke(app, ["mail", "send", "--json"]).stdout) == []
-    assert sorted(item["kind"] for message in hook.posted for item in message["events"]) == ["deployed", "triggered"]
+    assert sorted(item["kind"] for item in delivered(hook)) == ["deployed", "triggered"]
     happened("d2")
     hook.status = 503
     bad = CliRunner().invoke(app, ["mail", "send"])
@@ -215,7 +196,7 @@ def test_what_is_to_be_told_can_be_sent_at_once_and_is_sent_once(hook: type[Hook
 
 @pytest.mark.parametrize("address", ["https://chat.example/hook/ñ", "http://[::1/x", "ftp://x/y", "https:///x", "no"])
 def test_an_address_that_cannot_be_posted_to_is_a_fault_of_the_setting_and_not_of_a_run(
-    hook: type[Hook], environment: Callable[..., None], address: str
+    hook: Service, environment: Callable[..., None], address: str
 ) -> None:
     environment(FOREX_WEBHOOK_URL=address)
     done = CliRunner().invoke(app, ["mail", "test"])
