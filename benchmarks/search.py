@@ -264,7 +264,7 @@ def day(folder: Path) -> dict[str, float]:
         platform = Platform(load_settings(warehouse=warehouse, configs=PROJECT / "configs", as_of="2025-06-13"))
         materialize_market(platform)
         began = time.perf_counter()
-        run_search(platform, horizons)
+        run_search(platform.session, platform.engines, horizons)
         minutes[name] = (time.perf_counter() - began) / 60
     return minutes
 

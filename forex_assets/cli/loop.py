@@ -1,7 +1,7 @@
 """The commands that recalibrate: run, validate, rollback, history, explain. The same jobs and records as sensors."""
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -62,7 +62,6 @@ def run(
 
 def _run(platform: "Platform", horizons: list[str], *, is_forced: bool) -> tuple[dict[str, str], set[str]]:
     """The loop once; by horizon what failed, in words, and the horizons that were searched."""
-    from forex_assets.cli.progress import run_trials_together
     from forex_assets.cli.runner import RunFailed, materialize_decisions
 
     if is_forced:
@@ -73,17 +72,14 @@ def _run(platform: "Platform", horizons: list[str], *, is_forced: bool) -> tuple
         materialize_decisions(platform, horizons)
         firing, waiting = _firing(platform, horizons, is_forced=is_forced)
     failures |= dict.fromkeys(waiting, UNDER_WAY)
-    if len(firing) > 1:
-        run_trials_together(err, platform, list(firing))
-    with err.status("…") as status:
-        for name, decision in firing.items():
-            if _is_launched(platform, name, decision):  # by a sensor, while the trials of all were run
-                failures[name] = UNDER_WAY
-                continue
-            try:
-                _recalibrate(platform, name, decision, status.update)
-            except RunFailed as error:
-                failures[name] = str(error)
+    for name, decision in firing.items():
+        if _is_launched(platform, name, decision):  # by a sensor, while an earlier horizon was searched
+            failures[name] = UNDER_WAY
+            continue
+        try:
+            _recalibrate(platform, name, decision)
+        except RunFailed as error:
+            failures[name] = str(error)
     return failures, set(firing)
 
 
@@ -116,31 +112,32 @@ def _is_launched(platform: "Platform", horizon: str, decision: "EventRecord") ->
         return instance is not None and (is_searching(instance, horizon) or bool(attempts_for(instance, decision.id)))
 
 
-def _recalibrate(platform: "Platform", horizon: str, decision: "EventRecord", say: Any) -> None:
+def _recalibrate(platform: "Platform", horizon: str, decision: "EventRecord") -> None:
     """Search, validation and, where that approves, deployment of one horizon.
 
     The runs carry the tags of the sensors', so that a daemon that looks at the same records launches nothing twice.
     """
     from forex_assets.cli.overview import instance_of
+    from forex_assets.cli.progress import search_bar
     from forex_assets.cli.runner import run_job
     from forex_assets.core import names
     from forex_assets.core.dagster import keys
     from forex_assets.core.dagster.run_records import records
 
-    say(f"searching and validating {horizon} …")
     tags = {
         names.DECISION_TAG: decision.id,
         names.REASON_TAG: ", ".join(decision.names(names.REASONS)),
         names.HORIZON_TAG: horizon,
         names.ATTEMPT_TAG: "1",
     }
-    run_job(platform, names.OPTIMIZE_JOB, horizon, tags)
+    with search_bar(err, horizon):
+        run_job(platform, names.OPTIMIZE_JOB, horizon, tags)
     with instance_of(platform) as instance:
         report = next(records(instance, keys.VALIDATION_REPORT, horizon)) if instance else None
     if report is not None and report.metadata.get(names.VERDICT) == "approved":
-        say(f"deploying {horizon} …")
         validation = str(report.metadata.get(names.VALIDATION_ID))
-        run_job(platform, names.DEPLOY_JOB, horizon, {names.VALIDATION_TAG: validation})
+        with err.status(f"deploying {horizon} …"):
+            run_job(platform, names.DEPLOY_JOB, horizon, {names.VALIDATION_TAG: validation})
 
 
 @app.command(epilog="Examples:  forex-assets validate --horizon 7d  ·  validate --json")

@@ -1,15 +1,14 @@
-"""A backtest or a search with a bar: how many origins are done, and how long the rest will take."""
+"""Progress bars for backtests and searches."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import polars as pl
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from forex_assets.accuracy.backtest_run import Origins, run_backtest
-from forex_assets.core.config_store import ConfigError
-from forex_assets.core.policy_store import PolicyError
-from forex_assets.core.store.warehouse import WarehouseError
-from forex_assets.forecasts.engine import EngineError
-from forex_assets.optimizer.search_run import run_search
+from forex_assets.core.progress import listening
 from forex_assets.platform import Platform
 
 NAMED = 3
@@ -41,16 +40,10 @@ def run_backtests(
     return pl.concat(tables)
 
 
-def run_trials_together(console: Console, platform: Platform, horizons: list[str]) -> None:
-    """The trials of several horizons' searches in one pass, which costs less than one after the other; they are kept.
-
-    What goes wrong is left for the searches themselves to say, each for its own horizon.
-    """
+@contextmanager
+def search_bar(console: Console, horizon: str) -> Iterator[None]:
+    """Shows a bar for the search and validation that run inside the block."""
     with Progress(*COLUMNS, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(f"search {', '.join(horizons)}", total=None)
-        try:
-            run_search(
-                platform, horizons, report=lambda done, total: progress.update(task, completed=done, total=total)
-            )
-        except (ConfigError, EngineError, PolicyError, WarehouseError) as error:
-            console.print(f"not searched together: {error}", style="yellow", markup=False, soft_wrap=True)
+        task = progress.add_task(f"search and validation {horizon}", total=None)
+        with listening(lambda done, total: progress.update(task, completed=done, total=total)):
+            yield

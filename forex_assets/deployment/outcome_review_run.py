@@ -11,7 +11,6 @@ from forex_assets.deployment.record import DeploymentRecord
 from forex_assets.forecasts.engines import Engines
 from forex_assets.forecasts.ledger_store import LedgerStore
 from forex_assets.optimizer.candidate_backtest_run import trial_rows
-from forex_assets.platform import platform_of_session
 
 
 def outcome_of(session: Session, engines: Engines, record: DeploymentRecord) -> Outcome:
@@ -33,9 +32,7 @@ def outcome_of(session: Session, engines: Engines, record: DeploymentRecord) -> 
         needed = policy.probation_outcomes
         return Outcome("waiting", f"{len(days)} forecasts since the deployment; judged after {needed} outcomes")
     new, old = (
-        trial_rows(
-            platform_of_session(session), engines.engine(model), {record.horizon: [config]}, {record.horizon: days}
-        )[record.horizon]
+        trial_rows(session, engines.engine(model), {record.horizon: [config]}, {record.horizon: days})[record.horizon]
         for model, config in ((current, used), engines.resolve(before))
     )
     return review_outcomes(new, old, policy)

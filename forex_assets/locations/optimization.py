@@ -16,8 +16,8 @@ from forex_assets.market import sensors as market_sensors
 from forex_assets.market.resources import MarketSources
 from forex_assets.monitoring import assets as monitoring
 from forex_assets.optimizer import assets as optimization
+from forex_assets.optimizer import checks as optimizer_checks
 from forex_assets.optimizer import sensors
-from forex_assets.optimizer import validation_assets as validation
 from forex_assets.platform import PlatformResource
 
 ELSEWHERE = (keys.USDCLP, keys.COPPER)
@@ -48,11 +48,11 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             optimization.search_request,
             optimization.candidate_config,
             optimization.shadow_forecast,
-            validation.validation_report,
+            optimization.validation_report,
             deployment.deployment,
             deployment.deployment_watch,
         ],
-        asset_checks=validation.CHECKS,
+        asset_checks=optimizer_checks.CHECKS,
         jobs=[
             schedules.report_drift,
             schedules.decide_all_horizons,

@@ -11,16 +11,22 @@ from forex_assets.core.dagster.metadata import clock_metadata, column_schema, fr
 from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.core.dagster.run_records import records
 from forex_assets.core.plots import markdown_image
+from forex_assets.core.progress import Report, notify
 from forex_assets.core.schemas import LEDGER_SCHEMA
+from forex_assets.core.session import Session
 from forex_assets.core.store.warehouse import WarehouseError
 from forex_assets.forecasts.engine import EngineError
 from forex_assets.forecasts.ledger import LedgerError
+from forex_assets.forecasts.resources import ForecastEngines
+from forex_assets.optimizer.champion_challenger import NotSearchedError
 from forex_assets.optimizer.plots import candidates_plot
 from forex_assets.optimizer.search import Choice
 from forex_assets.optimizer.search_run import run_search
 from forex_assets.optimizer.shadow import append_shadow
-from forex_assets.optimizer.tables import CANDIDATES_SCHEMA, SEARCH_REQUEST_SCHEMA
-from forex_assets.platform import Platform, PlatformResource
+from forex_assets.optimizer.tables import CANDIDATES_SCHEMA, SEARCH_REQUEST_SCHEMA, VALIDATION_SCHEMA
+from forex_assets.optimizer.validation import Validation
+from forex_assets.optimizer.validation_pages import ROOT
+from forex_assets.optimizer.validation_run import run_validation
 
 BY_HAND = "started by hand, without a decision"
 
@@ -28,6 +34,18 @@ SHOWN = (
     "rank", "context_length", "num_samples", "temperature", "loss", "gain", "gain_low", "gain_high", "n", "candidate",
     "words",
 )  # fmt: skip
+CRITERIA_COLUMNS = ("criterion", "value", "limit", "low", "high", "literal", "calibrated")
+
+
+def progress_of(context: dg.AssetExecutionContext) -> Report:
+    """Reports progress to the terminal, and every tenth of it to Dagster's log."""
+
+    def report(done: int, total: int) -> None:
+        notify(done, total)
+        if total and done * 10 // total != (done - 1) * 10 // total:
+            context.log.info(f"{done} of {total} past test dates")
+
+    return report
 
 
 @dg.asset(
@@ -42,20 +60,18 @@ SHOWN = (
     description="Every candidate for a horizon's settings on the same past dates, with its loss and its paired gain on "
     "what is live. The best is the challenger, unless what is live is its equal. Model weights are not touched.",
 )
-def candidate_config(context: dg.AssetExecutionContext, platform: PlatformResource) -> dict[str, pl.DataFrame]:
+def candidate_config(
+    context: dg.AssetExecutionContext, session: SessionResource, engines: ForecastEngines
+) -> dict[str, pl.DataFrame]:
     """One row a candidate, best first; several horizons in one run share their work."""
-    ready, tables = platform.platform(), {}
-
-    def say(done: int, total: int) -> None:
-        if total and done * 10 // total != (done - 1) * 10 // total:
-            context.log.info(f"{done} of {total} origins")
-
-    for horizon, choice in run_search(ready, context.partition_keys, report=say).items():
+    run, tables = session.session(), {}
+    report = progress_of(context)
+    for horizon, choice in run_search(run, engines.of(run), context.partition_keys, report=report).items():
         tables[horizon] = choice.table
         context.log.info(f"{horizon}: {choice.words}")
-        shown = {**_shown(choice), **clock_metadata(ready.session)}
+        shown = {**_shown(choice), **clock_metadata(run)}
         context.add_asset_metadata(
-            frame_metadata(choice.table, _plot(horizon, choice.table, ready), **shown),
+            frame_metadata(choice.table, _plot(horizon, choice.table, run), **shown),
             keys.CANDIDATE_CONFIG,
             horizon,
         )
@@ -73,9 +89,61 @@ def _shown(choice: Choice) -> dict[str, object]:
     }
 
 
-def _plot(horizon: str, table: pl.DataFrame, ready: Platform) -> str:
+def _plot(horizon: str, table: pl.DataFrame, run: Session) -> str:
     title = f"Candidates of {horizon}: gain on what is live"
-    return markdown_image(candidates_plot(table, title, ready.reading_branch == "sample"), title)
+    return markdown_image(candidates_plot(table, title, run.market == "sample"), title)
+
+
+@dg.asset(
+    key=keys.VALIDATION_REPORT,
+    deps=[keys.CANDIDATE_CONFIG, keys.USDCLP],
+    partitions_def=keys.HORIZON_PARTITIONS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    group_name="optimizer",
+    kinds={"polars", "parquet"},
+    owners=names.OWNERS,
+    metadata=column_schema(VALIDATION_SCHEMA),
+    description="The challenger against what is live, on past dates later than the search's and apart from them: five "
+    "criteria by the published rule and by the calibrated one, and the chance that a challenger no better would have "
+    "been approved. Approved, rejected or inconclusive; only approved settings go live.",
+)
+def validation_report(
+    context: dg.AssetExecutionContext, session: SessionResource, engines: ForecastEngines
+) -> dict[str, pl.DataFrame]:
+    """One row a criterion; a rejected challenger is a green run with a verdict."""
+    run, tables = session.session(), {}
+    try:
+        reports = run_validation(run, engines.of(run), context.partition_keys, report=progress_of(context))
+    except NotSearchedError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    for horizon, found in reports.items():
+        tables[horizon] = found.table
+        context.log.info(f"{horizon}: {found.words}")
+        shown = {**_validation_metadata(run, found), **clock_metadata(run)}
+        shown[names.IS_BY_HAND] = context.run.job_name != names.OPTIMIZE_JOB
+        context.add_asset_metadata(frame_metadata(found.table, **shown), keys.VALIDATION_REPORT, horizon)
+    return tables
+
+
+def _validation_metadata(run: Session, found: Validation) -> dict[str, object]:
+    """What the sensor reads, and what people do; pictures are on the page."""
+    subject = found.subject
+    page = run.tables.root / ROOT / subject.horizon / f"{subject.validation_id}.html"
+    return {
+        names.VERDICT: found.verdict,
+        names.VALIDATION_ID: subject.validation_id,
+        names.SEARCH_ID: subject.search_id,
+        names.CHAMPION: subject.champion,
+        names.CHALLENGER: subject.challenger,
+        names.WORDS: found.words,
+        "decided_by": found.decided_by,
+        "verdict_literal": found.literal,
+        "verdict_calibrated": found.calibrated,
+        "false_pass": "not known" if found.false_pass is None else found.false_pass,
+        "origins": found.n,
+        "criteria": small_table(found.table.select(CRITERIA_COLUMNS)),
+        "page": dg.MetadataValue.path(str(page)),
+    }
 
 
 @dg.asset(
@@ -91,12 +159,12 @@ def _plot(horizon: str, table: pl.DataFrame, ready: Platform) -> str:
     description="Today's forecast of a challenger on trial, appended to `forecasts/ledger` and marked shadow. Nobody "
     "acts on it. A failure here leaves the champion's forecast as it is.",
 )
-def shadow_forecast(context: dg.AssetExecutionContext, platform: PlatformResource) -> None:
+def shadow_forecast(context: dg.AssetExecutionContext, session: SessionResource, engines: ForecastEngines) -> None:
     """Appends one entry for each horizon with a trial under way."""
-    ready, faults = platform.platform(), list[str]()
+    run, faults = session.session(), list[str]()
     for horizon in context.partition_keys:
         try:
-            entry = append_shadow(ready, horizon)
+            entry = append_shadow(run, engines.of(run), horizon)
         except (ConfigError, EngineError, LedgerError, WarehouseError, ValueError) as error:
             faults.append(f"{horizon}: the challenger on trial did not forecast: {error}")
             continue

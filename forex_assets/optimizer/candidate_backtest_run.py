@@ -1,8 +1,8 @@
 """Trials on the warehouse: what was run before is not run again, and a search that was ended goes on where it was."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 
 import polars as pl
 
@@ -10,17 +10,18 @@ from forex_assets.accuracy.backtest import MIN_SESSIONS
 from forex_assets.accuracy.backtest_run import inputs_of
 from forex_assets.accuracy.backtest_store import TRIALS, BacktestStore, engine_key
 from forex_assets.core.inference_config import InferenceConfig
+from forex_assets.core.progress import Report
 from forex_assets.core.schemas import REALIZED_SCHEMA, empty
+from forex_assets.core.session import Session
 from forex_assets.forecasts.calibration import calibrated_targets
 from forex_assets.forecasts.engine import Engine
 from forex_assets.forecasts.forecast import usable
 from forex_assets.forecasts.realized import as_issued, join_realized, score_rows
+from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.prices import USDCLP
 from forex_assets.optimizer.candidate_backtests import Configs, run_trials
 from forex_assets.optimizer.origins import Split, split_origins
-from forex_assets.platform import Platform
 
-Report = Callable[[int, int], None]
 Origins = Mapping[str, Sequence[date]]
 
 
@@ -28,14 +29,14 @@ def silent(done: int, total: int) -> None:
     """Report nothing."""
 
 
-def splits_of(platform: Platform, horizons: Sequence[str]) -> dict[str, Split]:
+def splits_of(session: Session, horizons: Sequence[str]) -> dict[str, Split]:
     """The origins of search and validation, by horizon, on the history that is known at the clock.
 
     Raises:
         EngineError: no prices are stored.
     """
-    sessions = usable(inputs_of(platform.session)[0]).filter(~pl.col("is_provisional"))["session"]
-    calendar, policy = platform.calendar(USDCLP), platform.policy
+    sessions = usable(inputs_of(session)[0]).filter(~pl.col("is_provisional"))["session"]
+    calendar, policy = calendar_of(USDCLP), session.policy
     if sessions.len() <= MIN_SESSIONS:
         words = f"{sessions.len()} usable sessions, more than {MIN_SESSIONS} are needed"
         return {horizon: Split((), (), words) for horizon in horizons}
@@ -44,23 +45,24 @@ def splits_of(platform: Platform, horizons: Sequence[str]) -> dict[str, Split]:
 
 
 def trial_rows(
-    platform: Platform,
+    session: Session,
     engine: Engine,
     configs: Configs,
     origins: Origins,
     *,
     report: Report = silent,
     deadline: float | None = None,
+    cached_only: bool = False,
 ) -> dict[str, pl.DataFrame]:
     """How settings would have done at past origins: bands as they would have been published, scored.
 
     Args:
-        platform: prices, clock, warehouse.
         engine: makes the fans.
         configs: settings, by horizon, as forecasts are really made with them.
         origins: days of issue, by horizon.
         report: told how many origins are done, of how many.
         deadline: on `time.perf_counter`; no block of origins is begun after it.
+        cached_only: reads stored trials and runs none.
 
     Returns:
         By horizon, `REALIZED_SCHEMA`, one row a config and origin whose target has come true, oldest first. Bands are
@@ -71,21 +73,40 @@ def trial_rows(
         EngineError: the engine cannot do what a config asks, or no prices are stored.
         WarehouseError: the trials cannot be kept.
     """
-    prices, features = inputs_of(platform.session)
-    store, key = BacktestStore(platform.warehouse, root=TRIALS), engine_key(engine.name, engine.model, "all")
-    done = {horizon: _newest(store.read(horizon, key)) for horizon in configs}
-    total = len({day for days in origins.values() for day in days})
+    prices, features = inputs_of(session)
+    store, key = BacktestStore(session.tables, root=TRIALS), engine_key(engine.name, engine.model, "all")
+    if not cached_only:
+        _run_missing(engine, configs, origins, store, key, (prices, features), report, deadline)
+    return {
+        horizon: _scored(
+            _wanted(store, horizon, key, configs[horizon], origins[horizon]), configs[horizon], prices, session.now
+        )
+        for horizon in configs
+    }
+
+
+def _run_missing(
+    engine: Engine,
+    configs: Configs,
+    origins: Origins,
+    store: BacktestStore,
+    key: str,
+    inputs: tuple[pl.DataFrame, pl.DataFrame | None],
+    report: Report,
+    deadline: float | None,
+) -> None:
+    """Runs and stores the trials that are not stored yet."""
+    done = [_newest(store.read(horizon, key)) for horizon in configs]
+    total, seen = len({day for days in origins.values() for day in days}), set[date]()
     report(0, total)
-    seen = set[date]()
     for block in run_trials(
         engine,
         configs,
-        prices,
-        features,
+        *inputs,
         origins,
-        platform.calendar(USDCLP),
+        calendar_of(USDCLP),
         clock=time.perf_counter,
-        done=pl.concat(list(done.values())) if done else None,
+        done=pl.concat(done) if done else None,
         deadline=deadline,
     ):
         for (horizon,), rows in block.partition_by("horizon", as_dict=True, maintain_order=True).items():
@@ -93,12 +114,6 @@ def trial_rows(
         seen |= set(block["as_of"])
         report(len(seen), total)
     report(total, total)
-    return {
-        horizon: _scored(
-            _wanted(store, horizon, key, configs[horizon], origins[horizon]), configs[horizon], prices, platform
-        )
-        for horizon in configs
-    }
 
 
 def _newest(trials: pl.DataFrame) -> pl.DataFrame:
@@ -116,10 +131,10 @@ def _wanted(
 
 
 def _scored(
-    fans: pl.DataFrame, configs: Sequence[InferenceConfig], prices: pl.DataFrame, platform: Platform
+    fans: pl.DataFrame, configs: Sequence[InferenceConfig], prices: pl.DataFrame, now: datetime
 ) -> pl.DataFrame:
     """Beside what came true, each config calibrated by its own past."""
-    joined = join_realized(as_issued(fans), prices, platform.now)
+    joined = join_realized(as_issued(fans), prices, now)
     parts = [empty(REALIZED_SCHEMA)]
     for config in configs:
         own = joined.filter(pl.col("config_fingerprint") == config.fingerprint).sort("as_of")

@@ -6,21 +6,25 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-import dagster as dg
 import polars as pl
 
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.schemas import SAMPLE_SOURCE
+from forex_assets.core.session import Session
 from forex_assets.forecasts.baselines import EwmaEngine
 from forex_assets.forecasts.chronos.finder import ResolvedModel
+from forex_assets.forecasts.engines import Engines
 from forex_assets.optimizer.paired_losses import WALK
 from forex_assets.optimizer.space import DIMENSIONS
 from forex_assets.optimizer.tables import CANDIDATES_SCHEMA
 from forex_assets.optimizer.timing import Side
 from forex_assets.optimizer.validation import Subject
-from forex_assets.platform import Platform
 
 CANDIDATES: Final = "optimizer/candidate_config"
+
+
+class NotSearchedError(Exception):
+    """A horizon has no search result to validate; the message says what to run."""
 
 
 @dataclass(frozen=True)
@@ -55,62 +59,61 @@ class Contest:
         """Whether the challenger is what is live already."""
         return self.live is not None and self.live.fingerprint == self.challenger.fingerprint
 
-    def sides(self, platform: Platform) -> tuple[Side, Side]:
+    def sides(self, engines: Engines) -> tuple[Side, Side]:
         """Champion and challenger, each with the engine and settings that its forecasts are really made with."""
-        engine = platform.engine(self.found)
-        challenger = Side(engine, platform.model_for(self.challenger)[1])
+        engine = engines.engine(self.found)
+        challenger = Side(engine, engines.resolve(self.challenger)[1])
         if self.live is None:
             return Side(EwmaEngine(), challenger.config.model_copy(update={"uses_copper": False})), challenger
-        return Side(engine, platform.model_for(self.live)[1]), challenger
+        return Side(engine, engines.resolve(self.live)[1]), challenger
 
-    def subject(self, platform: Platform, measured: str = "") -> Subject:
+    def subject(self, session: Session, measured: str = "") -> Subject:
         """What is validated, under a name that sorts by the clock and tells two measurements apart."""
         parts = (self.horizon, self.search_id, self.champion, self.challenger.fingerprint, measured)
         digest = hashlib.sha256("/".join(parts).encode()).hexdigest()[:6]
         return Subject(
             horizon=self.horizon,
-            validation_id=f"{platform.now:%Y%m%dT%H%M%SZ}-{digest}",
+            validation_id=f"{session.now:%Y%m%dT%H%M%SZ}-{digest}",
             search_id=self.search_id,
-            validated_at=platform.now,
+            validated_at=session.now,
             champion=self.champion,
             challenger=self.challenger.fingerprint,
             challenger_config=json.dumps(self.challenger.model_dump(), sort_keys=True),
         )
 
 
-def contest_of(platform: Platform, horizon: str) -> Contest:
+def contest_of(session: Session, engines: Engines, horizon: str) -> Contest:
     """The last search's choice against what is live now.
 
     Raises:
-        dg.Failure: the horizon has not been searched.
+        NotSearchedError: the horizon has not been searched.
     """
-    table = platform.warehouse.read(CANDIDATES, horizon, CANDIDATES_SCHEMA)
+    table = session.tables.read(CANDIDATES, horizon, CANDIDATES_SCHEMA)
     if table is None or table.is_empty():
-        raise dg.Failure(
+        raise NotSearchedError(
             f"{horizon} has not been searched, so there is nothing to validate; `forex-assets run --horizon {horizon} "
-            "--force` searches and validates",
-            allow_retries=False,
+            "--force` searches and validates"
         )
     chosen = table.filter(pl.col("is_chosen")).row(0, named=True)
-    candidate, live = InferenceConfig.model_validate_json(chosen["config"]), live_config(platform, horizon)
-    found, effective = platform.model_for(candidate if live is None else live)
+    candidate, live = InferenceConfig.model_validate_json(chosen["config"]), live_config(session, horizon)
+    found, effective = engines.resolve(candidate if live is None else live)
     challenger = candidate if live is None else as_live(candidate, live, found)
-    if live is not None and platform.model_for(challenger)[1].fingerprint == effective.fingerprint:
+    if live is not None and engines.resolve(challenger)[1].fingerprint == effective.fingerprint:
         challenger = live  # what the stand-in fills in, where the file has nothing, is no change
-    notes = remarks(platform, found, challenger)
+    notes = remarks(session, found, challenger)
     if live is not None and effective.fingerprint not in table.filter(pl.col("is_incumbent"))["candidate"]:
         notes.append("the search compared with settings that are no longer live; here what is live now is the champion")
     searched = (chosen["first_origin"], chosen["last_origin"]) if chosen["last_origin"] else None
     return Contest(horizon, live, challenger, found, chosen["search_id"], tuple(notes), searched)
 
 
-def live_config(platform: Platform, horizon: str) -> InferenceConfig | None:
+def live_config(session: Session, horizon: str) -> InferenceConfig | None:
     """What is live; None where there is no file yet.
 
     Raises:
         ConfigError: there is one, and it cannot be used.
     """
-    return platform.configs.read(horizon) if platform.configs.path(horizon).exists() else None
+    return session.configs.read(horizon) if session.configs.path(horizon).exists() else None
 
 
 def as_live(candidate: InferenceConfig, live: InferenceConfig, found: ResolvedModel) -> InferenceConfig:
@@ -123,7 +126,7 @@ def as_live(candidate: InferenceConfig, live: InferenceConfig, found: ResolvedMo
     return live.model_copy(update={name: getattr(candidate, name) for name in DIMENSIONS if name not in kept})
 
 
-def remarks(platform: Platform, found: ResolvedModel, config: InferenceConfig) -> list[str]:
+def remarks(session: Session, found: ResolvedModel, config: InferenceConfig) -> list[str]:
     """What a reader must know of where figures come from."""
     notes = []
     if found.stands_in:
@@ -133,6 +136,6 @@ def remarks(platform: Platform, found: ResolvedModel, config: InferenceConfig) -
         )
     elif found.kind == WALK and config.model != WALK:
         notes.append(f"measured on the EWMA walk, which stands in for {config.model} and reads none of its settings")
-    if platform.reading_branch == "sample":
+    if session.market == "sample":
         notes.append(SAMPLE_SOURCE)
     return notes

@@ -9,10 +9,11 @@ import dagster as dg
 
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
+from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.core.dagster.run_records import EventRecord, attempts_for, is_ours, is_searching, records
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.retry_policy import next_step
-from forex_assets.platform import Platform, PlatformResource
+from forex_assets.core.session import Session
 
 Clock = Callable[[], datetime]
 
@@ -32,12 +33,12 @@ def optimize_sensor(clock: Clock = _real_time) -> dg.SensorDefinition:
         description="Launches the search of a horizon once for each decision that fires; one search a horizon at a "
         "time. A failed search is launched again after 10 and 20 minutes, then given up.",
     )
-    def optimize_on_trigger(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SensorResult:
-        ready = platform.platform()
+    def optimize_on_trigger(context: dg.SensorEvaluationContext, session: SessionResource) -> dg.SensorResult:
+        run = session.session()
         marks = _marks(context)
         requests, said = list[dg.RunRequest](), list[str]()
         for horizon in HORIZONS:
-            request, marks[horizon], words = _of_horizon(context.instance, ready, horizon, marks[horizon], clock())
+            request, marks[horizon], words = _of_horizon(context.instance, run, horizon, marks[horizon], clock())
             requests += [request] if request else []
             said.append(f"{horizon}: {words}")
         return _result(requests, marks, "; ".join(said))
@@ -46,7 +47,7 @@ def optimize_sensor(clock: Clock = _real_time) -> dg.SensorDefinition:
 
 
 def _of_horizon(
-    instance: dg.DagsterInstance, ready: Platform, horizon: str, mark: int, now: datetime
+    instance: dg.DagsterInstance, session: Session, horizon: str, mark: int, now: datetime
 ) -> tuple[dg.RunRequest | None, int, str]:
     """What to launch for a horizon; the place up to which its decisions are settled; and why, for people.
 
@@ -55,7 +56,7 @@ def _of_horizon(
     run key of a decision is the same at every tick, so that Dagster does not either.
     """
     unsettled = list(records(instance, keys.TRIGGER_DECISION, horizon, after=mark))
-    firing = [each for each in unsettled if each.fires and is_ours(each, ready.session)]
+    firing = [each for each in unsettled if each.fires and is_ours(each, session)]
     if not firing:
         return None, unsettled[0].place if unsettled else mark, "no decision to act on"
     if is_searching(instance, horizon):

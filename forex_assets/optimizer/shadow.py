@@ -15,22 +15,24 @@ from forex_assets.core.code_version import code_version
 from forex_assets.core.horizon import target_of
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.schemas import REALIZED_SCHEMA, empty
+from forex_assets.core.session import Session
 from forex_assets.forecasts.calibration import Calibration, past_errors
 from forex_assets.forecasts.engine import Engine
+from forex_assets.forecasts.engines import Engines
 from forex_assets.forecasts.forecast import make_forecast, usable
 from forex_assets.forecasts.ledger_store import Appended, LedgerStore
+from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.prices import USDCLP
 from forex_assets.optimizer.candidate_backtest_run import splits_of, trial_rows
 from forex_assets.optimizer.champion_challenger import Contest, live_config, remarks
 from forex_assets.optimizer.shadow_store import Shadow, ShadowStore
 from forex_assets.optimizer.timing import seconds_by_turns
 from forex_assets.optimizer.validation import Validation, validate
-from forex_assets.platform import Platform
 
 SEARCHED: Final = "trial beside the champion"
 
 
-def begin(platform: Platform, contest: Contest, found: Validation) -> Shadow | None:
+def begin(session: Session, contest: Contest, found: Validation) -> Shadow | None:
     """Put the challenger of an inconclusive verdict on trial, where the policy wants that; a trial under way goes on.
 
     Returns:
@@ -39,11 +41,11 @@ def begin(platform: Platform, contest: Contest, found: Validation) -> Shadow | N
     Raises:
         WarehouseError: the record cannot be read or written.
     """
-    days = platform.policy.validation.shadow_days
+    days = session.policy.validation.shadow_days
     is_open = found.verdict == "inconclusive" and found.evidence is not None and contest.live is not None
     if not days or not is_open:
         return None
-    store, today = ShadowStore(platform.warehouse), platform.settings.as_of_date
+    store, today = ShadowStore(session.tables), session.today
     known = store.read(contest.horizon)
     if known is not None and known.config == contest.challenger and known.champion == contest.champion:
         return known
@@ -58,25 +60,25 @@ def begin(platform: Platform, contest: Contest, found: Validation) -> Shadow | N
     return shadow
 
 
-def shadow_forecast(platform: Platform, horizon: str) -> pl.DataFrame | None:
+def shadow_forecast(session: Session, engines: Engines, horizon: str) -> pl.DataFrame | None:
     """What the challenger on trial says today; None where none is, or its days are over, or the champion has changed.
 
     Raises:
         WarehouseError, EngineError, ConfigError, ValueError: it cannot be said.
     """
-    shadow, today = ShadowStore(platform.warehouse).read(horizon), platform.settings.as_of_date
-    live = live_config(platform, horizon)
+    shadow, today = ShadowStore(session.tables).read(horizon), session.today
+    live = live_config(session, horizon)
     if shadow is None or not shadow.runs_on(today) or live is None or live.fingerprint != shadow.champion:
         return None
-    found, config = platform.model_for(shadow.config)
-    engine = platform.engine(found)
-    prices, features = inputs_of(platform.session)
-    target = target_of(horizon, today, usable(prices)["session"][-1], platform.calendar(USDCLP))
-    calibration = _calibration(platform, engine, config, target.steps) if config.is_calibrated else None
+    found, config = engines.resolve(shadow.config)
+    engine = engines.engine(found)
+    prices, features = inputs_of(session)
+    target = target_of(horizon, today, usable(prices)["session"][-1], calendar_of(USDCLP))
+    calibration = _calibration(session, engine, config, target.steps) if config.is_calibrated else None
     return make_forecast(engine, config, target, prices, features, clock=time.perf_counter, calibration=calibration)
 
 
-def append_shadow(platform: Platform, horizon: str) -> Appended | None:
+def append_shadow(session: Session, engines: Engines, horizon: str) -> Appended | None:
     """Appends today's challenger forecast to the ledger, marked shadow.
 
     Returns:
@@ -85,35 +87,36 @@ def append_shadow(platform: Platform, horizon: str) -> Appended | None:
     Raises:
         WarehouseError, EngineError, ConfigError, LedgerError, ValueError: the challenger could not forecast.
     """
-    if ShadowStore(platform.warehouse).read(horizon) is None:
+    if ShadowStore(session.tables).read(horizon) is None:
         return None
-    latest = platform.warehouse.read(names.LATEST, horizon)
+    latest = session.tables.read(names.LATEST, horizon)
     fan = None
-    if latest is not None and latest["as_of"][0] == platform.settings.as_of_date:
-        fan = shadow_forecast(platform, horizon)
+    if latest is not None and latest["as_of"][0] == session.today:
+        fan = shadow_forecast(session, engines, horizon)
     if fan is None:
         return None
-    store = LedgerStore(platform.warehouse_for(names.LEDGER, fan))
+    store = LedgerStore(session.tables_for(names.LEDGER, fan))
     return store.append(
         fan,
-        issued_at=platform.now,
+        issued_at=session.now,
         code_version=code_version(),
         is_shadow=True,
-        is_replay=platform.settings.as_of is not None,
+        is_replay=session.settings.as_of is not None,
     )
 
 
-def _calibration(platform: Platform, engine: Engine, config: InferenceConfig, steps: int) -> Calibration:
+def _calibration(session: Session, engine: Engine, config: InferenceConfig, steps: int) -> Calibration:
     """From the trials that search and validation have kept: errors at the target, for every step."""
-    split = splits_of(platform, [config.horizon])[config.horizon]
-    asked = {config.horizon: [config]}, {config.horizon: [*split.search, *split.validation]}
-    rows = trial_rows(platform, engine, *asked, deadline=time.perf_counter())[config.horizon]
+    split = splits_of(session, [config.horizon])[config.horizon]
+    configs = {str(config.horizon): [config]}
+    days = {str(config.horizon): [*split.search, *split.validation]}
+    rows = trial_rows(session, engine, configs, days, cached_only=True)[config.horizon]
     # As normal scores the errors of targets a session nearer or farther are alike, and so are those on the way.
     at_each = [rows.with_columns(step=pl.lit(step, pl.Int64)) for step in range(1, steps + 1)]
-    return past_errors(pl.concat(at_each)).calibration(platform.now, steps)
+    return past_errors(pl.concat(at_each)).calibration(session.now, steps)
 
 
-def judge_shadow(platform: Platform, horizon: str) -> Validation | None:
+def judge_shadow(session: Session, engines: Engines, horizon: str) -> Validation | None:
     """The verdict on a trial whose days are over, from live outcomes of both on the same dates; else None.
 
     A trial against a champion that is live no more ends without a verdict.
@@ -121,40 +124,40 @@ def judge_shadow(platform: Platform, horizon: str) -> Validation | None:
     Raises:
         WarehouseError: the record cannot be read or removed.
     """
-    store = ShadowStore(platform.warehouse)
-    shadow, live = store.read(horizon), live_config(platform, horizon)
+    store = ShadowStore(session.tables)
+    shadow, live = store.read(horizon), live_config(session, horizon)
     if shadow is None:
         return None
     if live is None or live.fingerprint != shadow.champion:
         store.remove(horizon)
         return None
-    if not shadow.is_over(platform.settings.as_of_date):
+    if not shadow.is_over(session.today):
         return None
-    found, effective = platform.model_for(live)
-    contest = Contest(horizon, live, shadow.config, found, SEARCHED, tuple(remarks(platform, found, live)))
-    champion, challenger = contest.sides(platform)
-    issued = _outcomes(platform, shadow)
+    found, effective = engines.resolve(live)
+    contest = Contest(horizon, live, shadow.config, found, SEARCHED, tuple(remarks(session, found, live)))
+    champion, challenger = contest.sides(engines)
+    issued = _outcomes(session, shadow)
     own = issued.filter(~pl.col("is_shadow") & (pl.col("config_fingerprint") == effective.fingerprint))
     beside = issued.filter(pl.col("is_shadow") & (pl.col("config_fingerprint") == challenger.config.fingerprint))
-    days = beside["as_of"].to_list()[-platform.policy.validation.timing_pairs :]
-    seconds = seconds_by_turns(platform, champion, challenger, days)
+    days = beside["as_of"].to_list()[-session.policy.validation.timing_pairs :]
+    seconds = seconds_by_turns(session, champion, challenger, days)
     told = (
         f"judged on live outcomes: the challenger of report {shadow.validation_id} ran beside the champion from "
         f"{shadow.since} to {shadow.until}"
     )
-    subject = contest.subject(platform, repr(seconds.tolist()))
-    verdict = validate(subject, own, beside, seconds, platform.policy, notes=(told, *contest.notes))
+    subject = contest.subject(session, repr(seconds.tolist()))
+    verdict = validate(subject, own, beside, seconds, session.policy, notes=(told, *contest.notes))
     if verdict.verdict != "approved":  # an approved one stays, until what is live has changed
         store.remove(horizon)
     return verdict
 
 
-def _outcomes(platform: Platform, shadow: Shadow) -> pl.DataFrame:
+def _outcomes(session: Session, shadow: Shadow) -> pl.DataFrame:
     """What came true of the forecasts of those days for their targets, each by its last version."""
-    table = platform.warehouse.read("accuracy/realized", shadow.config.horizon)
+    table = session.tables.read(names.REALIZED, shadow.config.horizon)
     rows = empty(REALIZED_SCHEMA) if table is None else table
     # At a clock that was set by hand all there is are replays, and they are no track record otherwise.
-    record = "ledger" if platform.settings.as_of is None else "replay"
+    record = "ledger" if session.settings.as_of is None else "replay"
     is_of_trial = pl.col("as_of").is_between(shadow.since, shadow.until) & pl.col("is_target")
     kept = rows.filter(is_of_trial & (pl.col("record") == record)).sort("as_of", "version")
     one = ["as_of", "is_shadow", "config_fingerprint"]

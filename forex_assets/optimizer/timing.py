@@ -16,10 +16,11 @@ from forex_assets.core.calendar import issue_instant
 from forex_assets.core.fan import Array
 from forex_assets.core.horizon import target_of
 from forex_assets.core.inference_config import InferenceConfig
+from forex_assets.core.session import Session
 from forex_assets.forecasts.engine import Engine, Origin
 from forex_assets.forecasts.forecast import align_covariates, covariates_for
+from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.prices import USDCLP
-from forex_assets.platform import Platform
 
 LEAST: Final = 1e-9
 """Seconds that a clock which did not move stands for."""
@@ -42,14 +43,13 @@ class Side:
         self.engine.forecast([origin], self.config)
 
 
-def seconds_by_turns(platform: Platform, champion: Side, challenger: Side, days: Sequence[date]) -> Array:
+def seconds_by_turns(session: Session, champion: Side, challenger: Side, days: Sequence[date]) -> Array:
     """Seconds for one fan of each side at each origin.
 
     At each origin champion, challenger, challenger, champion: what drifts through the four calls is on both sides
     alike. One call of each comes before and does not count, since it may load a model.
 
     Args:
-        platform: prices and calendar.
         champion: one side.
         challenger: the other.
         days: of the origins.
@@ -57,7 +57,7 @@ def seconds_by_turns(platform: Platform, champion: Side, challenger: Side, days:
     Returns:
         Shape (2, origins): champion, challenger; above 0.
     """
-    pairs = _origins(platform, champion, challenger, days) if days else []
+    pairs = _origins(session, champion, challenger, days) if days else []
     calls = [(partial(champion.run, one), partial(challenger.run, other)) for one, other in pairs]
     return by_turns(calls, time.perf_counter)
 
@@ -83,10 +83,10 @@ def by_turns(pairs: Sequence[tuple[Callable[[], None], Callable[[], None]]], clo
     return np.maximum(taken, LEAST)
 
 
-def _origins(platform: Platform, champion: Side, challenger: Side, days: Sequence[date]) -> list[tuple[Origin, Origin]]:
+def _origins(session: Session, champion: Side, challenger: Side, days: Sequence[date]) -> list[tuple[Origin, Origin]]:
     """What each side may see of each day."""
-    prices, features = inputs_of(platform.session)
-    past, calendar, made = HistoryView(prices), platform.calendar(USDCLP), []
+    prices, features = inputs_of(session)
+    past, calendar, made = HistoryView(prices), calendar_of(USDCLP), []
     for day in days:
         known, _ = past.at(day)
         values = known[USDCLP.value].to_numpy().astype(np.float64)

@@ -1,6 +1,5 @@
 """One validation from the search's choice to verdict and pages, for asset and command line."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,8 +9,11 @@ import polars as pl
 from forex_assets.accuracy.compare import block_of
 from forex_assets.accuracy.superiority import spa_p_value
 from forex_assets.core.inference_config import InferenceConfig
+from forex_assets.core.progress import Report
 from forex_assets.core.schemas import USDCLP_SCHEMA, empty
-from forex_assets.optimizer.candidate_backtest_run import Report, silent, splits_of, trial_rows
+from forex_assets.core.session import Session
+from forex_assets.forecasts.engines import Engines
+from forex_assets.optimizer.candidate_backtest_run import silent, splits_of, trial_rows
 from forex_assets.optimizer.champion_challenger import CANDIDATES, Contest, contest_of
 from forex_assets.optimizer.newest_fans import newest_fans
 from forex_assets.optimizer.origins import Split, apart_from
@@ -21,78 +23,78 @@ from forex_assets.optimizer.shadow import begin, judge_shadow
 from forex_assets.optimizer.timing import Side, seconds_by_turns
 from forex_assets.optimizer.validation import Validation, nothing_to_validate, validate
 from forex_assets.optimizer.validation_pages import Pages, write_pages
-from forex_assets.platform import Platform
 
 
-def run_validation(platform: Platform, horizons: Sequence[str], *, report: Report = silent) -> dict[str, Validation]:
+def run_validation(
+    session: Session, engines: Engines, horizons: Sequence[str], *, report: Report = silent
+) -> dict[str, Validation]:
     """Hold what the last search of each horizon chose against what is live, and write the pages.
 
     A trial beside the champion whose days are over is judged first; where live outcomes approve of it, that is the
     verdict. Trials of the search and of earlier validations are not run again.
 
     Args:
-        platform: settings, prices, policy, tables.
         horizons: such as `["7d"]`.
         report: told how many origins are done, of how many; starts anew with each horizon.
 
     Raises:
-        dg.Failure: a horizon has not been searched.
+        NotSearchedError: a horizon has not been searched.
         EngineError: no prices, no model, or one that cannot do what a config asks.
         ConfigError, PolicyError: a file cannot be used.
         WarehouseError: a table or page cannot be read or written.
     """
-    splits, found = splits_of(platform, horizons), {}
+    splits, found = splits_of(session, horizons), {}
     for horizon in horizons:
-        contest = contest_of(platform, horizon)
-        live = judge_shadow(platform, horizon)
+        contest = contest_of(session, engines, horizon)
+        live = judge_shadow(session, engines, horizon)
         if live is not None and live.verdict == "approved":
             found[horizon] = live
-            publish(platform, live)
+            publish(session, live)
             continue
         if live is not None:
             contest = replace(contest, notes=(*contest.notes, f"the trial that ended: {live.words}"))
         split = apart_from(splits[horizon], contest.searched, horizon)
-        found[horizon] = _validate(platform, contest, split, report)
+        found[horizon] = _validate(session, engines, contest, split, report)
     return found
 
 
-def _validate(platform: Platform, contest: Contest, split: Split, report: Report) -> Validation:
+def _validate(session: Session, engines: Engines, contest: Contest, split: Split, report: Report) -> Validation:
     """One horizon; its pages are written, and a challenger that nobody can judge yet goes on trial."""
-    policy = platform.policy
+    policy = session.policy
     if contest.is_settled:
-        found = nothing_to_validate(contest.subject(platform), policy, notes=contest.notes)
-        publish(platform, found)
+        found = nothing_to_validate(contest.subject(session), policy, notes=contest.notes)
+        publish(session, found)
         return found
-    sides = contest.sides(platform)
-    rows = _rows(platform, contest, sides, split, report)
-    seconds = seconds_by_turns(platform, *sides, split.validation[-policy.validation.timing_pairs :])
+    sides = contest.sides(engines)
+    rows = _rows(session, contest, sides, split, report)
+    seconds = seconds_by_turns(session, *sides, split.validation[-policy.validation.timing_pairs :])
     found = validate(
-        contest.subject(platform, repr(seconds.tolist())),
+        contest.subject(session, repr(seconds.tolist())),
         *rows,
         seconds,
         policy,
-        superiority=_superiority(platform, contest, split),
+        superiority=_superiority(session, engines, contest, split),
         notes=(split.words, *contest.notes),
     )
-    shadow = begin(platform, contest, found)
+    shadow = begin(session, contest, found)
     if shadow is not None:
         words = f"the challenger runs beside what is live from {shadow.since} to {shadow.until}, marked shadow"
         found = replace(found, notes=(*found.notes, words))
-    publish(platform, found, sides)
+    publish(session, found, sides)
     return found
 
 
-def publish(platform: Platform, found: Validation, sides: tuple[Side, Side] | None = None) -> Pages:
+def publish(session: Session, found: Validation, sides: tuple[Side, Side] | None = None) -> Pages:
     """The report's pages, with what both would say today where they are handed in."""
     history, fans = empty(USDCLP_SCHEMA), dict[str, pl.DataFrame]()
     if sides is not None:
-        history, fans = newest_fans(platform, dict(zip(("champion", "challenger"), sides, strict=True)))
-    is_sample = platform.reading_branch == "sample"
-    return write_pages(platform.warehouse, found, history=history, fans=fans, is_sample=is_sample)
+        history, fans = newest_fans(session, dict(zip(("champion", "challenger"), sides, strict=True)))
+    is_sample = session.market == "sample"
+    return write_pages(session.tables, found, history=history, fans=fans, is_sample=is_sample)
 
 
 def _rows(
-    platform: Platform, contest: Contest, sides: tuple[Side, Side], split: Split, report: Report
+    session: Session, contest: Contest, sides: tuple[Side, Side], split: Split, report: Report
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Both on the validation's origins, bands calibrated by the search's origins and those before.
 
@@ -101,7 +103,7 @@ def _rows(
     champion, challenger = sides
     configs = [challenger.config] if contest.live is None else [champion.config, challenger.config]
     horizon, days = contest.horizon, [*split.search, *split.validation]
-    rows = trial_rows(platform, challenger.engine, {horizon: configs}, {horizon: days}, report=report)[horizon]
+    rows = trial_rows(session, challenger.engine, {horizon: configs}, {horizon: days}, report=report)[horizon]
     judged = rows.filter(pl.col("as_of").is_in(list(split.validation)))
     own = judged.filter(pl.col("config_fingerprint") == challenger.config.fingerprint)
     if contest.live is None:
@@ -109,20 +111,19 @@ def _rows(
     return judged.filter(pl.col("config_fingerprint") == champion.config.fingerprint), own
 
 
-def _superiority(platform: Platform, contest: Contest, split: Split) -> float | None:
+def _superiority(session: Session, engines: Engines, contest: Contest, split: Split) -> float | None:
     """SPA of the best candidate on the search's origins, from trials that are kept; None where they are gone."""
-    table = platform.warehouse.read(CANDIDATES, contest.horizon)
+    table = session.tables.read(CANDIDATES, contest.horizon)
     if table is None or contest.live is None or not split.search:
         return None
     if contest.searched != (split.search[0], split.search[-1]):
         return None
     tried = table.filter(pl.col("rank").is_not_null())["config"]
     configs = [InferenceConfig.model_validate_json(text) for text in tried]
-    asked = {contest.horizon: configs}, {contest.horizon: split.search}
-    # A deadline that has passed: what is kept is read, and nothing is run.
-    rows = trial_rows(platform, platform.engine(contest.found), *asked, deadline=time.perf_counter())
-    losses = losses_of(rows[contest.horizon], platform.policy.search.objective)
-    incumbent = losses.pop(platform.model_for(contest.live)[1].fingerprint, None)
+    days = {contest.horizon: split.search}
+    rows = trial_rows(session, engines.engine(contest.found), {contest.horizon: configs}, days, cached_only=True)
+    losses = losses_of(rows[contest.horizon], session.policy.search.objective)
+    incumbent = losses.pop(engines.resolve(contest.live)[1].fingerprint, None)
     if incumbent is None or not losses:
         return None
     others = np.stack([each.values for each in losses.values()], axis=1)

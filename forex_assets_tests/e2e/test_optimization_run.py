@@ -23,6 +23,7 @@ from forex_assets.cli.runner import (
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.instance import prepare_instance
+from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.settings import load_settings
 from forex_assets.locations.optimization import build
@@ -31,7 +32,7 @@ from forex_assets.monitoring.reports import degradation_of, realized_of
 from forex_assets.monitoring.trigger import DECISION_SCHEMA
 from forex_assets.optimizer.sensors import optimize_on_trigger
 from forex_assets.optimizer.tables import SEARCH_REQUEST_SCHEMA
-from forex_assets.platform import Platform, PlatformResource
+from forex_assets.platform import Platform
 
 Change = Callable[..., None]
 DEFS = build()
@@ -73,7 +74,7 @@ def search() -> list[str]:
     """One tick of the sensor; what it asks for is run here. The decisions answered."""
     answered = []
     with dg.DagsterInstance.get() as instance:
-        context = dg.build_sensor_context(instance, definitions=DEFS, resources={"platform": PlatformResource()})
+        context = dg.build_sensor_context(instance, definitions=DEFS, resources={"session": SessionResource()})
         for request in optimize_on_trigger.evaluate_tick(context).run_requests or []:
             done = DEFS.resolve_job_def(names.OPTIMIZE_JOB).execute_in_process(
                 instance=instance, partition_key=request.partition_key, tags=dict(request.tags)

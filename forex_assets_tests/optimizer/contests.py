@@ -8,13 +8,15 @@ from pathlib import Path
 
 from forex_assets.core.fan import Fan
 from forex_assets.core.inference_config import InferenceConfig
-from forex_assets.core.settings import load_settings
+from forex_assets.core.session import Session, open_session
 from forex_assets.forecasts.baselines import origin_volatility, random_walk
 from forex_assets.forecasts.chronos.finder import ResolvedModel
 from forex_assets.forecasts.engine import Engine, EngineTraits, Origin
+from forex_assets.forecasts.engines import Engines, engines_of
+from forex_assets.forecasts.resources import ForecastEngines
 from forex_assets.market.ingestion import ingest_usdclp
+from forex_assets.market.price_sources import PriceSources
 from forex_assets.optimizer.search_run import run_search
-from forex_assets.platform import Platform, PlatformResource
 
 
 @dataclass
@@ -38,18 +40,44 @@ class WidthEngine:
 ENGINE = WidthEngine()
 
 
-class WidthPlatform(Platform):
-    """The platform with that engine, whatever model is configured."""
+@dataclass(frozen=True)
+class WidthEngines(Engines):
+    """Engines that give that engine for every model."""
 
     def engine(self, found: ResolvedModel) -> Engine:
         return ENGINE
 
 
-class WidthResource(PlatformResource):
-    """The same for assets."""
+class WidthResource(ForecastEngines):
+    """`WidthEngines` for assets."""
 
-    def platform(self) -> Platform:
-        return WidthPlatform(load_settings(**self.overrides))
+    def of(self, session: Session) -> Engines:
+        return WidthEngines(**vars(engines_of(session.settings)))
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A run's session and engines."""
+
+    session: Session
+    engines: Engines
+
+
+def width_setup() -> Setup:
+    """A new session with the width engine."""
+    session = open_session()
+    return Setup(session, WidthEngines(**vars(engines_of(session.settings))))
+
+
+def plain_setup() -> Setup:
+    """A new session with the engines of the environment."""
+    session = open_session()
+    return Setup(session, engines_of(session.settings))
+
+
+def both(setup: Setup) -> tuple[Session, Engines]:
+    """A setup's session and engines, the session new as for each run."""
+    return open_session(), setup.engines
 
 
 def set_live(folder: Path, horizon: str = "7d", **changes: object) -> InferenceConfig:
@@ -60,20 +88,20 @@ def set_live(folder: Path, horizon: str = "7d", **changes: object) -> InferenceC
     return InferenceConfig.model_validate(values)
 
 
-def fill(workspace: Path, tables: Path) -> WidthPlatform:
+def fill(workspace: Path, tables: Path) -> Setup:
     """The generated market's peso in the workspace; made once, then copied."""
-    platform = WidthPlatform(load_settings())
+    setup = width_setup()
     if tables.exists():
         shutil.copytree(tables, workspace / "warehouse")
     else:
-        prices = ingest_usdclp(platform.sources).prices
-        platform.warehouse_for("market/usdclp", prices).write("market/usdclp", prices)
+        prices = ingest_usdclp(PriceSources(setup.session, 1.0)).prices
+        setup.session.tables_for("market/usdclp", prices).write("market/usdclp", prices)
         shutil.copytree(workspace / "warehouse", tables)
-    return platform
+    return setup
 
 
-def search(platform: Platform, horizon: str = "7d") -> str:
+def search(setup: Setup, horizon: str = "7d") -> str:
     """Search a horizon and keep its table; the fingerprint that was chosen."""
-    found = run_search(platform, [horizon])[horizon]
-    platform.warehouse.write("optimizer/candidate_config", found.table, horizon)
+    found = run_search(setup.session, setup.engines, [horizon])[horizon]
+    setup.session.tables.write("optimizer/candidate_config", found.table, horizon)
     return found.chosen

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from forex_assets.core.fan import Fan
 from forex_assets.core.inference_config import InferenceConfig
-from forex_assets.core.settings import load_settings
+from forex_assets.core.session import open_session
 from forex_assets.forecasts.engine import Engine, Origin
+from forex_assets.forecasts.engines import Engines, engines_of
 from forex_assets.optimizer.search_run import run_search
-from forex_assets.platform import Platform
 from forex_assets_tests.optimizer.contests import WidthEngine
 
 
@@ -20,12 +21,14 @@ class SlowEngine(WidthEngine):
         return super().forecast(origins, config)
 
 
-class SlowPlatform(Platform):
-    """The platform with that engine."""
+@dataclass(frozen=True)
+class SlowEngines(Engines):
+    """Engines that give the slow engine for every model."""
 
     def engine(self, found: object) -> Engine:
         return SlowEngine()
 
 
 if __name__ == "__main__":
-    run_search(SlowPlatform(load_settings()), ["7d", "15d"])
+    session = open_session()
+    run_search(session, SlowEngines(**vars(engines_of(session.settings))), ["7d", "15d"])

@@ -8,10 +8,11 @@ import pytest
 
 from forex_assets.core import names
 from forex_assets.core.dagster.io_manager import WarehouseIO
+from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.optimizer.assets import candidate_config
 from forex_assets.optimizer.plots import CUT, candidates_figure, candidates_plot
 from forex_assets.optimizer.tables import CANDIDATES_SCHEMA
-from forex_assets_tests.optimizer.contests import WidthPlatform, WidthResource, fill, set_live
+from forex_assets_tests.optimizer.contests import Setup, WidthResource, fill, set_live
 
 RANGE = ("7d", "15d")
 
@@ -22,7 +23,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def platform(workspace: Path, tables: Path) -> WidthPlatform:
+def platform(workspace: Path, tables: Path) -> Setup:
     policy = "search:\n  origins: 40\n  every: 2w\nvalidation:\n  origins: 60\n"
     (workspace / "configs/policy.yaml").write_text(policy)
     set_live(workspace, temperature=1.6, is_calibrated=False)
@@ -31,21 +32,21 @@ def platform(workspace: Path, tables: Path) -> WidthPlatform:
 
 def materialize() -> dg.ExecuteInProcessResult:
     """Both horizons by one step, as a range of partitions runs."""
-    resource = WidthResource()
+    session = SessionResource()
     return dg.materialize(
         [candidate_config],
-        resources={"platform": resource, "io_manager": WarehouseIO(session=resource)},
+        resources={"session": session, "engines": WidthResource(), "io_manager": WarehouseIO(session=session)},
         tags={"dagster/asset_partition_range_start": RANGE[0], "dagster/asset_partition_range_end": RANGE[1]},
     )
 
 
-def test_a_range_of_horizons_is_one_step_and_a_table_each(platform: WidthPlatform) -> None:
+def test_a_range_of_horizons_is_one_step_and_a_table_each(platform: Setup) -> None:
     found = materialize()
     assert found.success
     events = found.asset_materializations_for_node("optimizer__candidate_config")
     assert {event.partition for event in events} == set(RANGE)
     for event in events:
-        table = platform.warehouse.read("optimizer/candidate_config", str(event.partition))
+        table = platform.session.tables.read("optimizer/candidate_config", str(event.partition))
         assert table is not None
         assert dict(table.schema) == CANDIDATES_SCHEMA
         assert set(table["horizon"]) == {event.partition}

@@ -12,10 +12,10 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
+from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.retry_policy import MAX_ATTEMPTS, RETRY_AFTER
 from forex_assets.optimizer.sensors import optimize_on_trigger, optimize_sensor
-from forex_assets.platform import PlatformResource
 
 RUN_KEY = "dagster/run_key"
 
@@ -34,7 +34,7 @@ DEFS = dg.Definitions(
     assets=[search, dg.AssetSpec(keys.TRIGGER_DECISION, partitions_def=keys.HORIZON_PARTITIONS)],
     jobs=[dg.define_asset_job(names.OPTIMIZE_JOB, selection=[keys.SEARCH_REQUEST])],
     sensors=[optimize_on_trigger],
-    resources={"platform": PlatformResource()},
+    resources={"session": SessionResource()},
 )
 JOB = DEFS.resolve_job_def(names.OPTIMIZE_JOB)
 ORIGIN = RemoteJobOrigin(
@@ -75,7 +75,7 @@ class Daemon:
     def evaluate(self) -> list[dg.RunRequest]:
         """What the sensor asks for; the cursor is kept."""
         context = dg.build_sensor_context(
-            self.instance, cursor=self.cursor, definitions=DEFS, resources={"platform": PlatformResource()}
+            self.instance, cursor=self.cursor, definitions=DEFS, resources={"session": SessionResource()}
         )
         result = self.sensor.evaluate_tick(context)
         self.cursor, self.words = result.cursor, result.skip_message or ""

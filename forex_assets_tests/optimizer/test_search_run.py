@@ -15,14 +15,12 @@ from polars.testing import assert_frame_equal
 from forex_assets.accuracy.backtest_run import Origins, run_backtest
 from forex_assets.accuracy.backtest_store import TRIALS
 from forex_assets.core.schemas import REALIZED_SCHEMA
-from forex_assets.core.settings import load_settings
 from forex_assets.market.prices import USDCLP
 from forex_assets.optimizer.candidate_backtest_run import splits_of, trial_rows
 from forex_assets.optimizer.search_run import run_search
 from forex_assets.optimizer.tables import CANDIDATES_SCHEMA
 from forex_assets.optimizer.tpe import suggest
-from forex_assets.platform import Platform
-from forex_assets_tests.optimizer.contests import ENGINE, WidthPlatform, fill, set_live
+from forex_assets_tests.optimizer.contests import ENGINE, Setup, both, fill, plain_setup, set_live
 
 POLICY = "search:\n  origins: 40\n  every: 2w\nvalidation:\n  origins: 60\n"
 
@@ -33,7 +31,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def platform(workspace: Path, tables: Path) -> WidthPlatform:
+def platform(workspace: Path, tables: Path) -> Setup:
     """Few origins; bands of 1.6 times the right width are live."""
     set_policy(workspace)
     set_live(workspace, temperature=1.6, is_calibrated=False)
@@ -50,8 +48,8 @@ def lasting(table: pl.DataFrame) -> pl.DataFrame:
     return table.drop("seconds")
 
 
-def test_too_wide_bands_lose_to_the_right_ones_on_the_searchs_origins(platform: WidthPlatform) -> None:
-    choice = run_search(platform, ["7d"])["7d"]
+def test_too_wide_bands_lose_to_the_right_ones_on_the_searchs_origins(platform: Setup) -> None:
+    choice = run_search(*both(platform), ["7d"])["7d"]
     table = choice.table
     assert dict(table.schema) == CANDIDATES_SCHEMA
     assert sorted(table["temperature"]) == [0.8, 1.0, 1.2, 1.6]  # samples and contexts are nothing to this engine
@@ -70,17 +68,22 @@ def test_the_losses_are_those_of_the_plain_backtest_on_those_days(
 ) -> None:
     set_policy(workspace)
     fill(workspace, tables)
-    walk = Platform(load_settings())
-    days = splits_of(walk, ["7d"])["7d"].search
+    walk = plain_setup()
+    days = splits_of(walk.session, ["7d"])["7d"].search
     plain, _ = run_backtest(walk.session, walk.engines, "7d", engine_name="ewma", origins=Origins(days=days))
-    table = run_search(walk, ["7d"])["7d"].table
-    assert walk.configs.read("7d").is_calibrated
+    table = run_search(*both(walk), ["7d"])["7d"].table
+    assert walk.session.configs.read("7d").is_calibrated
     own = plain.filter("is_target")
     assert table.height == 1
     assert table["n"][0] == own.height == 40
     # Fewer than thirty errors calibrate nothing; from then on a target a session nearer counts among the others here.
     assert table["loss"][0] == pytest.approx(own["crps"].mean(), rel=0.01)
-    raw = trial_rows(walk, walk.engine(walk.find_model("m")), {"7d": [walk.configs.read("7d")]}, {"7d": days})["7d"]
+    raw = trial_rows(
+        walk.session,
+        walk.engines.engine(walk.engines.find("m")),
+        {"7d": [walk.session.configs.read("7d")]},
+        {"7d": days},
+    )["7d"]
     assert dict(raw.schema) == REALIZED_SCHEMA
     columns = ["as_of", "session", "error", "model_crps", "walk_crps", "data_fingerprint", "config_fingerprint"]
     assert_frame_equal(raw.select(columns), own.select(columns), check_exact=True)
@@ -89,16 +92,16 @@ def test_the_losses_are_those_of_the_plain_backtest_on_those_days(
 def test_a_walk_has_nothing_to_search_and_says_so(workspace: Path, tables: Path) -> None:
     set_policy(workspace)
     fill(workspace, tables)
-    choice = run_search(Platform(load_settings()), ["7d"])["7d"]
+    choice = run_search(*both(plain_setup()), ["7d"])["7d"]
     assert choice.table.height == 1
     assert choice.table["is_chosen"].to_list() == [True]
     assert "nothing to search" in choice.words
 
 
-def test_the_same_search_twice_is_the_same_table_and_runs_nothing_again(platform: WidthPlatform) -> None:
-    first = run_search(platform, ["7d", "15d"])
+def test_the_same_search_twice_is_the_same_table_and_runs_nothing_again(platform: Setup) -> None:
+    first = run_search(*both(platform), ["7d", "15d"])
     made = len(ENGINE.made)
-    again = run_search(platform, ["7d", "15d"])
+    again = run_search(*both(platform), ["7d", "15d"])
     timed = 2 * (1 + 1)  # a fan each to warm up, and one for all, since temperature costs nothing
     assert len(ENGINE.made) - made == timed
     for horizon, choice in first.items():
@@ -106,16 +109,16 @@ def test_the_same_search_twice_is_the_same_table_and_runs_nothing_again(platform
         assert again[horizon].words == choice.words
 
 
-def test_horizons_together_find_what_each_finds_alone(platform: WidthPlatform, workspace: Path) -> None:
-    together = run_search(platform, ["7d", "90d"])
-    shutil.rmtree(platform.warehouse.root / TRIALS)
+def test_horizons_together_find_what_each_finds_alone(platform: Setup, workspace: Path) -> None:
+    together = run_search(*both(platform), ["7d", "90d"])
+    shutil.rmtree(platform.session.tables.root / TRIALS)
     for horizon, choice in together.items():
-        alone = run_search(platform, [horizon])[horizon]
+        alone = run_search(*both(platform), [horizon])[horizon]
         assert_frame_equal(lasting(alone.table), lasting(choice.table), check_exact=True)
 
 
-def test_a_search_that_was_killed_goes_on_and_comes_to_the_same(platform: WidthPlatform, workspace: Path) -> None:
-    folder = platform.warehouse.root / TRIALS
+def test_a_search_that_was_killed_goes_on_and_comes_to_the_same(platform: Setup, workspace: Path) -> None:
+    folder = platform.session.tables.root / TRIALS
     command = [sys.executable, "-m", "forex_assets_tests.optimizer.slow_search"]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     give_up = time.monotonic() + 60
@@ -123,23 +126,23 @@ def test_a_search_that_was_killed_goes_on_and_comes_to_the_same(platform: WidthP
         time.sleep(0.01)
     child.kill()
     assert child.wait() == -9, "it ended before it could be killed"
-    days = sum(len(splits_of(platform, [horizon])[horizon].search) for horizon in ("7d", "15d"))
+    days = sum(len(splits_of(platform.session, [horizon])[horizon].search) for horizon in ("7d", "15d"))
     before = len(ENGINE.made)
-    resumed = run_search(platform, ["7d", "15d"])
+    resumed = run_search(*both(platform), ["7d", "15d"])
     assert 0 < len(ENGINE.made) - before < 4 * days - 4 * 8 + 1  # three blocks or more were kept
     shutil.rmtree(folder)
-    for horizon, choice in run_search(platform, ["7d", "15d"]).items():
+    for horizon, choice in run_search(*both(platform), ["7d", "15d"]).items():
         assert_frame_equal(lasting(resumed[horizon].table), lasting(choice.table), check_exact=True)
 
 
 @pytest.mark.parametrize("method", ["random", "optuna"])
 def test_every_method_is_the_same_for_a_seed_from_nothing_and_keeps_what_is_live(
-    platform: WidthPlatform, workspace: Path, method: str
+    platform: Setup, workspace: Path, method: str
 ) -> None:
     set_policy(workspace, method=method, max_candidates=3, seed=5)
-    first = run_search(platform, ["7d"])["7d"]
-    shutil.rmtree(platform.warehouse.root / TRIALS)
-    again = run_search(platform, ["7d"])["7d"]
+    first = run_search(*both(platform), ["7d"])["7d"]
+    shutil.rmtree(platform.session.tables.root / TRIALS)
+    again = run_search(*both(platform), ["7d"])["7d"]
     assert_frame_equal(lasting(again.table), lasting(first.table), check_exact=True)
     assert (again.chosen, again.words) == (first.chosen, first.words)
     assert method in first.words
@@ -148,18 +151,18 @@ def test_every_method_is_the_same_for_a_seed_from_nothing_and_keeps_what_is_live
 
 
 def test_when_time_runs_out_the_origins_that_all_were_tried_at_count_and_it_is_said(
-    platform: WidthPlatform, workspace: Path
+    platform: Setup, workspace: Path
 ) -> None:
     set_policy(workspace, max_seconds="0.000001")
-    choice = run_search(platform, ["7d"])["7d"]
+    choice = run_search(*both(platform), ["7d"])["7d"]
     assert "max_seconds 1e-06 ran out" in choice.words
-    assert choice.chosen == platform.configs.read("7d").fingerprint
+    assert choice.chosen == platform.session.configs.read("7d").fingerprint
     assert "nothing could be compared, what is live stays" in choice.words
 
 
-def test_a_searchs_name_rests_on_prices_policy_and_settings(platform: WidthPlatform, workspace: Path) -> None:
+def test_a_searchs_name_rests_on_prices_policy_and_settings(platform: Setup, workspace: Path) -> None:
     def name() -> str:
-        return str(run_search(platform, ["7d"])["7d"].table["search_id"][0])
+        return str(run_search(*both(platform), ["7d"])["7d"].table["search_id"][0])
 
     names = [name()]
     assert name() == names[0]
@@ -167,24 +170,26 @@ def test_a_searchs_name_rests_on_prices_policy_and_settings(platform: WidthPlatf
     names.append(name())
     set_policy(workspace, temperature=[0.9])
     names.append(name())
-    prices = platform.warehouse.read("market/usdclp")
+    prices = platform.session.tables.read("market/usdclp")
     assert prices is not None
     is_old = pl.col("session") == date(2010, 6, 1)
     value = pl.col(USDCLP.value)
-    platform.warehouse.write("market/usdclp", prices.with_columns(pl.when(is_old).then(value + 0.01).otherwise(value)))
+    platform.session.tables.write(
+        "market/usdclp", prices.with_columns(pl.when(is_old).then(value + 0.01).otherwise(value))
+    )
     names.append(name())
     assert len(set(names)) == 4
 
 
-def test_search_and_validation_are_apart_on_stored_prices_and_short_history_is_said(platform: WidthPlatform) -> None:
-    split = splits_of(platform, ["30d"])["30d"]
+def test_search_and_validation_are_apart_on_stored_prices_and_short_history_is_said(platform: Setup) -> None:
+    split = splits_of(platform.session, ["30d"])["30d"]
     assert max(split.search) + timedelta(days=30) < min(split.validation)
-    prices = platform.warehouse.read("market/usdclp")
+    prices = platform.session.tables.read("market/usdclp")
     assert prices is not None
-    platform.warehouse.write("market/usdclp", prices.tail(200))
-    short = run_search(platform, ["30d"])["30d"]
+    platform.session.tables.write("market/usdclp", prices.tail(200))
+    short = run_search(*both(platform), ["30d"])["30d"]
     assert "200 usable sessions, more than 250 are needed" in short.words
-    assert short.chosen == platform.configs.read("30d").fingerprint
+    assert short.chosen == platform.session.configs.read("30d").fingerprint
 
 
 def test_the_embedded_model_stands_in_and_its_medians_tell_nothing(
@@ -195,7 +200,7 @@ def test_the_embedded_model_stands_in_and_its_medians_tell_nothing(
     policy.write_text(policy.read_text().replace("origins: 40", "origins: 20"))
     fill(workspace, tables)
     environment(FOREX_MODEL="embedded")
-    choice = run_search(Platform(load_settings()), ["7d"])["7d"]
+    choice = run_search(*both(plain_setup()), ["7d"])["7d"]
     assert choice.table.height == 1 + 3 * 2 * 3  # 200 samples are live
     assert choice.table["gain"].abs().max() == pytest.approx(0.0, abs=1e-9)
     assert "all candidates have the same squared error" in choice.words

@@ -11,15 +11,27 @@ import pytest
 
 from forex_assets.core import names
 from forex_assets.core.dagster.io_manager import WarehouseIO
+from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.core.inference_config import InferenceConfig
-from forex_assets.core.settings import load_settings
+from forex_assets.core.session import open_session
+from forex_assets.optimizer.assets import validation_report
 from forex_assets.optimizer.candidate_backtest_run import splits_of
+from forex_assets.optimizer.champion_challenger import NotSearchedError
+from forex_assets.optimizer.checks import CHECKS, criterion_holds
 from forex_assets.optimizer.tables import CRITERIA, VALIDATION_SCHEMA
 from forex_assets.optimizer.timing import by_turns
 from forex_assets.optimizer.validation import NOTHING_NEW
-from forex_assets.optimizer.validation_assets import CHECKS, criterion_holds, validation_report
 from forex_assets.optimizer.validation_run import run_validation
-from forex_assets_tests.optimizer.contests import ENGINE, WidthPlatform, WidthResource, fill, search, set_live
+from forex_assets_tests.optimizer.contests import (
+    ENGINE,
+    Setup,
+    WidthResource,
+    both,
+    fill,
+    search,
+    set_live,
+    width_setup,
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +46,12 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def platform(workspace: Path, tables: Path) -> WidthPlatform:
+def platform(workspace: Path, tables: Path) -> Setup:
     return fill(workspace, tables)
 
 
 @pytest.fixture
-def too_wide(workspace: Path, tables: Path, searched: Path) -> WidthPlatform:
+def too_wide(workspace: Path, tables: Path, searched: Path) -> Setup:
     """Bands of 1.6 times the right width are live, and the search has found narrower ones."""
     set_live(workspace, temperature=1.6, is_calibrated=False)
     if searched.exists():
@@ -50,16 +62,16 @@ def too_wide(workspace: Path, tables: Path, searched: Path) -> WidthPlatform:
     return platform
 
 
-def test_right_bands_are_approved_in_place_of_too_wide_ones(too_wide: WidthPlatform, workspace: Path) -> None:
-    found = run_validation(too_wide, ["7d"])["7d"]
+def test_right_bands_are_approved_in_place_of_too_wide_ones(too_wide: Setup, workspace: Path) -> None:
+    found = run_validation(*both(too_wide), ["7d"])["7d"]
     assert found.verdict == "approved", found.words
     assert found.literal == "rejected"  # the medians are one and the same, and the published rule reads nothing else
-    live = too_wide.configs.read("7d")
+    live = too_wide.session.configs.read("7d")
     challenger = InferenceConfig.model_validate_json(found.subject.challenger_config)
     assert challenger == live.model_copy(update={"temperature": challenger.temperature})
     assert challenger.temperature in (0.8, 1.0, 1.2)
     assert (found.subject.champion, found.subject.challenger) == (live.fingerprint, challenger.fingerprint)
-    split = splits_of(too_wide, ["7d"])["7d"]
+    split = splits_of(too_wide.session, ["7d"])["7d"]
     assert found.evidence is not None
     assert found.evidence.as_of.to_list() == list(split.validation)
     assert min(split.validation) > max(split.search)
@@ -70,11 +82,11 @@ def test_right_bands_are_approved_in_place_of_too_wide_ones(too_wide: WidthPlatf
 
 
 def test_what_was_run_before_is_not_run_again_and_the_page_of_each_report_stays(
-    too_wide: WidthPlatform, workspace: Path
+    too_wide: Setup, workspace: Path
 ) -> None:
-    first = run_validation(too_wide, ["7d"])["7d"]
+    first = run_validation(*both(too_wide), ["7d"])["7d"]
     ENGINE.made.clear()
-    again = run_validation(too_wide, ["7d"])["7d"]
+    again = run_validation(*both(too_wide), ["7d"])["7d"]
     # By turns: twice each at 15 origins and once before; and the fans of the page.
     assert len(ENGINE.made) == 4 * 15 + 2 + 2
     assert again.criteria[0] == first.criteria[0]
@@ -86,37 +98,35 @@ def test_what_was_run_before_is_not_run_again_and_the_page_of_each_report_stays(
     assert [each["criterion"] for each in said["criteria"]] == list(CRITERIA)
 
 
-def test_where_the_search_kept_what_is_live_no_fan_is_made(workspace: Path, platform: WidthPlatform) -> None:
+def test_where_the_search_kept_what_is_live_no_fan_is_made(workspace: Path, platform: Setup) -> None:
     set_live(workspace, temperature=1.0, is_calibrated=False)
-    assert search(platform) == platform.model_for(platform.configs.read("7d"))[1].fingerprint
+    assert search(platform) == platform.engines.resolve(platform.session.configs.read("7d"))[1].fingerprint
     ENGINE.made.clear()
-    found = run_validation(platform, ["7d"])["7d"]
+    found = run_validation(*both(platform), ["7d"])["7d"]
     assert (found.verdict, found.n, ENGINE.made) == ("inconclusive", 0, [])
     assert NOTHING_NEW in found.words.lower()
 
 
-def test_the_first_config_of_a_horizon_is_held_against_the_walk(too_wide: WidthPlatform, workspace: Path) -> None:
-    too_wide.configs.path("7d").unlink()
-    found = run_validation(too_wide, ["7d"])["7d"]
+def test_the_first_config_of_a_horizon_is_held_against_the_walk(too_wide: Setup, workspace: Path) -> None:
+    too_wide.session.configs.path("7d").unlink()
+    found = run_validation(*both(too_wide), ["7d"])["7d"]
     assert found.subject.champion == "ewma"
     assert found.verdict != "approved"  # the right width is the walk itself
     assert found.evidence is not None
     assert found.evidence.n == 252
 
 
-def test_a_change_by_hand_since_the_search_is_told_and_judged_as_it_is(
-    too_wide: WidthPlatform, workspace: Path
-) -> None:
+def test_a_change_by_hand_since_the_search_is_told_and_judged_as_it_is(too_wide: Setup, workspace: Path) -> None:
     changed = set_live(workspace, temperature=3.0, is_calibrated=False)
-    found = run_validation(too_wide, ["7d"])["7d"]
+    found = run_validation(*both(too_wide), ["7d"])["7d"]
     assert found.subject.champion == changed.fingerprint
     assert "no longer live" in found.words
     assert found.verdict == "approved"
 
 
-def test_a_horizon_that_was_not_searched_says_what_to_do(platform: WidthPlatform) -> None:
-    with pytest.raises(dg.Failure, match="forex-assets run --horizon 15d --force"):
-        run_validation(platform, ["15d"])
+def test_a_horizon_that_was_not_searched_says_what_to_do(platform: Setup) -> None:
+    with pytest.raises(NotSearchedError, match="forex-assets run --horizon 15d --force"):
+        run_validation(*both(platform), ["15d"])
 
 
 def test_two_calls_take_turns_and_the_first_of_each_does_not_count() -> None:
@@ -134,13 +144,13 @@ def test_two_calls_take_turns_and_the_first_of_each_does_not_count() -> None:
 
 
 def test_the_asset_tells_the_sensor_what_it_needs_and_its_checks_block_nothing(
-    too_wide: WidthPlatform, workspace: Path
+    too_wide: Setup, workspace: Path
 ) -> None:
-    resource = WidthResource()
+    session = SessionResource()
     with dg.DagsterInstance.ephemeral() as instance:
         done = dg.materialize(
             [validation_report, *CHECKS],
-            resources={"platform": resource, "io_manager": WarehouseIO(session=resource)},
+            resources={"session": session, "engines": WidthResource(), "io_manager": WarehouseIO(session=session)},
             partition_key="7d",
             instance=instance,
         )
@@ -148,7 +158,7 @@ def test_the_asset_tells_the_sensor_what_it_needs_and_its_checks_block_nothing(
         said = events[0].step_materialization_data.materialization.metadata
     assert said[names.VERDICT].value == "approved"
     assert said[names.MARKET].value == "sample"
-    assert said[names.CLOCK].value == too_wide.now.isoformat()
+    assert said[names.CLOCK].value == too_wide.session.now.isoformat()
     table = pl.read_parquet(workspace / "warehouse/sample/optimizer/validation_report/7d.parquet")
     assert dict(table.schema) == VALIDATION_SCHEMA
     for name in ("validation_id", "search_id", "champion", "challenger"):
@@ -157,16 +167,16 @@ def test_the_asset_tells_the_sensor_what_it_needs_and_its_checks_block_nothing(
     assert len(checks) == len(CRITERIA)
     assert checks["challenger_is_better"].passed
     assert not any(each.blocking for each in checks.values())
-    assert criterion_holds(too_wide, "improvement").passed
+    assert criterion_holds(open_session(), "improvement").passed
     Path(workspace / "configs/policy.yaml").write_text("decide_by: literal\n")
-    missed = criterion_holds(too_wide, "improvement")
+    missed = criterion_holds(open_session(), "improvement")
     assert not missed.passed
     assert missed.message.startswith("7d: RMSE the same")
 
 
-def test_no_report_is_never_green(platform: WidthPlatform) -> None:
+def test_no_report_is_never_green(platform: Setup) -> None:
     for criterion in CRITERIA:
-        assert not criterion_holds(platform, criterion).passed
+        assert not criterion_holds(platform.session, criterion).passed
 
 
 def test_a_config_that_the_stand_in_fills_in_is_not_its_own_challenger(
@@ -176,21 +186,21 @@ def test_a_config_that_the_stand_in_fills_in_is_not_its_own_challenger(
     bolt = {"model": "amazon/chronos-bolt-small", "num_samples": None, "temperature": None, "is_calibrated": False}
     set_live(workspace, **bolt)
     platform = fill(workspace, tmp_path / "tables")
-    assert search(platform) == platform.model_for(platform.configs.read("7d"))[1].fingerprint
-    assert NOTHING_NEW in run_validation(platform, ["7d"])["7d"].words
+    assert search(platform) == platform.engines.resolve(platform.session.configs.read("7d"))[1].fingerprint
+    assert NOTHING_NEW in run_validation(*both(platform), ["7d"])["7d"].words
 
 
 @pytest.mark.parametrize("change", ["policy", "clock"])
 def test_no_date_of_the_search_is_judged_on_whatever_was_changed_since(
-    too_wide: WidthPlatform, workspace: Path, environment: Callable[..., None], change: str
+    too_wide: Setup, workspace: Path, environment: Callable[..., None], change: str
 ) -> None:
-    searched = set(splits_of(too_wide, ["7d"])["7d"].search)
+    searched = set(splits_of(too_wide.session, ["7d"])["7d"].search)
     if change == "policy":
         policy = workspace / "configs/policy.yaml"
         policy.write_text(policy.read_text().replace("  origins: 252", "  origins: 400"))
     else:
         environment(FOREX_AS_OF="2021-06-11")
-    found = run_validation(WidthPlatform(load_settings()), ["7d"])["7d"]
+    found = run_validation(*both(width_setup()), ["7d"])["7d"]
     judged = set() if found.evidence is None else set(found.evidence.as_of.to_list())
     assert not searched & judged
     assert "have changed since the search" in found.words
