@@ -39,6 +39,7 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        from forex_assets.accuracy.backtest_run import UnknownEngine
         from forex_assets.cli.runner import RunFailed
         from forex_assets.core.config_store import ConfigError
         from forex_assets.core.policy_store import PolicyError
@@ -51,7 +52,7 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
 
         try:
             command(*args, **kwargs)
-        except SettingsError as error:
+        except (SettingsError, UnknownEngine) as error:
             fail(str(error), BAD_USAGE)
         except (
             ArchiveError,

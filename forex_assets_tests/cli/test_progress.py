@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from forex_assets.accuracy.backtest_run import Origins, run_backtest
+from forex_assets.cli import app
 from forex_assets.cli.progress import run_backtests
 from forex_assets.core.schemas import REALIZED_SCHEMA
 from forex_assets.core.settings import load_settings
@@ -69,3 +71,10 @@ def test_a_fault_passes_through_and_leaves_the_bar_behind(platform: Platform) ->
     with pytest.raises(EngineError, match="no such folder"):
         run_backtests(console, platform, ["7d"], "./nowhere/at all", ORIGINS)
     run_backtests(console, platform, ["7d"], "ewma", ORIGINS)  # a bar that still ran would refuse another
+
+
+def test_an_engine_that_does_not_exist_is_bad_usage(platform: Platform) -> None:
+    result = CliRunner().invoke(app, ["backtest", "--horizon", "7d", "--engine", "foo"])
+    assert result.exit_code == 2
+    assert "no engine 'foo'" in result.output
+    assert "autoarima" in result.output
