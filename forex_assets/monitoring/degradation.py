@@ -41,6 +41,7 @@ from forex_assets.monitoring.realized_sums import (
     scored_rows,
     window_pair,
 )
+from forex_assets.monitoring.statistics import finite
 
 REPORTED_MEASURES: Final = ("rmse", "mape", "bias", "crps", "coverage_80", "coverage_95")
 """Reported measures; only `rmse` decides, by the published rule."""
@@ -211,10 +212,10 @@ def _table_rows(
     is_judged = verdicts.limit is not None
     lines: list[dict[str, Any]] = []
     for i, measure in enumerate(CALIBRATED_MEASURES):
-        ratio, limit = _number(ranked.ratios[i]), _number(ranked.limits[i]) if is_judged else None
+        ratio, limit = finite(ranked.ratios[i]), finite(ranked.limits[i]) if is_judged else None
         line = {"measure": measure, "rule": "calibrated", "ratio": ratio, "limit": limit}
-        line |= {"recent": _number(levels[0][i]), "baseline": _number(levels[1][i])}
-        line |= {"percentile": _number(ranked.percentiles[i])}
+        line |= {"recent": finite(levels[0][i]), "baseline": finite(levels[1][i])}
+        line |= {"percentile": finite(ranked.percentiles[i])}
         lines.append({**line, "fires": None if limit is None or ratio is None else ratio > limit})
     for measure in REPORTED_MEASURES:
         recent, baseline = (figure[measure] for figure in figures)
@@ -222,11 +223,6 @@ def _table_rows(
         lines.append({"measure": measure, "rule": "none", "recent": recent, "baseline": baseline, "ratio": ratio})
     literal = {"rule": "literal", "limit": verdicts.limit_literal, "fires": verdicts.fires_literal}
     return [line | literal if line["measure"] == "rmse" else line for line in lines]
-
-
-def _number(value: float) -> float | None:
-    """A float, None for NaN."""
-    return None if math.isnan(value) else float(value)
 
 
 def _words(verdicts: _Verdicts, ranked: Ranked, n: int, needed: int) -> str:

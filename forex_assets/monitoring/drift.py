@@ -18,7 +18,7 @@ from forex_assets.core.fan import Array
 from forex_assets.core.policy import DECISION_DAYS, Policy
 from forex_assets.core.schemas import Schema
 from forex_assets.monitoring.ranked_history import Judged, judge
-from forex_assets.monitoring.series import FORECAST_ERROR, PESO_RETURN, Sessions, drift_series
+from forex_assets.monitoring.series import FORECAST_ERROR, PESO_RETURN, Sessions
 from forex_assets.monitoring.statistic_series import (
     CORRELATION,
     EWMA,
@@ -29,8 +29,7 @@ from forex_assets.monitoring.statistic_series import (
     StatisticSeries,
     statistic_series,
 )
-
-__all__ = ["DRIFT_SCHEMA", "SEVERITIES", "SEVERITY_CUTS", "Drift", "drift_report", "drift_series"]
+from forex_assets.monitoring.statistics import finite
 
 DRIFT_SCHEMA: Final[Schema] = {
     "series": pl.String,  # copper_return, peso_return, forecast_error, copper_and_peso
@@ -182,7 +181,7 @@ def severity_of(statistic: str, effect: float) -> str:
 def _measured(stat: StatisticSeries, looks: Sessions, reason: str, policy: Policy, today: date) -> dict[str, object]:
     """Row before judgement: last value and published rule."""
     is_known = len(stat.values) > 0
-    value = _number(stat.values[-1]) if is_known else None
+    value = finite(stat.values[-1]) if is_known else None
     return {
         "series": stat.series,
         "statistic": stat.statistic,
@@ -206,7 +205,7 @@ def _judgement(stat: StatisticSeries, effects: Array, judged: Judged, days: Sess
     scores = judged.scores[stat.name]
     peak = int(scores.argmax())
     is_significant = bool(scores[peak] > judged.limit)
-    value, effect = _number(stat.values[-1]), _number(effects[peak - len(days)])
+    value, effect = finite(stat.values[-1]), finite(effects[peak - len(days)])
     if value is None and not is_significant:
         return {"words": "not judged: the series stands still"}
     percentile = None if value is None else float((effects < effects[-1]).sum() / (~np.isnan(effects)).sum())
@@ -224,11 +223,6 @@ def _judgement(stat: StatisticSeries, effects: Array, judged: Judged, days: Sess
 def _needed(policy: Policy) -> int:
     """Looks with a value needed for a judgement."""
     return policy.drift.history_sessions + policy.drift.looks
-
-
-def _number(value: float) -> float | None:
-    """A float, None for NaN."""
-    return None if math.isnan(value) else float(value)
 
 
 def _literal(statistic: str, value: float | None, p_value: float | None, policy: Policy) -> bool | None:

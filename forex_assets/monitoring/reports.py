@@ -10,7 +10,8 @@ from forex_assets.forecasts.ledger_store import LedgerStore
 from forex_assets.market.prices import COPPER, USDCLP, PriceSeries
 from forex_assets.market.quality import marked_anew
 from forex_assets.monitoring.degradation import Degradation, degradation_report
-from forex_assets.monitoring.drift import Drift, drift_report, drift_series
+from forex_assets.monitoring.drift import Drift, drift_report
+from forex_assets.monitoring.series import drift_series
 
 IDENTITY = ("engine", "model", "config_fingerprint")
 """Columns that identify the settings of a forecast."""

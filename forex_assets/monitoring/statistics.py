@@ -207,3 +207,8 @@ def lead_lag_excess(x: Array, y: Array) -> Array:
     """
     before, after = correlation(x[..., :-1], y[..., 1:]), correlation(x[..., 1:], y[..., :-1])
     return np.asarray(np.maximum(np.abs(before), np.abs(after)) - np.abs(correlation(x, y)))
+
+
+def finite(value: float | None) -> float | None:
+    """Turns NaN into None, for tables and words."""
+    return None if value is None or math.isnan(value) else float(value)

@@ -1,6 +1,5 @@
 """Decision whether a horizon's search starts: five rules."""
 
-import math
 from dataclasses import dataclass
 from datetime import UTC as UTC_ZONE
 from datetime import date, datetime
@@ -11,12 +10,12 @@ import polars as pl
 from forex_assets.core.calendar import SANTIAGO
 from forex_assets.core.policy import Policy
 from forex_assets.core.schemas import UTC, Schema
+from forex_assets.monitoring.drift import SEVERITIES
+from forex_assets.monitoring.statistics import finite
 
 RULES: Final = ("age", "degradation", "drift", "cooldown", "manual")
 COOLED: Final = ("degradation", "drift")
 """Rules held back by the cooldown, since their cause persists for days."""
-
-SEVERITIES: Final = ("NONE", "LOW", "MEDIUM", "HIGH")
 
 DECISION_SCHEMA: Final[Schema] = {
     "horizon": pl.String,
@@ -251,7 +250,7 @@ def _drift(verdict: DriftVerdict, policy: Policy, last_triggered: date | None) -
         )
     else:
         words = _drift_words(fires, f"({_joint_words(verdict, policy)})")
-    joint, limit = _known(verdict.joint), _known(verdict.joint_limit)
+    joint, limit = finite(verdict.joint), finite(verdict.joint_limit)
     return _Rule("drift", joint, limit, verdict.fires_literal, fires, words, note=verdict.words)
 
 
@@ -262,16 +261,11 @@ def _drift_words(fires: bool | None, figures: str) -> str:
 
 def _joint_words(verdict: DriftVerdict, policy: Policy) -> str:
     """Joint score, limit and severity in words."""
-    joint, limit = _known(verdict.joint), _known(verdict.joint_limit)
+    joint, limit = finite(verdict.joint), finite(verdict.joint_limit)
     figures = [] if joint is None or limit is None else [f"joint {joint:.2f}, limit {limit:.2f}"]
     if verdict.severity != SEVERITIES[0]:
         figures.append(f"severity {verdict.severity}, acted on from {policy.drift.act_from}")
     return ", ".join(figures) or "no figures"
-
-
-def _known(value: float | None) -> float | None:
-    """Turns NaN into None."""
-    return None if value is None or math.isnan(value) else value
 
 
 def _manual(is_requested: bool) -> _Rule:

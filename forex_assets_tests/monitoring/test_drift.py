@@ -19,11 +19,10 @@ from forex_assets.monitoring.drift import (
     SEVERITY_CUTS,
     Drift,
     drift_report,
-    drift_series,
     severity_of,
 )
 from forex_assets.monitoring.ranked_history import joint_scores, judge, limit_of, tail_scores
-from forex_assets.monitoring.series import joint_returns, refuse_levels
+from forex_assets.monitoring.series import drift_series, joint_returns, refuse_levels
 from forex_assets.monitoring.statistics import ewma_log_variance_ratio, log_variance_ratio, window_pairs
 from generated_returns import garch
 
