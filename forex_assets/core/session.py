@@ -36,7 +36,7 @@ class Session:
     _seen: SeenTables = field(default_factory=SeenTables, repr=False, compare=False)
 
     def at_present(self) -> "Session":
-        """Returns a session at the current time, with the tables read so far."""
+        """Returns a session at the current time, on tables read before."""
         return replace(self, now=self.settings.now)
 
     @property

@@ -1,4 +1,4 @@
-"""Assets of forecasts: current inference settings, the latest fan of each horizon, the ledger of all fans."""
+"""Assets of forecasts: inference settings, latest fans, ledger."""
 
 import time
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class Forecast:
     "Data version: the settings' fingerprint; changed settings start a forecast, a reformatted file does not.",
 )
 def inference(session: SessionResource) -> dg.DataVersionsByPartition:
-    """Returns each horizon's fingerprint; an unreadable file hides no change of the others."""
+    """Returns each horizon's fingerprint, also when one file is unreadable."""
     configs = session.session().configs
 
     def version(horizon: str) -> str:
@@ -84,7 +84,7 @@ def latest(
     usdclp: pl.DataFrame,
     copper: pl.DataFrame,
 ) -> pl.DataFrame:
-    """Returns one row a session and horizon; horizons of one run share a loaded model."""
+    """Returns one row a session and horizon."""
     run = session.session()
     is_known = pl.col("available_at") <= run.now  # a table written after the clock's time holds future prices
     prices, features = marked_anew(usdclp.filter(is_known), USDCLP), copper.filter(is_known)
@@ -112,7 +112,10 @@ def latest(
 
 
 def _refuse_unfit(session: Session, prices: pl.DataFrame) -> None:
-    """Fails on prices that a blocking check refuses: Dagster's checks block within their own run only."""
+    """Refuses prices that fail a blocking check.
+
+    Dagster's checks block within their own run only.
+    """
     results = findings(prices, USDCLP, calendar_of(USDCLP), session.today)
     faults = [f"{f.name}: {f.message}" for f in results if f.severity == "block" and not f.passed]
     if faults:
@@ -141,10 +144,11 @@ def _forecast(
 
 
 def matching_errors(session: Session, engine: Engine, config: InferenceConfig, prices: pl.DataFrame) -> pl.DataFrame:
-    """Realized forecasts of the same engine, settings and price source: ledger, else backtest.
+    """Realized forecasts of one engine, settings and price source.
 
-    Read from the warehouse, not taken as inputs: a forecast never waits for a score, and the graph stays free of
-    circles. The ledger is joined to prices here, so that two forecasts of one evening use the same errors.
+    Taken from the ledger, else from the backtest. Read from the warehouse, not as inputs: a forecast never waits for a
+    score, and the graph stays free of circles. The ledger is joined to prices here, so that two forecasts of one
+    evening use the same errors.
     """
     ledger = LedgerStore(session.tables).read(config.horizon)
     frames = [join_realized(ledger, prices, session.now)]

@@ -1,7 +1,6 @@
-"""The benchmark that every model must beat: a driftless log-normal random walk with EWMA volatility.
+"""No-change benchmarks: driftless log-normal random walks, with EWMA or constant volatility.
 
-No published model beats the walk's point forecast of USD/CLP with any regularity; what it
-sets is the width of the fan.
+No published model regularly beats the walk's point forecast of USD/CLP; volatility sets the width of the fan.
 """
 
 from collections.abc import Sequence
@@ -15,33 +14,33 @@ from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.forecasts.engine import EngineError, Origin
 
 DECAY: Final = 0.97
-"""Weight of yesterday's variance: a half-life of 23 sessions."""
+"""Weight of the previous variance: half-life 23 sessions."""
 
 SEED_RETURNS: Final = 20
 LOOKBACK: Final = 500
-"""Sessions that the walk looks back on; what lies before has a weight of .97^480, less than one in a million."""
+"""Sessions of EWMA volatility; older weights are below one in a million."""
 
 CONSTANT_LOOKBACK: Final = 1260
-"""Sessions of the plain random walk's volatility: five years."""
+"""Sessions of constant volatility: five years."""
 
 
 
 def ewma_volatility(prices: Array, decay: float = DECAY) -> float:
-    """Standard deviation of the log return per session, at the last price.
+    """EWMA standard deviation of the log return per session.
 
     The recursion (RiskMetrics, 1996), on returns r_1 … r_n of the prices:
     v_m = mean of r_1² … r_m², m = min(20, n); v_t = decay · v_{t-1} + (1 - decay) · r_t² for t = m+1 … n; sd = √v_n.
-    The mean return is taken as zero: over a day it is far smaller than its own standard error.
+    The mean return is taken as zero: over a day it is far below its standard error.
 
     Args:
-        prices: shape (n + 1,), any unit, oldest first; the sessions given, all of them.
-        decay: weight of the variance so far, from 0 to 1.
+        prices: shape (n + 1,), any unit, oldest first; all are used.
+        decay: weight of the previous variance, from 0 to 1.
 
     Returns:
-        The sd, 0 where the price never moved.
+        The sd; 0 if the price never moved.
 
     Raises:
-        ValueError: fewer than two prices, or one that is not positive and finite.
+        ValueError: fewer than two prices, or one not positive and finite.
     """
     prices = np.asarray(prices, dtype=np.float64)
     if prices.ndim != 1 or len(prices) < 2:
@@ -57,17 +56,15 @@ def ewma_volatility(prices: Array, decay: float = DECAY) -> float:
 
 
 def random_walk(last: float, volatility: float, steps: int) -> Fan:
-    """Fan of a driftless log-normal walk: log S_k ~ N(log S, k · volatility²).
+    """Fan of a driftless log-normal walk.
 
-    The median is the last price; the mean S · exp(k · volatility² / 2) lies above it, as that of any log-normal does.
+    log S_k ~ N(log S, k · volatility²). The median is the last price; the mean S · exp(k · volatility² / 2) is above
+    it, as for any log-normal.
 
     Args:
         last: last known price, CLP per USD.
         volatility: sd of the log return per session.
         steps: sessions ahead.
-
-    Returns:
-        The fan, `steps` rows.
     """
     ahead = np.arange(1, steps + 1, dtype=np.float64)
     quantiles = last * np.exp(np.outer(np.sqrt(ahead) * volatility, QUANTILE_SCORES))
@@ -75,7 +72,7 @@ def random_walk(last: float, volatility: float, steps: int) -> Fan:
 
 
 def origin_volatility(prices: Array) -> float:
-    """EWMA(.97) volatility of one origin, from its last 500 sessions: one yardstick for walk, models and calibration.
+    """EWMA(.97) volatility of an origin's last 500 sessions.
 
     Raises:
         EngineError: too few prices, or one that is not positive and finite.
@@ -87,7 +84,7 @@ def origin_volatility(prices: Array) -> float:
 
 
 def constant_volatility(prices: Array) -> float:
-    """Root mean square log return per session of the last 1,260 sessions: volatility that has no memory of when.
+    """Root mean square log return per session over the last 1,260 sessions.
 
     Args:
         prices: CLP per USD, shape (n,), oldest first.
@@ -103,7 +100,7 @@ def constant_volatility(prices: Array) -> float:
 
 @dataclass(frozen=True)
 class RandomWalkEngine:
-    """Engine: the random walk with constant volatility. Reads no setting of the config and no covariate."""
+    """Engine: random walk with constant volatility; reads no setting or covariate."""
 
     name: str = "random-walk"
     model: str = "random-walk"
@@ -119,7 +116,7 @@ class RandomWalkEngine:
 
 @dataclass(frozen=True)
 class EwmaEngine:
-    """Engine: the random walk with EWMA(.97) volatility. Reads no setting of the config and no covariate."""
+    """Engine: random walk with EWMA(.97) volatility; reads no setting or covariate."""
 
     name: str = "ewma"
     model: str = "ewma"

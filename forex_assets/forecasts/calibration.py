@@ -1,10 +1,10 @@
-"""The conformal layer: bands as wide as past errors say they must be, for any engine's fan.
+"""Conformal calibration: corrects the width of any engine's bands by past errors.
 
-A past error is the normal score z of what came true under the **model's own** fan of that day: +1.96 is its upper 95 %
-bound. Where the model is the EWMA walk, z is the log-move over EWMA volatility times √steps, which is EWMA-scaled split
-conformal prediction; where the model says more, its shape is kept and its width is corrected. By step, weighted towards
-recent errors, and shrunk towards the model's own quantiles as far as there are few independent errors. The median,
-which is the point forecast, is the model's: errors of so few independent spans say nothing about direction.
+A past error is the normal score z of the realized price under the **model's own** fan: +1.96 is its upper 95 % bound.
+For the EWMA walk, z is the log move over EWMA volatility times √steps: EWMA-scaled split conformal prediction. For
+other models the shape is kept and the width corrected. Errors are taken by step, weighted towards recent ones, and
+shrunk towards the model's own quantiles when independent errors are few. The median stays the model's: so few
+independent errors carry no information on direction.
 """
 
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ from forex_assets.core.schemas import MODEL_QUANTILE_COLUMNS, QUANTILE_COLUMNS, 
 from forex_assets.core.scores import normal_score
 
 HALF_LIFE_DAYS: Final = 4 * 365
-"""An error of four years ago counts half: widths drift, and a band needs a hundred errors to know its tail."""
+"""Half-life of an error's weight, calendar days: four years."""
 PRIOR_ERRORS: Final = 20.0
-"""Independent errors that the model's own quantiles count for."""
+"""Weight of the model's own quantiles, in independent errors."""
 MIN_ERRORS: Final = 30
-"""Fewer than this at a step, and the step takes the calibration of the nearest shorter one that has them."""
+"""Fewest errors at a step; else a shorter step's calibration."""
 
 _MEDIAN: Final = QUANTILE_LEVELS.index(0.50)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -32,11 +32,11 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Calibration:
-    """Where to read a model's fan for each published level.
+    """Normal scores at which a model's fan is read.
 
     Attributes:
-        scores: shape (steps, 9): the normal score in the model's fan of each level of `QUANTILE_LEVELS`; ascending.
-        errors: shape (steps,): past errors each step rests on; 0 where the model's own quantiles stand.
+        scores: for each level of `QUANTILE_LEVELS`, ascending; shape (steps, 9).
+        errors: past errors used at each step, 0 for none; shape (steps,).
     """
 
     scores: Array
@@ -45,11 +45,11 @@ class Calibration:
 
 @dataclass(frozen=True)
 class PastErrors:
-    """Normal scores of what came true under the model's own fans; one row a forecast, one column a step.
+    """Normal scores of realized prices under the model's own fans.
 
     Attributes:
-        scores: shape (n, steps), NaN where nothing has come true.
-        known_at: shape (n, steps), microseconds since 1970, UTC: when each could be known.
+        scores: one row a forecast, NaN where no price is known; shape (n, steps).
+        known_at: instant at which each was known, microseconds since 1970, UTC; shape (n, steps).
         as_of: shape (n,), days since 1970, ascending.
     """
 
@@ -58,22 +58,17 @@ class PastErrors:
     as_of: np.ndarray
 
     def calibration(self, issued_at: datetime, steps: int) -> Calibration:
-        """The calibration of a forecast issued at `issued_at`, from errors known strictly before.
-
-        Args:
-            issued_at: UTC.
-            steps: of the fan.
-        """
+        """The calibration from errors known strictly before `issued_at` (UTC)."""
         instant = _microseconds(issued_at)
-        # In days of Santiago: the same evening's second forecast is the first again.
+        # Days of Santiago, so that two forecasts of one evening are equal.
         today = (issued_at.astimezone(SANTIAGO).date() - _EPOCH.date()).days
         scores, errors = np.tile(QUANTILE_SCORES, (steps, 1)), np.zeros(steps, dtype=np.int64)
         for k in range(steps):
             known = self.known_at[:, k] < instant if k < self.scores.shape[1] else np.zeros(len(self.as_of), dtype=bool)
             if known.sum() >= MIN_ERRORS:
                 as_of = self.as_of[known]
-                made = _level_scores(self.scores[known, k], (today - as_of).astype(float), _overlap(as_of, k + 1))
-                scores[k], errors[k] = made, known.sum()
+                age = (today - as_of).astype(float)
+                scores[k], errors[k] = _level_scores(self.scores[known, k], age, _overlap(as_of, k + 1)), known.sum()
             elif k:
                 scores[k], errors[k] = scores[k - 1], errors[k - 1]
         return Calibration(scores, errors)
@@ -84,7 +79,7 @@ def past_errors(realized: pl.DataFrame) -> PastErrors:
 
     Args:
         realized: rows with `as_of`, `step`, `realized_clp_per_usd`, `realized_available_at` and the model's quantiles;
-            where a forecast stands twice the later row counts. A fan without width says nothing and is left out.
+            of two rows for one forecast the later counts. Fans without width are left out.
     """
     rows = realized.sort("as_of", maintain_order=True).unique(["as_of", "step"], keep="last", maintain_order=True)
     z = normal_score(rows["realized_clp_per_usd"].to_numpy(), rows.select(MODEL_QUANTILE_COLUMNS).to_numpy())
@@ -100,13 +95,10 @@ def past_errors(realized: pl.DataFrame) -> PastErrors:
 
 
 def calibrated(fan: Fan, calibration: Calibration) -> Fan:
-    """The fan read at the calibration's scores: log-price linear in the score between levels, normal tails outside.
+    """Reads a fan at the calibration's scores.
 
-    The mean moves as that of the law between the quantiles does.
-
-    Args:
-        fan: the model's own.
-        calibration: of as many steps.
+    Log price is linear in the score between levels, with normal tails outside. The mean moves by the same factor as
+    that of the distribution through the quantiles.
     """
     steps, levels = fan.quantiles.shape
     weights = completion(calibration.scores.ravel()).reshape(steps, levels, levels)
@@ -118,13 +110,13 @@ def calibrated(fan: Fan, calibration: Calibration) -> Fan:
 
 
 def calibrated_history(joined: pl.DataFrame) -> pl.DataFrame:
-    """A backtest's rows with published quantiles as they would have been: each origin calibrated by errors before it.
+    """Calibrates each origin of a backtest by errors known before it.
 
     Args:
-        joined: rows of one horizon, engine, model and config, as `realized.join_realized` gives them.
+        joined: rows of one horizon, engine, model and config, see `realized.join_realized`.
 
     Returns:
-        The same rows and order; `q…`, `mean`, `is_calibrated` and `calibration_errors` are new.
+        The rows in their order, with new `q…`, `mean`, `is_calibrated` and `calibration_errors`.
     """
     if joined.is_empty():
         return joined
@@ -132,9 +124,9 @@ def calibrated_history(joined: pl.DataFrame) -> pl.DataFrame:
     parts = []
     for rows in joined.with_row_index("_row").partition_by("as_of", maintain_order=True):
         rows = rows.sort("step")
-        made = errors.calibration(rows["issued_at"][0], int(rows["step"].max()))  # type: ignore[arg-type]
-        here = rows["step"].to_numpy() - 1
-        chosen = Calibration(made.scores[here], made.errors[here])
+        calibration = errors.calibration(rows["issued_at"][0], int(rows["step"].max()))  # type: ignore[arg-type]
+        place = rows["step"].to_numpy() - 1
+        chosen = Calibration(calibration.scores[place], calibration.errors[place])
         fan = calibrated(Fan(rows["mean"].to_numpy(), rows.select(MODEL_QUANTILE_COLUMNS).to_numpy()), chosen)
         parts.append(
             rows.with_columns(
@@ -148,15 +140,15 @@ def calibrated_history(joined: pl.DataFrame) -> pl.DataFrame:
 
 
 def calibrated_targets(joined: pl.DataFrame) -> pl.DataFrame:
-    """`calibrated_history` where only the target's row of each forecast is there: all targets count as one step.
+    """`calibrated_history` for target rows only, taken as one step.
 
-    Targets of one horizon lie a session or two nearer or farther; as normal scores their errors are alike.
+    Targets of one horizon differ by a session or two; as normal scores their errors are comparable.
 
     Args:
-        joined: rows of one horizon, engine, model and config, one a forecast, as `realized.join_realized` gives them.
+        joined: rows of one horizon, engine, model and config, one a forecast.
 
     Returns:
-        The same rows and order; `q…`, `mean`, `is_calibrated` and `calibration_errors` are new.
+        The rows in their order, with new `q…`, `mean`, `is_calibrated` and `calibration_errors`.
     """
     if joined.is_empty():
         return joined
@@ -183,9 +175,10 @@ def calibrated_targets(joined: pl.DataFrame) -> pl.DataFrame:
 
 
 def _level_scores(z: Array, age_days: Array, overlap: float) -> Array:
-    """Scores of the nine levels from weighted past errors: half by side, half both sides as one, then shrunk.
+    """Scores of the nine levels from weighted past errors.
 
-    Positions are those of conformal prediction: one more error, not yet seen, could be the largest of all.
+    Half from each side's errors, half from both pooled, then shrunk towards the model's own. Positions are those of
+    conformal prediction: one more, unseen error could be the largest.
     """
     weights = 0.5 ** (age_days / HALF_LIFE_DAYS)
     independent = float(weights.sum() ** 2 / (weights**2).sum()) / overlap
@@ -199,10 +192,12 @@ def _level_scores(z: Array, age_days: Array, overlap: float) -> Array:
 
 
 def _overlap(as_of: np.ndarray, step: int) -> float:
-    """Errors that go on one independent one: each counts for the part of its span that is new since the one before.
+    """Number of errors per independent error.
+
+    Each counts for the part of its span that the error before does not cover.
 
     Args:
-        as_of: days of issue, ascending, at least one; spaced as they come, weekly at first and daily later.
+        as_of: days of issue, ascending, at least one, in any spacing.
         step: sessions ahead; a session is 7/5 calendar days.
     """
     new = np.minimum(np.diff(as_of) / (DAYS_PER_SESSION * step), 1.0)
@@ -210,7 +205,7 @@ def _overlap(as_of: np.ndarray, step: int) -> float:
 
 
 def _weighted_quantiles(values: Array, weights: Array, levels: Array) -> Array:
-    """Quantiles of a weighted sample, linear between its points, the outermost points beyond them."""
+    """Quantiles of a weighted sample, linear between points, constant beyond them."""
     order = np.argsort(values, kind="stable")
     weights = weights[order]
     position = np.cumsum(weights) / (weights.sum() + weights.mean())
@@ -218,7 +213,7 @@ def _weighted_quantiles(values: Array, weights: Array, levels: Array) -> Array:
 
 
 def _mean(quantiles: Array) -> Array:
-    """Mean of the law between the quantiles."""
+    """Mean of the distribution through the quantiles."""
     return np.asarray(np.exp(np.log(quantiles) @ _MEAN_MATRIX.T).mean(axis=1))
 
 

@@ -9,7 +9,7 @@ from forex_assets.core.inference_config import InferenceConfig
 
 
 class EngineError(Exception):
-    """An engine cannot forecast; the message names the setting, its value and the remedy."""
+    """An engine cannot forecast; the message names setting, value and remedy."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Origin:
 
 
 class Engine(Protocol):
-    """Port: makes fans. One call takes many origins, so that a model is loaded once and may batch."""
+    """Port: makes fans, many origins in one call."""
 
     @property
     def name(self) -> str:
@@ -37,13 +37,14 @@ class Engine(Protocol):
 
     @property
     def model(self) -> str:
-        """Hub id or folder name of the model; the engine's name without one."""
+        """Hub id or folder name of the model, else the engine's name."""
         ...
 
     def forecast(self, origins: Sequence[Origin], config: InferenceConfig) -> list[Fan]:
-        """One fan an origin, in order; bit for bit the same for the same input and seed.
+        """One fan an origin, in order.
 
-        A fan depends on its origin and the config only, never on other origins in the call.
+        The same input and seed give the same fan bit for bit. A fan depends on its origin and the config only, never on
+        other origins in the call.
 
         Raises:
             EngineError: the config needs what the model lacks.
@@ -102,7 +103,7 @@ class GridEngine(Protocol):
 def forecast_grid(
     engine: Engine, origins: Sequence[Origin], requests: Sequence[Sequence[GridRequest]]
 ) -> list[list[Fan]]:
-    """`GridEngine.forecast_grid` by any engine, one fan at a time if it shares no work."""
+    """`GridEngine.forecast_grid` by any engine, if need be one by one."""
     if isinstance(engine, GridEngine):
         return engine.forecast_grid(origins, requests)
     return [

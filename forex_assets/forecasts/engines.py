@@ -1,4 +1,4 @@
-"""Which engine makes a fan: the configured Chronos model, the embedded one, or the EWMA benchmark."""
+"""Chooses the engine: configured Chronos model, embedded model, or EWMA benchmark."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +12,7 @@ from forex_assets.forecasts.engine import Engine
 
 @dataclass(frozen=True)
 class Engines:
-    """Finds models and loads engines by the choices of one run.
+    """Finds models and loads engines for one run.
 
     Attributes:
         model: `auto`, `embedded`, `ewma`, a hub id or a folder, see `FOREX_MODEL`.
@@ -25,23 +25,23 @@ class Engines:
     dtype: Literal["float32", "bfloat16"]
 
     def find(self, configured: str) -> ResolvedModel:
-        """The model used for a config that names `configured`, and why."""
+        """Resolves the model that a config names."""
         return find_model(self.model, configured)
 
     def resolve(self, config: InferenceConfig) -> tuple[ResolvedModel, InferenceConfig]:
-        """The model for a config, and the settings it runs with: others where the embedded model stands in."""
-        found = self.find(config.model)
-        return found, effective_config(config, found)
+        """Resolves a config's model and its effective settings."""
+        resolved = self.find(config.model)
+        return resolved, effective_config(config, resolved)
 
-    def engine(self, found: ResolvedModel) -> Engine:
-        """The engine of a found model; Chronos is loaded once a process, on first use."""
-        if found.kind == "ewma" or found.location is None:
+    def engine(self, resolved: ResolvedModel) -> Engine:
+        """The engine of a model; Chronos loads on first use."""
+        if resolved.kind == "ewma" or resolved.location is None:
             return EwmaEngine()
         from forex_assets.forecasts.chronos.model import ChronosEngine
 
-        return ChronosEngine(found.location, self.device, self.dtype, label=label_of(found))
+        return ChronosEngine(resolved.location, self.device, self.dtype, label=label_of(resolved))
 
 
 def engines_of(settings: Settings) -> Engines:
-    """The engines that the environment asks for."""
+    """Engines for the environment's settings."""
     return Engines(settings.model, settings.device, settings.dtype)

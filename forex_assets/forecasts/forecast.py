@@ -1,4 +1,4 @@
-"""From prices, settings and an engine to the rows of a forecast. Pure: the engine and the clock are handed in."""
+"""Makes the rows of a forecast from prices, settings and an engine."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -23,56 +23,56 @@ from forex_assets.forecasts.calibration import Calibration, calibrated
 from forex_assets.forecasts.engine import Engine, EngineError, Origin
 
 COVARIATE_ENGINES: Final = frozenset({"chronos-2"})
-"""Engines that read covariates; no other is given any, so that its data fingerprint does not depend on them."""
+"""Engines that read covariates; others get none in their data fingerprint."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One fan to make: the settings of its horizon, what it is about, and how its bands are corrected."""
+    """One forecast to make: settings, target and calibration of its bands."""
 
     config: InferenceConfig
     target: Target
-    calibration: Calibration | None = None  # of the published quantiles; None leaves them the model's
+    calibration: Calibration | None = None  # None keeps the model's own quantiles
 
 
 def usable(prices: pl.DataFrame) -> pl.DataFrame:
-    """The rows of `market/usdclp` that an engine may see: those that are not quarantined."""
+    """Rows of `market/usdclp` that an engine may see: all but quarantined ones."""
     return prices.filter(~pl.col("is_quarantined"))
 
 
 def data_fingerprint(prices: pl.DataFrame, features: pl.DataFrame | None = None) -> str:
-    """SHA-256 (hex) of exactly what an engine was given, so that two forecasts can be told to rest on the same data.
+    """SHA-256 (hex) of an engine's inputs.
 
-    Of the prices: session, value, source, is_provisional of the rows that are not quarantined. When a row was fetched
-    does not count: fetching the same history again is the same data. Of the features: session, source, numbers.
+    Prices: session, value, source and is_provisional of rows not quarantined. The time of fetching does not count.
+    Features: session, source, numbers.
 
     Args:
         prices: `USDCLP_SCHEMA`.
-        features: what went in as covariates; None where none did.
+        features: covariates; None without any.
     """
     digest = hashlib.sha256()
     columns = ["session", "clp_per_usd", "source", "is_provisional"]
     for row in usable(prices).select(columns).iter_rows():
         digest.update(repr((row[0].isoformat(), float(row[1]).hex(), row[2], bool(row[3]))).encode())
     if features is not None:
-        given = features.select(
+        inputs = features.select(
             [name for name in ("session", "source") if name in features.columns], *_numeric(features)
         )
-        digest.update(repr(given.columns).encode())
-        for row in given.iter_rows():
+        digest.update(repr(inputs.columns).encode())
+        for row in inputs.iter_rows():
             digest.update(repr(tuple(_canonical(value) for value in row)).encode())
     return digest.hexdigest()
 
 
 def align_covariates(sessions: Sequence[object], features: pl.DataFrame) -> dict[str, Array]:
-    """Features on the price's own sessions, by exact session.
+    """Aligns features with the prices by exact session.
 
     Args:
         sessions: dates of the prices, ascending.
-        features: `session` and numeric columns, one row a session; other columns are left out.
+        features: `session` and numeric columns, one row a session; others are ignored.
 
     Returns:
-        One array a numeric column, shape (sessions,), NaN where the features have no such session or no value.
+        One array a numeric column, shape (sessions,), NaN for a missing session or value.
     """
     names = _numeric(features)
     frame = pl.DataFrame({"session": sessions}, schema={"session": pl.Date})
@@ -81,10 +81,10 @@ def align_covariates(sessions: Sequence[object], features: pl.DataFrame) -> dict
 
 
 def covariates_for(engine: Engine, config: InferenceConfig, features: pl.DataFrame | None) -> pl.DataFrame | None:
-    """The features that an engine is to be given; None where it is to have none, or there are none.
+    """The engine's covariates; None if it reads none or none exist.
 
     Raises:
-        EngineError: the config asks for copper, and the engine cannot read it.
+        EngineError: the config uses copper, and the engine cannot read it.
     """
     reads = engine.name in COVARIATE_ENGINES  # the name loads the model: before any clock starts
     if config.uses_copper and not reads:
@@ -103,21 +103,20 @@ def make_forecasts(
     *,
     clock: Callable[[], float],
 ) -> list[pl.DataFrame]:
-    """Forecasts of several horizons from one history, through one engine that is loaded once.
+    """Forecasts several horizons from one history with one engine.
 
     Args:
-        engine: what makes the fans.
         requests: one a horizon.
         prices: `USDCLP_SCHEMA`; quarantined rows are not used.
-        features: copper features by session, for engines that read covariates; None or empty where there are none.
-        clock: seconds from any start, such as `time.perf_counter`; domain code reads no clock of its own.
+        features: copper features by session; None or empty for none.
+        clock: seconds from any start, such as `time.perf_counter`.
 
     Returns:
         One table (`FORECAST_SCHEMA`) a request, in order, one row a step.
 
     Raises:
         ValueError: no usable price, or the prices end after `as_of` or at or after the first step.
-        EngineError: the settings ask for what the engine does not have.
+        EngineError: the settings need what the engine lacks.
     """
     rows = usable(prices).sort("session")
     for request in requests:
@@ -126,12 +125,14 @@ def make_forecasts(
     volatility = {"ewma_sd": origin_volatility(values), "constant_sd": constant_volatility(values)}
     tables = []
     for request in requests:
-        given = covariates_for(engine, request.config, features)
-        covariates = align_covariates(rows["session"].to_list(), given) if given is not None else {}
+        covariate_table = covariates_for(engine, request.config, features)
+        covariates = align_covariates(rows["session"].to_list(), covariate_table) if covariate_table is not None else {}
         started = clock()
         fan = _only(engine.forecast([Origin(values, request.target.steps, covariates)], request.config), engine)
-        made = {"engine_seconds": clock() - started, "data_fingerprint": data_fingerprint(rows, given)}
-        tables.append(forecast_table(request, fan, {**labels_of(engine, request, rows), **made, **volatility}))
+        seconds, fingerprint = clock() - started, data_fingerprint(rows, covariate_table)
+        labels = labels_of(engine, request, rows) | volatility
+        labels |= {"engine_seconds": seconds, "data_fingerprint": fingerprint}
+        tables.append(forecast_table(request, fan, labels))
     return tables
 
 
@@ -145,12 +146,12 @@ def make_forecast(
     clock: Callable[[], float],
     calibration: Calibration | None = None,
 ) -> pl.DataFrame:
-    """The forecast of one horizon; see `make_forecasts`."""
+    """Forecasts one horizon, see `make_forecasts`."""
     return make_forecasts(engine, [Request(config, target, calibration)], prices, features, clock=clock)[0]
 
 
 def _check_dates(rows: pl.DataFrame, target: Target) -> None:
-    """Refuse a history that is empty or reaches into what is to be forecast."""
+    """Refuses an empty history, or one that reaches the sessions to forecast."""
     if rows.height == 0:
         raise ValueError(f"forecast of {target.as_of}: no usable price, all rows are quarantined or there are none")
     last = rows["session"][-1]
@@ -167,7 +168,7 @@ def _only(fans: Sequence[Fan], engine: Engine) -> Fan:
 
 
 def labels_of(engine: Engine, request: Request, rows: pl.DataFrame) -> dict[str, object]:
-    """What is the same in every row: where the forecast starts and what it was made with."""
+    """Constant columns of a forecast: its origin, engine and settings."""
     return {
         "as_of": request.target.as_of,
         "horizon": request.config.horizon,
@@ -177,7 +178,7 @@ def labels_of(engine: Engine, request: Request, rows: pl.DataFrame) -> dict[str,
         "is_origin_provisional": rows["is_provisional"][-1],
         "model": engine.model,
         "engine": engine.name,
-        # Walks and peers have one law, whatever the config says of a model that is not there.
+        # Benchmarks ignore the config's representation.
         "representation": request.config.representation if engine.name.startswith("chronos") else "none",
         "source": " + ".join(sorted(rows["source"].unique())),
         "config_fingerprint": request.config.fingerprint,
@@ -185,15 +186,14 @@ def labels_of(engine: Engine, request: Request, rows: pl.DataFrame) -> dict[str,
 
 
 def forecast_table(request: Request, fan: Fan, labels: Mapping[str, object]) -> pl.DataFrame:
-    """The rows of one forecast, typed and in the schema's order.
+    """The rows of one forecast.
 
     Args:
-        request: settings, target and calibration.
-        fan: the model's own, of as many steps as the target has.
-        labels: the columns that are the same in every row: origin, engine, volatilities, fingerprints, seconds.
+        fan: the model's own, with as many steps as the target.
+        labels: constant columns: origin, engine, volatilities, fingerprints, seconds.
 
     Returns:
-        `FORECAST_SCHEMA`; published quantiles are the model's where there is no calibration.
+        `FORECAST_SCHEMA`; without calibration the published quantiles are the model's.
     """
     target, calibration = request.target, request.calibration
     walk = random_walk(float(labels["origin_clp_per_usd"]), float(labels["ewma_sd"]), target.steps)  # type: ignore[arg-type]
@@ -220,5 +220,5 @@ def _numeric(features: pl.DataFrame) -> list[str]:
 
 
 def _canonical(value: object) -> object:
-    """A value in a form whose repr is the same everywhere."""
+    """A value whose repr is equal on all machines."""
     return value.hex() if isinstance(value, float) else str(value)

@@ -1,8 +1,8 @@
-"""The ledger's chain of hashes: what makes a track record one that cannot be edited afterwards.
+"""The ledger's chain of hashes, which makes later edits visible.
 
-An entry is one forecast as it was issued. Its hash covers its rows and its header, and the header holds the hash of the
-entry before: whoever changes an entry must change every later one, and the last hash is noted elsewhere too. Pure: how
-entries are kept, and that they are written once, is `adapters.ledger_store`'s concern.
+An entry is one forecast as issued. Its hash covers rows and header, and the header holds the hash of the entry before:
+editing an entry means changing all later ones, and the last hash is also recorded elsewhere. `ledger_store` keeps the
+files.
 """
 
 import hashlib
@@ -17,27 +17,27 @@ import polars as pl
 from forex_assets.core.schemas import FORECAST_SCHEMA, LEDGER_SCHEMA, conform
 
 FAN_COLUMNS: Final = tuple(name for name in FORECAST_SCHEMA if name in LEDGER_SCHEMA)
-"""What a forecast said; how long its engine took is not part of that."""
+"""Columns of the forecast itself; the engine's running time is left out."""
 
 INPUTS: Final = ("data_fingerprint", "config_fingerprint", "code_version", "engine", "model", "is_shadow", "is_replay")
-"""With these and the fan equal, issuing again says nothing new."""
+"""Columns that, equal with an equal fan, make a forecast a repetition."""
 
 HEADER: Final = ("horizon", "as_of", "sequence", "version", "issued_at", "previous_hash", *INPUTS)
-"""The same in every row of an entry; with the fan's hash, what the entry's hash is made from."""
+"""Constant columns of an entry, hashed with the fan's hash."""
 
 
 class LedgerError(Exception):
-    """An entry cannot be made, kept or trusted; the message says which and why."""
+    """An entry is unusable; the message names it and the reason."""
 
 
 @dataclass(frozen=True)
 class Misfit:
-    """The first place at which a chain is not what was once written.
+    """The first fault of a chain.
 
     Attributes:
         place: in the chain, from 1.
         reason: in words.
-        file: name of the file at that place; empty where there is none.
+        file: name of the file at that place; may be empty.
     """
 
     place: int
@@ -49,12 +49,12 @@ class Misfit:
 
 
 def fan_hash(rows: pl.DataFrame) -> str:
-    """SHA-256 (hex) of what a forecast says: every column of `FORECAST_SCHEMA` but `engine_seconds`, in their order.
+    """SHA-256 (hex) of a forecast's `FAN_COLUMNS`.
 
-    Floats go in as `float.hex`, so that the last bit counts and no library's printing does; null is not "null".
+    Floats enter as `float.hex`: the last bit counts, printing does not. Null differs from "null".
 
     Args:
-        rows: has those columns, one row a step; their order counts.
+        rows: one row a step; their order counts.
     """
     return _sha256({name: [_plain(value) for value in rows[name].to_list()] for name in FAN_COLUMNS})
 
@@ -63,14 +63,14 @@ def entry_hash(entry: pl.DataFrame) -> str:
     """SHA-256 (hex) of an entry's header and fan hash, as canonical JSON.
 
     Raises:
-        LedgerError: the header is not the same in every row.
+        LedgerError: the header differs between rows.
     """
     fields = header(entry)
     return _sha256({"fan_hash": fan_hash(entry), **{name: _plain(value) for name, value in fields.items()}})
 
 
 def header(rows: pl.DataFrame, names: Sequence[str] = HEADER) -> dict[str, object]:
-    """The values of `names`, each of which must be one for all rows.
+    """The values of columns that must be constant.
 
     Raises:
         LedgerError: no rows, a null, or several values; the message names the columns.
@@ -78,8 +78,8 @@ def header(rows: pl.DataFrame, names: Sequence[str] = HEADER) -> dict[str, objec
     if rows.height == 0:
         raise LedgerError("the entry has no rows")
     values = {name: set(rows[name].to_list()) for name in names}
-    if wrong := [name for name, held in values.items() if len(held) != 1 or None in held]:
-        raise LedgerError(f"the entry should have one {', one '.join(wrong)} for all its rows, and no null there")
+    if faulty := [name for name, held in values.items() if len(held) != 1 or None in held]:
+        raise LedgerError(f"the entry should have one {', one '.join(faulty)} for all its rows, and no null there")
     return {name: held.pop() for name, held in values.items()}
 
 
@@ -94,24 +94,23 @@ def entry_of(
     is_shadow: bool = False,
     is_replay: bool = False,
 ) -> pl.DataFrame:
-    """One forecast as an entry of its horizon's chain.
+    """Makes an entry from one forecast.
 
     Args:
         forecast: `FORECAST_SCHEMA` of one horizon and date, in any order, no nulls.
         issued_at: with a time zone.
-        code_version: of what made the numbers.
         sequence: place in the chain, from 1.
         version: of this (horizon, as_of, config fingerprint), from 1.
         previous_hash: hash of the entry before; empty for the first.
-        is_shadow: a challenger's, not acted on.
-        is_replay: issued at a clock that was set by hand.
+        is_shadow: a challenger's forecast, which nobody acts on.
+        is_replay: issued at a clock set by hand.
 
     Returns:
         `LEDGER_SCHEMA`, by step.
 
     Raises:
         LedgerError: no rows, a null, two forecasts in one frame, or a time without a zone.
-        ValueError: the columns are not those of a forecast.
+        ValueError: other columns than a forecast's.
     """
     rows = conform(forecast, FORECAST_SCHEMA, "forecast for the ledger").select(FAN_COLUMNS).sort("step")
     if nulls := [column.name for column in rows if column.null_count()]:
@@ -135,18 +134,18 @@ def entry_of(
 
 
 def says_the_same(entry: pl.DataFrame, other: pl.DataFrame) -> bool:
-    """Whether two entries were made from the same inputs and say the same, whenever each was issued."""
+    """Whether two entries have equal inputs and fans, whenever issued."""
     return header(entry, INPUTS) == header(other, INPUTS) and fan_hash(entry) == fan_hash(other)
 
 
 def first_misfit(entries: Iterable[pl.DataFrame]) -> Misfit | None:
-    """Walk one horizon's chain and name the first entry that does not fit; None where all do.
+    """Checks one horizon's chain; None if intact.
 
-    A chain cannot show that its end was cut off: hold its last hash against one that was noted elsewhere.
+    A chain cannot show that its end was cut off: compare its last hash with one recorded elsewhere.
 
     Args:
-        entries: `LEDGER_SCHEMA`, one frame an entry, oldest first. An iterator that cannot go on raises `LedgerError`
-            with the reason, which is then that of the misfit.
+        entries: `LEDGER_SCHEMA`, one frame an entry, oldest first. A `LedgerError` raised by the iterator becomes the
+            misfit's reason.
     """
     place, previous_hash = 1, ""
     try:
@@ -159,11 +158,11 @@ def first_misfit(entries: Iterable[pl.DataFrame]) -> Misfit | None:
 
 
 def _hold_link(entry: pl.DataFrame, place: int, previous_hash: str) -> None:
-    """Raise LedgerError where an entry is not what was hashed or does not follow the one before."""
+    """Raises LedgerError for a changed entry or a broken link."""
     fields = header(entry, [*HEADER, "entry_hash"])
-    made = entry_hash(entry)
-    if made != fields["entry_hash"]:
-        raise LedgerError(f"its content gives the hash {made[:12]}…, it carries {str(fields['entry_hash'])[:12]}…")
+    actual = entry_hash(entry)
+    if actual != fields["entry_hash"]:
+        raise LedgerError(f"its content gives the hash {actual[:12]}…, it carries {str(fields['entry_hash'])[:12]}…")
     if fields["sequence"] != place:
         raise LedgerError(f"its sequence is {fields['sequence']}, should be {place}: an entry is missing or extra")
     if fields["previous_hash"] != previous_hash:
@@ -177,7 +176,7 @@ def _sha256(values: dict[str, object]) -> str:
 
 
 def _plain(value: object) -> object:
-    """A value as JSON can hold it, exactly."""
+    """A value as exact JSON."""
     if isinstance(value, float):
         return value.hex()
     return value if value is None or isinstance(value, (int, str)) else value.isoformat()  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Files of the ledger: their names, created once and never replaced, and the cache that compacts them."""
+"""Files of the ledger: names, creation, and check of the compaction."""
 
 import os
 import re
@@ -41,7 +41,7 @@ def entry_files(folder: Path) -> list[EntryFile]:
 
 
 def subject_of(rows: pl.DataFrame) -> tuple[str, str]:
-    """Horizon of a forecast, and the date and config fingerprint in its file name.
+    """Horizon of a forecast, and date and fingerprint in its file name.
 
     Raises:
         LedgerError: rows of several forecasts.
@@ -62,7 +62,7 @@ def place_of(entry: pl.DataFrame) -> tuple[str, EntryFile]:
 
 
 def create_once(path: Path, content: bytes, *, at_step: Callable[[str], None] = lambda _: None) -> None:
-    """Creates a file whole and flushed to disk; never replaces one, also in a race.
+    """Creates a whole, flushed file; never replaces one.
 
     Raises:
         FileExistsError: the file exists; it is untouched.
@@ -91,7 +91,10 @@ class Compaction:
     unlike: int = 0
 
     def compare(self, entry: pl.DataFrame) -> None:
-        """Notes the first entry with other rows; the compaction may end before the chain."""
+        """Notes the first entry with other rows.
+
+        The compaction may end before the chain.
+        """
         self.entries += 1
         if self.passed < self.rows.height and not self.unlike:
             self.unlike = 0 if self.rows.slice(self.passed, entry.height).equals(entry) else self.entries

@@ -1,7 +1,7 @@
-"""The ledger on disk: every forecast ever issued, one file an entry, written once.
+"""The ledger on disk: every forecast ever issued.
 
-A horizon's compaction holds its entries in one table: a cache, rebuilt when it does not fit, so that reading a long
-ledger reads one file. `ledger` defines the chain of hashes.
+One file an entry, written once. A horizon's compaction holds its entries in one table: a cache, rebuilt when it does
+not fit, so that reading a long ledger reads one file. `ledger` defines the chain of hashes.
 """
 
 import io
@@ -68,7 +68,7 @@ class LedgerStore:
         is_shadow: bool = False,
         is_replay: bool = False,
     ) -> Appended:
-        """Appends a forecast to its horizon's chain, unless the newest version equals it.
+        """Appends a forecast to its chain, unless the newest version equals it.
 
         Args:
             forecast: `FORECAST_SCHEMA` of one horizon and date.
@@ -140,7 +140,7 @@ class LedgerStore:
         return self._hash(horizon, files[-1]) if files else None
 
     def verify(self, horizon: str, expected_heads: Collection[str] = ()) -> Misfit | None:
-        """The first changed or missing entry of a horizon; None for an intact chain.
+        """The first changed or missing entry; None for an intact chain.
 
         Args:
             expected_heads: hashes recorded elsewhere while each was the last. Without them a chain with its end cut off
@@ -223,7 +223,7 @@ class LedgerStore:
             raise LedgerError(f"{key}/{partition}{SUFFIX} cannot be read ({reason}); {remedy}") from error
 
     def _covered(self, rows: pl.DataFrame, files: list[EntryFile], horizon: str) -> int:
-        """Number of leading files that the compaction holds; 0 for another chain's rows."""
+        """Number of leading files in the compaction; 0 for another chain."""
         count = rows["sequence"].n_unique()
         is_chain = 0 < count <= len(files) and self._hash(horizon, files[count - 1]) == rows["entry_hash"][-1]
         return count if is_chain else 0

@@ -33,12 +33,13 @@ BANDS: Final = (
 
 
 def fan_plot(history: pl.DataFrame, forecast: pl.DataFrame, title: str) -> bytes:
-    """PNG of one forecast fan after its history; beside corrected bands the model's own 95 % bounds, as lines.
+    """PNG of one fan after its history.
+
+    Corrected bands come with the model's own 95 % bounds as lines.
 
     Args:
-        history: `USDCLP_SCHEMA`, oldest first, 120 sessions or so; drawn are the last 40, or four times the steps.
+        history: `USDCLP_SCHEMA`, oldest first; the last 40 sessions are drawn, or four times the steps.
         forecast: `FORECAST_SCHEMA`, one as_of and one horizon, by step.
-        title: of the plot.
 
     Raises:
         ValueError: the forecast holds more than one fan.
@@ -68,7 +69,7 @@ def fan_figure(history: pl.DataFrame, forecast: pl.DataFrame, title: str) -> Fig
 
 
 def _draw_fan(axes: Axes, forecast: pl.DataFrame) -> None:
-    """Bands, median, the walk's bounds and, beside corrected bands, the model's; all open from the last known price."""
+    """Draws bands, median, and bounds of benchmark and model."""
     first = forecast.row(0, named=True)
     origin = float(first["origin_clp_per_usd"])
     sessions = [first["origin_session"], *forecast["session"].to_list()]
@@ -82,14 +83,14 @@ def _draw_fan(axes: Axes, forecast: pl.DataFrame) -> None:
             sessions, line(low), line(high), color=colour, linewidth=0, label=name, zorder=2 - 0.1 * depth
         )
     bounds = [("walk_q025", "random walk 95 %", FAINT, 1.1, "--"), ("walk_q975", None, FAINT, 1.1, "--")]
-    if forecast["is_calibrated"].any():  # else the bands are the model's own, and the lines would be their edges
+    if forecast["is_calibrated"].any():  # uncorrected bands are the model's own: lines would be their edges
         bounds += [("model_q025", "model's own 95 %", BLUE, 0.8, "-"), ("model_q975", None, BLUE, 0.8, "-")]
     for column, label, colour, width, style in bounds:
         axes.plot(sessions, line(column), color=colour, linewidth=width, linestyle=style, label=label, zorder=3)
 
 
 def _fan_note(forecast: pl.DataFrame) -> str:
-    """Who forecast what, what it says about the target and, where bands are corrected, by how many past errors."""
+    """Model, dates, values at the target, and number of past errors used."""
     end = forecast.row(-1, named=True)
     low, mid, high = (price_text(end[column]) for column in ("q025", "q50", "q975"))
     words = f"{end['model']}   as of {end['as_of']}   target {end['target_date']}: median {mid}, 95 % {low} to {high}"

@@ -1,7 +1,7 @@
-"""Forecasts joined to the sessions that came true, and scored. What the scores are averaged over is said elsewhere.
+"""Joins forecasts to realized prices and scores them.
 
-One row a forecast and step, for ledger and backtest alike. Bringing an older table up to date gives, bit for bit, what
-starting anew would.
+One row a forecast and step, for ledger and backtest. An incremental update equals a full computation bit for bit.
+`accuracy.scorecard` averages the scores.
 """
 
 from datetime import date, datetime
@@ -31,10 +31,10 @@ SCORE_COLUMNS: Final = ("error", "crps", "model_crps", "walk_crps", "constant_cr
 
 KEY: Final = (
     *("horizon", "as_of", "version", "config_fingerprint", "step"),
-    # A ledger needs no more. In a backtest several engines go by one config, and any entry hash is empty.
+    # For backtests: several engines share a config, and entry hashes are empty.
     *("engine", "model", "is_shadow", "data_fingerprint", "entry_hash"),
 )
-"""What tells the rows of a table apart; rows are in this order."""
+"""Columns that identify a row, in sort order."""
 
 _ISSUED: Final = ("issued_at", "version", "is_shadow", "entry_hash")
 _JOINED: Final[Schema] = {name: dtype for name, dtype in REALIZED_SCHEMA.items() if name not in SCORE_COLUMNS}
@@ -42,22 +42,23 @@ _SCORED_FROM: Final = (
     *("realized_clp_per_usd", "origin_clp_per_usd", "constant_sd"),
     *(*QUANTILE_COLUMNS, *MODEL_QUANTILE_COLUMNS, *WALK_QUANTILE_COLUMNS),
 )
-"""With the step, all that the scores are made of: rows alike in these have the same scores."""
+"""Inputs of the scores besides the step."""
 
 
 _BLOCK: Final = 64
-"""Rows are scored in whole blocks: matrix products treat the rows left over apart, and round those differently."""
+"""Rows scored at once: products round partial blocks differently."""
 
 
 def as_issued(backtest: pl.DataFrame) -> pl.DataFrame:
-    """A backtest's forecasts as if each had been issued at its own instant, for `join_realized`.
+    """A backtest's forecasts with the ledger's columns, for `join_realized`.
+
+    Each counts as issued at the instant of its date.
 
     Args:
-        backtest: `FORECAST_SCHEMA` in the order in which the fans were made. An origin that was run again on other data
-            is a later version of the same forecast.
+        backtest: `FORECAST_SCHEMA` in order of computation. An origin run again on other data is a later version.
 
     Returns:
-        The same rows with `issued_at`, `version` (from 1), `is_shadow` and `entry_hash` (empty).
+        The rows with `issued_at`, `version` (from 1), `is_shadow` and `entry_hash` (empty).
     """
     forecast = ["as_of", "horizon", "engine", "model", "config_fingerprint"]
     data = [*forecast, "data_fingerprint"]
@@ -76,9 +77,9 @@ def as_issued(backtest: pl.DataFrame) -> pl.DataFrame:
 
 
 def truth_of(prices: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """What is known to have come true by `now`: finished, unmarked prices; one row a session and source.
+    """Final prices known by `now`: one row a session and source.
 
-    A bad tick that is the newest row stands until the next session takes it back and it is marked.
+    A bad tick in the newest row counts until the next session reverts it and it is marked.
 
     Args:
         prices: `USDCLP_SCHEMA`, bad ticks marked.
@@ -92,27 +93,26 @@ def truth_of(prices: pl.DataFrame, now: datetime) -> pl.DataFrame:
 
 
 def join_realized(forecasts: pl.DataFrame, prices: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """The steps whose session has come true, each beside its price from the source that the forecast was made from.
+    """Joins forecast steps to realized prices of their session and source.
 
-    Another source tells another story (the Banco Central's is the average of the session before). A price that was
-    there before the forecast was issued is no truth of it: a fan made at a clock set back is not scored as foresight.
+    Sources are not mixed: the Banco Central's price is the average of the session before. Prices known before the
+    forecast was issued do not count: a fan made at a clock set back is no foresight.
 
     Args:
         forecasts: `LEDGER_SCHEMA`, or the columns of `FORECAST_SCHEMA` with those that `as_issued` adds.
-        prices: `USDCLP_SCHEMA` of one source or several, bad ticks marked; quarantined and provisional rows do not
-            count.
-        now: aware; prices that were known only later do not count either.
+        prices: `USDCLP_SCHEMA`, any sources, bad ticks marked; quarantined and provisional rows do not count.
+        now: aware; prices known later do not count.
 
     Returns:
-        `REALIZED_SCHEMA` less the scores, in the order of `KEY`; no rows where nothing has come true.
+        `REALIZED_SCHEMA` without scores, in the order of `KEY`; may be empty.
 
     Raises:
         polars.exceptions.ComputeError: a session has two prices of one source.
         ValueError: a column has another type.
     """
-    said = [name for name in FORECAST_SCHEMA if name != "engine_seconds"]
+    columns = [name for name in FORECAST_SCHEMA if name != "engine_seconds"]
     joined = (
-        forecasts.select(*said, *_ISSUED, record=_record(forecasts))
+        forecasts.select(*columns, *_ISSUED, record=_record(forecasts))
         .join(truth_of(prices, now), on=["session", "source"], how="inner", validate="m:1")
         .filter(pl.col("realized_available_at") > pl.col("issued_at"))
         .with_columns(is_target=pl.col("session") == pl.col("target_date"))
@@ -121,16 +121,16 @@ def join_realized(forecasts: pl.DataFrame, prices: pl.DataFrame, now: datetime) 
 
 
 def _record(forecasts: pl.DataFrame) -> pl.Expr:
-    """Where each row is from: only a ledger says whether its clock was set by hand."""
+    """Record of each row: ledger, replay or backtest."""
     if "is_replay" not in forecasts.columns:
         return pl.lit("backtest")
     return pl.when("is_replay").then(pl.lit("replay")).otherwise(pl.lit("ledger"))
 
 
 def score_rows(joined: pl.DataFrame) -> pl.DataFrame:
-    """`join_realized`'s rows with their scores (`REALIZED_SCHEMA`), in the same order.
+    """Adds the scores to `join_realized`'s rows (`REALIZED_SCHEMA`).
 
-    A row's scores depend on that row alone, to the last bit, whatever rows stand beside it.
+    A row's scores depend on that row alone, to the last bit.
 
     Raises:
         ValueError: quantiles that cross, or a price that is not positive and finite.
@@ -154,14 +154,14 @@ def score_rows(joined: pl.DataFrame) -> pl.DataFrame:
 
 
 def _crps(y: Array, quantiles: Array) -> Array:
-    """`scores.crps`, with the last block filled up by repeating the last row."""
+    """`scores.crps`, with the last block padded by the last row."""
     n = len(y)
     rows = np.minimum(np.arange(-(-n // _BLOCK) * _BLOCK), n - 1)
     return crps(y[rows], quantiles[rows])[:n]
 
 
 def _constant_walk(joined: pl.DataFrame) -> Array:
-    """Quantiles of the walk with constant volatility at each row's step, as `baselines.random_walk`'s, shape (n, 9)."""
+    """Quantiles of the constant-volatility walk at each row's step, shape (n, 9)."""
     last, step, sd = (joined[name].to_numpy() for name in ("origin_clp_per_usd", "step", "constant_sd"))
     return np.asarray(last[:, None] * np.exp(np.outer(np.sqrt(step.astype(np.float64)) * sd, QUANTILE_SCORES)))
 
@@ -173,14 +173,14 @@ def realize(
     *,
     previous: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Every forecast step that has come true, scored; `previous` saves work and changes no bit of it.
+    """Scores every realized forecast step.
 
     Args:
         forecasts: as for `join_realized`.
         prices: as for `join_realized`.
         now: as for `join_realized`.
-        previous: an earlier result (`REALIZED_SCHEMA`). Scores are taken over where forecast and price are the same;
-            rows whose forecast or price is no more are dropped.
+        previous: an earlier result (`REALIZED_SCHEMA`); saves work, changes no bit. Scores of unchanged rows are kept,
+            rows without a forecast or price now are dropped.
 
     Returns:
         `REALIZED_SCHEMA` in the order of `KEY`.
@@ -210,11 +210,11 @@ def realize(
 def covers_every_due_forecast(
     forecasts: pl.DataFrame, realized: pl.DataFrame, prices: pl.DataFrame, now: datetime
 ) -> Finding:
-    """Warns when a forecast has come true and is not scored, or is scored against another price than stands now.
+    """Warns of realized steps without a score of the current price.
 
     Args:
-        forecasts: as for `join_realized`; with none at all the check does not pass.
-        realized: `REALIZED_SCHEMA`, the table that is judged.
+        forecasts: as for `join_realized`; with no forecast the check fails.
+        realized: `REALIZED_SCHEMA`, the table to check.
         prices: as for `join_realized`.
         now: as for `join_realized`.
     """
@@ -227,11 +227,11 @@ def covers_every_due_forecast(
     name = "realized_covers_every_due_forecast"
     if forecasts.is_empty():
         return Finding(name, False, "warn", "no forecast", values)
-    shown = "; ".join(
+    examples = "; ".join(
         f"{horizon} of {as_of}, step {step} ({session})"
         for horizon, as_of, step, session in missing.select("horizon", "as_of", "step", "session").head(3).iter_rows()
     )
-    message = f"{due.height} steps due" + (f", {missing.height} missing or outdated: {shown}" if shown else "")
+    message = f"{due.height} steps due" + (f", {missing.height} missing or outdated: {examples}" if examples else "")
     if idle:
         message += f"; {idle} forecast sessions never traded"
     return Finding(name, missing.is_empty(), "warn", message, values)

@@ -1,7 +1,7 @@
-"""What a model is fed, and how its answer becomes prices again. Knows nothing of any model.
+"""Converts prices to model space and answers back to prices.
 
-T5's bins are .73 % of a raw USD/CLP price wide, about a whole day's move: in units of volatility around the last price
-the resolution comes back. All interpolation of quantiles is done in log-price, on the normal score z of the level.
+T5's bins are .73 % of a raw USD/CLP price wide, about a day's move; in units of volatility around the last price they
+are fine enough. Quantiles are interpolated in log price, on the normal score z of the level.
 """
 
 from collections.abc import Sequence
@@ -17,25 +17,24 @@ from forex_assets.forecasts.baselines import origin_volatility
 from forex_assets.forecasts.engine import EngineError
 
 MIN_SCALE: Final = 1e-6
-"""Scale of a history that never moved: its values are all zero whatever the scale, and its fan has to stay finite."""
+"""Scale of a history that never moved: keeps its fan finite."""
 
 LOWEST_LEVEL: Final = 0.01
-"""A model of levels can answer zero or less, which no price can be: they are lifted to this part of the last."""
+"""Lowest price as a part of the last: models may answer zero."""
 
 MAX_LOG_MOVE: Final = 20.0
-"""A price 485 million times the last one is no forecast but a broken model, and soon no finite number."""
+"""Largest log move, a factor of 485 million: more means broken weights."""
 
 _MEAN_LEVELS: Final = tuple((i + 0.5) / 1000 for i in range(1000))
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A context in model space, with what the way back needs.
+    """A context in model space, with the numbers to decode answers.
 
     Attributes:
         values: shape (context,), oldest first; unit by representation: volatilities from the last price
             (`anchored`, the last is 0), volatilities a session (`returns`), CLP per USD (`levels`).
-        representation: which of them.
         last: last known price, CLP per USD.
         scale: EWMA(.97) sd of the log return per session.
     """
@@ -47,15 +46,14 @@ class Encoded:
 
 
 def encode(prices: Array, representation: Representation, context_length: int) -> Encoded:
-    """The last `context_length` values of a history in model space; all there are where it is shorter.
+    """The last `context_length` values of a history in model space.
 
-    The scale is taken from the history's last 500 sessions, whatever the context: configs that differ in context alone
-    are fed the same units.
+    A shorter history is taken whole. The scale comes from the last 500 sessions, so that configs differing only in
+    context share units.
 
     Args:
         prices: CLP per USD, oldest first, shape (n,), n ≥ 2.
-        representation: model space.
-        context_length: values to give; `returns` needs one price more than that.
+        context_length: values; `returns` needs one price more.
 
     Raises:
         EngineError: fewer than two prices, or one that is not positive and finite.
@@ -73,11 +71,10 @@ def encode(prices: Array, representation: Representation, context_length: int) -
 
 
 def decode_paths(samples: Array, encoded: Encoded) -> Array:
-    """Sampled paths in model space as price paths; sampled returns are cumulated along each path.
+    """Converts sampled paths to prices; returns are cumulated along each path.
 
     Args:
-        samples: shape (samples, steps).
-        encoded: what the model was fed.
+        samples: in model space, shape (samples, steps).
 
     Returns:
         CLP per USD, shape (samples, steps), all positive.
@@ -94,25 +91,22 @@ def decode_paths(samples: Array, encoded: Encoded) -> Array:
 
 
 def decode_quantiles(quantiles: Array, levels: Sequence[float], encoded: Encoded) -> Array:
-    """Quantiles of a model in model space as quantiles of the price at the same levels.
+    """Converts a model's quantiles to price quantiles at the same levels.
 
-    `anchored` and `levels` are monotone maps: exact. `returns` are marginal quantiles of each session's return, from
-    which the law of their sum does not follow: they are added up as **independent** increments, medians by sum,
-    deviations from the median by root of the sum of squares, each side by itself. Exact for independent normal returns;
-    too narrow where the model's returns would trend, too wide where they would revert. A model that
-    samples has no need of it.
-    Where a model's quantiles cross they are put in order, which never makes them worse (Chernozhukov et al., 2010).
+    Exact for `anchored` and `levels`, which are monotone maps. `returns` are marginal quantiles of each session's
+    return, added as **independent** increments: medians by sum, deviations from the median by root of the sum of
+    squares on each side. That is exact for independent normal returns, too narrow for trending ones, too wide for
+    reverting ones. Crossing quantiles are sorted, which never makes them worse (Chernozhukov et al., 2010).
 
     Args:
-        quantiles: shape (steps, levels).
+        quantiles: in model space, shape (steps, levels).
         levels: ascending; `returns` needs .5 among them.
-        encoded: what the model was fed.
 
     Returns:
         CLP per USD, shape (steps, levels), ascending along the levels.
 
     Raises:
-        EngineError: `returns` and no median, or an answer that is not finite or beyond e^20 times the last price.
+        EngineError: `returns` without a median, or an answer that is not finite or beyond e^20 times the last price.
     """
     ordered = np.sort(np.asarray(quantiles, dtype=np.float64), axis=1)
     if encoded.representation == "levels":
@@ -129,32 +123,32 @@ def decode_quantiles(quantiles: Array, levels: Sequence[float], encoded: Encoded
 
 
 def complete_quantiles(prices: Array, levels: Sequence[float], wanted: Sequence[float] = QUANTILE_LEVELS) -> Array:
-    """Quantiles at the levels wanted from those that a model has.
+    """Interpolates a model's quantiles at the wanted levels.
 
-    Between two levels of the model log-price is linear in the normal score of the level: exact for a log-normal, where
-    linear in the level itself would be 6 % too wide at .025 between .01 and .05. Outside them it goes on as a normal
-    tail does: median + (outermost - median) · z_wanted / z_outermost, a stand-in until the tails have been measured.
+    Between two levels log price is linear in the normal score of the level: exact for a log-normal, where linear in the
+    level itself would be 6 % too wide at .025 between .01 and .05. Beyond them the tail is normal: median +
+    (outermost - median) · z_wanted / z_outermost, a placeholder until the tails have been measured.
 
     Args:
         prices: CLP per USD at `levels`, shape (steps, levels), ascending along the levels.
-        levels: of the model, ascending, with .5 among them and something on both sides.
-        wanted: levels to give, ascending.
+        levels: of the model, ascending, with .5 among them and others on both sides.
+        wanted: ascending.
 
     Returns:
         CLP per USD, shape (steps, wanted), ascending.
 
     Raises:
-        EngineError: the model has no median, or nothing on one side of it.
+        EngineError: the model has no median, or no level on one side of it.
     """
     if 0.5 not in levels or levels[0] >= 0.5 or levels[-1] <= 0.5:
         raise EngineError(f"a fan needs a median and levels on both sides of it; the model has {list(levels)}")
-    # Rounding alone can put two equal neighbours a last bit out of order.
+    # Rounding can put two equal neighbours out of order by a last bit.
     completed = np.exp(np.log(prices) @ completion(normal_scores(wanted), levels).T)
     return np.asarray(np.maximum.accumulate(completed, axis=1))
 
 
 def fan_of_quantiles(prices: Array, levels: Sequence[float]) -> Fan:
-    """Fan of a model that gives quantiles: the platform's levels, and the mean of the law they draw.
+    """Fan of a model that answers quantiles.
 
     The mean is that of the completed quantile function at 1,000 equally likely levels: such models give a median only.
 
@@ -166,16 +160,16 @@ def fan_of_quantiles(prices: Array, levels: Sequence[float]) -> Fan:
 
 
 def _check_finite(answer: Array) -> None:
-    """Refuse an answer with NaN or infinity in it."""
+    """Refuses NaN and infinity."""
     if not np.isfinite(answer).all():
         raise EngineError("the model answered a level that is not finite; its weights are unfit")
 
 
 def _price(encoded: Encoded, moves: Array) -> Array:
-    """Prices at a distance from the last one, in volatilities.
+    """Prices at log moves in units of volatility from the last price.
 
     Raises:
-        EngineError: a distance that no model in its senses gives, or none at all.
+        EngineError: a move beyond `MAX_LOG_MOVE`, or NaN.
     """
     logs = encoded.scale * moves
     if not (np.abs(logs) < MAX_LOG_MOVE).all():

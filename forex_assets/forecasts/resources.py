@@ -1,4 +1,4 @@
-"""Engines as a Dagster resource, so that a test replaces them by name."""
+"""Engines as a Dagster resource."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from forex_assets.forecasts.engines import Engines, engines_of
 
 
 class ForecastEngines(dg.ConfigurableResource[Engines]):
-    """Hands assets the engines that the session's settings ask for."""
+    """Gives assets the engines of the session's settings."""
 
     model: str | None = Field(default=None, description="overrides FOREX_MODEL: embedded, ewma, a hub id or a folder")
 

@@ -1,6 +1,7 @@
-"""Engines that a desk would pick instead of this platform's, by name. How each works is said where it is made.
+"""Benchmark engines for comparison: ARIMA, ETS, Theta, GARCH.
 
-They read no setting of the config, `context_length` and `seed` included: each fits the last 500 sessions of log price.
+In: the last 500 sessions of log price; no setting of the config, not even `context_length` or `seed`. Out: fans, as of
+any engine. Not here: the comparison (`compare`) and the no-change benchmarks (`forecasts.baselines`).
 """
 
 from collections.abc import Mapping
@@ -15,4 +16,4 @@ __all__ = ["PEERS", "AutoArimaEngine", "AutoEtsEngine", "AutoThetaEngine", "Garc
 _ENGINES: Final[tuple[Engine, ...]] = (AutoArimaEngine(), AutoEtsEngine(), AutoThetaEngine(), GarchEngine())
 
 PEERS: Final[Mapping[str, Engine]] = {engine.name: engine for engine in _ENGINES}
-"""Name → engine; making them costs nothing, the libraries are imported at the first fit."""
+"""Engines by name; libraries are imported at the first fit."""

@@ -1,7 +1,7 @@
-"""Peer from Kevin Sheppard's `arch`: GARCH(1,1) with Student-t shocks and no drift, on log returns.
+"""GARCH(1,1) with Student-t shocks, fitted by the `arch` library.
 
-What is approximate: quantiles are those of 10,000 simulated paths (1 % of the width at the 95 % band), and the
-uncertainty of the four parameters is left out, as it is on a desk.
+Without drift, on log returns. Approximate: quantiles of 10,000 simulated paths (error 1 % of the width at the 95 %
+band), without the uncertainty of the four parameters.
 """
 
 from collections.abc import Sequence
@@ -19,15 +19,17 @@ from forex_assets.forecasts.representation import fan_of_quantiles
 
 PATHS: Final = 10_000
 SEED: Final = 20145
-"""Of the paths; the same for every origin, so that fans differ by what the market did and not by luck."""
+"""Seed of the paths, equal for all origins."""
 
 
 @dataclass(frozen=True)
 class GarchParameters:
-    """A fit: v_t = omega + alpha · r²_{t-1} + beta · v_{t-1}, returns in percent, shocks t(nu) scaled to variance 1.
+    """Fitted parameters of a GARCH(1,1)-t.
+
+    v_t = omega + alpha · r²_{t-1} + beta · v_{t-1}, returns in percent, shocks t(nu) scaled to variance 1.
 
     Attributes:
-        next_variance: v of the first session ahead, which the history fixes.
+        next_variance: v of the first session ahead.
     """
 
     omega: float
@@ -39,10 +41,10 @@ class GarchParameters:
 
 @dataclass(frozen=True)
 class GarchEngine:
-    """Engine: Bollerslev's (1987) GARCH(1,1)-t, zero mean. Reads no setting of the config, no covariate.
+    """Engine: GARCH(1,1)-t with zero mean (Bollerslev, 1987).
 
-    The median is the last price at every step. The mean is that of the law which the nine quantiles draw, with normal
-    tails: the exponential of a Student-t has no mean at all.
+    The median is the last price at every step. The mean is that of the distribution through the nine quantiles, with
+    normal tails: the exponential of a Student-t has no mean.
     """
 
     name: str = "garch"
@@ -52,7 +54,7 @@ class GarchEngine:
         """One GARCH an origin.
 
         Raises:
-            EngineError: an origin cannot be fitted, or its optimizer did not converge.
+            EngineError: a fit failed or did not converge.
         """
         return one_by_one(self.name, origins, _garch_fan)
 
@@ -64,13 +66,13 @@ def _garch_fan(origin: Origin) -> Fan:
 
 
 def fit_garch(returns: Array) -> GarchParameters:
-    """Maximum likelihood fit.
+    """Fits by maximum likelihood.
 
     Args:
         returns: log returns in percent, oldest first, shape (n,).
 
     Raises:
-        ValueError: the optimizer did not converge from any of its starting points.
+        ValueError: the optimizer converged from no starting point.
     """
     from arch.univariate import GARCH, StudentsT, ZeroMean
 
@@ -82,9 +84,9 @@ def fit_garch(returns: Array) -> GarchParameters:
 
 
 def _converged(model: Any, variance: float) -> Any:
-    """The fit from the library's own starting point, else from a usual one of daily currencies."""
-    usual = np.array([0.05 * variance, 0.05, 0.90, 6.0])
-    for start in (None, usual):
+    """The fit from the library's starting point, else a typical one."""
+    typical = np.array([0.05 * variance, 0.05, 0.90, 6.0])
+    for start in (None, typical):
         fitted = model.fit(disp="off", show_warning=False, starting_values=start)
         if fitted.convergence_flag == 0:
             return fitted
@@ -92,10 +94,10 @@ def _converged(model: Any, variance: float) -> Any:
 
 
 def simulated_quantiles(fit: GarchParameters, steps: int) -> Array:
-    """Quantiles of the cumulated log return in percent at `QUANTILE_LEVELS`, shape (steps, 9), exactly symmetric.
+    """Quantiles of the cumulated log return in percent, shape (steps, 9).
 
-    Shocks have no skew and the variance reads squares alone, so that a path and its mirror image are equally likely:
-    the quantile at level 1/2 + p of the move is that at level 2p of its size, which uses every path for both sides.
+    Shocks have no skew and the variance depends on squares, so a path and its mirror image are equally likely: the
+    quantile at level 1/2 + p of the move is that at level 2p of its size. The quantiles are exactly symmetric.
     """
     shocks = _shocks(fit.nu, steps)
     variance = np.full(PATHS, fit.next_variance)
@@ -107,18 +109,18 @@ def simulated_quantiles(fit: GarchParameters, steps: int) -> Array:
         move += change
         sizes[step] = np.quantile(np.abs(move), 2 * upper - 1)
         variance = fit.omega + fit.alpha * change**2 + fit.beta * variance
-    # The level 0 of a size is its smallest, not quite nothing; the median of a symmetric law is 0.
+    # Level 0 of the size is its smallest value; the median of a symmetric distribution is exactly 0.
     sizes[:, 0] = 0.0
     return np.concatenate([-sizes[:, :0:-1], sizes], axis=1)
 
 
 def _shocks(nu: float, steps: int) -> Array:
-    """Student-t shocks of variance 1, shape (steps, paths), by Bailey's (1994) polar method.
+    """Student-t shocks of variance 1, shape (steps, paths).
 
-    Two uniforms make one shock, smoothly in `nu`: numpy's own sampler rejects, so that a last bit of `nu` would give
-    other luck. The first steps are the same however many follow.
+    Bailey's (1994) polar method: two uniforms make one shock, smoothly in `nu`. numpy's sampler rejects, so the last
+    bit of `nu` would change every later draw. The first steps do not depend on the number of steps.
     """
     uniforms = np.random.default_rng(SEED).random((steps, 2, PATHS))
-    # 1 - u, since u can be 0 and never 1. The scale √((nu - 2) / nu) for variance 1 is taken into the root.
+    # 1 - u, since u can be 0 but not 1. The root includes the scale √((nu - 2) / nu) for variance 1.
     radius = np.sqrt((nu - 2) * np.expm1(-2 / nu * np.log1p(-uniforms[:, 0])))
     return np.asarray(radius * np.cos(2 * np.pi * uniforms[:, 1]))

@@ -1,4 +1,4 @@
-"""What the peer engines share: the history that they fit, and how a fit that fails is told."""
+"""History and error messages shared by the benchmark engines."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -9,20 +9,20 @@ from forex_assets.core.fan import Array, Fan
 from forex_assets.forecasts.engine import EngineError, Origin
 
 SESSIONS: Final = 500
-"""Sessions that a peer fits, two years. A constant, not `context_length`: that is tuned for another model's sake."""
+"""Sessions fitted: two years. Not `context_length`, which is tuned for another model."""
 
 FEWEST: Final = 100
-"""Sessions below which none of them is worth fitting."""
+"""Smallest number of sessions to fit."""
 
 PERCENT: Final = 100.0
-"""Log moves are fitted in percent: the libraries' optimizers stop at tolerances made for numbers near one."""
+"""Factor to percent: the optimizers' tolerances suit numbers near one."""
 
 
 def recent_logs(prices: Array) -> Array:
-    """Log prices of the last 500 sessions, natural logarithm of CLP per USD, oldest first; shape (≤ 500,).
+    """Log prices of the last 500 sessions, oldest first, shape (≤ 500,).
 
     Raises:
-        ValueError: fewer than 100 prices, one that is not positive and finite, or a price that never moved.
+        ValueError: fewer than 100 prices, a price not positive and finite, or one that never moved.
     """
     recent = np.asarray(prices, dtype=np.float64)[-SESSIONS:]
     if len(recent) < FEWEST:
@@ -35,26 +35,26 @@ def recent_logs(prices: Array) -> Array:
 
 
 def in_percent(moves: Array) -> Array:
-    """Log moves as percent, to nine decimals.
+    """Log moves in percent, to nine decimals.
 
-    What lies below is the rounding of logarithms, which changes with the unit of the price and sends an optimizer on
-    another way to its end: without it a fan in pesos and one in cents differ by 1e-4 of the price.
+    Smaller digits are rounding of the logarithm, depend on the price's unit and change the optimizer's path: unrounded,
+    a fan in pesos and one in cents differ by 1e-4 of the price.
     """
     return np.round(PERCENT * moves, 9)
 
 
 def one_by_one(engine: str, origins: Sequence[Origin], fan_of: Callable[[Origin], Fan]) -> list[Fan]:
-    """One fan an origin, each made without a look at the others.
+    """One fan an origin, each independent of the others.
 
     Raises:
-        EngineError: one failed; the message names engine, origin and reason. No simpler fit takes its place: a table
-            of scores must not hide that a method did not work.
+        EngineError: a fit failed; the message names engine, origin and reason. No simpler fit takes its place: scores
+            must not hide that a method failed.
     """
     fans = []
     for number, origin in enumerate(origins, start=1):
         try:
             fans.append(fan_of(origin))
-        # Libraries raise anything, bare `Exception` included, where a fit fails.
+        # Libraries raise any exception, bare `Exception` included, for a failed fit.
         except Exception as error:
             raise EngineError(
                 f"{engine}: origin {number} of {len(origins)} ({_words(origin)}): {error or type(error).__name__}"
@@ -63,6 +63,6 @@ def one_by_one(engine: str, origins: Sequence[Origin], fan_of: Callable[[Origin]
 
 
 def _words(origin: Origin) -> str:
-    """How an origin, which knows no date, can be found again."""
+    """Describes an origin, which has no date."""
     last = f", the last {origin.prices[-1]:g}" if len(origin.prices) else ""
     return f"{len(origin.prices)} prices{last}, {origin.steps} steps"

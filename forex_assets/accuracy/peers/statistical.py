@@ -1,12 +1,9 @@
-"""Peers from Nixtla's `statsforecast`: AutoARIMA, AutoETS, AutoTheta, on log price, without a season.
+"""AutoARIMA, AutoETS and AutoTheta from `statsforecast`, on log price.
 
-All three are fitted to 100 · (log price - its mean over the 500 sessions). On bare log prices AutoTheta's optimizer
-stops where it starts (smoothing .525 on eleven random walks of twelve, an interval 40 % too narrow at 65 sessions).
-Each library's law of the log price is normal, whatever the market's is. What is approximate: none of them knows of
-volatility that changes, or of the uncertainty of its own parameters. Medians and quantiles are exp() of those of the
-log price, which is exact; means are the log-normal's, exp(m + s² / 2).
-
-statsforecast 2.1 is compiled C++, no numba: the first fit of a process costs its import (2 s) and no compilation.
+Without a season, fitted to 100 · (log price - its mean over the 500 sessions). On bare log prices AutoTheta's optimizer
+stops at its start (smoothing .525 on eleven of twelve random walks, an interval 40 % too narrow at 65 sessions).
+Approximate: the log price is normal, its volatility constant, parameters are certain. Medians and quantiles are exp()
+of those of the log price, which is exact; means are log-normal, exp(m + s² / 2).
 """
 
 from collections.abc import Sequence
@@ -21,15 +18,15 @@ from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.forecasts.engine import Origin
 
 _WIDTHS: Final = (95, 90, 80, 50)
-"""Central intervals, in percent, whose ends and the median are `QUANTILE_LEVELS`."""
+"""Central intervals in percent; their ends and the median are `QUANTILE_LEVELS`."""
 
 THETA_PATHS: Final = 10_000
-"""Paths for the sd of a theta forecast, known to .7 % then. The library's own intervals come from 200: ± 10 %."""
+"""Paths for the sd of a theta forecast: error .7 %."""
 
 
 @dataclass(frozen=True)
 class AutoArimaEngine:
-    """Engine: Hyndman and Khandakar's (2008) stepwise search by AICc. Reads no setting of the config, no covariate."""
+    """Engine: ARIMA by stepwise AICc search (Hyndman and Khandakar, 2008)."""
 
     name: str = "autoarima"
     model: str = "autoarima"
@@ -38,16 +35,16 @@ class AutoArimaEngine:
         """One ARIMA an origin.
 
         Raises:
-            EngineError: an origin cannot be fitted, or its optimizer ran out of iterations.
+            EngineError: a fit failed, or its optimizer ran out of iterations.
         """
         return one_by_one(self.name, origins, _arima_fan)
 
 
 @dataclass(frozen=True)
 class AutoEtsEngine:
-    """Engine: exponential smoothing (Hyndman et al., 2008), trend or none by AICc. Reads no setting, no covariate.
+    """Engine: exponential smoothing, trend or none by AICc (Hyndman et al., 2008).
 
-    Errors are additive: a multiplicative one needs a natural zero, which a log price has not.
+    Errors are additive: multiplicative ones need a natural zero, which a log price lacks.
     """
 
     name: str = "autoets"
@@ -64,10 +61,10 @@ class AutoEtsEngine:
 
 @dataclass(frozen=True)
 class AutoThetaEngine:
-    """Engine: the best by squared error of four theta models (Fiorucci et al., 2016). Reads no setting, no covariate.
+    """Engine: best of four theta models (Fiorucci et al., 2016).
 
-    Given its parameters a theta forecast is linear in normal errors, so that its law is normal around the point
-    forecast; the sd is measured on 10,000 simulated paths, always the same ones.
+    A theta forecast is linear in normal errors, so its distribution is normal around the point forecast; the sd is
+    measured on 10,000 fixed simulated paths.
     """
 
     name: str = "autotheta"
@@ -87,7 +84,7 @@ def _arima_fan(origin: Origin) -> Fan:
 
     values, centre = _percent(origin.prices)
     fitted = AutoARIMA(season_length=1).fit(values)
-    # scipy's 1 is "out of iterations". 2, "precision loss", comes at an optimum too: a drift alone gives it.
+    # scipy's 1 is "out of iterations". 2, "precision loss", also occurs at an optimum, as with a drift alone.
     if fitted.model_["code"] == 1:
         raise ValueError(f"ARIMA{fitted.model_['arma']} did not converge")
     return _fan_of_intervals(fitted.predict(h=origin.steps, level=list(_WIDTHS)), centre)
@@ -106,23 +103,23 @@ def _theta_fan(origin: Origin) -> Fan:
 
     values, centre = _percent(origin.prices)
     fitted = AutoTheta(season_length=1).fit(values)
-    # With a seed it would also reseed numpy's global generator; without one it starts from seed 0.
+    # A seed would reseed numpy's global generator; without one it starts from seed 0.
     paths = np.asarray(fitted.simulate(h=origin.steps, n_paths=THETA_PATHS), dtype=np.float64)
     point = np.asarray(fitted.predict(h=origin.steps)["mean"], dtype=np.float64)
     return _normal_fan(centre + point / PERCENT, paths.std(axis=0) / PERCENT)
 
 
 def _percent(prices: Array) -> tuple[Array, float]:
-    """What is fitted, in percent, and the mean log price that it is counted from."""
+    """Values to fit, in percent, and the mean log price subtracted."""
     logs = recent_logs(prices)
     centre = float(logs.mean())
     return in_percent(logs - centre), centre
 
 
 def _fan_of_intervals(answer: dict[str, Any], centre: float) -> Fan:
-    """Fan of central intervals in percent around `centre`; the point forecast is the median.
+    """Fan of normal central intervals in percent around `centre`.
 
-    The mean is the log-normal's, exp(m + s² / 2), with s from the 95 % interval: these intervals are normal ones.
+    The point forecast is the median; the mean is log-normal, exp(m + s² / 2), with s from the 95 % interval.
     """
     columns = [f"lo-{w}" for w in _WIDTHS] + ["mean"] + [f"hi-{w}" for w in reversed(_WIDTHS)]
     logs = centre + np.stack([np.asarray(answer[name], dtype=np.float64) for name in columns], axis=1) / PERCENT
@@ -131,5 +128,5 @@ def _fan_of_intervals(answer: dict[str, Any], centre: float) -> Fan:
 
 
 def _normal_fan(median: Array, spread: Array) -> Fan:
-    """Fan of a normal law of the log price, median and sd by step."""
+    """Fan of a normal log price, by median and sd."""
     return Fan(np.exp(median + spread**2 / 2), np.exp(median[:, None] + np.outer(spread, QUANTILE_SCORES)))

@@ -123,7 +123,7 @@ class Warehouse:
         return path
 
     def keep(self, path: Path, table: pl.DataFrame) -> None:
-        """Notes a table that this run has written, so that it is not read again."""
+        """Stores a table just written, so that it is not read again."""
         if self._seen is not None:
             self._seen.keep(path, table)
 

@@ -1,4 +1,4 @@
-"""Decoder of a Chronos-T5, one token a path at a time, over the library's own weights and layers."""
+"""Decoder of a Chronos-T5 on the library's weights and layers."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
@@ -112,7 +112,9 @@ class OwnMemory:
 
 
 def choose(logits: "torch.Tensor", draws: "torch.Tensor", top_k: int, top_p: float) -> "torch.Tensor":
-    """Draws tokens by inverse distribution function: the first token at which it exceeds the draw.
+    """Draws tokens by inverse distribution function.
+
+    The token is the first at which the function exceeds the draw.
 
     Args:
         logits: shape (draws, tokens), or (1, tokens) for all; -inf for excluded tokens.

@@ -1,4 +1,4 @@
-"""Model inputs shared by single and grid forecasts: declared feeding, seeds, mirror pairs, Bolt's call."""
+"""Model inputs shared by single and grid forecasts."""
 
 import hashlib
 import warnings
@@ -20,7 +20,7 @@ FEEDING: Final = "forex_assets"
 """Field of `config.json` in which the embedded model declares its feeding."""
 
 SEEDING: Final = 16
-"""Last prices that enter an origin's seed: as many as the shortest context has."""
+"""Last prices in an origin's seed: length of the shortest context."""
 
 
 @dataclass(frozen=True)
@@ -61,21 +61,22 @@ def feeding_of(declared: Any, model: str) -> Feeding | None:
 
 
 def seed_of(seed: int, prices: Array) -> int:
-    """Seed of an origin's draws, 63 bits, from the config's seed and the last prices.
+    """Seed of an origin's draws, 63 bits.
 
-    Other settings do not enter: two configs compared on one origin share their random numbers.
+    Made from the config's seed and the last prices. Other settings do not enter: two configs compared on one origin
+    share their random numbers.
     """
     last = np.ascontiguousarray(prices[-SEEDING:], dtype="<f8").tobytes()
     return int.from_bytes(hashlib.sha256(seed.to_bytes(8, "big") + last).digest()[:8], "big") >> 1
 
 
 def drawn_of(count: int, feeding: Feeding | None) -> int:
-    """Number of paths to draw for `count` paths: half where the rest are mirror images."""
+    """Paths to draw: half of `count` if the rest are mirror images."""
     return (count + 1) // 2 if feeding is not None and feeding.is_sign_symmetric else count
 
 
 def mirrored(paths: Array, count: int, feeding: Feeding | None) -> Array:
-    """The first `count` paths, half of them mirror images for a sign-symmetric model.
+    """The first `count` paths, mirror images included.
 
     Args:
         paths: shape (`drawn_of` or more, steps), in model space.
@@ -104,7 +105,10 @@ def bolt_quantiles(pipeline: Any, values: Array, steps: int) -> Array:
 
 @contextmanager
 def without_length_advice() -> Iterator[None]:
-    """Silences the library's advice on length: 90 days are 62 to 65 steps, just past Bolt's 64."""
+    """Silences the library's advice on prediction length.
+
+    90 days are 62 to 65 steps, just past Bolt's 64.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="We recommend keeping prediction length")
         yield

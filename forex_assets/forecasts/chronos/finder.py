@@ -1,8 +1,7 @@
-"""Which model FOREX_MODEL stands for on this machine: a folder, the hub's cache, the hub itself, the embedded one that
-comes with the package, or none (`ewma`).
+"""Finds the model that FOREX_MODEL names on this machine.
 
-Never imports torch, and never waits for a hub longer than it was told: the hub's own client takes 23 s to find out that
-there is no network, and a socket that accepts and stays silent would hold it for ever.
+A folder, the hub's cache, the hub, the embedded model, or none (`ewma`). Never imports torch. Waits for the hub only up
+to a deadline: the hub's client needs 23 s to notice a missing network, and a silent socket would hold it for ever.
 """
 
 import hashlib
@@ -26,7 +25,7 @@ EMBEDDED: Final = "embedded"
 EMBEDDED_FOLDER: Final = Path(__file__).parents[2] / "models" / EMBEDDED
 WEIGHTS: Final = "model.safetensors"
 SUMS: Final = "SHA256SUMS"
-"""File beside the embedded model's weights, lines of `<sha256>  <name>` as `sha256sum` writes them."""
+"""File of the embedded weights' checksums, in the format of `sha256sum`."""
 HUB: Final = "https://huggingface.co"
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _WEIGHTS: Final = ("*.safetensors", "*.bin")
@@ -34,15 +33,14 @@ _WEIGHTS: Final = ("*.safetensors", "*.bin")
 
 @dataclass(frozen=True)
 class ResolvedModel:
-    """What is to make the forecasts.
+    """A model for forecasts, and the reason for its choice.
 
     Attributes:
-        kind: `chronos`, or `ewma` where no model can be had or none is wanted.
+        kind: `chronos`; `ewma` if no model is available or wanted.
         model: hub id or folder name, for people and tables; `ewma`.
-        location: what to load: a folder, or a hub id that has yet to be fetched; None for `ewma`.
+        location: folder, or hub id yet to be fetched; None for `ewma`.
         why: how it was found, or why not, for people.
-        stands_in: whether it is the embedded model in place of the config's own: then the config has to be adapted,
-            see `effective_config`.
+        stands_in: whether the embedded model replaces the config's; adapt the config then with `effective_config`.
     """
 
     kind: Literal["chronos", "ewma"]
@@ -53,13 +51,13 @@ class ResolvedModel:
 
 
 def effective_config(config: InferenceConfig, found: ResolvedModel) -> InferenceConfig:
-    """The settings that a forecast is really made with: the config's own, unless the embedded model stands in.
+    """The settings that a forecast runs with.
 
-    That one is fed its own representation and samples; context, seed and calibration are taken over, and the number of
-    samples and the temperature too where the config has them. The result has a fingerprint of its own, and so a
-    forecast by the stand-in never passes for one by the configured model.
+    They are the config's, unless the embedded model stands in: it needs its representation and samples, and takes over
+    context, seed, calibration and, if set, number of samples and temperature. The other fingerprint keeps its forecasts
+    apart from the configured model's.
     """
-    if found.kind == "ewma" and config.uses_copper:  # a walk that stands in must not fail for what it cannot read
+    if found.kind == "ewma" and config.uses_copper:  # the EWMA benchmark reads no copper
         return config.model_copy(update={"uses_copper": False})
     if not found.stands_in:
         return config
@@ -68,9 +66,9 @@ def effective_config(config: InferenceConfig, found: ResolvedModel) -> Inference
 
 
 def label_of(found: ResolvedModel) -> str:
-    """What a model's forecasts are filed under: its name, and where its weights are listed a digest of the list.
+    """Name of a model in tables, with a digest of its weights.
 
-    Other weights under the same name are another model: its past errors are not this one's.
+    Other weights under one name are another model with other past errors.
     """
     sums = Path(found.location or "") / SUMS
     if found.location is None or not sums.is_file():
@@ -80,7 +78,7 @@ def label_of(found: ResolvedModel) -> str:
 
 @dataclass(frozen=True)
 class _Answer:
-    """What the hub said of one model."""
+    """The hub's answer on one model."""
 
     is_there: bool
     words: str
@@ -105,7 +103,7 @@ def find_model(
     """The model for a setting of FOREX_MODEL.
 
     `auto` takes the configured model from a local folder, the hub's cache or a hub that answers in time, else the
-    embedded one where the package has it, else `ewma`. Any name is taken at its word: it is there or there is an error.
+    embedded one, else `ewma`. Any other name must exist.
 
     Args:
         setting: `auto`, `ewma`, `embedded`, a hub id or a folder; a relative folder counts from the working directory.
@@ -113,12 +111,11 @@ def find_model(
         hub_timeout_s: all that asking the hub may take, in seconds.
         endpoint: the hub's address; None for HF_ENDPOINT, else the public hub.
         cache: the hub's cache; None for the library's own (HF_HOME, HF_HUB_CACHE).
-        is_offline: whether the hub must not be asked; None for HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE.
-        remember_s: how long an answer of the hub stands in this process, so that four horizons ask once.
-        embedded: folder of the embedded model.
+        is_offline: forbids asking the hub; None for HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE.
+        remember_s: lifetime of an answer in this process, so that four horizons ask once.
 
     Raises:
-        EngineError: a model named outright is not there; the embedded one is wanted and its files are damaged.
+        EngineError: a named model is missing, or the embedded one is damaged.
     """
     is_auto = setting == AUTO
     wanted = configured if is_auto else setting
@@ -144,11 +141,10 @@ def find_model(
 
 
 def _embedded(folder: Path, setting: str, configured: str, why: str) -> tuple[ResolvedModel | None, str | None]:
-    """The embedded model; else None, with the reason.
+    """The embedded model; else None and the reason.
 
     Raises:
-        EngineError: a file is missing or is not the one that was shipped: an install that is damaged must not pass for
-            one without the model.
+        EngineError: a file is missing or changed; a damaged install must not pass for one without the model.
     """
     if not folder.is_dir():
         return None, f"{EMBEDDED}: this install has no {folder}"
@@ -160,7 +156,7 @@ def _embedded(folder: Path, setting: str, configured: str, why: str) -> tuple[Re
 
 
 def _damage(folder: Path) -> str | None:
-    """What is wrong with the files of a shipped model; None where all are what they were."""
+    """Damage to the shipped model's files; None if intact."""
     sums = folder / SUMS
     if not sums.is_file():
         return f"{sums} is missing"
@@ -176,7 +172,10 @@ def _damage(folder: Path) -> str | None:
 
 
 def _on_this_machine(wanted: str, cache: Path | None) -> tuple[ResolvedModel | None, str | None]:
-    """The model from a folder or the hub's cache; else None, with the reason where the hub cannot have it either."""
+    """The model from a folder or the hub's cache.
+
+    Else None, with the reason if the hub cannot have it either.
+    """
     folder = Path(wanted).expanduser()
     if folder.is_dir():
         if (folder / "config.json").is_file():
@@ -191,7 +190,7 @@ def _on_this_machine(wanted: str, cache: Path | None) -> tuple[ResolvedModel | N
 
 
 def _cached(hub_id: str, cache: Path | None) -> Path | None:
-    """Folder of a model in the hub's cache, settings and weights both there; None where it is not, or not whole."""
+    """Folder of a complete model in the hub's cache; else None."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
@@ -202,15 +201,15 @@ def _cached(hub_id: str, cache: Path | None) -> Path | None:
     if not isinstance(path, str):
         return None
     folder = Path(path).parent
-    # An interrupted download leaves the settings without the weights.
+    # An interrupted download leaves settings without weights.
     has_weights = any(file.exists() for pattern in _WEIGHTS for file in folder.glob(pattern))
     return folder if has_weights else None
 
 
 def _ask_hub(hub_id: str, endpoint: str | None, timeout_s: float, remember_s: float) -> _Answer:
-    """What the hub says of a model, asked once a while."""
+    """The hub's answer on a model, kept for `remember_s`."""
     base = (endpoint or os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
-    # Under the lock: a second thread waits for the first one's answer instead of asking too.
+    # Locked: a second thread waits for the first answer instead of asking again.
     with _lock:
         asked_at, answer = _remembered.get((base, hub_id), (float("-inf"), None))
         if answer is None or time.monotonic() - asked_at >= remember_s:
@@ -220,15 +219,18 @@ def _ask_hub(hub_id: str, endpoint: str | None, timeout_s: float, remember_s: fl
 
 
 def _offline_by_environment() -> bool:
-    """Whether one of the library's own switches forbids the network."""
+    """Whether one of the library's switches forbids the network."""
     names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
     return any(os.environ.get(name, "").upper() in {"1", "ON", "YES", "TRUE"} for name in names)
 
 
 def _probe(url: str, timeout_s: float) -> _Answer:
-    """Ask for a model's settings, within a deadline for everything: name look-up, connection, redirects, answer."""
+    """Asks for a model's settings within one deadline.
+
+    It covers name look-up, connection, redirects and answer.
+    """
     answers: queue.Queue[_Answer] = queue.Queue()
-    # A daemon: a look-up that hangs in the C library cannot be ended, only left behind.
+    # Daemon thread: a look-up that hangs in the C library cannot be ended.
     threading.Thread(target=lambda: answers.put(_head(url, timeout_s)), name="hub-probe", daemon=True).start()
     try:
         return answers.get(timeout=timeout_s)
@@ -237,7 +239,10 @@ def _probe(url: str, timeout_s: float) -> _Answer:
 
 
 def _head(url: str, timeout_s: float) -> _Answer:
-    """One request. Only the kind of failure is told: an address may carry a password."""
+    """Sends one request; reports only the kind of failure.
+
+    An address may carry a password.
+    """
     if not url.startswith(("http://", "https://")):
         return _Answer(False, "HF_ENDPOINT is no http address")
     try:

@@ -1,4 +1,4 @@
-"""Fans of many settings from one origin, with the numbers of single forecasts.
+"""Fans of many settings from one origin, equal to single forecasts.
 
 T5: configs that differ in samples, steps or temperature share one encoded context; fewer samples are the first paths
 of more, fewer steps their beginning. Bolt has neither samples nor temperature: contexts of one length form a batch.
@@ -18,7 +18,7 @@ from forex_assets.forecasts.engine import GridRequest, Origin
 from forex_assets.forecasts.representation import Encoded, decode_paths, decode_quantiles, encode, fan_of_quantiles
 
 CONTEXTS_AT_ONCE: Final = 32
-"""Contexts in one call of Bolt; larger batches hardly help and cost memory."""
+"""Contexts in one call of Bolt; larger batches only cost memory."""
 
 _Context = tuple[int, Representation, int]
 """Origin, representation and length of a context."""
@@ -58,10 +58,10 @@ def _reach(pipeline: Any) -> int:
 def _paths(
     pipeline: Any, encoded: Encoded, requests: Sequence[GridRequest], feeding: Feeding | None, seed: int
 ) -> dict[tuple[float, bool], Array]:
-    """Paths in model space, by temperature and whether they pass the model's own length.
+    """Paths in model space.
 
-    Past that length every path is a context of its own, the costliest part: only as many paths continue as the
-    requests of that length need.
+    Keys are temperature and whether paths pass the model's own length. Past that length every path is a context of its
+    own, the costliest part: only as many paths continue as the requests of that length need.
     """
     import torch
 

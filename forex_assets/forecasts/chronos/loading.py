@@ -23,7 +23,7 @@ _LOADS: Final[Counter[tuple[str, str, str]]] = Counter()
 
 
 def load_counts() -> dict[tuple[str, str, str], int]:
-    """Loads in this process by (location, device, dtype); each is 1 unless something is wrong."""
+    """Loads in this process by (location, device, dtype); each should be 1."""
     return dict(_LOADS)
 
 
@@ -50,7 +50,10 @@ def kind_of(pipeline: Any) -> Kind:
 
 @contextmanager
 def own_randomness(seed: int) -> Iterator[None]:
-    """A separate stream of random numbers; the process's own is restored (Chronos-2's loader draws from it too)."""
+    """Separate random numbers; the process's stream is restored.
+
+    Chronos-2's loader draws from that stream too.
+    """
     import torch
 
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):

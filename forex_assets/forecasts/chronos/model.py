@@ -1,7 +1,7 @@
-"""Chronos models as an engine: T5, Bolt and Chronos-2. Imports torch only when a model is loaded.
+"""Chronos models as an engine: T5, Bolt and Chronos-2.
 
-Origins run one at a time: a batched matrix product rounds differently with every batch size, so a fan made in a batch
-would differ from the fan made alone.
+Imports torch only when a model is loaded. Origins run one at a time: a batched matrix product rounds differently with
+every batch size, so a fan made in a batch would differ from the fan made alone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -82,7 +82,9 @@ class ChronosEngine:
         ]
 
     def forecast_grid(self, origins: Sequence[Origin], requests: Sequence[Sequence[GridRequest]]) -> list[list[Fan]]:
-        """See `GridEngine`: T5 encodes a context and draws a path once, Bolt reads many contexts at once.
+        """See `GridEngine`.
+
+        T5 encodes a context and draws a path once, Bolt reads many contexts at once.
 
         Raises:
             EngineError: as `forecast`.
@@ -159,7 +161,7 @@ def _t5_paths(
 
 
 def _chronos2_quantiles(pipeline: Any, values: Array, steps: int, covariates: dict[str, Array]) -> Array:
-    """Native quantiles in model space, shape (steps, 21); past covariates may hold NaN."""
+    """Quantiles in model space, shape (steps, 21); covariates may hold NaN."""
     task: dict[str, Any] = {"target": values.astype(np.float32)}
     if covariates:
         task["past_covariates"] = covariates
@@ -186,7 +188,7 @@ def _recent_covariates(origin: Origin, length: int) -> dict[str, Array]:
 
 @contextmanager
 def _threads_for(pipeline: Any) -> Iterator[None]:
-    """One thread for a small T5, whose matrices are too small to share."""
+    """One thread for a small T5, whose matrices are small."""
     import torch
 
     if int(getattr(pipeline.inner_model.config, "d_model", SMALL_WIDTH + 1)) > SMALL_WIDTH:

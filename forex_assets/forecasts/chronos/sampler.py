@@ -1,8 +1,9 @@
-"""Samples paths from a Chronos-T5: the distribution of `ChronosPipeline.predict` in a fraction of its time.
+"""Samples paths from a Chronos-T5.
 
-The library copies an origin's encoding once a sample and projects keys and values of the cross-attention for every
-copy. Here an origin is encoded and projected once, and all samples run as one batch over a preallocated cache. A token
-is drawn by inverse distribution function from a given uniform number, so a path is fixed by its row of numbers.
+The distribution is that of `ChronosPipeline.predict`, in a fraction of its time. The library copies an origin's
+encoding once a sample and projects keys and values of the cross-attention for every copy. Here an origin is encoded and
+projected once, and all samples run as one batch over a preallocated cache. A token is drawn by inverse distribution
+function from a given uniform number, so a path is fixed by its row of numbers.
 """
 
 from collections.abc import Sequence
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
     import torch
 
 SAMPLES_AT_ONCE: Final = 200
-"""Paths of one origin in a batch; each caches 1.5 MB for 64 steps of chronos-t5-small."""
+"""Paths of one origin in a batch; each caches 1.5 MB (chronos-t5-small)."""
 PATHS_AT_ONCE: Final = 16
-"""Continued paths in a batch; each encodes its context anew, 8 MB of attention a layer."""
+"""Continued paths in a batch; each needs 8 MB a layer."""
 
 
 class PathSampler(Protocol):
@@ -32,11 +33,11 @@ class PathSampler(Protocol):
         ...
 
     def from_one(self, context: "torch.Tensor", draws: "torch.Tensor") -> "torch.Tensor":
-        """Paths from one context of shape (L,); draws and paths of shape (samples, steps)."""
+        """Paths from one context, shape (L,); draws and paths: (samples, steps)."""
         ...
 
     def from_each(self, contexts: "torch.Tensor", draws: "torch.Tensor") -> "torch.Tensor":
-        """One path from each context, shape (samples, L); draws and paths of shape (samples, steps)."""
+        """One path a context, shape (samples, L); draws: (samples, steps)."""
         ...
 
 
@@ -168,7 +169,7 @@ class T5Sampler:
         return self.pipeline.inner_model.decoder.block
 
     def _encode(self, contexts: "torch.Tensor") -> "tuple[torch.Tensor, torch.Tensor]":
-        """Encodings, shape (contexts, tokens, d_model), and scales; no mask, since no value is missing."""
+        """Encodings, shape (contexts, tokens, d_model), and scales."""
         if self.fixed_scale is not None:
             contexts = with_fixed_scale(contexts, self.fixed_scale, int(self.pipeline.model_context_length))
         model = self.pipeline.inner_model
@@ -203,7 +204,7 @@ class T5Sampler:
 
 
 def with_fixed_scale(contexts: "torch.Tensor", scale: float, limit: int) -> "torch.Tensor":
-    """Contexts with one value in front that makes their mean absolute value `scale`.
+    """Adds one value in front that makes the mean absolute value `scale`.
 
     Chronos divides by that mean. The value is C = scale · (L + 1) - Σ|x|, with x clipped to ±scale: values beyond have
     the outermost token either way, and C is at least `scale`.
