@@ -71,7 +71,7 @@ class RequestStore:
         """
         name = f"{asked_at.astimezone(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
         request = Request(id=name, horizon=horizon, asked_at=asked_at, asked_by=asked_by, reason=reason)
-        self._records(horizon).put(name, request)
+        self._records(horizon).create(name, request)
         return request
 
     def open(self, horizon: str, answered: Collection[str] = ()) -> Open:

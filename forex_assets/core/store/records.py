@@ -53,7 +53,7 @@ class Files(Protocol):
 
 @dataclass(frozen=True)
 class Folder(Files):
-    """The `.json` files of one folder, which is made at the first write."""
+    """The `.json` files of one folder, made at the first write."""
 
     root: Path
 
