@@ -36,10 +36,11 @@ def bare() -> dict[str, float]:
     from forex_assets.core.session import open_session
     from forex_assets.features.copper import copper_features
     from forex_assets.forecasts.baselines import EwmaEngine
-    from forex_assets.forecasts.forecast import make_forecast, usable
+    from forex_assets.forecasts.forecast import make_forecast
     from forex_assets.market.ingestion import ingest_copper, ingest_usdclp
     from forex_assets.market.price_sources import PriceSources, calendar_of
     from forex_assets.market.prices import USDCLP
+    from forex_assets.market.quality import usable
 
     imports = time.perf_counter() - started
     session = open_session()

@@ -10,7 +10,16 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "forex_assets"
 MAX_WORDS = 12
 FORBIDDEN = re.compile(r"(Of|The same|What|Where|Beside|Whoever)\b")
-CONVERTED = ["forecasts", "core", "features", "market", "monitoring", "operations/alerts", "operations/backup", "report"]
+CONVERTED = [
+    "core",
+    "features",
+    "forecasts",
+    "market",
+    "monitoring",
+    "operations/alerts",
+    "operations/backup",
+    "report",
+]
 """Rooms checked so far."""
 
 

@@ -28,10 +28,9 @@ from forex_assets.forecasts.forecast import (
     data_fingerprint,
     forecast_table,
     labels_of,
-    usable,
 )
 from forex_assets.market.prices import USDCLP
-from forex_assets.market.quality import STALE_AFTER, marked_anew
+from forex_assets.market.quality import STALE_AFTER, marked_anew, usable
 
 MIN_SESSIONS: Final = 250
 """Fewest usable sessions before an origin, one year."""

@@ -17,9 +17,9 @@ from forex_assets.deployment.watch import fan_faults
 from forex_assets.forecasts.baselines import origin_volatility
 from forex_assets.forecasts.engine import EngineError, Origin
 from forex_assets.forecasts.engines import Engines
-from forex_assets.forecasts.forecast import usable
 from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.prices import USDCLP
+from forex_assets.market.quality import usable
 
 VERSIONS: Final = 5
 """Number of earlier versions tried where the new settings cannot forecast."""

@@ -21,6 +21,7 @@ from forex_assets.core.schemas import (
 from forex_assets.forecasts.baselines import constant_volatility, origin_volatility, random_walk
 from forex_assets.forecasts.calibration import Calibration, calibrated
 from forex_assets.forecasts.engine import Engine, EngineError, Origin
+from forex_assets.market.quality import usable
 
 COVARIATE_ENGINES: Final = frozenset({"chronos-2"})
 """Engines that read covariates; others get none in their data fingerprint."""
@@ -33,11 +34,6 @@ class Request:
     config: InferenceConfig
     target: Target
     calibration: Calibration | None = None  # None keeps the model's own quantiles
-
-
-def usable(prices: pl.DataFrame) -> pl.DataFrame:
-    """Rows of `market/usdclp` that an engine may see: all but quarantined ones."""
-    return prices.filter(~pl.col("is_quarantined"))
 
 
 def data_fingerprint(prices: pl.DataFrame, features: pl.DataFrame | None = None) -> str:

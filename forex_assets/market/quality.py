@@ -52,7 +52,7 @@ def daily_rows(prices: pl.DataFrame, series: PriceSeries) -> pl.DataFrame:
     return prices.filter(~is_level)
 
 
-def usable(prices: pl.DataFrame, series: PriceSeries) -> pl.DataFrame:
+def usable(prices: pl.DataFrame, series: PriceSeries = USDCLP) -> pl.DataFrame:
     """Returns daily rows with a price and without bad ticks."""
     return prices.filter(pl.col(series.value).is_not_null() & ~pl.col("is_quarantined"))
 

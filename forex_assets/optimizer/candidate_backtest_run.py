@@ -15,10 +15,10 @@ from forex_assets.core.schemas import REALIZED_SCHEMA, empty
 from forex_assets.core.session import Session
 from forex_assets.forecasts.calibration import calibrated_targets
 from forex_assets.forecasts.engine import Engine
-from forex_assets.forecasts.forecast import usable
 from forex_assets.forecasts.realized import as_issued, join_realized, score_rows
 from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.prices import USDCLP
+from forex_assets.market.quality import usable
 from forex_assets.optimizer.candidate_backtests import Configs, run_trials
 from forex_assets.optimizer.origins import Split, split_origins
 

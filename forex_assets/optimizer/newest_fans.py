@@ -8,9 +8,10 @@ import polars as pl
 from forex_assets.accuracy.backtest_run import inputs_of
 from forex_assets.core.horizon import target_of
 from forex_assets.core.session import Session
-from forex_assets.forecasts.forecast import make_forecast, usable
+from forex_assets.forecasts.forecast import make_forecast
 from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.prices import USDCLP
+from forex_assets.market.quality import usable
 from forex_assets.optimizer.timing import Side
 
 

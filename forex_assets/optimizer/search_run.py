@@ -16,8 +16,9 @@ from forex_assets.core.session import Session
 from forex_assets.forecasts.chronos.finder import EMBEDDED, ResolvedModel
 from forex_assets.forecasts.engine import Engine, Origin, traits_of
 from forex_assets.forecasts.engines import Engines
-from forex_assets.forecasts.forecast import covariates_for, data_fingerprint, usable
+from forex_assets.forecasts.forecast import covariates_for, data_fingerprint
 from forex_assets.market.prices import USDCLP
+from forex_assets.market.quality import usable
 from forex_assets.optimizer.candidate_backtest_run import silent, splits_of, trial_rows
 from forex_assets.optimizer.methods import run_method
 from forex_assets.optimizer.origins import Split

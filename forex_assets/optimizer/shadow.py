@@ -19,10 +19,11 @@ from forex_assets.core.session import Session
 from forex_assets.forecasts.calibration import Calibration, past_errors
 from forex_assets.forecasts.engine import Engine
 from forex_assets.forecasts.engines import Engines
-from forex_assets.forecasts.forecast import make_forecast, usable
+from forex_assets.forecasts.forecast import make_forecast
 from forex_assets.forecasts.ledger_store import Appended, LedgerStore
 from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.prices import USDCLP
+from forex_assets.market.quality import usable
 from forex_assets.optimizer.candidate_backtest_run import splits_of, trial_rows
 from forex_assets.optimizer.champion_challenger import Contest, live_config, remarks
 from forex_assets.optimizer.shadow_store import Shadow, ShadowStore

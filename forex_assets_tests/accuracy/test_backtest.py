@@ -19,9 +19,9 @@ from forex_assets.core.schemas import FORECAST_SCHEMA, SAMPLE_SOURCE, USDCLP_SCH
 from forex_assets.features.copper import FEATURE_NAMES, FEATURES_SCHEMA
 from forex_assets.forecasts.baselines import EwmaEngine, origin_volatility, random_walk
 from forex_assets.forecasts.engine import EngineError, Origin
-from forex_assets.forecasts.forecast import data_fingerprint, make_forecast, usable
+from forex_assets.forecasts.forecast import data_fingerprint, make_forecast
 from forex_assets.market.prices import USDCLP
-from forex_assets.market.quality import marked_anew
+from forex_assets.market.quality import marked_anew, usable
 
 HOLIDAYS = [date(2023, 9, 18), date(2023, 9, 19), date(2023, 12, 25), date(2024, 1, 1)]
 CALENDAR = calendar_of("CLP", HOLIDAYS)
