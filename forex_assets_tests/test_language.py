@@ -11,9 +11,11 @@ PACKAGE = Path(__file__).parents[1] / "forex_assets"
 MAX_WORDS = 12
 FORBIDDEN = re.compile(r"(Of|The same|What|Where|Beside|Whoever)\b")
 CONVERTED = [
+    "accuracy",
     "core",
     "features",
     "forecasts",
+    "locations",
     "market",
     "monitoring",
     "operations/alerts",

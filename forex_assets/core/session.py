@@ -8,6 +8,7 @@ from typing import Final, Literal
 import polars as pl
 
 from forex_assets.core import names
+from forex_assets.core.calendar import SANTIAGO
 from forex_assets.core.config_store import ConfigStore
 from forex_assets.core.policy import Policy
 from forex_assets.core.policy_store import read_policy
@@ -42,7 +43,7 @@ class Session:
     @property
     def today(self) -> date:
         """Day of the clock in Santiago."""
-        return self.settings.as_of_date
+        return self.now.astimezone(SANTIAGO).date()
 
     @cached_property
     def policy(self) -> Policy:

@@ -1,4 +1,4 @@
-"""The forecasting location: prices, features, forecasts, and how they turned out. Lists only."""
+"""Forecasting location: prices, features, forecasts, accuracy, report."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,11 @@ from forex_assets.report import assets as report
 
 
 def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
-    """The location's definitions; `overrides` replaces resources by name."""
+    """Builds the definitions.
+
+    Args:
+        overrides: resources by name, in place of the defaults.
+    """
     platform = PlatformResource()
     resources = {
         "session": platform,

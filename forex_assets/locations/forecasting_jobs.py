@@ -1,6 +1,6 @@
-"""Jobs and the schedule.
+"""Jobs and schedule of the forecasting location.
 
-One job never spans partitioned and unpartitioned assets: Dagster would run the latter once a partition.
+No job has both partitioned and unpartitioned assets: Dagster would run the latter once a partition.
 """
 
 import dagster as dg
@@ -12,19 +12,19 @@ from forex_assets.core.dagster.conditions import MARKET_CRON
 market_refresh = dg.define_asset_job(
     names.MARKET_JOB,
     selection=dg.AssetSelection.assets(keys.USDCLP, keys.COPPER, keys.REVISIONS, keys.FEATURES),
-    description="Prices in, revisions noted, features made.",
+    description="Fetches prices, lists revisions, computes features.",
 )
 
 forecast_all_horizons = dg.define_asset_job(
     names.FORECAST_JOB,
     selection=dg.AssetSelection.assets(keys.LATEST, keys.LEDGER, keys.REALIZED),
-    description="A fan for each horizon chosen, from the prices and features that stand; kept, and the record scored.",
+    description="Forecasts each chosen horizon from stored prices and features, records and scores them.",
 )
 
 backtest_all_horizons = dg.define_asset_job(
     names.BACKTEST_JOB,
     selection=dg.AssetSelection.assets(keys.BACKTEST, keys.COPPER_EFFECT),
-    description="Past forecasts of each horizon chosen, scored; what was run before is not run again.",
+    description="Backtests each chosen horizon; past dates already run are skipped.",
 )
 
 refresh_market_on_weekdays = dg.ScheduleDefinition(
@@ -33,7 +33,7 @@ refresh_market_on_weekdays = dg.ScheduleDefinition(
     cron_schedule=MARKET_CRON,
     execution_timezone=names.SANTIAGO,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Weekdays at 19:00 in Santiago: the peso has closed and copper has settled. Forecasts follow by "
+    description="Weekdays at 19:00 in Santiago, after the peso's close and copper's settlement. Forecasts follow by "
     "their automation condition.",
 )
 

@@ -1,4 +1,7 @@
-"""The optimization location: watching, deciding, searching. Forecasts do not need it. Lists only."""
+"""Optimization location: drift, decisions, searches, deployments.
+
+Forecasts do not need it.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,11 +25,15 @@ from forex_assets.platform import PlatformResource
 
 ELSEWHERE = (keys.USDCLP, keys.COPPER)
 ELSEWHERE_BY_HORIZON = (keys.LEDGER, keys.REALIZED, keys.BACKTEST)
-"""Tables of the forecasting location that are read here; stubs, so that the graph shows where reports come from."""
+"""Tables of the forecasting location, as stubs for the lineage graph."""
 
 
 def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
-    """The location's definitions; `overrides` replaces resources by name."""
+    """Builds the definitions.
+
+    Args:
+        overrides: resources by name, in place of the defaults.
+    """
     platform = PlatformResource()
     resources = {
         "session": platform,

@@ -1,7 +1,7 @@
-"""Jobs of the optimization location, and the hours at which it looks.
+"""Jobs and schedules of the optimization location.
 
-A schedule whose ticks were missed while the daemon was down makes the last of them only. Each looks at the record
-before it asks: what this evening's first tick has made, or is making, the second does not make again.
+After missed ticks Dagster runs only the last. Each tick reads the records first, so an evening's second tick repeats
+nothing.
 """
 
 from datetime import UTC, datetime, time, timedelta
@@ -17,26 +17,26 @@ from forex_assets.core.dagster.run_records import PARTITION_TAG, records
 from forex_assets.core.horizon import HORIZONS
 
 WINDOW = timedelta(days=1)
-"""A record later than this after a tick is of another evening, or of a clock that was ahead: neither counts."""
+"""Age after a tick from which a record belongs to another evening."""
 
 LOST = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.NOT_STARTED}
 
 report_drift = dg.define_asset_job(
     names.DRIFT_JOB,
     selection=dg.AssetSelection.assets(keys.DRIFT_REPORT),
-    description="Whether the inputs drifted.",
+    description="Reports drift of the inputs.",
 )
 
 decide_all_horizons = dg.define_asset_job(
     names.DECISION_JOB,
     selection=dg.AssetSelection.assets(keys.DEGRADATION_REPORT, keys.TRIGGER_DECISION),
-    description="Whether forecasts of the horizons chosen got worse, and whether to search for better settings.",
+    description="Reports degradation of the chosen horizons and decides whether to search for better settings.",
 )
 
 optimize = dg.define_asset_job(
     names.OPTIMIZE_JOB,
     selection=dg.AssetSelection.assets(keys.SEARCH_REQUEST, keys.CANDIDATE_CONFIG, keys.VALIDATION_REPORT),
-    description="The search for better settings of one horizon, from its request to the verdict on what it found.",
+    description="Searches better settings of one horizon and validates the challenger.",
 )
 
 follow_new_forecasts = dg.AutomationConditionSensorDefinition(
@@ -55,7 +55,7 @@ follow_new_forecasts = dg.AutomationConditionSensorDefinition(
     description="Weekdays at 19:50 in Santiago, before the decisions; at 22:20 once more where that was lost.",
 )
 def report_drift_on_weekdays(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """One report an evening."""
+    """Requests one drift report an evening."""
     due, tick = _due(context, time(19, 50))
     if _is_done(context.instance, keys.DRIFT_REPORT, names.DRIFT_JOB, None, due):
         return dg.SkipReason(f"reported, or under way, since {due:%Y-%m-%d %H:%M}")
@@ -71,7 +71,7 @@ def report_drift_on_weekdays(context: dg.ScheduleEvaluationContext) -> dg.RunReq
     "was lost. One decision a horizon, however long the daemon was down.",
 )
 def decide_on_weekdays(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
-    """A run a horizon, so that what is wrong with one leaves the others alone."""
+    """Requests one run a horizon, so that failures stay apart."""
     due, tick = _due(context, time(20))
     missing = [
         horizon
@@ -84,18 +84,18 @@ def decide_on_weekdays(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequ
 
 
 def _due(context: dg.ScheduleEvaluationContext, hour: time) -> tuple[datetime, str]:
-    """When this evening's work was first due, Santiago; and the name of this tick."""
+    """Returns the evening's first due time in Santiago, and the tick's name."""
     tick = context.scheduled_execution_time.astimezone(ZoneInfo(names.SANTIAGO))
     return datetime.combine(tick.date(), hour, tick.tzinfo), tick.isoformat()
 
 
 def _is_done(instance: dg.DagsterInstance, key: dg.AssetKey, job: str, horizon: str | None, due: datetime) -> bool:
-    """Whether an asset was made since `due`, or a run that will make it is on its way."""
-    since_due = takewhile(lambda each: each.written_at >= due, records(instance, key, horizon, page=5))
-    # One that was made at a clock set by hand is none of this evening's.
-    if any(each.written_at < due + WINDOW and abs(each.written_at - each.clock) < WINDOW for each in since_due):
+    """Tells whether an asset was made since `due`, or is in progress."""
+    since_due = takewhile(lambda record: record.written_at >= due, records(instance, key, horizon, page=5))
+    # A record at a clock set by hand does not count.
+    if any(record.written_at < due + WINDOW and abs(record.written_at - record.clock) < WINDOW for record in since_due):
         return True
     tags = {PARTITION_TAG: horizon} if horizon else {}
-    since = due.astimezone(UTC)  # Dagster drops the zone of a filter's times and takes them for UTC
+    since = due.astimezone(UTC)  # Dagster ignores the zone of a filter's times
     wanted = dg.RunsFilter(job_name=job, tags=tags, created_after=since, created_before=since + WINDOW)
-    return any(found.dagster_run.status not in LOST for found in instance.get_run_records(wanted))
+    return any(run.dagster_run.status not in LOST for run in instance.get_run_records(wanted))

@@ -1,6 +1,8 @@
 """A session decides where tables are read and written."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -62,3 +64,10 @@ def test_overrides_go_before_the_environment_and_the_clock_is_fixed(workspace: P
     session = open_session(as_of="2024-03-01")
     assert str(session.today) == "2024-03-01"
     assert session.now == session.now == open_session(as_of="2024-03-01").now
+
+
+def test_the_day_is_that_of_the_sessions_clock_also_after_midnight(workspace: Path) -> None:
+    before_midnight = datetime(2025, 6, 14, 3, 59, tzinfo=UTC)  # 23:59 in Santiago
+    session = replace(open_session(), now=before_midnight)
+    assert session.today == date(2025, 6, 13)
+    assert replace(session, now=before_midnight + timedelta(minutes=1)).today == date(2025, 6, 14)
