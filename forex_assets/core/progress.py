@@ -1,4 +1,4 @@
-"""Progress of long work inside a run, told to whoever listens in this process."""
+"""Progress of long work, reported to listeners in this process."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
