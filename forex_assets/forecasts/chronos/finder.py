@@ -39,7 +39,7 @@ class ResolvedModel:
         kind: `chronos`; `ewma` if no model is available or wanted.
         model: hub id or folder name, for people and tables; `ewma`.
         location: folder, or hub id yet to be fetched; None for `ewma`.
-        why: how it was found, or why not, for people.
+        why: reason of the choice, for people.
         stands_in: whether the embedded model replaces the config's; adapt the config then with `effective_config`.
     """
 
@@ -50,30 +50,30 @@ class ResolvedModel:
     stands_in: bool = False
 
 
-def effective_config(config: InferenceConfig, found: ResolvedModel) -> InferenceConfig:
+def effective_config(config: InferenceConfig, resolved: ResolvedModel) -> InferenceConfig:
     """The settings that a forecast runs with.
 
     They are the config's, unless the embedded model stands in: it needs its representation and samples, and takes over
     context, seed, calibration and, if set, number of samples and temperature. The other fingerprint keeps its forecasts
     apart from the configured model's.
     """
-    if found.kind == "ewma" and config.uses_copper:  # the EWMA benchmark reads no copper
+    if resolved.kind == "ewma" and config.uses_copper:  # the EWMA benchmark reads no copper
         return config.model_copy(update={"uses_copper": False})
-    if not found.stands_in:
+    if not resolved.stands_in:
         return config
     sampling = {"num_samples": config.num_samples or 200, "temperature": config.temperature or 1.0}
     return config.model_copy(update={"model": EMBEDDED, "representation": "returns", "uses_copper": False, **sampling})
 
 
-def label_of(found: ResolvedModel) -> str:
+def label_of(resolved: ResolvedModel) -> str:
     """Name of a model in tables, with a digest of its weights.
 
     Other weights under one name are another model with other past errors.
     """
-    sums = Path(found.location or "") / SUMS
-    if found.location is None or not sums.is_file():
-        return found.model
-    return f"{found.model}@{hashlib.sha256(sums.read_bytes()).hexdigest()[:8]}"
+    sums = Path(resolved.location or "") / SUMS
+    if resolved.location is None or not sums.is_file():
+        return resolved.model
+    return f"{resolved.model}@{hashlib.sha256(sums.read_bytes()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)
@@ -123,16 +123,16 @@ def find_model(
         by = "the config's model" if is_auto else "FOREX_MODEL"
         return ResolvedModel("ewma", EWMA, None, f"{by} is {EWMA}")
     if wanted == EMBEDDED:
-        found, reason = _embedded(embedded, setting, configured, f"{EMBEDDED}: comes with the package")
+        resolved, reason = _embedded(embedded, setting, configured, f"{EMBEDDED}: comes with the package")
     else:
-        found, reason = _on_this_machine(wanted, cache)
-    if found is None and reason is None:
+        resolved, reason = _on_this_machine(wanted, cache)
+    if resolved is None and reason is None:
         offline = _offline_by_environment() if is_offline is None else is_offline
         answer = _OFFLINE if offline else _ask_hub(wanted, endpoint, hub_timeout_s, remember_s)
         reason = f"{wanted}: not on this machine, {answer.words}"
-        found = ResolvedModel("chronos", wanted, wanted, reason) if answer.is_there else None
-    if found is not None:
-        return found
+        resolved = ResolvedModel("chronos", wanted, wanted, reason) if answer.is_there else None
+    if resolved is not None:
+        return resolved
     if not is_auto:
         remedy = "Set it to auto, ewma, embedded, a folder with a model or a hub id"
         raise EngineError(f"FOREX_MODEL={setting}: {reason}. {remedy}")
