@@ -1,4 +1,4 @@
-"""The peer engines, against laws worked out without their libraries. All prices are generated."""
+"""Benchmark engines against distributions computed without their libraries, on generated prices."""
 
 import warnings
 from statistics import NormalDist
@@ -31,7 +31,7 @@ def fan_of(name: str, prices: Array, steps: int = STEPS, config: InferenceConfig
 
 
 def width_95(fan: Fan) -> Array:
-    """Of the log price, by step."""
+    """Width of the 95 % band of the log price, by step."""
     return np.log(fan.quantiles[:, -1] / fan.quantiles[:, 0])
 
 

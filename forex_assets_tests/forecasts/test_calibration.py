@@ -1,4 +1,4 @@
-"""The conformal layer against hand-worked values, plain loops, and what coverage must become."""
+"""Conformal calibration against hand-worked values, plain loops and coverage."""
 
 import itertools
 from datetime import date, datetime, timedelta
@@ -33,7 +33,7 @@ STEPS = 3
 
 
 def history(z: np.ndarray, *, said: float = 0.01, first: date = START) -> pl.DataFrame:
-    """Weekly forecasts of a walk that claims the sd `said`; what came true lies z of its own sds away, by step."""
+    """Weekly forecasts of a walk with sd `said`; realized prices lie z of its sds away."""
     frames = []
     for week, row in enumerate(z):
         as_of = first + timedelta(weeks=week)
@@ -89,7 +89,7 @@ def test_the_later_row_counts_where_a_forecast_stands_twice_and_a_fan_without_wi
 
 
 def test_only_errors_known_before_the_issue_count() -> None:
-    """Step 2 of week w is known two days after its Wednesday, so at week 30's issue 30 are; step 1 likewise."""
+    """Step 2 of week w is known two days after its Wednesday: 30 of each step at week 30."""
     errors = past_errors(history(normal_errors(60)))
     assert errors.calibration(at(30), STEPS).errors.tolist() == [30, 30, 30]
     just_known = issue_instant(START + timedelta(weeks=30, days=2))
@@ -117,7 +117,7 @@ def test_few_errors_leave_the_model_as_it_is() -> None:
 
 
 def plain_scores(z: list[float], age_days: list[float], overlap: float) -> list[float]:
-    """The module's rule again, in loops."""
+    """The module's rule in loops."""
     weights = [0.5 ** (age / HALF_LIFE_DAYS) for age in age_days]
 
     def quantile(values: list[float], level: float) -> float:
@@ -157,7 +157,7 @@ def test_scores_are_those_of_a_plain_loop(n: int) -> None:
 
 @pytest.mark.parametrize("step", [5, 20])
 def test_errors_of_daily_forecasts_count_once_per_span(step: int) -> None:
-    """Weekday origins: a forecast of `step` sessions spans as many of them, so that so many errors count as one."""
+    """Weekday origins: a forecast of `step` sessions spans as many, so that number of errors counts as one."""
     weekdays = np.array([day for day in range(20_000, 23_000) if date.fromordinal(719_163 + day).weekday() < 5])
     assert _overlap(weekdays, step) == pytest.approx(step, rel=0.01)
 
@@ -220,7 +220,7 @@ def test_quantiles_never_cross_and_prices_in_another_unit_give_the_same_fan(
 
 
 def test_two_forecasts_of_one_evening_are_calibrated_alike() -> None:
-    """19:05 and 22:30 in Santiago lie on two days of UTC."""
+    """19:05 and 22:30 in Santiago are two days in UTC."""
     errors = past_errors(history(normal_errors(80, sd=1.5)))
     evening = at(80) + timedelta(minutes=5)
     late = evening + timedelta(hours=3, minutes=25)
@@ -229,7 +229,7 @@ def test_two_forecasts_of_one_evening_are_calibrated_alike() -> None:
 
 
 def test_more_errors_of_the_same_time_never_weaken_the_correction() -> None:
-    """A weekly backtest that daily forecasts follow: the days between add a little each, and take nothing away."""
+    """Daily forecasts after a weekly backtest: each day adds a little information."""
     weekly = history(normal_errors(200, sd=2.0, seed=1))
     days = [
         history(normal_errors(1, sd=2.0, seed=9 + day), first=START + timedelta(weeks=200, days=day))

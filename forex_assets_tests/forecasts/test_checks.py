@@ -1,4 +1,4 @@
-"""Checks of fans, and a run over all horizons of which one cannot be made."""
+"""Checks of fans, and a run in which one horizon fails."""
 
 import json
 from pathlib import Path

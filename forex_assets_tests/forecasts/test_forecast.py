@@ -45,7 +45,7 @@ CONFIG = config_of("7d")
 
 @dataclass
 class FixedEngine:
-    """Engine: quantiles 1 to 9 hundred at every step; keeps what it was given."""
+    """Engine: quantiles 100 to 900 at every step; keeps its inputs."""
 
     name: str = "chronos-bolt"
     model: str = "org/fixed"
@@ -57,7 +57,7 @@ class FixedEngine:
 
 
 def prices_of(n: int = 60, source: str = SAMPLE_SOURCE) -> pl.DataFrame:
-    """A made-up history that ends on AS_OF; the row before the last is a quarantined bad tick."""
+    """A generated history that ends on AS_OF; the row before the last is a quarantined bad tick."""
     sessions = PLAIN.between(AS_OF - timedelta(days=2 * n), AS_OF)[-n:]
     values = 900 * np.exp(np.cumsum(np.random.default_rng(0).normal(0, 0.006, n)))
     values[-2] = 5.0

@@ -1,4 +1,4 @@
-"""The chain of hashes: what counts as the same, and that nothing in it can be changed unseen."""
+"""The chain of hashes: repetitions, and detection of every change."""
 
 import hashlib
 import json
@@ -50,7 +50,7 @@ def forecast_of(day: int = 0, seed: int = 0, horizon: str = "7d", config: str = 
 
 
 def chain_of(n: int) -> list[pl.DataFrame]:
-    """A whole chain of n entries."""
+    """An intact chain of n entries."""
     entries: list[pl.DataFrame] = []
     for place in range(1, n + 1):
         previous = entries[-1]["entry_hash"][0] if entries else ""
@@ -68,7 +68,7 @@ CHAIN = chain_of(5)
 
 
 def changed(frame: pl.DataFrame, name: str, row: int | None = None) -> pl.DataFrame:
-    """`frame` with another value in one column, in one row or in all."""
+    """Changes one column of a frame, in one row or in all."""
     dtype = frame.schema[name]
     old = pl.col(name)
     if dtype == pl.Float64:  # the last bit

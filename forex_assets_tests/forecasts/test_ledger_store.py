@@ -1,4 +1,4 @@
-"""The ledger on disk: written once whatever happens to the writer, and no tampering that `verify` does not name."""
+"""The ledger on disk: written once in spite of crashes; `verify` names every tampering."""
 
 import errno
 import logging
@@ -52,7 +52,7 @@ except LedgerError as error:
 
 
 def child(folder: Path, first: int, last: int, step: str = "", limit: int = 0) -> subprocess.Popen[str]:
-    """Another process, ready to append days `first` to `last` as soon as it is told."""
+    """Another process that appends days `first` to `last` on a line of input."""
     arguments = [sys.executable, "-c", APPENDING, str(folder), str(first), str(last), step, str(limit)]
     process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -76,7 +76,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(root: Path) -> LedgerStore:
-    """Compacts whenever more than two entries are not covered."""
+    """Compacts when more than two entries are uncovered."""
     return LedgerStore(Warehouse(root), compact_after=2)
 
 
@@ -263,7 +263,7 @@ def test_of_many_writers_of_one_name_one_wins_and_is_never_replaced(tmp_path: Pa
 
 
 def test_an_entry_and_then_its_name_are_flushed_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a power cut the entry is there whole or not at all: content before the name, the name before the end."""
+    """A power cut leaves a whole entry or none: content is flushed before the name, the name before the end."""
     events: list[str] = []
     fsync, link = os.fsync, os.link
 
@@ -429,7 +429,7 @@ def test_a_ledger_that_is_gone_is_seen_by_a_head_noted_elsewhere(root: Path, sto
 
 
 def uncompacted(root: Path) -> pl.DataFrame:
-    """The entry files put together by plain polars."""
+    """The entry files, concatenated by polars."""
     return pl.concat([pl.read_parquet(file, memory_map=False) for file in entry_files(root)])
 
 

@@ -77,7 +77,7 @@ def test_the_fan_opens_from_the_last_price_and_ends_on_its_quantiles() -> None:
 
 
 def corrected(steps: int = 21, young: int = 0) -> pl.DataFrame:
-    """A fan whose bands were made a quarter wider by 258 past errors; of its last `young` steps nothing was known."""
+    """A fan widened by a quarter from 258 past errors, with none for its last `young` steps."""
     is_known = pl.col("step") <= steps - young
     wider = [
         pl.when(is_known).then(850 + (pl.col(name) - 850) * 1.25).otherwise(pl.col(name)).alias(name)

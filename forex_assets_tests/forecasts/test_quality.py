@@ -1,4 +1,4 @@
-"""What must hold of a forecast table: one fault at a time, each found, each named."""
+"""Rules of a forecast table: each fault is found and named."""
 
 from datetime import date, timedelta
 
@@ -21,7 +21,7 @@ SESSIONS = [ORIGIN + timedelta(days=k) for k in (3, 4, 5, 6)]
 
 
 def fan() -> pl.DataFrame:
-    """A sound fan of four steps around 900, each level as far from it as its name says."""
+    """A sound fan of four steps around 900, each level at its own distance."""
     rows = []
     for step, session in enumerate(SESSIONS, start=1):
         values = [900 + 40 * step * (level - 0.5) for level in QUANTILE_LEVELS]

@@ -1,4 +1,4 @@
-"""What came true is joined once it can be known, scored row by row, and brought up to date without a trace."""
+"""Realized prices are joined once known and scored by row; updates equal full computations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ ALL = prices_of(dict(enumerate(VALUES)))
 
 
 def forecast_of(origin: int, seed: int = 0, version: int = 1, widen: float = 1.0) -> pl.DataFrame:
-    """A forecast issued after the session of index `origin`, as the ledger has it; its published fan is widened."""
+    """A ledger forecast issued after session `origin`, with a widened published fan."""
     target = target_of("7d", SESSIONS[origin], SESSIONS[origin], CALENDAR)
     config = CONFIG.model_copy(update={"seed": seed})
     table = make_forecast(EwmaEngine(), config, target, ALL.head(origin + 1), clock=lambda: 0.0)
@@ -75,7 +75,7 @@ def forecast_of(origin: int, seed: int = 0, version: int = 1, widen: float = 1.0
 
 
 def bits(frame: pl.DataFrame) -> list[object]:
-    """A table such that equal means equal to the last bit."""
+    """A table in which equality is to the last bit."""
     floats = [frame[name].to_numpy().tobytes() for name, dtype in frame.schema.items() if dtype == pl.Float64]
     return [frame.schema, frame.select(pl.exclude(pl.Float64)).rows(), floats]
 
@@ -149,7 +149,7 @@ POOL = [forecast_of(i, seed, 1, widen) for i in (40, 41, 43) for seed in (0, 1) 
 
 @dataclass
 class Market:
-    """Prices that come, are revised, turn from provisional to final, and are marked, under a clock that goes on."""
+    """Prices that arrive, are revised, become final and are marked, under a running clock."""
 
     values: dict[int, float]
     provisional: set[int]

@@ -1,4 +1,4 @@
-"""There and back: round trips, and quantiles against scipy."""
+"""Round trips to model space and back, and quantiles against scipy."""
 
 import numpy as np
 import pytest

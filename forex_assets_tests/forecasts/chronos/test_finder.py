@@ -1,4 +1,4 @@
-"""Which model is found, against real folders, a real cache and a real hub on loopback that answers, fails or stalls."""
+"""Choice of model with real folders, a real cache and a loopback hub that answers, fails or stalls."""
 
 import hashlib
 import subprocess
@@ -45,7 +45,7 @@ class Hub:
             do_GET = do_HEAD
 
             def log_message(self, *args: object) -> None:
-                """Say nothing."""
+                """Logs nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = False
@@ -54,7 +54,7 @@ class Hub:
         self._thread.start()
 
     def close(self) -> None:
-        """Let go of stalled requests and end."""
+        """Releases stalled requests and ends."""
         self.released.set()
         self._server.shutdown()
         self._server.server_close()
@@ -84,7 +84,7 @@ def cached_model(cache: Path, name: str, *, has_weights: bool = True) -> Path:
 def find(
     setting: str, configured: str, hub: Hub, cache: Path, embedded: Path = Path("/no/embedded"), **more: float
 ) -> ResolvedModel:
-    """The model found with a hub and a cache of the test's own, and with no embedded one unless given."""
+    """Finds a model with the test's hub and cache, by default without an embedded one."""
     return find_model(setting, configured, endpoint=hub.url, cache=cache, is_offline=False, embedded=embedded, **more)
 
 
@@ -230,7 +230,7 @@ def test_an_address_that_is_no_http_is_refused(tmp_path: Path) -> None:
 
 @pytest.fixture
 def embedded(tmp_path: Path) -> Path:
-    """A shipped model as the finder sees it: settings, weights, and the sum of each."""
+    """A shipped model: settings, weights and their checksums."""
     folder = tmp_path / "shipped"
     folder.mkdir()
     (folder / "config.json").write_text("{}")

@@ -1,4 +1,4 @@
-"""The Chronos engine on small random models of all three kinds; their answers are shapes, never forecasts."""
+"""The Chronos engine on small random models of all three kinds."""
 
 import hashlib
 import json
@@ -54,7 +54,7 @@ def is_same(left: Fan, right: Fan) -> bool:
     return bool((left.quantiles == right.quantiles).all() and (left.mean == right.mean).all())
 
 
-def test_importing_the_adapter_imports_neither_torch_nor_chronos() -> None:
+def test_importing_the_engine_imports_neither_torch_nor_chronos() -> None:
     script = (
         "import sys, forex_assets.forecasts.chronos.model, forex_assets.forecasts.chronos.finder\n"
         "print([name for name in ('torch', 'chronos', 'transformers', 'huggingface_hub') if name in sys.modules])"
@@ -370,7 +370,7 @@ def test_weights_that_are_missing_broken_or_not_whole_are_an_error(kind: str, fa
 
 
 def test_a_model_that_knows_no_direction_is_drawn_in_mirror_pairs(tmp_path: Path) -> None:
-    """The median is then the last price to the last bit, and each quantile's log the mirror of its opposite's."""
+    """The median is the last price; each quantile's log mirrors its opposite's."""
     folder = tiny_models.build_embedded(tmp_path / "pairs", is_sign_symmetric=True)
     config = settings("embedded", num_samples=60)
     (fan,) = ChronosEngine(str(folder)).forecast([Origin(PRICES, 70, {})], config)
@@ -401,7 +401,7 @@ def test_a_small_model_is_sampled_on_one_thread_and_the_others_as_they_were(widt
 
 
 def asked(kind: str, longest: int = 64) -> list[GridRequest]:
-    """A grid in no order: contexts beyond what the model reads among them, and steps past its own length."""
+    """A grid in random order, with contexts and steps beyond the model's own lengths."""
     feeding: list[Representation] = ["returns"] if kind == "embedded" else ["anchored", "returns"]
     sampling = [(20, 0.8), (40, 0.8), (33, 1.2)] if kind in ("t5", "embedded") else [(None, None)]
     asks = [

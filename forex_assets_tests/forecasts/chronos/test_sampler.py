@@ -1,4 +1,4 @@
-"""The decode loop against the library's own model, a plain loop over it, and its own `predict`, on small random T5s."""
+"""The sampler against the library's model, a plain loop over it and `predict`, on small random T5s."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ LAWS = ["plain", "gated", "top-p", "embedded"]
 
 @pytest.fixture(scope="module")
 def pipelines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Stock pipelines of T5s that differ in everything that the loop has to know; 8 steps are their own length."""
+    """Stock pipelines of T5s that differ in all settings the sampler reads; their own length is 8 steps."""
     from chronos import BaseChronosPipeline
     from transformers.utils import logging
 
@@ -129,7 +129,7 @@ def test_paths_have_the_law_of_the_stock_predict(law: str, pipelines: dict[str, 
         own, sharper = (sample_paths(T5Sampler(pipeline, t, fixed), CONTEXT, steps, count, 11) for t in (1.0, 0.5))
 
     def distance(left: np.ndarray, right: np.ndarray) -> float:
-        """The largest KS distance over the steps and the moves between them: of the joint law, not of margins alone."""
+        """The largest KS distance over steps and moves between them: joint distribution, not only margins."""
         pairs = [(left[:, k], right[:, k]) for k in range(steps)]
         pairs += [(left[:, k] - left[:, 0], right[:, k] - right[:, 0]) for k in range(1, steps)]
         return max(ks_2samp(x, y).statistic for x, y in pairs)
@@ -185,7 +185,7 @@ def test_a_context_beyond_the_limit_keeps_its_last_values_and_the_value_in_front
 
 
 class WalkingSampler:
-    """Draws walks: each step adds a standard normal move to the last value that it is given."""
+    """Draws walks: each step adds a standard normal move to the last value."""
 
     reach = 64
 

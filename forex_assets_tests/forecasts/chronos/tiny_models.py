@@ -1,6 +1,4 @@
-"""Small RANDOM Chronos models, made on the spot, that the stock `from_pretrained` loads. They know nothing: they stand
-for the shape of an answer, never for a forecast.
-"""
+"""Small RANDOM Chronos models that the stock `from_pretrained` loads; their answers are shapes, not forecasts."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ def build_t5(
     law: dict[str, Any] | None = None,
     **shape: Any,
 ) -> Path:
-    """A T5 of 256 tokens on ±15 with weights large enough for its answer to depend on what it reads.
+    """A T5 of 256 tokens on ±15; large weights make its answer depend on its input.
 
     Args:
         folder: where to save it.
@@ -63,14 +61,14 @@ def build_t5(
 
 
 def build_gated_t5(folder: Path, **more: Any) -> Path:
-    """A T5 of the other kind: gated, two layers, tables of its own for reading and writing, drawn from all tokens."""
+    """A gated T5 with two layers and untied tables, sampling from all tokens."""
     shape = {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False, "num_layers": 2, "num_decoder_layers": 2}
     folder = build_t5(folder, seed=4, **{"law": {"top_k": 0}, **shape, **more})
     return _untie(folder)
 
 
 def build_embedded(folder: Path, **declared: Any) -> Path:
-    """A T5 that is fed as the embedded model is: returns on a fixed scale; `declared` over what it says of itself."""
+    """A T5 fed like the embedded model: returns on a fixed scale; `declared` overrides its feeding."""
     says = {"representation": "returns", "context_scale": 10.0, "trained_context": 730}
     limits = {"tokenizer_kwargs": {"low_limit": -1.0, "high_limit": 1.0}, "top_k": 0}
     return build_gated_t5(
@@ -80,7 +78,7 @@ def build_embedded(folder: Path, **declared: Any) -> Path:
 
 
 def _untie(folder: Path) -> Path:
-    """Give a saved T5 a table for writing that is not the one for reading; a new T5 always has them tied."""
+    """Unties a saved T5's output table from its input table; a new T5 always has them tied."""
     import torch
     from safetensors.torch import load_file, save_file
 
@@ -93,7 +91,7 @@ def _untie(folder: Path) -> Path:
 
 
 def build_bolt(folder: Path, *, prediction_length: int = 64, seed: int = 2) -> Path:
-    """A Bolt with the nine levels of the published ones."""
+    """A Bolt with the nine published levels."""
     from chronos.chronos_bolt import ChronosBoltModelForForecasting
     from transformers import T5Config
 
@@ -122,7 +120,7 @@ def build_bolt(folder: Path, *, prediction_length: int = 64, seed: int = 2) -> P
 
 
 def build_chronos2(folder: Path, *, seed: int = 3) -> Path:
-    """A Chronos-2 with the twenty-one levels of the published one."""
+    """A Chronos-2 with the 21 published levels."""
     from chronos.chronos2 import Chronos2Model
     from chronos.chronos2.config import Chronos2CoreConfig
 
