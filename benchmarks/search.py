@@ -251,9 +251,10 @@ def day(folder: Path) -> dict[str, float]:
     import os
 
     from forex_assets.cli.runner import materialize_market
-    from forex_assets.core.settings import PROJECT, load_settings
+    from forex_assets.core.session import open_session
+    from forex_assets.core.settings import PROJECT
+    from forex_assets.forecasts.engines import engines_of
     from forex_assets.optimizer.search_run import run_search
-    from forex_assets.platform import Platform
 
     minutes = {}
     for name, horizons in {"7d": ["7d"], "all four": list(STEPS)}.items():
@@ -261,10 +262,10 @@ def day(folder: Path) -> dict[str, float]:
         os.environ.update(
             {"FOREX_MARKET": "sample", "FOREX_MODEL": "embedded", "DAGSTER_HOME": str(warehouse / "dagster")}
         )
-        platform = Platform(load_settings(warehouse=warehouse, configs=PROJECT / "configs", as_of="2025-06-13"))
-        materialize_market(platform)
+        session = open_session(warehouse=warehouse, configs=PROJECT / "configs", as_of="2025-06-13")
+        materialize_market(session)
         began = time.perf_counter()
-        run_search(platform.session, platform.engines, horizons)
+        run_search(session, engines_of(session.settings), horizons)
         minutes[name] = (time.perf_counter() - began) / 60
     return minutes
 

@@ -71,13 +71,13 @@ def dagster() -> dict[str, float]:
     from forex_assets.cli.runner import run_assets
     from forex_assets.core.dagster import keys
     from forex_assets.core.horizon import HORIZONS
-    from forex_assets.core.settings import load_settings
     from forex_assets.locations.forecasting import build
-    from forex_assets.platform import Platform
 
     build()
     imports = time.perf_counter() - started
-    ready = Platform(load_settings())
+    from forex_assets.core.session import open_session
+
+    ready = open_session()
 
     def instance() -> None:
         from forex_assets.core.dagster.instance import prepare_instance

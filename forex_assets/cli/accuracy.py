@@ -14,9 +14,9 @@ from forex_assets.cli.common import (
     fail,
     horizons_of,
     out,
-    platform_of,
     print_json,
     reported,
+    session_of,
 )
 
 ledger_app = typer.Typer(no_args_is_help=True, help="The record of every forecast issued.")
@@ -46,7 +46,7 @@ def backtest(
     becomes the table `accuracy/backtest`, from which forecasts take their calibration.
     """
     horizons = horizons_of(horizon)
-    platform = platform_of(as_of)
+    session = session_of(as_of)
     from forex_assets.accuracy.backtest_run import Origins
     from forex_assets.accuracy.scorecard import scorecard as card_of
     from forex_assets.cli import render_accuracy
@@ -55,18 +55,18 @@ def backtest(
 
     origins = Origins(_date("--from", first), _date("--to", last), every)
     try:
-        origins.dates(platform.session.today)
+        origins.dates(session.today)
     except ValueError as error:
         fail(str(error), BAD_USAGE)
-    rows = run_backtests(err, platform, horizons, engine, origins)
+    rows = run_backtests(err, session, horizons, engine, origins)
     if engine == "auto":
-        materialize_backtest(platform, horizons, {"first": first, "last": last, "every": every})
-        materialize_scorecard(platform)
-    card = card_of(rows, platform.settings.as_of_date)
+        materialize_backtest(session, horizons, {"first": first, "last": last, "every": every})
+        materialize_scorecard(session)
+    card = card_of(rows, session.today)
     if as_json:
         print_json(card.to_dicts())
     else:
-        render_accuracy.scorecard(out, card, platform.reading_branch == "sample")
+        render_accuracy.scorecard(out, card, session.market == "sample")
 
 
 @app.command(epilog="Examples:  forex-assets scorecard  ·  scorecard --horizon 30d  ·  scorecard --json")
@@ -74,16 +74,16 @@ def backtest(
 def scorecard(horizon: Horizon = "all", as_json: AsJson = False) -> None:
     """Show how wrong forecasts have been, whether bands hold, and what is better than no change, with intervals."""
     horizons = horizons_of(horizon)
-    platform = platform_of()
+    session = session_of()
     import polars as pl
 
     from forex_assets.accuracy.scorecard import SCORECARD_SCHEMA
     from forex_assets.cli import render_accuracy
 
-    card = platform.warehouse.read("accuracy/scorecard", schema=SCORECARD_SCHEMA)
+    card = session.tables.read("accuracy/scorecard", schema=SCORECARD_SCHEMA)
     if card is None:
         fail(
-            f"no scorecard in {platform.warehouse.root} yet; make one with `forex-assets backtest` or `forecast`",
+            f"no scorecard in {session.tables.root} yet; make one with `forex-assets backtest` or `forecast`",
             FAILED,
         )
         return
@@ -91,7 +91,7 @@ def scorecard(horizon: Horizon = "all", as_json: AsJson = False) -> None:
     if as_json:
         print_json(card.to_dicts())
     else:
-        render_accuracy.scorecard(out, card, platform.reading_branch == "sample")
+        render_accuracy.scorecard(out, card, session.market == "sample")
 
 
 @ledger_app.command(epilog="Examples:  forex-assets ledger verify  ·  ledger verify --horizon 7d --json")
@@ -102,11 +102,11 @@ def verify(horizon: Horizon = "all", as_json: AsJson = False) -> None:
     Exit code 1 where one is not. The chain's end is held against the head that Dagster noted when it was written.
     """
     horizons = horizons_of(horizon)
-    platform = platform_of()
+    session = session_of()
     from forex_assets.cli.overview import noted_heads
     from forex_assets.forecasts.ledger_store import LedgerStore
 
-    store, heads = LedgerStore(platform.warehouse), noted_heads(platform)
+    store, heads = LedgerStore(session.tables), noted_heads(session)
     report: list[dict[str, Any]] = []
     for name in horizons:
         noted = heads.get(name, [])

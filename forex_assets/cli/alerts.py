@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from forex_assets.cli.common import BAD_USAGE, FAILED, AsJson, app, err, fail, out, platform_of, print_json, reported
+from forex_assets.cli.common import BAD_USAGE, FAILED, AsJson, app, err, fail, out, print_json, reported, session_of
 
 if TYPE_CHECKING:
     from forex_assets.operations.alerts.send import Notifier
@@ -27,7 +27,7 @@ def send_test(as_json: AsJson = False) -> None:
     from forex_assets.operations.alerts.events import DeliveryError, trial_message
     from forex_assets.operations.alerts.send import notifier_of
 
-    notifier = notifier_of(platform_of().session)
+    notifier = notifier_of(session_of())
     answers: list[dict[str, Any]] = [
         {"channel": name, "is_sent": False, "answer": fault} for name, fault in notifier.faults.items()
     ]
@@ -57,7 +57,7 @@ def status(as_json: AsJson = False) -> None:
     """Show what waits to be sent, what was sent, the last error, and the latest events."""
     from forex_assets.operations.alerts.send import notifier_of
 
-    report = _status_of(notifier_of(platform_of().session))
+    report = _status_of(notifier_of(session_of()))
     if as_json:
         print_json(report)
         return
@@ -87,14 +87,14 @@ def send_now(as_json: AsJson = False) -> None:
     from forex_assets.operations.alerts.send import notifier_of
     from forex_assets.operations.alerts.sensors import Reader
 
-    platform, now = platform_of(), datetime.now(UTC)
-    notifier = notifier_of(platform.session)
+    session, now = session_of(), datetime.now(UTC)
+    notifier = notifier_of(session)
     at_once = replace(notifier, policy=notifier.policy.model_copy(update={"digest_minutes": 0}))
     with err.status("looking, then sending …"):
-        with instance_of(platform) as instance:
+        with instance_of(session) as instance:
             if instance is not None:
                 end_dead_runs(instance, now)  # first, so that they become events as failed runs
-                notifier.add(Reader(instance, platform.session, {}, now).events(), now)
+                notifier.add(Reader(instance, session, {}, now).events(), now)
         attempts = at_once.deliver(now)
     if as_json:
         print_json([asdict(each) for each in attempts])

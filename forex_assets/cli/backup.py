@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forex_assets.cli.common import AsJson, app, err, out, platform_of, print_json, reported
+from forex_assets.cli.common import AsJson, app, err, out, print_json, reported, session_of
 
 if TYPE_CHECKING:
     from forex_assets.core.session import Session
@@ -22,7 +22,7 @@ ArchiveFile = Annotated[
 @reported
 def create(as_json: AsJson = False) -> None:
     """Make an archive of configs, tables, ledger, records and MLflow; runs may go on meanwhile."""
-    session = platform_of().session
+    session = session_of()
     from forex_assets.operations.backup.archive import verify
     from forex_assets.operations.backup.backup import create_backup
 
@@ -39,7 +39,7 @@ def create(as_json: AsJson = False) -> None:
 @reported
 def list_archives(as_json: AsJson = False) -> None:
     """Show the archives there are, newest first."""
-    session = platform_of().session
+    session = session_of()
     from forex_assets.operations.backup.archive import archives
     from forex_assets.operations.backup.backup import backup_folder
 
@@ -57,7 +57,7 @@ def list_archives(as_json: AsJson = False) -> None:
 @reported
 def verify(archive: ArchiveFile = None, as_json: AsJson = False) -> None:
     """Read an archive whole and hold every file against its checksum. Exit code 1 where one is wrong."""
-    session = platform_of().session
+    session = session_of()
     from forex_assets.operations.backup.archive import verify as verified
 
     path = archive or _newest(session)
@@ -80,7 +80,7 @@ def restore(
 
     Stop the UI and its services first: they hold the databases open.
     """
-    session = platform_of().session
+    session = session_of()
     from forex_assets.operations.backup.backup import restore_backup
 
     path = archive or _newest(session)
@@ -99,7 +99,7 @@ def restore(
 @reported
 def prune(as_json: AsJson = False) -> None:
     """Remove archives older than the policy keeps them; never the newest."""
-    session = platform_of().session
+    session = session_of()
     from forex_assets.operations.backup.backup import prune_backups
 
     gone = prune_backups(session)

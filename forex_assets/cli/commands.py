@@ -14,10 +14,11 @@ from forex_assets.cli.common import (
     fail,
     horizons_of,
     out,
-    platform_of,
     print_json,
     reported,
+    session_of,
 )
+from forex_assets.forecasts.engines import engines_of
 
 
 @app.command(
@@ -36,7 +37,7 @@ def forecast(
     Exit code 1 where a horizon failed; the others are forecast all the same.
     """
     horizons = horizons_of(horizon)
-    platform = platform_of(as_of)
+    session = session_of(as_of)
     from forex_assets.cli import render
     from forex_assets.cli.runner import (
         RunFailed,
@@ -49,27 +50,27 @@ def forecast(
 
     with err.status("prices …") as status:
         if not stored:
-            materialize_market(platform)
+            materialize_market(session)
         status.update(f"forecasting {', '.join(horizons)} …")
         failure = None
         try:
-            materialize_forecasts(platform, horizons)
+            materialize_forecasts(session, horizons)
         except RunFailed as error:
             if not error.made:
                 raise
             horizons, failure = error.made, error
-        shadow_fault = materialize_shadow_forecasts(platform, horizons)
+        shadow_fault = materialize_shadow_forecasts(session, horizons)
         status.update("scoring …")
-        materialize_scorecard(platform)
-    fans = [platform.warehouse.read("forecasts/latest", name, FORECAST_SCHEMA) for name in horizons]
+        materialize_scorecard(session)
+    fans = [session.tables.read("forecasts/latest", name, FORECAST_SCHEMA) for name in horizons]
     if as_json:
         print_json([row for fan in fans if fan is not None for row in fan.to_dicts()])
     else:
         for fan in fans:
             if fan is not None:
                 render.fan(out, fan, is_full=full)
-        found = (platform.find_model(platform.configs.read(name).model) for name in horizons)
-        render.closing_words(out, platform, list(dict.fromkeys((each.model, each.why) for each in found)))
+        found = (engines_of(session.settings).find(session.configs.read(name).model) for name in horizons)
+        render.closing_words(out, session, list(dict.fromkeys((each.model, each.why) for each in found)))
     if shadow_fault:
         err.print(f"[yellow]warning:[/] {escape(shadow_fault)}", highlight=False, soft_wrap=True)
     if failure:
@@ -80,12 +81,12 @@ def forecast(
 @reported
 def ingest(as_of: AsOf = None, as_json: AsJson = False) -> None:
     """Bring in copper and USD/CLP, note revisions, make the copper features."""
-    platform = platform_of(as_of)
+    session = session_of(as_of)
     from forex_assets.cli import render
     from forex_assets.cli.runner import materialize_market
 
     with err.status("prices …"):
-        report = materialize_market(platform)
+        report = materialize_market(session)
     if as_json:
         print_json(report)
     else:
@@ -99,7 +100,7 @@ def status(as_json: AsJson = False) -> None:
     from forex_assets.cli import render
     from forex_assets.cli.overview import status_of
 
-    report = status_of(platform_of())
+    report = status_of(session_of())
     if as_json:
         print_json(report)
     else:
@@ -117,7 +118,7 @@ def doctor(as_json: AsJson = False) -> None:
     from forex_assets.cli.overview import doctor_of
 
     with err.status("asking every source …"):
-        report = doctor_of(platform_of())
+        report = doctor_of(session_of())
     if as_json:
         print_json(report)
     else:

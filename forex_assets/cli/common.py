@@ -14,7 +14,7 @@ from rich.markup import escape
 from forex_assets.core.horizon import HORIZONS, days_of
 
 if TYPE_CHECKING:
-    from forex_assets.platform import Platform
+    from forex_assets.core.session import Session
 
 P = ParamSpec("P")
 FAILED, BAD_USAGE = 1, 2
@@ -94,12 +94,11 @@ def fail(message: str, code: int) -> None:
     raise typer.Exit(code)
 
 
-def platform_of(as_of: str | None = None) -> "Platform":
-    """The platform on the environment's settings, at another clock where one is given."""
-    from forex_assets.core.settings import load_settings
-    from forex_assets.platform import Platform
+def session_of(as_of: str | None = None) -> "Session":
+    """Opens the command's session, at another clock where one is given."""
+    from forex_assets.core.session import open_session
 
-    return Platform(load_settings(as_of=as_of))
+    return open_session(as_of=as_of)
 
 
 def horizons_of(text: str) -> list[str]:

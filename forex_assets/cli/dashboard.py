@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from forex_assets.cli.common import AsJson, app, horizons_of, out, platform_of, print_json, reported
+from forex_assets.cli.common import AsJson, app, horizons_of, out, print_json, reported, session_of
 
 
 @app.command(epilog="Examples:  forex-assets dashboard  ·  dashboard --horizon 7d --watch  ·  dashboard --json")
@@ -18,22 +18,22 @@ def dashboard(
 ) -> None:
     """Show by horizon: fan, realized skill, coverage, last decision and verdict and why, what is live, its watch."""
     horizons = horizons_of(horizon)
-    platform = platform_of()
+    session = session_of()
     from rich.live import Live
 
     from forex_assets.cli.dashboard_data import dashboard_of
     from forex_assets.cli.render_dashboard import drawn
 
     if as_json:
-        print_json(dashboard_of(platform, horizons))
+        print_json(dashboard_of(session, horizons))
         return
     if not is_watched:
-        out.print(drawn(dashboard_of(platform, horizons)))
+        out.print(drawn(dashboard_of(session, horizons)))
         return
     try:
         with Live(console=out, auto_refresh=False, screen=out.is_terminal) as live:
             while True:
-                live.update(drawn(dashboard_of(platform_of(), horizons)), refresh=True)
+                live.update(drawn(dashboard_of(session_of(), horizons)), refresh=True)
                 time.sleep(seconds)
     except KeyboardInterrupt:
         return

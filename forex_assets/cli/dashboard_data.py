@@ -8,7 +8,7 @@ import polars as pl
 from forex_assets.accuracy.scorecard import SCORECARD_SCHEMA
 from forex_assets.cli.explanation import explanations, history
 from forex_assets.cli.overview import status_of
-from forex_assets.platform import Platform
+from forex_assets.core.session import Session
 
 EVENTS: Final = 5
 SKILLS: Final = (
@@ -19,33 +19,33 @@ RECORDS: Final = ("ledger", "replay", "backtest")
 """Of a horizon's records, that of forecasts issued at the time is shown, where it has come true; else the next."""
 
 
-def dashboard_of(platform: Platform, horizons: Sequence[str]) -> dict[str, Any]:
+def dashboard_of(session: Session, horizons: Sequence[str]) -> dict[str, Any]:
     """Everything at a glance.
 
     Returns:
         `clock`, `is_sample`, `prices` (freshness); `horizons`: by horizon `forecast`, `skill`, and the parts of
         `explanation.explanations`; `history`: the last events.
     """
-    status = status_of(platform)
+    status = status_of(session)
     fans = {record["horizon"]: record for record in status["forecasts"]}
     ages = {record["horizon"]: record for record in status["optimization"]}
     parts = []
-    for each in explanations(platform, horizons):
+    for each in explanations(session, horizons):
         name = each["horizon"]
         searched = {key: ages[name][key] for key in ("last_optimized", "age_days", "is_searching", "requests")}
-        parts.append({**each, "forecast": fans[name], "skill": skill_of(platform, name), **searched})
+        parts.append({**each, "forecast": fans[name], "skill": skill_of(session, name), **searched})
     return {
         "clock": status["clock"],
         "is_sample": status["is_sample"],
         "prices": status["prices"],
         "horizons": parts,
-        "history": history(platform, horizons, EVENTS)[: 2 * EVENTS],
+        "history": history(session, horizons, EVENTS)[: 2 * EVENTS],
     }
 
 
-def skill_of(platform: Platform, horizon: str) -> dict[str, Any] | None:
+def skill_of(session: Session, horizon: str) -> dict[str, Any] | None:
     """How the forecasts turned out, over everything there is; None where nothing has come true."""
-    card = platform.warehouse.read("accuracy/scorecard", schema=SCORECARD_SCHEMA)
+    card = session.tables.read("accuracy/scorecard", schema=SCORECARD_SCHEMA)
     if card is None:
         return None
     rows = card.filter((pl.col("scope") == "all") & (pl.col("horizon") == horizon) & (pl.col("n") > 0))

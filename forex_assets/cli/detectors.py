@@ -8,7 +8,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from forex_assets.cli.common import FAILED, AsJson, app, err, fail, out, platform_of, print_json, reported
+from forex_assets.cli.common import FAILED, AsJson, app, err, fail, out, print_json, reported, session_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -36,12 +36,12 @@ def detectors(
     Budget and thresholds are those of configs/policy.yaml. The default takes about a minute and says its standard
     errors; docs/monitoring.md has the figures of a longer run.
     """
-    platform = platform_of()
+    session = session_of()
     _find_benchmarks()
     from detector_simulation import measure
     from feed_faults import feed_table
 
-    policy = platform.policy
+    policy = session.policy
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # In a pipe the bar would leave an empty line behind.
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:

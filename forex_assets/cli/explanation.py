@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from forex_assets.cli.overview import instance_of
 from forex_assets.core.config_store import ConfigError
+from forex_assets.core.session import Session
+from forex_assets.deployment.deployment_store import deployments_of
 from forex_assets.deployment.watch_run import watch_state
 from forex_assets.monitoring.trigger import DECISION_SCHEMA
 from forex_assets.optimizer.tables import CANDIDATES_SCHEMA, VALIDATION_SCHEMA
-from forex_assets.platform import Platform
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -23,7 +24,7 @@ PARTS: Final = {
 SCHEMAS: Final = {"decision": DECISION_SCHEMA, "search": CANDIDATES_SCHEMA, "validation": VALIDATION_SCHEMA}
 
 
-def explanations(platform: Platform, horizons: Sequence[str]) -> list[dict[str, Any]]:
+def explanations(session: Session, horizons: Sequence[str]) -> list[dict[str, Any]]:
     """By horizon, every figure that decided whether its settings changed.
 
     Returns:
@@ -32,40 +33,40 @@ def explanations(platform: Platform, horizons: Sequence[str]) -> list[dict[str, 
         `search`, `validation`: words, when by the platform's clock, and the rows of the table, each None where there is
         none yet; `deployment`: the newest record; `watch`: the state of its watch.
     """
-    with instance_of(platform) as instance:
-        return [_explanation(platform, instance, horizon) for horizon in horizons]
+    with instance_of(session) as instance:
+        return [_explanation(session, instance, horizon) for horizon in horizons]
 
 
-def _explanation(platform: Platform, instance: "dg.DagsterInstance | None", horizon: str) -> dict[str, Any]:
+def _explanation(session: Session, instance: "dg.DagsterInstance | None", horizon: str) -> dict[str, Any]:
     live, fault = None, None
     try:
-        live = platform.configs.read(horizon) if platform.configs.path(horizon).exists() else None
+        live = session.configs.read(horizon) if session.configs.path(horizon).exists() else None
     except ConfigError as error:  # of one horizon, the others are to be seen
         fault = str(error)
-    newest = next(iter(platform.deployments.records(horizon)), None)
-    watch = watch_state(platform.session, horizon)
+    newest = next(iter(deployments_of(session).records(horizon)), None)
+    watch = watch_state(session, horizon)
     return {
         "horizon": horizon,
         "config": {"fingerprint": live.fingerprint, **live.model_dump()} if live else None,
         "config_fault": fault,
-        **{part: _part(platform, instance, part, horizon) for part in PARTS},
+        **{part: _part(session, instance, part, horizon) for part in PARTS},
         "deployment": newest.model_dump(mode="json") if newest else None,
         "watch": watch.model_dump(mode="json") if watch else None,
     }
 
 
-def _part(platform: Platform, instance: "dg.DagsterInstance | None", part: str, horizon: str) -> dict[str, Any] | None:
+def _part(session: Session, instance: "dg.DagsterInstance | None", part: str, horizon: str) -> dict[str, Any] | None:
     """The last table of one part, with what its record said of it."""
     from forex_assets.core import names
     from forex_assets.core.dagster.run_records import last_by_clock
 
-    table = platform.warehouse.read(PARTS[part], horizon, SCHEMAS[part])
+    table = session.tables.read(PARTS[part], horizon, SCHEMAS[part])
     if table is None or instance is None:
         return None
     import dagster as dg
 
     key = dg.AssetKey(PARTS[part].split("/"))
-    record = last_by_clock(instance, key, horizon, platform.reading_branch, platform.now)
+    record = last_by_clock(instance, key, horizon, session.market, session.now)
     if record is None:
         return None
     shown = (names.WORDS, names.FIRES, names.REASONS, names.VERDICT, names.SEARCH_ID)
@@ -73,11 +74,11 @@ def _part(platform: Platform, instance: "dg.DagsterInstance | None", part: str, 
     return {"at": record.clock.isoformat(), **said, "rows": table.to_dicts()}
 
 
-def history(platform: Platform, horizons: Sequence[str], limit: int) -> list[dict[str, Any]]:
+def history(session: Session, horizons: Sequence[str], limit: int) -> list[dict[str, Any]]:
     """What happened to the settings of horizons, newest first, real time: searches, verdicts, deployments, watches.
 
     Args:
-        platform: settings.
+        session: settings.
         horizons: which.
         limit: entries a horizon at most.
 
@@ -85,15 +86,15 @@ def history(platform: Platform, horizons: Sequence[str], limit: int) -> list[dic
         `horizon`, `at`, `what`, `outcome`, `words`.
     """
     entries = []
-    with instance_of(platform) as instance:
+    with instance_of(session) as instance:
         for horizon in horizons:
-            found = [*_recorded(platform, instance, horizon, limit), *_deployed(platform, horizon)]
+            found = [*_recorded(session, instance, horizon, limit), *_deployed(session, horizon)]
             entries += sorted(found, key=lambda entry: str(entry["at"]), reverse=True)[:limit]
     return sorted(entries, key=lambda entry: str(entry["at"]), reverse=True)
 
 
 def _recorded(
-    platform: Platform, instance: "dg.DagsterInstance | None", horizon: str, limit: int
+    session: Session, instance: "dg.DagsterInstance | None", horizon: str, limit: int
 ) -> list[dict[str, Any]]:
     """Searches and verdicts on the market that is read, from Dagster's records."""
     from itertools import islice
@@ -107,17 +108,17 @@ def _recorded(
     entries = []
     for what, key in (("search", keys.CANDIDATE_CONFIG), ("validation", keys.VALIDATION_REPORT)):
         for each in islice(records(instance, key, horizon, page=limit), limit):
-            if each.metadata.get(names.MARKET) == platform.reading_branch:
+            if each.metadata.get(names.MARKET) == session.market:
                 outcome = each.metadata.get(names.VERDICT) or f"found {each.metadata.get(names.CHALLENGER)}"
                 entries.append(_entry(horizon, each.written_at.isoformat(), what, outcome, each.metadata))
     return entries
 
 
-def _deployed(platform: Platform, horizon: str) -> list[dict[str, Any]]:
+def _deployed(session: Session, horizon: str) -> list[dict[str, Any]]:
     """Deployments and rollbacks, from their own records: those typed by hand are there too."""
     return [
         _entry(horizon, each.at.isoformat(), each.kind, each.state, {"words": f"{each.by}: {each.reason}"})
-        for each in platform.deployments.records(horizon)
+        for each in deployments_of(session).records(horizon)
     ]
 
 

@@ -14,15 +14,16 @@ from forex_assets.cli.common import (
     fail,
     horizons_of,
     out,
-    platform_of,
     print_json,
     reported,
+    session_of,
     user_name,
 )
 
 if TYPE_CHECKING:
     from forex_assets.core.dagster.run_records import EventRecord
-    from forex_assets.platform import Platform
+    from forex_assets.core.session import Session
+    from forex_assets.monitoring.request_store import requests_of
 
 UNDER_WAY = "a search is under way; see `forex-assets status`, or the UI: make ui"
 Horizon = Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")]
@@ -41,51 +42,49 @@ def run(
     Exit code 0 whatever the verdict: keeping what is live is a result. 1 where a horizon failed; the others go on.
     """
     horizons = horizons_of(horizon)
-    live = platform_of()
+    live = session_of()
     from forex_assets.cli import render_loop
     from forex_assets.cli.explanation import explanations
     from forex_assets.cli.rehearsal import rehearsal
 
-    with rehearsal(live) if dry_run else nullcontext(live) as platform:
-        failures, searched = _run(platform, horizons, is_forced=force)
+    with rehearsal(live) if dry_run else nullcontext(live) as session:
+        failures, searched = _run(session, horizons, is_forced=force)
         found = [
             each | {"failure": failures.get(each["horizon"]), "is_searched": each["horizon"] in searched}
-            for each in explanations(platform, horizons)
+            for each in explanations(session, horizons)
         ]
     if as_json:
         print_json(found)
     else:
-        render_loop.outcomes(out, found, is_rehearsal=dry_run, is_sample=live.reading_branch == "sample")
+        render_loop.outcomes(out, found, is_rehearsal=dry_run, is_sample=live.market == "sample")
     if failures:
         raise typer.Exit(FAILED)
 
 
-def _run(platform: "Platform", horizons: list[str], *, is_forced: bool) -> tuple[dict[str, str], set[str]]:
+def _run(session: "Session", horizons: list[str], *, is_forced: bool) -> tuple[dict[str, str], set[str]]:
     """The loop once; by horizon what failed, in words, and the horizons that were searched."""
     from forex_assets.cli.runner import RunFailed, materialize_decisions
 
     if is_forced:
         for name in horizons:
-            platform.requests.add(name, reason="run --force", asked_by=user_name(), asked_at=platform.now)
+            requests_of(session).add(name, reason="run --force", asked_by=user_name(), asked_at=session.now)
     failures: dict[str, str] = {}
     with err.status("looking at prices and errors …"):
-        materialize_decisions(platform, horizons)
-        firing, waiting = _firing(platform, horizons, is_forced=is_forced)
+        materialize_decisions(session, horizons)
+        firing, waiting = _firing(session, horizons, is_forced=is_forced)
     failures |= dict.fromkeys(waiting, UNDER_WAY)
     for name, decision in firing.items():
-        if _is_launched(platform, name, decision):  # by a sensor, while an earlier horizon was searched
+        if _is_launched(session, name, decision):  # by a sensor, while an earlier horizon was searched
             failures[name] = UNDER_WAY
             continue
         try:
-            _recalibrate(platform, name, decision)
+            _recalibrate(session, name, decision)
         except RunFailed as error:
             failures[name] = str(error)
     return failures, set(firing)
 
 
-def _firing(
-    platform: "Platform", horizons: list[str], *, is_forced: bool
-) -> "tuple[dict[str, EventRecord], list[str]]":
+def _firing(session: "Session", horizons: list[str], *, is_forced: bool) -> "tuple[dict[str, EventRecord], list[str]]":
     """The decisions that ask for a search; and the horizons of which one is under way already.
 
     Two that are told to search at once may both be answered by the decision of the one: the other waits.
@@ -94,7 +93,7 @@ def _firing(
     from forex_assets.core.dagster import keys
     from forex_assets.core.dagster.run_records import is_searching, records
 
-    with instance_of(platform) as instance:
+    with instance_of(session) as instance:
         if instance is None:
             return {}, []
         newest = {name: next(records(instance, keys.TRIGGER_DECISION, name)) for name in horizons}
@@ -103,16 +102,16 @@ def _firing(
     return {name: decision for name, decision in firing.items() if name not in waiting}, waiting
 
 
-def _is_launched(platform: "Platform", horizon: str, decision: "EventRecord") -> bool:
+def _is_launched(session: "Session", horizon: str, decision: "EventRecord") -> bool:
     """Whether a search for a decision, or any of its horizon, is on record already."""
     from forex_assets.cli.overview import instance_of
     from forex_assets.core.dagster.run_records import attempts_for, is_searching
 
-    with instance_of(platform) as instance:
+    with instance_of(session) as instance:
         return instance is not None and (is_searching(instance, horizon) or bool(attempts_for(instance, decision.id)))
 
 
-def _recalibrate(platform: "Platform", horizon: str, decision: "EventRecord") -> None:
+def _recalibrate(session: "Session", horizon: str, decision: "EventRecord") -> None:
     """Search, validation and, where that approves, deployment of one horizon.
 
     The runs carry the tags of the sensors', so that a daemon that looks at the same records launches nothing twice.
@@ -131,13 +130,13 @@ def _recalibrate(platform: "Platform", horizon: str, decision: "EventRecord") ->
         names.ATTEMPT_TAG: "1",
     }
     with search_bar(err, horizon):
-        run_job(platform, names.OPTIMIZE_JOB, horizon, tags)
-    with instance_of(platform) as instance:
+        run_job(session, names.OPTIMIZE_JOB, horizon, tags)
+    with instance_of(session) as instance:
         report = next(records(instance, keys.VALIDATION_REPORT, horizon)) if instance else None
     if report is not None and report.metadata.get(names.VERDICT) == "approved":
         validation = str(report.metadata.get(names.VALIDATION_ID))
         with err.status(f"deploying {horizon} …"):
-            run_job(platform, names.DEPLOY_JOB, horizon, {names.VALIDATION_TAG: validation})
+            run_job(session, names.DEPLOY_JOB, horizon, {names.VALIDATION_TAG: validation})
 
 
 @app.command(epilog="Examples:  forex-assets validate --horizon 7d  ·  validate --json")
@@ -145,7 +144,7 @@ def _recalibrate(platform: "Platform", horizon: str, decision: "EventRecord") ->
 def validate(horizon: Horizon = "all", as_json: AsJson = False) -> None:
     """Judge the last search's candidate against what is live, once more; nothing is deployed."""
     horizons = horizons_of(horizon)
-    platform = platform_of()
+    session = session_of()
     from forex_assets.cli import render_loop
     from forex_assets.cli.explanation import explanations
     from forex_assets.cli.runner import run_assets
@@ -153,8 +152,8 @@ def validate(horizon: Horizon = "all", as_json: AsJson = False) -> None:
     from forex_assets.locations.optimization import build
 
     with err.status("both forecast from the same past dates …"):
-        run_assets(platform, [keys.VALIDATION_REPORT], horizons, build=build)
-    found = explanations(platform, horizons)
+        run_assets(session, [keys.VALIDATION_REPORT], horizons, build=build)
+    found = explanations(session, horizons)
     if as_json:
         print_json([{"horizon": each["horizon"], **(each["validation"] or {})} for each in found])
     else:
@@ -167,15 +166,15 @@ def validate(horizon: Horizon = "all", as_json: AsJson = False) -> None:
 def explain(horizon: Horizon = "all", as_json: AsJson = False) -> None:
     """Say why settings were or were not searched for, approved and deployed, with every figure."""
     horizons = horizons_of(horizon)
-    platform = platform_of()
+    session = session_of()
     from forex_assets.cli import render_loop
     from forex_assets.cli.explanation import explanations
 
-    found = explanations(platform, horizons)
+    found = explanations(session, horizons)
     if as_json:
         print_json(found)
     else:
-        render_loop.explanation(out, found, is_sample=platform.reading_branch == "sample")
+        render_loop.explanation(out, found, is_sample=session.market == "sample")
 
 
 @app.command(epilog="Examples:  forex-assets history  ·  history --horizon 7d --limit 50 --json")
@@ -187,11 +186,11 @@ def history(
 ) -> None:
     """Show what happened to the settings: searches, verdicts, deployments, rollbacks; newest first."""
     horizons = horizons_of(horizon)
-    platform = platform_of()
+    session = session_of()
     from forex_assets.cli import render_loop
     from forex_assets.cli.explanation import history as history_of
 
-    found = history_of(platform, horizons, limit)
+    found = history_of(session, horizons, limit)
     if as_json:
         print_json(found)
     else:
@@ -213,11 +212,11 @@ def rollback(
     if horizon == "all":
         fail("--horizon all: a rollback is of one horizon; name it", BAD_USAGE)
     (name,) = horizons_of(horizon)
-    platform = platform_of()
+    session = session_of()
     from forex_assets.cli import render_loop
     from forex_assets.deployment.deploy import roll_back
 
-    record = roll_back(platform.session, name, to=to, reason=reason or "asked for at the command line", by=user_name())
+    record = roll_back(session, name, to=to, reason=reason or "asked for at the command line", by=user_name())
     if as_json:
         print_json(record.model_dump(mode="json"))
     else:

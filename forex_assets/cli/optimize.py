@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from forex_assets.cli.common import AsJson, app, err, horizons_of, out, platform_of, print_json, reported, user_name
+from forex_assets.cli.common import AsJson, app, err, horizons_of, out, print_json, reported, session_of, user_name
+from forex_assets.monitoring.request_store import requests_of
 
 optimize_app = typer.Typer(no_args_is_help=True, help="Whether and when to search for better settings.")
 app.add_typer(optimize_app, name="optimize")
@@ -21,9 +22,9 @@ def request(
 ) -> None:
     """Ask for a search; the next decision, weekdays at 20:00 in Santiago or `optimize decide`, answers it once."""
     horizons = horizons_of(horizon)
-    platform = platform_of()
+    session = session_of()
     who = user_name()
-    made = [platform.requests.add(name, reason=reason, asked_by=who, asked_at=platform.now) for name in horizons]
+    made = [requests_of(session).add(name, reason=reason, asked_by=who, asked_at=session.now) for name in horizons]
     if as_json:
         print_json([each.model_dump(mode="json") for each in made])
         return
@@ -38,14 +39,14 @@ def request(
 def decide(horizon: Horizon = "all", as_json: AsJson = False) -> None:
     """Decide now whether to search for better settings, and say why. What fires is launched where `make ui` runs."""
     horizons = horizons_of(horizon)
-    platform = platform_of()
+    session = session_of()
     from forex_assets.cli import render
     from forex_assets.cli.overview import optimization_of
     from forex_assets.cli.runner import materialize_decisions
 
     with err.status("looking at prices and errors …"):
-        materialize_decisions(platform, horizons)
-    records = [each for each in optimization_of(platform) if each["horizon"] in horizons]
+        materialize_decisions(session, horizons)
+    records = [each for each in optimization_of(session) if each["horizon"] in horizons]
     if as_json:
         print_json(records)
     else:

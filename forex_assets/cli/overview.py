@@ -11,11 +11,14 @@ from forex_assets.core.calendar import SANTIAGO
 from forex_assets.core.config_store import ConfigError
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import COPPER_SCHEMA, FORECAST_SCHEMA, SAMPLE_SOURCE, USDCLP_SCHEMA
+from forex_assets.core.session import Session
 from forex_assets.core.settings import unknown_names
 from forex_assets.forecasts.chronos.settings_check import check_settings
 from forex_assets.forecasts.engine import EngineError
+from forex_assets.forecasts.engines import engines_of
+from forex_assets.market.price_sources import calendar_of, sources_of
 from forex_assets.market.prices import COPPER, USDCLP, PriceSeries
-from forex_assets.platform import Platform
+from forex_assets.monitoring.request_store import requests_of
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -28,42 +31,42 @@ STALE_SESSIONS = 2
 """Older than this, a price or a forecast is called stale: one session may be a source's delay."""
 
 
-def status_of(platform: Platform) -> dict[str, Any]:
+def status_of(session: Session) -> dict[str, Any]:
     """Stored prices, latest forecasts and recent runs."""
     return {
-        "clock": platform.now.isoformat(),
-        "warehouse": str(platform.warehouse.root),
-        "is_sample": platform.reading_branch == "sample",
-        "sample_notice": SAMPLE_SOURCE if platform.reading_branch == "sample" else None,
-        "prices": [_price_record(platform, series) for series in (USDCLP, COPPER)],
-        "forecasts": [_forecast_record(platform, horizon) for horizon in HORIZONS],
-        "optimization": optimization_of(platform),
-        "runs": _recent_runs(platform),
+        "clock": session.now.isoformat(),
+        "warehouse": str(session.tables.root),
+        "is_sample": session.market == "sample",
+        "sample_notice": SAMPLE_SOURCE if session.market == "sample" else None,
+        "prices": [_price_record(session, series) for series in (USDCLP, COPPER)],
+        "forecasts": [_forecast_record(session, horizon) for horizon in HORIZONS],
+        "optimization": optimization_of(session),
+        "runs": _recent_runs(session),
     }
 
 
-def doctor_of(platform: Platform) -> dict[str, Any]:
+def doctor_of(session: Session) -> dict[str, Any]:
     """What is installed, who answers, which model would be used, what is stale, and whether a forecast can be made."""
-    answers = [] if platform.settings.market == "sample" else platform.probe()
-    models = [_model_record(platform, horizon) for horizon in HORIZONS]
-    stored = {series.name for series in (USDCLP, COPPER) if platform.store.sources(series)}
+    answers = [] if session.settings.market == "sample" else sources_of(session).probe()
+    models = [_model_record(session, horizon) for horizon in HORIZONS]
+    stored = {series.name for series in (USDCLP, COPPER) if sources_of(session).histories.sources(series)}
     is_dark = not stored and not any(a.is_ok for a in answers)
     has_prices = (
-        platform.settings.market == "sample"
-        or (platform.settings.market == "auto" and is_dark)  # the generated market stands in
+        session.settings.market == "sample"
+        or (session.settings.market == "auto" and is_dark)  # the generated market stands in
         or USDCLP.name in stored
         or any(a.is_ok for a in answers if a.source in ("Yahoo CLP=X", "Banco Central"))
     )
-    prices = [_price_record(platform, series) for series in (USDCLP, COPPER)]
-    forecasts = [_forecast_record(platform, horizon) for horizon in HORIZONS]
+    prices = [_price_record(session, series) for series in (USDCLP, COPPER)]
+    forecasts = [_forecast_record(session, horizon) for horizon in HORIZONS]
     return {
-        "clock": platform.now.isoformat(),
-        "market": platform.settings.market,
+        "clock": session.now.isoformat(),
+        "market": session.settings.market,
         "installed": {name: _version(name) for name in PACKAGES},
         "folders": {
-            "warehouse": str(platform.settings.warehouse),
-            "configs": str(platform.settings.configs),
-            "Dagster's records": str(platform.settings.dagster_home),
+            "warehouse": str(session.settings.warehouse),
+            "configs": str(session.settings.configs),
+            "Dagster's records": str(session.settings.dagster_home),
         },
         "sources": [
             {"source": a.source, "answers": a.is_ok, "answer": a.answer, "seconds": a.seconds} for a in answers
@@ -82,15 +85,15 @@ def _version(name: str) -> str:
         return "missing: make setup"
 
 
-def _price_record(platform: Platform, series: PriceSeries) -> dict[str, Any]:
+def _price_record(session: Session, series: PriceSeries) -> dict[str, Any]:
     table = f"market/{series.name}"
-    frame = platform.warehouse.read(table, schema=USDCLP_SCHEMA if series is USDCLP else COPPER_SCHEMA)
+    frame = session.tables.read(table, schema=USDCLP_SCHEMA if series is USDCLP else COPPER_SCHEMA)
     unknown = dict.fromkeys(("last_session", "last", "source", "is_provisional", "age_in_sessions"))
     record: dict[str, Any] = {"table": table, "unit": series.unit, "rows": 0, **unknown, "is_stale": True}
     if frame is None or (rows := frame.filter(pl.col(series.value).is_not_null())).is_empty():
         return record
     last = rows.row(-1, named=True)
-    age = platform.calendar(series).age(last["session"], platform.settings.as_of_date)
+    age = calendar_of(series).age(last["session"], session.today)
     return record | {
         "rows": rows.height,
         "last_session": str(last["session"]),
@@ -102,15 +105,15 @@ def _price_record(platform: Platform, series: PriceSeries) -> dict[str, Any]:
     }
 
 
-def _forecast_record(platform: Platform, horizon: str) -> dict[str, Any]:
+def _forecast_record(session: Session, horizon: str) -> dict[str, Any]:
     table = f"forecasts/latest/{horizon}"
-    frame = platform.warehouse.read("forecasts/latest", horizon, FORECAST_SCHEMA)
+    frame = session.tables.read("forecasts/latest", horizon, FORECAST_SCHEMA)
     fields = ("as_of", "target_date", "median", "low_95", "high_95", "model", "engine", "age_in_sessions")
     record: dict[str, Any] = {"table": table, "horizon": horizon, **dict.fromkeys(fields), "is_stale": True}
     if frame is None or frame.is_empty():
         return record
     last = frame.row(-1, named=True)
-    age = platform.calendar(USDCLP).age(last["as_of"], platform.settings.as_of_date)
+    age = calendar_of(USDCLP).age(last["as_of"], session.today)
     return record | {
         "as_of": str(last["as_of"]),
         "target_date": str(last["target_date"]),
@@ -124,11 +127,11 @@ def _forecast_record(platform: Platform, horizon: str) -> dict[str, Any]:
     }
 
 
-def _model_record(platform: Platform, horizon: str) -> dict[str, Any]:
+def _model_record(session: Session, horizon: str) -> dict[str, Any]:
     """The model that would be used for a horizon, or why none could be."""
     try:
-        config = platform.configs.read(horizon)
-        found, used = platform.model_for(config)
+        config = session.configs.read(horizon)
+        found, used = engines_of(session.settings).resolve(config)
         if found.location is not None:
             check_settings(found.location, found.model, used)
     except (ConfigError, EngineError) as error:
@@ -142,13 +145,13 @@ def _model_record(platform: Platform, horizon: str) -> dict[str, Any]:
     }
 
 
-def optimization_of(platform: Platform) -> list[dict[str, Any]]:
+def optimization_of(session: Session) -> list[dict[str, Any]]:
     """By horizon: when its settings were last searched for, what was last decided and why, who waits for a decision."""
-    with instance_of(platform) as instance:
-        return [_optimization_record(platform, instance, horizon) for horizon in HORIZONS]
+    with instance_of(session) as instance:
+        return [_optimization_record(session, instance, horizon) for horizon in HORIZONS]
 
 
-def _optimization_record(platform: Platform, instance: "dg.DagsterInstance | None", horizon: str) -> dict[str, Any]:
+def _optimization_record(session: Session, instance: "dg.DagsterInstance | None", horizon: str) -> dict[str, Any]:
     """As Dagster noted it, by the platform's clock; nothing but requests where there is no instance yet."""
     from forex_assets.core import names
     from forex_assets.core.dagster import keys
@@ -158,22 +161,22 @@ def _optimization_record(platform: Platform, instance: "dg.DagsterInstance | Non
     fields = ("last_optimized", "age_days", "decided_at", "fires", "reasons", "words")
     record: dict[str, Any] = {"horizon": horizon, **dict.fromkeys(fields), "is_searching": False}
     if instance is None:
-        return record | {"requests": [each.words for each in platform.requests.open(horizon).requests]}
-    at = (horizon, platform.reading_branch, platform.now)
+        return record | {"requests": [each.words for each in requests_of(session).open(horizon).requests]}
+    at = (horizon, session.market, session.now)
     search = last_by_clock(instance, keys.OPTIMIZED, *at)
     decision = last_by_clock(instance, keys.TRIGGER_DECISION, *at)
-    waiting = open_requests(records(instance, keys.TRIGGER_DECISION, horizon), platform.requests, horizon)
+    waiting = open_requests(records(instance, keys.TRIGGER_DECISION, horizon), requests_of(session), horizon)
     record |= {"is_searching": is_searching(instance, horizon), "requests": [each.words for each in waiting.requests]}
     if search is not None:
         day = search.clock.astimezone(SANTIAGO).date()
-        record |= {"last_optimized": str(day), "age_days": (platform.settings.as_of_date - day).days}
+        record |= {"last_optimized": str(day), "age_days": (session.today - day).days}
     if decision is not None:
         record |= {"decided_at": decision.clock.isoformat(), "fires": decision.fires}
         record |= {"reasons": decision.names(names.REASONS), "words": decision.metadata.get(names.WORDS)}
     return record
 
 
-def noted_heads(platform: Platform) -> dict[str, list[str]]:
+def noted_heads(session: Session) -> dict[str, list[str]]:
     """Every head of each horizon's ledger that Dagster noted when it was one, newest first; a chain cannot say its own.
 
     Only those of the warehouse that is read now: generated and real forecasts share Dagster's records.
@@ -184,13 +187,13 @@ def noted_heads(platform: Platform) -> dict[str, list[str]]:
     from forex_assets.core.dagster import keys
 
     heads: dict[str, list[str]] = {}
-    with instance_of(platform) as instance:
+    with instance_of(session) as instance:
         for horizon in HORIZONS if instance is not None else ():
             found = instance.fetch_materializations(  # type: ignore[union-attr]
                 dg.AssetRecordsFilter(asset_key=keys.LEDGER, asset_partitions=[horizon]), limit=HEADS
             ).records
             noted = [record.asset_materialization.metadata for record in found if record.asset_materialization]
-            root = str(platform.warehouse.root)
+            root = str(session.tables.root)
             heads[horizon] = [
                 str(said[names.LEDGER_HEAD].value)
                 for said in noted
@@ -200,13 +203,13 @@ def noted_heads(platform: Platform) -> dict[str, list[str]]:
 
 
 @contextmanager
-def instance_of(platform: Platform) -> "Iterator[dg.DagsterInstance | None]":
+def instance_of(session: Session) -> "Iterator[dg.DagsterInstance | None]":
     """The Dagster instance of the platform's settings; None where there is none yet."""
     import os
 
     import dagster as dg
 
-    home = platform.settings.dagster_home
+    home = session.settings.dagster_home
     if not (home / "dagster.yaml").exists():
         yield None
         return
@@ -215,9 +218,9 @@ def instance_of(platform: Platform) -> "Iterator[dg.DagsterInstance | None]":
         yield instance
 
 
-def _recent_runs(platform: Platform, limit: int = 5) -> list[dict[str, Any]]:
+def _recent_runs(session: Session, limit: int = 5) -> list[dict[str, Any]]:
     """The last runs of the instance, newest first; empty where there is no instance yet."""
-    with instance_of(platform) as instance:
+    with instance_of(session) as instance:
         if instance is None:
             return []
         return [

@@ -9,14 +9,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from forex_assets.accuracy.backtest_run import Origins, run_backtest
 from forex_assets.core.progress import listening
-from forex_assets.platform import Platform
+from forex_assets.core.session import Session
+from forex_assets.forecasts.engines import engines_of
 
 NAMED = 3
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 
 def run_backtests(
-    console: Console, platform: Platform, horizons: list[str], engine: str, origins: Origins
+    console: Console, session: Session, horizons: list[str], engine: str, origins: Origins
 ) -> pl.DataFrame:
     """Backtests of several horizons, one after the other, with one bar each; says which origins were passed over."""
     tables, remarks = [], []
@@ -25,8 +26,8 @@ def run_backtests(
         for horizon in horizons:
             task = progress.add_task(f"backtest {horizon}", total=None)
             rows, skipped = run_backtest(
-                platform.session,
-                platform.engines,
+                session,
+                engines_of(session.settings),
                 horizon,
                 engine_name=engine,
                 origins=origins,

@@ -9,8 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from forex_assets.core.settings import load_settings
-from forex_assets.platform import Platform
+from forex_assets.core.session import Session, open_session
 
 LEFT_OUT: Final = ("backups", "mlflow", "outbox", ".locks")
 """Folders of the warehouse that a loop writes to and does not read from."""
@@ -23,7 +22,7 @@ ELSEWHERE: Final = ("MLFLOW_TRACKING_URI", "FOREX_WEBHOOK_URL", "FOREX_ALERT_URL
 
 
 @contextmanager
-def rehearsal(platform: Platform) -> Iterator[Platform]:
+def rehearsal(session: Session) -> Iterator[Session]:
     """The platform on a copy of warehouse, configs and Dagster's records, in a temporary folder.
 
     What is committed, sent or recorded there goes with the folder. Records that Dagster keeps elsewhere than in sqlite
@@ -32,7 +31,7 @@ def rehearsal(platform: Platform) -> Iterator[Platform]:
     Yields:
         The same settings but for those folders.
     """
-    settings, home = platform.settings, platform.settings.dagster_home
+    settings, home = session.settings, session.settings.dagster_home
     hidden = {name: os.environ.pop(name) for name in ELSEWHERE if name in os.environ}
     try:
         with TemporaryDirectory(prefix="forex-assets-dry-run-", ignore_cleanup_errors=True) as folder:
@@ -42,7 +41,7 @@ def rehearsal(platform: Platform) -> Iterator[Platform]:
             shutil.copytree(settings.configs, configs)
             _copy_records(home, warehouse / "dagster")
             os.environ["DAGSTER_HOME"] = str(warehouse / "dagster")
-            yield Platform(load_settings(as_of=settings.as_of, warehouse=warehouse, configs=configs))
+            yield open_session(as_of=settings.as_of, warehouse=warehouse, configs=configs)
     finally:
         os.environ.pop("DAGSTER_HOME", None)
         os.environ.update(hidden)

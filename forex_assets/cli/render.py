@@ -9,7 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from forex_assets.core.schemas import SAMPLE_SOURCE
-from forex_assets.platform import Platform
+from forex_assets.core.session import Session
 
 WEEK = 5
 
@@ -67,12 +67,12 @@ def _calibration(last: dict[str, Any]) -> str:
     return f"Bands: corrected by {last['calibration_errors']} past errors; the model's own 95 % was {own}."
 
 
-def closing_words(console: Console, platform: Platform, models: list[tuple[str, str]]) -> None:
+def closing_words(console: Console, session: Session, models: list[tuple[str, str]]) -> None:
     """Which models and why, and where to look next."""
     for model, why in models:
         console.print(f"Model: {escape(model)} ({escape(why)})", soft_wrap=True)
-    console.print(f"Tables: {platform.warehouse.root}/forecasts/latest/   Graph and plots: make ui", soft_wrap=True)
-    if platform.reading_branch == "sample":
+    console.print(f"Tables: {session.tables.root}/forecasts/latest/   Graph and plots: make ui", soft_wrap=True)
+    if session.market == "sample":
         banner(console)
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from forex_assets.cli.common import AsJson, AsOf, app, err, out, platform_of, print_json, reported
+from forex_assets.cli.common import AsJson, AsOf, app, err, out, print_json, reported, session_of
 
 
 @app.command(epilog="Examples:  forex-assets report --open  ·  FOREX_LANG=es forex-assets report")
@@ -15,13 +15,13 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Write the daily report as one HTML page: fans in words, record, copper, drift, what the loop did and why."""
-    platform = platform_of(as_of)
+    session = session_of(as_of)
     from forex_assets.report.daily import write_report
 
     with err.status("drawing …"):
-        path = write_report(platform.session)
+        path = write_report(session)
     if as_json:
-        print_json({"file": str(path), "language": platform.settings.lang})
+        print_json({"file": str(path), "language": session.settings.lang})
     else:
         out.print(str(path), soft_wrap=True, highlight=False)
     if is_opened:

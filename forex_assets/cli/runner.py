@@ -11,11 +11,14 @@ from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.instance import prepare_instance
 from forex_assets.core.dagster.io_manager import WarehouseIO
 from forex_assets.core.dagster.keys import table_key
-from forex_assets.core.dagster.resources import session_of_command
+from forex_assets.core.dagster.resources import SessionResource, session_of_command
 from forex_assets.core.dagster.run_records import end_dead_runs, forecasts_of
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.processes import PROCESS_TAG, process_name
-from forex_assets.platform import Platform, PlatformResource
+from forex_assets.core.session import Session
+
+Build = Callable[[Mapping[str, Any]], dg.Definitions]
+"""Makes a location's definitions, resources replaced by name."""
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The command line says itself what went wrong; Dagster keeps the log for its UI."""
@@ -35,7 +38,7 @@ class RunFailed(Exception):
         self.made = list(made)
 
 
-def materialize_market(platform: Platform) -> list[dict[str, Any]]:
+def materialize_market(session: Session) -> list[dict[str, Any]]:
     """Prices, revisions and features.
 
     Returns:
@@ -45,7 +48,7 @@ def materialize_market(platform: Platform) -> list[dict[str, Any]]:
         RunFailed: an asset failed, or a check that blocks what is downstream.
     """
     wanted = [keys.COPPER, keys.USDCLP, keys.REVISIONS, keys.FEATURES]
-    result = run_assets(platform, wanted)
+    result = run_assets(session, wanted)
     said = {event.asset_key: event for event in result.get_asset_materialization_events() if event.asset_key}
     return [
         {"asset": table_key(key), **_plain(said[key].step_materialization_data.materialization.metadata)}
@@ -54,21 +57,21 @@ def materialize_market(platform: Platform) -> list[dict[str, Any]]:
     ]
 
 
-def materialize_forecasts(platform: Platform, horizons: list[str]) -> None:
+def materialize_forecasts(session: Session, horizons: list[str]) -> None:
     """The fans of `horizons` in one run, so that a model is loaded once; kept in the ledger, and the record scored.
 
     Raises:
         RunFailed: as above.
     """
     try:
-        run_assets(platform, [keys.LATEST, keys.LEDGER, keys.REALIZED], horizons)
+        run_assets(session, [keys.LATEST, keys.LEDGER, keys.REALIZED], horizons)
     except RunFailed as error:  # what one horizon's settings have done to the run is not done to the others' record
         for name in error.made:
-            run_assets(platform, [keys.LEDGER, keys.REALIZED], [name])
+            run_assets(session, [keys.LEDGER, keys.REALIZED], [name])
         raise
 
 
-def materialize_shadow_forecasts(platform: Platform, horizons: list[str]) -> str:
+def materialize_shadow_forecasts(session: Session, horizons: list[str]) -> str:
     """Forecasts of challengers on trial, for the ledger; what went wrong with them, in words.
 
     Nothing in the optimization location may fail a forecast, so every error is returned: also one of its imports.
@@ -77,10 +80,10 @@ def materialize_shadow_forecasts(platform: Platform, horizons: list[str]) -> str
         from forex_assets.locations.optimization import build
         from forex_assets.optimizer.shadow_store import ShadowStore
 
-        store, faults = ShadowStore(platform.warehouse), []
+        store, faults = ShadowStore(session.tables), []
         for name in (each for each in horizons if store.path(each).exists()):
             try:
-                run_assets(platform, [keys.SHADOW_FORECAST], [name], build=build)
+                run_assets(session, [keys.SHADOW_FORECAST], [name], build=build)
             except RunFailed as error:
                 faults.append(str(error))
         return "; ".join(faults)
@@ -88,11 +91,11 @@ def materialize_shadow_forecasts(platform: Platform, horizons: list[str]) -> str
         return f"challengers on trial did not forecast: {error}"
 
 
-def materialize_backtest(platform: Platform, horizons: list[str], settings: dict[str, Any] | None = None) -> None:
+def materialize_backtest(session: Session, horizons: list[str], settings: dict[str, Any] | None = None) -> None:
     """`accuracy/backtest`, and what copper would have added to it.
 
     Args:
-        platform: settings.
+        session: settings.
         horizons: one of them or all.
         settings: of the asset, other than its own: `engine`, `first`, `last`, `every`.
 
@@ -100,19 +103,19 @@ def materialize_backtest(platform: Platform, horizons: list[str], settings: dict
         RunFailed: as above.
     """
     config = {"ops": {"__".join(keys.BACKTEST.path): {"config": settings or {}}}}
-    run_assets(platform, [keys.BACKTEST, keys.COPPER_EFFECT], horizons, config)
+    run_assets(session, [keys.BACKTEST, keys.COPPER_EFFECT], horizons, config)
 
 
-def materialize_scorecard(platform: Platform) -> None:
+def materialize_scorecard(session: Session) -> None:
     """The card of everything realized.
 
     Raises:
         RunFailed: as above.
     """
-    run_assets(platform, [keys.SCORECARD])
+    run_assets(session, [keys.SCORECARD])
 
 
-def materialize_decisions(platform: Platform, horizons: list[str]) -> None:
+def materialize_decisions(session: Session, horizons: list[str]) -> None:
     """Whether the inputs drifted, and whether to search; the sensor in the UI's daemon launches what fires.
 
     Raises:
@@ -120,21 +123,21 @@ def materialize_decisions(platform: Platform, horizons: list[str]) -> None:
     """
     from forex_assets.locations.optimization import build
 
-    run_assets(platform, [keys.DRIFT_REPORT], build=build)
-    run_assets(platform, [keys.DEGRADATION_REPORT, keys.TRIGGER_DECISION], horizons, build=build)
+    run_assets(session, [keys.DRIFT_REPORT], build=build)
+    run_assets(session, [keys.DEGRADATION_REPORT, keys.TRIGGER_DECISION], horizons, build=build)
 
 
 def run_assets(
-    platform: Platform,
+    session: Session,
     keys: list[dg.AssetKey],
     horizons: list[str] | None = None,
     config: dict[str, Any] | None = None,
-    build: Callable[[Mapping[str, Any]], dg.Definitions] | None = None,
+    build: Build | None = None,
 ) -> dg.ExecuteInProcessResult:
-    """Runs assets in this process on `platform`'s settings: unpartitioned ones, or one horizon, or all of them.
+    """Runs assets in this process on the session's settings: unpartitioned ones, or one horizon, or all of them.
 
     Args:
-        platform: settings.
+        session: settings.
         keys: which assets.
         horizons: partitions; None for unpartitioned assets.
         config: run config beside the logger's.
@@ -144,8 +147,9 @@ def run_assets(
         RunFailed: an asset failed, or a check that blocks what is downstream.
     """
     if build is None:
-        from forex_assets.locations.forecasting import build
+        from forex_assets.locations import forecasting
 
+        build = forecasting.build
     tags = {}
     if horizons is not None:
         if len(horizons) not in (1, len(HORIZONS)):
@@ -155,9 +159,9 @@ def run_assets(
             "dagster/asset_partition_range_end": horizons[-1],
         }
 
-    prepare_instance(platform.settings)
-    job = _definitions(platform, build).resolve_implicit_global_asset_job_def()
-    with dg.DagsterInstance.get() as instance, session_of_command(platform.session):
+    prepare_instance(session.settings)
+    job = _definitions(session, build).resolve_implicit_global_asset_job_def()
+    with dg.DagsterInstance.get() as instance, session_of_command(session):
         end_dead_runs(instance, datetime.now(UTC))
         result = job.execute_in_process(
             instance=instance,
@@ -171,11 +175,11 @@ def run_assets(
     return result
 
 
-def run_job(platform: Platform, name: str, horizon: str, tags: Mapping[str, str]) -> None:
+def run_job(session: Session, name: str, horizon: str, tags: Mapping[str, str]) -> None:
     """Runs a job of the optimization location for one horizon in this process, as its sensor would launch it.
 
     Args:
-        platform: settings.
+        session: settings.
         name: of the job.
         horizon: its partition.
         tags: what the sensor would say: which decision or which report it answers.
@@ -185,9 +189,9 @@ def run_job(platform: Platform, name: str, horizon: str, tags: Mapping[str, str]
     """
     from forex_assets.locations.optimization import build
 
-    prepare_instance(platform.settings)
-    job = _definitions(platform, build).resolve_job_def(name)
-    with dg.DagsterInstance.get() as instance, session_of_command(platform.session):
+    prepare_instance(session.settings)
+    job = _definitions(session, build).resolve_job_def(name)
+    with dg.DagsterInstance.get() as instance, session_of_command(session):
         end_dead_runs(instance, datetime.now(UTC))
         result = job.execute_in_process(
             instance=instance,
@@ -199,12 +203,12 @@ def run_job(platform: Platform, name: str, horizon: str, tags: Mapping[str, str]
     _raise_where_failed(result)
 
 
-def _definitions(platform: Platform, build: Callable[[Mapping[str, Any]], dg.Definitions]) -> dg.Definitions:
-    """A location on `platform`'s own clock and folders, which may be those of a rehearsal."""
-    settings = platform.settings
+def _definitions(session: Session, build: Build) -> dg.Definitions:
+    """A location on the session's clock and folders, which may be those of a rehearsal."""
+    settings = session.settings
     overrides = {"warehouse": str(settings.warehouse), "configs": str(settings.configs)}
-    resource = PlatformResource(overrides=overrides | ({"as_of": settings.as_of} if settings.as_of else {}))
-    return build({"session": resource, "platform": resource, "io_manager": WarehouseIO(session=resource)})
+    resource = SessionResource(overrides=overrides | ({"as_of": settings.as_of} if settings.as_of else {}))
+    return build({"session": resource, "io_manager": WarehouseIO(session=resource)})
 
 
 def _raise_where_failed(result: dg.ExecuteInProcessResult, made: Sequence[str] = ()) -> None:

@@ -13,9 +13,9 @@ from forex_assets.cli.common import (
     fail,
     horizons_of,
     out,
-    platform_of,
     print_json,
     reported,
+    session_of,
 )
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ def _runs(kind: str, horizon: str, limit: int = 1000) -> "list[Tracked]":
     horizons_of(horizon)
     if kind not in KINDS:
         fail(f"--kind {kind}: no such kind; there are {', '.join(KINDS)}", BAD_USAGE)
-    platform = platform_of()
+    session = session_of()
     from forex_assets.operations.tracking.resources import tracker_of
 
-    prefix = "usdclp-sample/" if platform.reading_branch == "sample" else "usdclp/"
+    prefix = "usdclp-sample/" if session.market == "sample" else "usdclp/"
     with err.status("MLflow …"):
-        found = tracker_of(platform).runs(prefix)
+        found = tracker_of(session).runs(prefix)
     parts = [each.experiment.split("/") for each in found]
     chosen = [
         each for each, (_, k, h) in zip(found, parts, strict=True) if kind in ("all", k) and horizon in ("all", h)
@@ -171,7 +171,7 @@ def repair(as_json: AsJson = False) -> None:
 
     Exit code 1 where the store cannot be used.
     """
-    platform = platform_of()
+    session = session_of()
     from datetime import UTC, datetime
 
     from forex_assets.cli.overview import instance_of
@@ -179,11 +179,11 @@ def repair(as_json: AsJson = False) -> None:
     from forex_assets.operations.tracking.resources import tracker_of
     from forex_assets.operations.tracking.sensors import send_waiting
 
-    with err.status("MLflow …"), instance_of(platform) as instance:
+    with err.status("MLflow …"), instance_of(session) as instance:
         if instance is not None:
             end_dead_runs(instance, datetime.now(UTC))
-        count, reason = (0, "") if instance is None else send_waiting(platform, instance, is_repair=True)
-        closed = 0 if reason else tracker_of(platform).repair()
+        count, reason = (0, "") if instance is None else send_waiting(session, instance, is_repair=True)
+        closed = 0 if reason else tracker_of(session).repair()
     if as_json:
         print_json({"sent": count, "closed": closed, "error": reason or None})
     else:
@@ -196,13 +196,13 @@ def repair(as_json: AsJson = False) -> None:
 @reported
 def prune(as_json: AsJson = False) -> None:
     """Delete runs older than the policy keeps them, save those of settings that are live, were, or were found."""
-    platform = platform_of()
+    session = session_of()
     from datetime import UTC, datetime
 
     from forex_assets.operations.tracking.resources import tracker_of
 
     with err.status("MLflow …"):
-        count = tracker_of(platform).prune(platform.policy.operations.tracking_days, datetime.now(UTC))
+        count = tracker_of(session).prune(session.policy.operations.tracking_days, datetime.now(UTC))
     if as_json:
         print_json({"deleted": count})
     else:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Final, Literal
 
 import polars as pl
@@ -99,7 +100,7 @@ class Session:
         return self.tables
 
 
-def open_session(**overrides: str | None) -> Session:
+def open_session(**overrides: str | Path | None) -> Session:
     """Opens a session on the current environment.
 
     Args:

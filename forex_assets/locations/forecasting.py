@@ -8,6 +8,7 @@ import dagster as dg
 from forex_assets.accuracy import assets as accuracy
 from forex_assets.accuracy import checks as checks_accuracy
 from forex_assets.core.dagster.io_manager import WarehouseIO
+from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.features import assets as features
 from forex_assets.forecasts import assets as forecasts
 from forex_assets.forecasts import checks as forecast_checks
@@ -19,7 +20,6 @@ from forex_assets.market.resources import MarketSources
 from forex_assets.operations.alerts import sensors as alerts
 from forex_assets.operations.backup import jobs as backup
 from forex_assets.operations.tracking import sensors as tracking
-from forex_assets.platform import PlatformResource
 from forex_assets.report import assets as report
 
 
@@ -29,13 +29,12 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     Args:
         overrides: resources by name, in place of the defaults.
     """
-    platform = PlatformResource()
+    session = SessionResource()
     resources = {
-        "session": platform,
-        "platform": platform,
+        "session": session,
         "engines": ForecastEngines(),
         "sources": MarketSources(),
-        "io_manager": WarehouseIO(session=platform),
+        "io_manager": WarehouseIO(session=session),
     }
     return dg.Definitions(
         assets=[

@@ -10,6 +10,7 @@ import dagster as dg
 
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.io_manager import WarehouseIO
+from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.deployment import assets as deployment
 from forex_assets.deployment import jobs as deployment_jobs
 from forex_assets.deployment import sensors as deployment_sensors
@@ -21,7 +22,6 @@ from forex_assets.monitoring import assets as monitoring
 from forex_assets.optimizer import assets as optimization
 from forex_assets.optimizer import checks as optimizer_checks
 from forex_assets.optimizer import sensors
-from forex_assets.platform import PlatformResource
 
 ELSEWHERE = (keys.USDCLP, keys.COPPER)
 ELSEWHERE_BY_HORIZON = (keys.LEDGER, keys.REALIZED, keys.BACKTEST)
@@ -34,13 +34,12 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     Args:
         overrides: resources by name, in place of the defaults.
     """
-    platform = PlatformResource()
+    session = SessionResource()
     resources = {
-        "session": platform,
-        "platform": platform,
+        "session": session,
         "engines": ForecastEngines(),
         "sources": MarketSources(),
-        "io_manager": WarehouseIO(session=platform),
+        "io_manager": WarehouseIO(session=session),
     }
     return dg.Definitions(
         assets=[

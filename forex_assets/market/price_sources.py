@@ -91,3 +91,8 @@ class PriceSources:
         # All years: a window moving with the clock would drop its oldest rows.
         calendars = {series.calendar: calendar_of(series) for series in (USDCLP, COPPER)}
         return sample_market(self.session.now, calendars, years=100)
+
+
+def sources_of(session: Session) -> PriceSources:
+    """The sources with the deadline of the session's settings."""
+    return PriceSources(session, session.settings.source_deadline_s)

@@ -11,22 +11,21 @@ from forex_assets.core import names
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.instance import prepare_instance
 from forex_assets.core.horizon import HORIZONS
-from forex_assets.core.settings import load_settings
+from forex_assets.core.session import Session, open_session
 from forex_assets.deployment.deploy import deployer_of
-from forex_assets.platform import Platform
 from forex_assets_tests.optimizer.test_optimize_sensor import Daemon
 
 
 def test_a_search_that_the_sensor_launched_meanwhile_is_not_run_again(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    platform = Platform(load_settings())
-    prepare_instance(platform.settings)
+    session = open_session()
+    prepare_instance(session.settings)
     searched = list[str]()
     with dg.DagsterInstance.get() as instance:
         daemon = Daemon(instance)
 
-        def decided(_: Platform, horizons: list[str]) -> None:
+        def decided(_: Session, horizons: list[str]) -> None:
             for horizon in horizons:
                 daemon.decide(horizon, fires=True)
 
@@ -35,7 +34,7 @@ def test_a_search_that_the_sensor_launched_meanwhile_is_not_run_again(
                 tags = {**request.tags, "dagster/partition": str(request.partition_key)}
                 daemon.made(dg.DagsterRunStatus.STARTED, tags)
 
-        def job(_: Platform, name: str, horizon: str, tags: dict[str, str]) -> None:
+        def job(_: Session, name: str, horizon: str, tags: dict[str, str]) -> None:
             assert (name, tags[names.HORIZON_TAG]) == (names.OPTIMIZE_JOB, horizon)
             searched.append(horizon)
             if horizon == "7d":
@@ -46,20 +45,20 @@ def test_a_search_that_the_sensor_launched_meanwhile_is_not_run_again(
 
         monkeypatch.setattr(runner, "materialize_decisions", decided)
         monkeypatch.setattr(runner, "run_job", job)
-        failures, _ = loop._run(platform, list(HORIZONS), is_forced=False)
+        failures, _ = loop._run(session, list(HORIZONS), is_forced=False)
     assert searched == ["7d", "30d"]
     assert set(failures) == {"15d", "90d"}
     assert all("under way" in words for words in failures.values())
 
 
 def test_a_refusal_is_told_with_its_reason_although_something_was_deployed_before(workspace: Path) -> None:
-    platform, now = Platform(load_settings()), datetime.now(UTC)
-    live, deployer = platform.configs.read("7d"), deployer_of(platform.session)
+    session, now = open_session(), datetime.now(UTC)
+    live, deployer = session.configs.read("7d"), deployer_of(session)
     good, bad = (live.model_copy(update={"context_length": length}) for length in (90, 270))
     deployer.deploy(good, expected=live.fingerprint, reason="better", by="loop", now=now, validation_id="v1")
     deployer.quarantine("7d", bad.fingerprint, "failed before", now)
     deployer.deploy(bad, expected=good.fingerprint, reason="better", by="loop", now=now, validation_id="v2")
-    (found,) = explanation.explanations(platform, ["7d"])
+    (found,) = explanation.explanations(session, ["7d"])
     assert found["deployment"]["state"] == "refused"
     run = found | {
         "is_searched": True,

@@ -12,16 +12,16 @@ from forex_assets.accuracy.backtest_run import Origins, run_backtest
 from forex_assets.cli import app
 from forex_assets.cli.progress import run_backtests
 from forex_assets.core.schemas import REALIZED_SCHEMA
-from forex_assets.core.settings import load_settings
+from forex_assets.core.session import Session, open_session
 from forex_assets.forecasts.engine import EngineError
-from forex_assets.platform import Platform
+from forex_assets.forecasts.engines import engines_of
 from forex_assets_tests.accuracy.test_backtest_run import ORIGINS, WEEKS, with_prices
 
 
 @pytest.fixture
-def platform(workspace: Path) -> Platform:
+def platform(workspace: Path) -> Session:
     with_prices()
-    return Platform(load_settings())
+    return open_session()
 
 
 def screen(*, is_terminal: bool) -> tuple[Console, io.StringIO]:
@@ -29,35 +29,35 @@ def screen(*, is_terminal: bool) -> tuple[Console, io.StringIO]:
     return Console(file=out, width=80, force_terminal=is_terminal), out
 
 
-def test_the_rows_of_all_horizons_come_back_in_the_order_asked_for(platform: Platform) -> None:
+def test_the_rows_of_all_horizons_come_back_in_the_order_asked_for(session: Session) -> None:
     console, _ = screen(is_terminal=False)
-    rows = run_backtests(console, platform, ["15d", "7d"], "ewma", ORIGINS)
+    rows = run_backtests(console, session, ["15d", "7d"], "ewma", ORIGINS)
     assert dict(rows.schema) == REALIZED_SCHEMA
     assert rows["horizon"].unique(maintain_order=True).to_list() == ["15d", "7d"]
-    alone = run_backtest(platform.session, platform.engines, "15d", engine_name="ewma", origins=ORIGINS)[0]
+    alone = run_backtest(session, engines_of(session.settings), "15d", engine_name="ewma", origins=ORIGINS)[0]
     assert rows.head(alone.height).equals(alone)
 
 
-def test_a_terminal_shows_each_horizon_and_how_many_of_its_origins_are_done(platform: Platform) -> None:
+def test_a_terminal_shows_each_horizon_and_how_many_of_its_origins_are_done(session: Session) -> None:
     console, out = screen(is_terminal=True)
-    run_backtests(console, platform, ["7d", "15d"], "ewma", ORIGINS)
+    run_backtests(console, session, ["7d", "15d"], "ewma", ORIGINS)
     text = out.getvalue()
     for horizon in ("7d", "15d"):
         assert f"backtest {horizon}" in text
     assert f"{len(WEEKS)}/{len(WEEKS)}" in text
 
 
-def test_a_pipe_gets_no_bar_and_nothing_to_clean_up(platform: Platform) -> None:
+def test_a_pipe_gets_no_bar_and_nothing_to_clean_up(session: Session) -> None:
     console, out = screen(is_terminal=False)
-    run_backtests(console, platform, ["7d"], "ewma", ORIGINS)
+    run_backtests(console, session, ["7d"], "ewma", ORIGINS)
     assert out.getvalue() == ""
 
 
-def test_origins_that_were_passed_over_are_counted_and_the_first_three_named(platform: Platform) -> None:
+def test_origins_that_were_passed_over_are_counted_and_the_first_three_named(session: Session) -> None:
     console, out = screen(is_terminal=False)
     early = Origins(date(2023, 3, 1), date(2023, 6, 30))
-    dates = early.dates(platform.session.today)
-    rows = run_backtests(console, platform, ["7d"], "ewma", early)
+    dates = early.dates(session.today)
+    rows = run_backtests(console, session, ["7d"], "ewma", early)
     skipped = [day for day in dates if day not in set(rows["as_of"])]
     assert len(skipped) > 3
     text = out.getvalue()
@@ -66,14 +66,14 @@ def test_origins_that_were_passed_over_are_counted_and_the_first_three_named(pla
     assert "usable sessions, 250 are needed" in text
 
 
-def test_a_fault_passes_through_and_leaves_the_bar_behind(platform: Platform) -> None:
+def test_a_fault_passes_through_and_leaves_the_bar_behind(session: Session) -> None:
     console, _ = screen(is_terminal=True)
     with pytest.raises(EngineError, match="no such folder"):
-        run_backtests(console, platform, ["7d"], "./nowhere/at all", ORIGINS)
-    run_backtests(console, platform, ["7d"], "ewma", ORIGINS)  # a bar that still ran would refuse another
+        run_backtests(console, session, ["7d"], "./nowhere/at all", ORIGINS)
+    run_backtests(console, session, ["7d"], "ewma", ORIGINS)  # a bar that still ran would refuse another
 
 
-def test_an_engine_that_does_not_exist_is_bad_usage(platform: Platform) -> None:
+def test_an_engine_that_does_not_exist_is_bad_usage(session: Session) -> None:
     result = CliRunner().invoke(app, ["backtest", "--horizon", "7d", "--engine", "foo"])
     assert result.exit_code == 2
     assert "no engine 'foo'" in result.output

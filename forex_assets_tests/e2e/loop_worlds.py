@@ -6,22 +6,22 @@ little, 270 are as wrong as no model should be, 180 is the plain walk.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from typing import Any
 
 import dagster as dg
 import numpy as np
 
 from forex_assets.core.dagster.io_manager import WarehouseIO
+from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.core.fan import Fan
 from forex_assets.core.inference_config import InferenceConfig
-from forex_assets.core.session import Session
-from forex_assets.core.settings import load_settings
+from forex_assets.core.session import Session, open_session
 from forex_assets.forecasts.baselines import origin_volatility, random_walk
 from forex_assets.forecasts.engine import EngineError, EngineTraits, Origin
 from forex_assets.forecasts.engines import Engines
 from forex_assets.forecasts.resources import ForecastEngines
-from forex_assets.platform import Platform, PlatformResource
+from forex_assets.market.price_sources import sources_of
 
 BROKEN: set[int] = set()
 """Context lengths with which the engine fails from now on."""
@@ -64,7 +64,7 @@ class KnowingEngine:
 @cache
 def all_prices() -> tuple[float, ...]:
     """The generated market to the end of 2025, later than any clock of the tests."""
-    return tuple(Platform(load_settings(as_of="2025-12-31")).sample().usdclp["clp_per_usd"])
+    return tuple(sources_of(open_session(as_of="2025-12-31")).sample().usdclp["clp_per_usd"])
 
 
 @dataclass(frozen=True)
@@ -84,29 +84,13 @@ class KnowingForecastEngines(ForecastEngines):
         return KnowingEngines(engines.model, engines.device, engines.dtype)
 
 
-class KnowingPlatform(Platform):
-    """A platform whose models are `KnowingEngine`s."""
-
-    @cached_property
-    def engines(self) -> Engines:
-        return KnowingForecastEngines().of(self.session)
-
-
-class KnowingPlatformResource(PlatformResource):
-    """Hands assets a `KnowingPlatform`."""
-
-    def platform(self) -> Platform:
-        return KnowingPlatform(load_settings(**self.overrides))
-
-
 def resources() -> Mapping[str, Any]:
     """Overrides of both locations."""
-    platform = KnowingPlatformResource()
+    session = SessionResource()
     return {
-        "platform": platform,
-        "session": platform,
+        "session": session,
         "engines": KnowingForecastEngines(),
-        "io_manager": WarehouseIO(session=platform),
+        "io_manager": WarehouseIO(session=session),
     }
 
 

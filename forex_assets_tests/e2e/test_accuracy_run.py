@@ -14,8 +14,7 @@ from typer.testing import CliRunner
 from forex_assets.cli import app
 from forex_assets.cli.runner import materialize_backtest, materialize_forecasts, materialize_market
 from forex_assets.core.schemas import MODEL_QUANTILE_COLUMNS, QUANTILE_COLUMNS, REALIZED_SCHEMA, SAMPLE_SOURCE
-from forex_assets.core.settings import load_settings
-from forex_assets.platform import Platform
+from forex_assets.core.session import open_session
 from forex_assets_tests.forecasts.chronos.tiny_models import build_chronos2
 
 Change = Callable[..., None]
@@ -28,10 +27,10 @@ def cli(*args: str) -> Result:
 def day(text: str, environment: Change, horizon: str = "7d") -> Path:
     """One evening: prices in, a forecast, the record scored. The warehouse's folder."""
     environment(FOREX_AS_OF=text)
-    platform = Platform(load_settings())
-    materialize_market(platform)
-    materialize_forecasts(platform, [horizon])
-    return platform.warehouse.root
+    session = open_session()
+    materialize_market(session)
+    materialize_forecasts(session, [horizon])
+    return session.tables.root
 
 
 def test_a_forecast_is_kept_scored_when_it_comes_true_and_shown(workspace: Path, environment: Change) -> None:
@@ -76,7 +75,7 @@ def test_bands_are_corrected_by_the_backtest_and_the_fan_says_which_part_is_whos
     before = pl.read_parquet(root / "forecasts/latest/7d.parquet")
     assert not before["is_calibrated"].any()
     assert before.select(QUANTILE_COLUMNS).rows() == before.select(MODEL_QUANTILE_COLUMNS).rows()
-    materialize_backtest(Platform(load_settings()), ["7d"])
+    materialize_backtest(open_session(), ["7d"])
     backtest = pl.read_parquet(root / "accuracy/backtest/7d.parquet")
     assert backtest["as_of"].n_unique() == 260
     assert set(backtest["record"]) == {"backtest"}
@@ -86,7 +85,7 @@ def test_bands_are_corrected_by_the_backtest_and_the_fan_says_which_part_is_whos
     assert after.select(MODEL_QUANTILE_COLUMNS).rows() == before.select(MODEL_QUANTILE_COLUMNS).rows()
     assert after.select(QUANTILE_COLUMNS).rows() != before.select(QUANTILE_COLUMNS).rows()
     assert after["q50"].to_list() == pytest.approx(before["q50"].to_list())
-    known = backtest.filter((pl.col("step") == 1) & (pl.col("realized_available_at") < Platform(load_settings()).now))
+    known = backtest.filter((pl.col("step") == 1) & (pl.col("realized_available_at") < open_session().now))
     assert after["calibration_errors"][0] == known.height
     assert len(list((root / "forecasts/ledger/7d").glob("*.parquet"))) == 2  # another fan is another version
     effect = pl.read_parquet(root / "accuracy/copper_effect/7d.parquet")
@@ -94,7 +93,7 @@ def test_bands_are_corrected_by_the_backtest_and_the_fan_says_which_part_is_whos
 
 
 def test_backtest_prints_a_card_and_goes_on_where_it_was(workspace: Path, environment: Change) -> None:
-    materialize_market(Platform(load_settings()))
+    materialize_market(open_session())
     options = ("backtest", "--horizon", "7d", "--engine", "random-walk", "--from", "2025-01-01", "--every", "2w")
     shown = cli(*options)
     assert shown.exit_code == 0, shown.output
@@ -149,7 +148,7 @@ def test_verify_sees_that_the_end_of_the_chain_was_cut_off(workspace: Path, envi
     ],
 )
 def test_a_bad_option_is_named(workspace: Path, options: tuple[str, ...], words: str) -> None:
-    materialize_market(Platform(load_settings()))
+    materialize_market(open_session())
     result = cli("backtest", "--engine", "ewma", *options)
     assert result.exit_code == 2
     assert words in result.output.replace("\n", " ")
@@ -170,14 +169,14 @@ def test_copper_as_covariates_of_a_chronos_2_is_compared_with_the_same_model_wit
     settings = json.loads((workspace / "configs/chronos_7d.json").read_text())
     settings |= {"num_samples": None, "temperature": None, "context_length": 32}
     (workspace / "configs/chronos_7d.json").write_text(json.dumps(settings))
-    platform = Platform(load_settings())
-    materialize_market(platform)
-    materialize_backtest(platform, ["7d"])
-    effect = platform.warehouse.read("accuracy/copper_effect", "7d")
+    session = open_session()
+    materialize_market(session)
+    materialize_backtest(session, ["7d"])
+    effect = session.tables.read("accuracy/copper_effect", "7d")
     assert effect is not None
     row = effect.filter((pl.col("comparison") == "covariates") & (pl.col("scope") == "all")).row(0, named=True)
     assert row["engine"] == "chronos-2"
     assert row["n"] == row["moved"] > 30  # copper changed every fan
     assert row["verdict"]
-    stored = sorted(path.name for path in (platform.warehouse.root / "accuracy/backtest_fans/7d").iterdir())
+    stored = sorted(path.name for path in (session.tables.root / "accuracy/backtest_fans/7d").iterdir())
     assert len([name for name in stored if name.startswith("chronos-2--")]) == 2

@@ -13,9 +13,8 @@ from typer.testing import CliRunner
 from forex_assets.cli import app
 from forex_assets.cli.runner import materialize_forecasts, materialize_market
 from forex_assets.core import names
-from forex_assets.core.settings import load_settings
+from forex_assets.core.session import open_session
 from forex_assets.locations.forecasting import build
-from forex_assets.platform import Platform
 
 
 def cli(*args: str) -> Result:
@@ -30,8 +29,8 @@ def tables(root: Path) -> dict[str, pl.DataFrame]:
 
 def test_everything_gone_comes_back_as_it_was(workspace: Path, environment: Callable[..., None]) -> None:
     environment(FOREX_BACKUPS=str(workspace / "other-disk"), DAGSTER_HOME=str(workspace / "warehouse/dagster"))
-    materialize_market(Platform(load_settings()))
-    materialize_forecasts(Platform(load_settings()), ["7d"])
+    materialize_market(open_session())
+    materialize_forecasts(open_session(), ["7d"])
     before, verified = tables(workspace / "warehouse"), json.loads(cli("ledger", "verify", "--json").stdout)
     job = build().resolve_job_def(names.BACKUP_JOB)
     with dg.DagsterInstance.get() as instance:
@@ -47,7 +46,7 @@ def test_everything_gone_comes_back_as_it_was(workspace: Path, environment: Call
     again = json.loads(cli("ledger", "verify", "--json").stdout)
     assert again == verified
     assert next(row for row in again if row["horizon"] == "7d")["noted"] == 1, "Dagster's records are back too"
-    materialize_forecasts(Platform(load_settings()), ["7d"])
+    materialize_forecasts(open_session(), ["7d"])
     refused = cli("backup", "restore")
     assert refused.exit_code == 1
     assert "--force" in refused.output
@@ -67,7 +66,7 @@ def test_a_warehouse_that_is_a_link_is_restored_where_it_leads_to(
     workspace: Path, environment: Callable[..., None]
 ) -> None:
     environment(FOREX_BACKUPS=str(workspace / "other-disk"))
-    materialize_market(Platform(load_settings()))
+    materialize_market(open_session())
     assert cli("backup", "create").exit_code == 0
     (workspace / "warehouse").rename(workspace / "big-disk")
     (workspace / "warehouse").symlink_to(workspace / "big-disk")

@@ -10,8 +10,7 @@ from typer.testing import CliRunner
 
 from forex_assets.cli import app
 from forex_assets.cli.runner import materialize_forecasts, materialize_market
-from forex_assets.core.settings import load_settings
-from forex_assets.platform import Platform
+from forex_assets.core.session import open_session
 from forex_assets.report.daily import report_tables, write_report
 
 TABLES = (
@@ -39,8 +38,8 @@ def made(workspace: Path, kept: Path) -> Path:
         for part in parts:
             shutil.copytree(kept / part, workspace / part)
     else:
-        materialize_market(Platform(load_settings()))
-        materialize_forecasts(Platform(load_settings()), ["7d", "15d", "30d", "90d"])
+        materialize_market(open_session())
+        materialize_forecasts(open_session(), ["7d", "15d", "30d", "90d"])
         for part in parts:
             shutil.copytree(workspace / part, kept / part)
     return workspace / "warehouse/sample"
@@ -52,9 +51,9 @@ def test_the_page_is_made_without_a_table_that_cannot_be_read_and_says_so(made: 
         path = made / f"{name}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"PAR1") if is_damaged else pl.DataFrame({"x": [1]}).write_parquet(path)
-    platform = Platform(load_settings())
-    assert len(report_tables(platform.session).faults) == len(TABLES)
-    page = write_report(platform.session).read_text()
+    session = open_session()
+    assert len(report_tables(session).faults) == len(TABLES)
+    page = write_report(session).read_text()
     assert all(f"{name}.parquet" in page for name in TABLES)
     assert "15d" in page
     for command in COMMANDS:

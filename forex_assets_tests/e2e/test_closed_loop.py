@@ -18,12 +18,15 @@ from forex_assets.core import names
 from forex_assets.core.config_store import ConfigStore
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.instance import prepare_instance
+from forex_assets.core.session import Session, open_session
 from forex_assets.core.settings import load_settings
+from forex_assets.deployment.deployment_store import deployments_of
 from forex_assets.deployment.record import DeploymentRecord
 from forex_assets.deployment.sensors import deploy_on_approval, watch_sensor
 from forex_assets.locations import forecasting, optimization
+from forex_assets.monitoring.request_store import requests_of
 from forex_assets.optimizer.sensors import optimize_on_trigger
-from forex_assets_tests.e2e.loop_worlds import BROKEN, KnowingPlatform, resources, run
+from forex_assets_tests.e2e.loop_worlds import BROKEN, resources, run
 
 Change = Callable[..., None]
 
@@ -60,7 +63,7 @@ def world(workspace: Path) -> Iterator[Path]:
         values = json.loads(path.read_text()) | {"model": "embedded", "representation": "returns"}
         path.write_text(json.dumps(values))
     git(workspace, "commit", "-q", "-am", "the embedded model's name: no hub is asked")
-    materialize_market(KnowingPlatform(load_settings()))
+    materialize_market(open_session())
     yield workspace
     BROKEN.clear()
 
@@ -73,14 +76,18 @@ class Loop:
         self.root, self.instance = root, dg.DagsterInstance.get()
         self.optimizer = optimization.build(resources())
         self.forecaster = forecasting.build(resources())
-        self.platform = KnowingPlatform(load_settings())
+
+    @property
+    def session(self) -> Session:
+        """A new session, as each tick has one."""
+        return open_session()
 
     def tick(self, sensor: dg.SensorDefinition) -> list[str]:
         """One tick; what it asks for is run here. Run keys."""
         context = dg.build_sensor_context(
             self.instance,
             definitions=self.optimizer,
-            resources={"platform": resources()["platform"], "session": resources()["platform"]},
+            resources={"session": resources()["session"], "engines": resources()["engines"]},
         )
         asked = sensor.evaluate_tick(context).run_requests or []
         for request in asked:
@@ -93,7 +100,7 @@ class Loop:
         return ConfigStore(self.root / "configs").read("7d").context_length
 
     def record(self) -> DeploymentRecord:
-        found = self.platform.deployments.latest("7d")
+        found = deployments_of(self.session).latest("7d")
         assert found is not None
         return found
 
@@ -113,7 +120,7 @@ class Loop:
 def test_from_a_request_to_a_deployment_and_when_it_fails_back_again(world: Path) -> None:
     loop = Loop(world)
     before = (world / "configs/chronos_7d.json").read_bytes()
-    loop.platform.requests.add("7d", reason="try", asked_by="ana", asked_at=loop.platform.now)
+    requests_of(loop.session).add("7d", reason="try", asked_by="ana", asked_at=loop.session.now)
     assert run(loop.optimizer, loop.instance, names.DECISION_JOB, "7d")
     assert len(loop.tick(optimize_on_trigger)) == 1
     assert loop.live() == 180, "a verdict alone changes nothing"
@@ -148,17 +155,17 @@ def test_from_a_request_to_a_deployment_and_when_it_fails_back_again(world: Path
     ]  # fmt: skip
     assert run(loop.optimizer, loop.instance, names.DEPLOY_JOB, "7d")
     assert loop.live() == 180
-    assert "quarantine" in loop.platform.deployments.records("7d")[0].reason
+    assert "quarantine" in deployments_of(loop.session).records("7d")[0].reason
 
 
 def test_worse_outcomes_bring_the_settings_before_back(world: Path, environment: Change) -> None:
     loop = Loop(world)
-    config = loop.platform.configs.read("7d").model_copy(update={"context_length": 270})
+    config = loop.session.configs.read("7d").model_copy(update={"context_length": 270})
     from forex_assets.deployment.deploy import deployer_of
 
-    live = loop.platform.configs.fingerprint("7d")
+    live = loop.session.configs.fingerprint("7d")
     then = datetime(2025, 1, 3, 22, 0, tzinfo=UTC)
-    made = deployer_of(loop.platform.session).deploy(config, expected=live, reason="by hand", by="ana", now=then)
+    made = deployer_of(loop.session).deploy(config, expected=live, reason="by hand", by="ana", now=then)
     assert made.state == "deployed"
     assert loop.watch(timedelta(days=1)) == [f"{made.id}/closing/288"]
     assert loop.state() == "passed"

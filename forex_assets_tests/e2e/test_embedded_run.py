@@ -23,12 +23,12 @@ from forex_assets.core.schemas import (
     REALIZED_SCHEMA,
     empty,
 )
-from forex_assets.core.settings import PROJECT, load_settings
+from forex_assets.core.session import open_session
+from forex_assets.core.settings import PROJECT
 from forex_assets.features.copper import FEATURES_SCHEMA
 from forex_assets.forecasts.chronos.finder import EMBEDDED_FOLDER, find_model
 from forex_assets.forecasts.chronos.loading import load_counts
 from forex_assets.forecasts.engine import EngineError
-from forex_assets.platform import Platform
 from forex_assets_tests.accuracy.test_backtest_run import with_prices
 
 SHIPPED = PROJECT / "forex_assets/models/embedded"
@@ -55,7 +55,7 @@ def cli(*args: str) -> Result:
 
 def forecast(*horizons: str) -> None:
     """Forecasts out, into the ledger, and the record scored, at the environment's clock."""
-    materialize_forecasts(Platform(load_settings()), list(horizons))
+    materialize_forecasts(open_session(), list(horizons))
 
 
 def configure(workspace: Path, horizon: str, **settings: object) -> None:
@@ -69,7 +69,7 @@ def test_all_horizons_are_forecast_kept_and_scored_with_one_load_of_the_model(
     environment(FOREX_AS_OF="2025-05-30")
     forecast(*HORIZONS)
     fans = {h: pl.read_parquet(embedded / f"forecasts/latest/{h}.parquet") for h in HORIZONS}
-    configs = {h: Platform(load_settings()).configs.read(h) for h in HORIZONS}
+    configs = {h: open_session().configs.read(h) for h in HORIZONS}
     for horizon, fan in fans.items():
         assert dict(fan.schema) == FORECAST_SCHEMA
         assert fan.select("engine", "model", "representation").unique().rows() == [("chronos-t5", LABEL, "returns")]

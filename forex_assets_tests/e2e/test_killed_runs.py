@@ -18,17 +18,16 @@ from forex_assets.cli.runner import materialize_market
 from forex_assets.core import names
 from forex_assets.core.dagster.run_records import end_dead_runs, is_searching
 from forex_assets.core.processes import PROCESS_TAG, process_name
-from forex_assets.core.settings import load_settings
+from forex_assets.core.session import open_session
 from forex_assets.locations.forecasting import build
 from forex_assets.operations.alerts.sensors import gather_sensor
-from forex_assets.platform import Platform
 from forex_assets_tests.operations.alerts.test_sensors import tick
 
 FORECAST = """
 import {how}
 from forex_assets.forecasts import assets as forecasts
 from forex_assets.cli import runner, main
-from forex_assets.platform import Platform
+from forex_assets.core.session import open_session
 from forex_assets.core.settings import load_settings
 forecasts._forecast = lambda *_: {act}
 """
@@ -37,10 +36,10 @@ import os, signal
 from forex_assets.cli import runner
 from forex_assets.core import names
 from forex_assets.optimizer import assets as optimization
-from forex_assets.platform import Platform
+from forex_assets.core.session import open_session
 from forex_assets.core.settings import load_settings
 optimization.run_search = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
-runner.run_job(Platform(load_settings()), names.OPTIMIZE_JOB, "7d", {})
+runner.run_job(open_session(), names.OPTIMIZE_JOB, "7d", {})
 """
 KILLED = FORECAST.format(how="os, signal", act="os.kill(os.getpid(), signal.SIGKILL)")
 
@@ -51,7 +50,7 @@ def statuses(instance: dg.DagsterInstance, job: str | None = None) -> list[str]:
 
 @pytest.fixture
 def prices(workspace: Path) -> Path:
-    materialize_market(Platform(load_settings()))
+    materialize_market(open_session())
     return workspace
 
 
@@ -75,7 +74,7 @@ def test_a_killed_run_that_does_not_say_in_which_process_it_was_is_over_after_a_
 
 
 def test_a_killed_forecast_is_told_of_as_a_failure_and_frees_its_place(prices: Path) -> None:
-    code = KILLED + 'runner.materialize_forecasts(Platform(load_settings()), ["7d"])'
+    code = KILLED + 'runner.materialize_forecasts(open_session(), ["7d"])'
     assert subprocess.run([sys.executable, "-c", code], env=os.environ.copy()).returncode == -signal.SIGKILL
     with dg.DagsterInstance.get() as instance:
         assert statuses(instance).count("STARTED") == 1

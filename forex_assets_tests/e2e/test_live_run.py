@@ -18,8 +18,7 @@ from forex_assets.cli.runner import RunFailed, materialize_forecasts, materializ
 from forex_assets.core.holidays import market_calendar
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import SAMPLE_SOURCE
-from forex_assets.core.settings import load_settings
-from forex_assets.platform import Platform
+from forex_assets.core.session import Session, open_session
 from forex_assets_tests.market.market_server import PASSWORD, SECRETS, USER, MarketServer, serving, weekdays
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -68,8 +67,8 @@ def market(workspace: Path, environment: Callable[..., None]) -> Iterator[Market
         yield server
 
 
-def platform() -> Platform:
-    return Platform(load_settings())
+def platform() -> Session:
+    return open_session()
 
 
 def table(key: str, partition: str | None = None) -> pl.DataFrame:

@@ -25,6 +25,7 @@ from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.instance import prepare_instance
 from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.core.horizon import HORIZONS
+from forex_assets.core.session import Session, open_session
 from forex_assets.core.settings import load_settings
 from forex_assets.locations.optimization import build
 from forex_assets.monitoring.degradation import DEGRADATION_SCHEMA
@@ -32,7 +33,6 @@ from forex_assets.monitoring.reports import degradation_of, realized_of
 from forex_assets.monitoring.trigger import DECISION_SCHEMA
 from forex_assets.optimizer.sensors import optimize_on_trigger
 from forex_assets.optimizer.tables import SEARCH_REQUEST_SCHEMA
-from forex_assets.platform import Platform
 
 Change = Callable[..., None]
 DEFS = build()
@@ -42,8 +42,8 @@ def cli(*args: str) -> Result:
     return CliRunner().invoke(app, list(args), env={"COLUMNS": "80"})
 
 
-def platform() -> Platform:
-    return Platform(load_settings())
+def platform() -> Session:
+    return open_session()
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,8 @@ from forex_assets.cli import app
 from forex_assets.cli.runner import RunFailed, materialize_forecasts, materialize_market
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import FORECAST_SCHEMA, QUANTILE_COLUMNS, SAMPLE_SOURCE
-from forex_assets.core.settings import load_settings
+from forex_assets.core.session import Session, open_session
 from forex_assets.forecasts.chronos.loading import load_counts
-from forex_assets.platform import Platform
 from forex_assets_tests.forecasts.chronos.tiny_models import build_bolt
 
 AS_OF = date(2025, 6, 13)  # a Friday
@@ -34,8 +33,8 @@ def cli(*args: str) -> Result:
     return CliRunner().invoke(app, list(args), env={"COLUMNS": "80"})
 
 
-def platform() -> Platform:
-    return Platform(load_settings())
+def platform() -> Session:
+    return open_session()
 
 
 @pytest.fixture

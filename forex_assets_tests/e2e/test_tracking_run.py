@@ -17,13 +17,14 @@ from forex_assets.cli.runner import RunFailed, materialize_forecasts, materializ
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.instance import prepare_instance
+from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.core.inference_config import InferenceConfig
+from forex_assets.core.session import Session, open_session
 from forex_assets.core.settings import load_settings
 from forex_assets.deployment.deploy import deployer_of
 from forex_assets.locations import forecasting, optimization
 from forex_assets.operations.tracking.resources import tracker_of
 from forex_assets.operations.tracking.sensors import record_runs, send_waiting
-from forex_assets.platform import Platform, PlatformResource
 
 
 def cli(*args: str) -> Result:
@@ -32,7 +33,7 @@ def cli(*args: str) -> Result:
 
 def tick(instance: dg.DagsterInstance) -> list[dg.RunRequest]:
     context = dg.build_sensor_context(
-        instance, definitions=forecasting.build(), resources={"platform": PlatformResource()}
+        instance, definitions=forecasting.build(), resources={"session": SessionResource()}
     )
     return list(record_runs.evaluate_tick(context).run_requests or [])
 
@@ -43,15 +44,15 @@ def track(instance: dg.DagsterInstance) -> bool:
 
 
 def test_what_ran_is_recorded_once_and_can_be_compared(workspace: Path, environment: Callable[..., None]) -> None:
-    platform = Platform(load_settings())
-    materialize_market(platform)
-    materialize_forecasts(platform, ["7d"])
-    run_assets(platform, [keys.CANDIDATE_CONFIG], ["7d"], build=optimization.build)
+    session = open_session()
+    materialize_market(session)
+    materialize_forecasts(session, ["7d"])
+    run_assets(session, [keys.CANDIDATE_CONFIG], ["7d"], build=optimization.build)
     config = workspace / "configs/chronos_15d.json"
     whole = config.read_text()
     config.write_text("{")
     try:
-        materialize_forecasts(platform, ["15d"])
+        materialize_forecasts(session, ["15d"])
     except RunFailed:
         config.write_text(whole)
     environment(MLFLOW_TRACKING_URI="http://127.0.0.1:9")
@@ -71,7 +72,7 @@ def test_what_ran_is_recorded_once_and_can_be_compared(workspace: Path, environm
     folder = Path(load_settings().warehouse) / "mlflow/artifacts/usdclp-sample"
     assert {path.name for path in (folder / "search/7d").rglob("*.*")} == {"candidates.csv", "plot.png", "words.txt"}
     forecast = next(each for each in found if each["experiment"] == "usdclp-sample/forecast/7d")
-    latest = Platform(load_settings()).warehouse.read("forecasts/latest", "7d")
+    latest = open_session().warehouse.read("forecasts/latest", "7d")
     assert latest is not None
     assert forecast["metrics"]["median_at_target"] == latest["q50"][-1]
     assert forecast["tags"]["data_fingerprint"] == latest["data_fingerprint"][0]
@@ -91,16 +92,16 @@ def test_what_ran_is_recorded_once_and_can_be_compared(workspace: Path, environm
         assert wrong.split()[-1] in done.output
 
 
-def sent(platform: Platform) -> int:
+def sent(session: Session) -> int:
     with dg.DagsterInstance.get() as instance:
-        count, reason = send_waiting(platform, instance)
+        count, reason = send_waiting(session, instance)
     assert reason == ""
     return count
 
 
-def files(platform: Platform, kind: str, name: str) -> list[Path]:
+def files(session: Session, kind: str, name: str) -> list[Path]:
     """Artifacts of that name, oldest first."""
-    folder = platform.settings.warehouse / f"mlflow/artifacts/usdclp-sample/{kind}/7d"
+    folder = session.settings.warehouse / f"mlflow/artifacts/usdclp-sample/{kind}/7d"
     return sorted(folder.rglob(name), key=lambda path: path.stat().st_mtime_ns)
 
 
@@ -110,23 +111,23 @@ def test_a_fan_that_was_replaced_meanwhile_is_recorded_whole_with_its_picture(
     expected = []
     for day in ("2025-06-11", "2025-06-12", "2025-06-13"):
         environment(FOREX_AS_OF=day)
-        platform = Platform(load_settings())
-        materialize_market(platform)
-        materialize_forecasts(platform, ["7d"])
-        latest = platform.warehouse.read("forecasts/latest", "7d")
+        session = open_session()
+        materialize_market(session)
+        materialize_forecasts(session, ["7d"])
+        latest = session.tables.read("forecasts/latest", "7d")
         assert latest is not None
         expected.append((str(latest["as_of"][0]), latest["q50"].to_list()))
-    assert sent(platform) == 3
-    fans = [pl.read_csv(path) for path in files(platform, "forecast", "fan.csv")]
+    assert sent(session) == 3
+    fans = [pl.read_csv(path) for path in files(session, "forecast", "fan.csv")]
     assert [(fan["as_of"][0], fan["q50"].to_list()) for fan in fans] == expected
-    pictures = {path.read_bytes() for path in files(platform, "forecast", "plot.png")}
+    pictures = {path.read_bytes() for path in files(session, "forecast", "plot.png")}
     assert len(pictures) == 3
     assert all(picture.startswith(b"\x89PNG") for picture in pictures)
 
 
 def test_a_long_outage_loses_nothing_and_what_is_known_is_not_sent_again(workspace: Path) -> None:
-    platform = Platform(load_settings())
-    prepare_instance(platform.settings)
+    session = open_session()
+    prepare_instance(session.settings)
 
     def forecast(number: int) -> None:
         shown = {names.MARKET: "sample", "median_at_target": float(number)}
@@ -134,32 +135,32 @@ def test_a_long_outage_loses_nothing_and_what_is_known_is_not_sent_again(workspa
             instance.report_runless_asset_event(dg.AssetMaterialization(keys.LATEST, partition="7d", metadata=shown))
 
     forecast(0)
-    assert sent(platform) == 1
+    assert sent(session) == 1
     for number in range(1, 71):
         forecast(number)
-    assert sent(platform) == 70
-    assert sent(platform) == 0
+    assert sent(session) == 70
+    assert sent(session) == 0
     found = json.loads(cli("runs", "--limit", "100", "--json").stdout)
     assert sorted(each["metrics"]["median_at_target"] for each in found) == [float(number) for number in range(71)]
 
 
 def test_a_rollback_at_the_command_line_is_recorded_and_moves_the_aliases(workspace: Path) -> None:
-    platform = Platform(load_settings())
-    materialize_market(platform)
-    old = platform.configs.read("7d")
+    session = open_session()
+    materialize_market(session)
+    old = session.configs.read("7d")
     new = old.model_copy(update={"context_length": 90})
     model, now = "usdclp-sample-7d", datetime.now(UTC)
-    deployer = deployer_of(platform.session)
+    deployer = deployer_of(session)
     deployer.deploy(new, expected=old.fingerprint, reason="better", by="loop", now=now)
-    assert sent(platform) == 1
-    tracker = tracker_of(platform)
+    assert sent(session) == 1
+    tracker = tracker_of(session)
     assert tracker.aliases(model) == {"champion": new.fingerprint, "previous": old.fingerprint}
     assert cli("rollback", "--horizon", "7d").exit_code == 0
     assert cli("rollback", "--horizon", "7d", "--to", "nosuch").exit_code == 1
-    assert sent(platform) >= 1
-    assert sent(platform) == 0
+    assert sent(session) >= 1
+    assert sent(session) == 0
     assert tracker.aliases(model) == {"champion": old.fingerprint, "previous": new.fingerprint}
-    kept = {path.parent.name: json.loads(path.read_text()) for path in files(platform, "deployment", "config.json")}
+    kept = {path.parent.name: json.loads(path.read_text()) for path in files(session, "deployment", "config.json")}
     registered = {name.removeprefix("config-"): each for name, each in kept.items() if name.startswith("config-")}
     read = {name: InferenceConfig.model_validate(each).fingerprint for name, each in registered.items()}
     assert read == {name: name for name in (old.fingerprint, new.fingerprint)}
@@ -168,23 +169,23 @@ def test_a_rollback_at_the_command_line_is_recorded_and_moves_the_aliases(worksp
 def test_another_store_gets_everything_again_and_none_anything_twice(
     workspace: Path, environment: Callable[..., None]
 ) -> None:
-    platform = Platform(load_settings())
-    materialize_market(platform)
-    materialize_forecasts(platform, ["7d"])
+    session = open_session()
+    materialize_market(session)
+    materialize_forecasts(session, ["7d"])
     (workspace / "configs/chronos_15d.json").write_text("{")
     with pytest.raises(RunFailed):
-        materialize_forecasts(platform, ["15d"])
-    assert sent(platform) == 2
+        materialize_forecasts(session, ["15d"])
+    assert sent(session) == 2
     environment(MLFLOW_TRACKING_URI=f"sqlite:///{workspace / 'another.db'}")
-    platform = Platform(load_settings())
+    session = open_session()
     with dg.DagsterInstance.get() as instance:
         assert len(tick(instance)) == 1, "the marks are the other store's"
     assert json.loads(cli("runs", "--json").stdout) == []
     assert json.loads(cli("tracking", "repair", "--json").stdout) == {"sent": 2, "closed": 0, "error": None}
     assert json.loads(cli("tracking", "repair", "--json").stdout) == {"sent": 0, "closed": 0, "error": None}
-    assert tracker_of(platform).prune(7, datetime.now(UTC) + timedelta(days=30)) == 2
+    assert tracker_of(session).prune(7, datetime.now(UTC) + timedelta(days=30)) == 2
     (workspace / "warehouse/mlflow/sent.json").unlink()
-    assert sent(platform) == 0, "what was pruned does not come back"
+    assert sent(session) == 0, "what was pruned does not come back"
     assert json.loads(cli("tracking", "repair", "--json").stdout)["sent"] == 0
     assert json.loads(cli("runs", "--json").stdout) == []
 

@@ -19,19 +19,19 @@ from forex_assets.core import names
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.instance import prepare_instance
 from forex_assets.core.horizon import HORIZONS
+from forex_assets.core.session import open_session
 from forex_assets.core.settings import load_settings
 from forex_assets.locations.forecasting import build
-from forex_assets.platform import Platform
 
 SEARCH = (
     "import sys\n"
     "from forex_assets.cli.runner import run_assets\n"
     "from forex_assets.core.dagster import keys\n"
     "from forex_assets.locations.optimization import build\n"
-    "from forex_assets.platform import Platform\n"
+    "from forex_assets.core.session import open_session\n"
     "from forex_assets.core.settings import load_settings\n"
     "print('begun', flush=True)\n"
-    "run_assets(Platform(load_settings()), [keys.CANDIDATE_CONFIG], ['7d'], build=build)\n"
+    "run_assets(open_session(), [keys.CANDIDATE_CONFIG], ['7d'], build=build)\n"
 )
 
 
@@ -46,7 +46,7 @@ def forecasts_go_on(root: Path) -> None:
         instance.report_runless_asset_event(dg.AssetMaterialization(keys.FEATURES))
         tick = dg.evaluate_automation_conditions(definitions, instance, cursor=first.cursor)
         assert tick.get_num_requested(keys.LATEST) == len(HORIZONS)
-    materialize_forecasts(Platform(load_settings()), ["7d"])
+    materialize_forecasts(open_session(), ["7d"])
     assert (root / "warehouse/sample/forecasts/latest/7d.parquet").exists()
 
 
@@ -63,7 +63,7 @@ def filled(workspace: Path, kept: Path) -> Path:
         shutil.copytree(kept, workspace, dirs_exist_ok=True)
     else:
         prepare_instance(load_settings())
-        materialize_market(Platform(load_settings()))
+        materialize_market(open_session())
         shutil.copytree(workspace, kept)
     return workspace
 

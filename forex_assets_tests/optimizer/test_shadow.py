@@ -13,6 +13,7 @@ import pytest
 from forex_assets.cli.runner import materialize_shadow_forecasts
 from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.core.schemas import FORECAST_SCHEMA
+from forex_assets.core.session import open_session
 from forex_assets.core.store.warehouse import WarehouseError
 from forex_assets.deployment.deploy import deploy_validated, deployer_of
 from forex_assets.forecasts.ledger_store import LedgerStore
@@ -22,7 +23,6 @@ from forex_assets.optimizer.shadow import append_shadow, begin, judge_shadow, sh
 from forex_assets.optimizer.shadow_store import Shadow, ShadowStore
 from forex_assets.optimizer.validation import Validation, validate
 from forex_assets.optimizer.validation_run import run_validation
-from forex_assets.platform import Platform
 from forex_assets_tests.optimizer.contests import (
     ENGINE,
     Setup,
@@ -181,17 +181,17 @@ def test_a_run_without_a_trial_succeeds_and_a_challenger_that_cannot_forecast_fa
 
 
 def test_the_command_line_runs_a_trial_under_way_and_no_fault_of_it_fails_the_forecast(platform: Setup) -> None:
-    old = Platform(platform.session.settings)
-    assert materialize_shadow_forecasts(old, ["7d"]) == ""
+    session = open_session()
+    assert materialize_shadow_forecasts(session, ["7d"]) == ""
     on_trial(platform)
     fan = shadow_forecast(*both(platform), "7d")
     assert fan is not None
     platform.session.tables.write("forecasts/latest", fan, "7d")
-    assert materialize_shadow_forecasts(old, ["7d", "30d"]) == ""
+    assert materialize_shadow_forecasts(session, ["7d", "30d"]) == ""
     assert LedgerStore(platform.session.tables).count("7d") == 1
     ShadowStore(platform.session.tables).path("7d").write_text("{")
     assert "the challenger on trial did not forecast" in materialize_shadow_forecasts(
-        Platform(platform.session.settings), ["7d"]
+        session, ["7d"]
     )
 
 

@@ -1,11 +1,11 @@
-"""The tracker of a platform."""
+"""The tracker of a session."""
 
+from forex_assets.core.session import Session
 from forex_assets.operations.tracking.mlflow_store import Tracker
-from forex_assets.platform import Platform
 
 FOLDER = "mlflow"
 
 
-def tracker_of(platform: Platform) -> Tracker:
+def tracker_of(session: Session) -> Tracker:
     """Where the platform's runs are recorded."""
-    return Tracker(platform.settings.warehouse / FOLDER, platform.settings.mlflow_tracking_uri)
+    return Tracker(session.settings.warehouse / FOLDER, session.settings.mlflow_tracking_uri)

@@ -20,13 +20,16 @@ from forex_assets.core import names
 from forex_assets.core.code_version import code_version
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.keys import table_key
+from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.core.dagster.run_records import PARTITION_TAG, EventRecord, forecasts_of, records
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.schemas import FORECAST_SCHEMA
+from forex_assets.core.session import Session
 from forex_assets.core.store.atomic import write_bytes_atomically
 from forex_assets.core.store.warehouse import WarehouseError
 from forex_assets.deployment.config_backups import BackupError, ConfigBackups
+from forex_assets.deployment.deployment_store import deployments_of
 from forex_assets.deployment.event_records import deployments
 from forex_assets.forecasts.ledger import LedgerError
 from forex_assets.forecasts.ledger_store import LedgerStore
@@ -41,7 +44,6 @@ from forex_assets.operations.tracking.run_record import (
     search_details,
     validation_details,
 )
-from forex_assets.platform import Platform, PlatformResource
 
 KINDS: Final[dict[Kind, dg.AssetKey]] = {
     "forecast": keys.LATEST, "search": keys.CANDIDATE_CONFIG, "validation": keys.VALIDATION_REPORT
@@ -57,12 +59,12 @@ FAILED, STORE = "failed", "store"
 
 
 def waiting(
-    platform: Platform, instance: dg.DagsterInstance, marks: dict[str, Any], beginning: int | None = BEGINNING
+    session: Session, instance: dg.DagsterInstance, marks: dict[str, Any], beginning: int | None = BEGINNING
 ) -> Iterator[tuple[Kind, str, EventRecord]]:
     """Events that have not been sent, oldest first of each kind and horizon.
 
     Args:
-        platform: whose deployments.
+        session: whose deployments.
         instance: whose records.
         marks: up to where each kind and horizon was sent.
         beginning: how many where there is no mark; None for all.
@@ -78,34 +80,34 @@ def waiting(
             yield from ((kind, horizon, each) for each in reversed(newest))
     for horizon in HORIZONS:
         mark = int(marks.get(f"deployment/{horizon}", 0))
-        for each in reversed(list(deployments(platform.deployments, horizon, after=mark))):
+        for each in reversed(list(deployments(deployments_of(session), horizon, after=mark))):
             if (each.metadata[names.STATE], each.metadata["by"]) != ("failed", "loop"):  # that failed its run
-                market = {names.MARKET: platform.reading_branch}
+                market = {names.MARKET: session.market}
                 yield "deployment", horizon, replace(each, metadata=each.metadata | market)
 
 
-def send_waiting(platform: Platform, instance: dg.DagsterInstance, *, is_repair: bool = False) -> tuple[int, str]:
+def send_waiting(session: Session, instance: dg.DagsterInstance, *, is_repair: bool = False) -> tuple[int, str]:
     """Send what has not been sent, marking each; how many, and why it ended early, if it did.
 
     Args:
-        platform: whose runs.
+        session: whose runs.
         instance: whose records.
         is_repair: look at everything that there ever was, whatever the marks say.
 
     Returns:
         A count, and a reason that is empty where all was sent.
     """
-    tracker, count = tracker_of(platform), 0
+    tracker, count = tracker_of(session), 0
     try:
         marks = {} if is_repair else marks_of(tracker)
         # Without marks of this very store nobody knows what it holds: none is kept twice, nor again once it was pruned.
         known = set() if marks else tracker.recorded()
         marks = {STORE: tracker.identity(), **marks}
-        for name in _send_failures(platform, tracker, instance, marks, known, is_repair=is_repair):
+        for name in _send_failures(session, tracker, instance, marks, known, is_repair=is_repair):
             count += name not in known
-        for kind, horizon, each in waiting(platform, instance, marks, None if is_repair else BEGINNING):
+        for kind, horizon, each in waiting(session, instance, marks, None if is_repair else BEGINNING):
             if _name(kind, horizon, each) not in known:
-                _send(platform, tracker, instance, kind, horizon, each)
+                _send(session, tracker, instance, kind, horizon, each)
                 count += 1
             marks[f"{kind}/{horizon}"] = each.place
             _mark(tracker, marks)
@@ -133,7 +135,7 @@ def _name(kind: Kind, horizon: str, event: EventRecord) -> str:
 
 
 def record_of(
-    platform: Platform, instance: dg.DagsterInstance, kind: Kind, horizon: str, event: EventRecord
+    session: Session, instance: dg.DagsterInstance, kind: Kind, horizon: str, event: EventRecord
 ) -> RunRecord:
     """What is kept of one event: what it says of itself, with its pictures, its pages and its fan."""
     run = instance.get_run_record_by_id(event.run_id) if event.run_id else None
@@ -153,7 +155,7 @@ def record_of(
         | {"dagster_run": event.run_id, "code_version": code_version()},
         artifacts={"words.txt": str(event.metadata.get(names.WORDS) or ""), **pictures},
     )
-    more = _details(platform, base, event)
+    more = _details(session, base, event)
     merged = {name: getattr(base, name) | more.get(name, {}) for name in ("params", "metrics", "tags", "artifacts")}
     return base.model_copy(update={**merged, "children": more.get("children", ())})
 
@@ -162,10 +164,10 @@ def _is_sample(event: EventRecord) -> bool:
     return event.metadata.get(names.MARKET) == "sample" or "SAMPLE" in str(event.metadata.get("data", ""))
 
 
-def _details(platform: Platform, base: RunRecord, event: EventRecord) -> dict[str, Any]:
+def _details(session: Session, base: RunRecord, event: EventRecord) -> dict[str, Any]:
     """What a kind of event has beside its plain values; what is not there any more is left out."""
     if base.kind == "forecast":
-        fan = _fan(platform, base, event)
+        fan = _fan(session, base, event)
         return {} if fan is None else forecast_details(fan)
     if base.kind == "search":
         rows = _rows(event, "candidates")
@@ -175,7 +177,7 @@ def _details(platform: Platform, base: RunRecord, event: EventRecord) -> dict[st
         rows, pages = _rows(event, "criteria"), _pages(event)
         more = validation_details(rows) if rows else {"artifacts": {}}
         return {**more, "artifacts": more["artifacts"] | pages}
-    config = _config(platform, base.horizon, str(event.metadata[names.CHALLENGER]))
+    config = _config(session, base.horizon, str(event.metadata[names.CHALLENGER]))
     return {"artifacts": {"config.json": config}} if config else {}
 
 
@@ -185,9 +187,9 @@ def _rows(event: EventRecord, name: str) -> list[dict[str, Any]]:
     return [dict(row.data) for row in table.records] if isinstance(table, dg.TableMetadataValue) else []
 
 
-def _fan(platform: Platform, base: RunRecord, event: EventRecord) -> pl.DataFrame | None:
+def _fan(session: Session, base: RunRecord, event: EventRecord) -> pl.DataFrame | None:
     """The fan that an event made: the latest where it still is, else the ledger's."""
-    warehouse = platform.sample_warehouse if base.is_sample else platform.live_warehouse
+    warehouse = session.sample_tables if base.is_sample else session.live_tables
     wanted = [
         pl.col(name).cast(pl.String) == str(event.metadata.get(name))
         for name in ("data_fingerprint", "config_fingerprint", "target_date")
@@ -211,10 +213,10 @@ def _pages(event: EventRecord) -> dict[str, str | bytes]:
     return {name: path.read_bytes() for name, path in found.items()} if page.suffix == ".html" else {}
 
 
-def _config(platform: Platform, horizon: str, fingerprint: str) -> str | None:
+def _config(session: Session, horizon: str, fingerprint: str) -> str | None:
     """Settings by their fingerprint: live, or in a backup; None where no backup holds them any more."""
-    backups = ConfigBackups(platform.settings.configs)
-    readings = [platform.configs.path(horizon).read_text]
+    backups = ConfigBackups(session.settings.configs)
+    readings = [session.configs.path(horizon).read_text]
     readings += [partial(_backup, backups, horizon, each.name) for each in backups.all(horizon)]
     for reading in readings:
         try:
@@ -231,10 +233,10 @@ def _backup(backups: ConfigBackups, horizon: str, name: str) -> str:
 
 
 def _send(
-    platform: Platform, tracker: Tracker, instance: dg.DagsterInstance, kind: Kind, horizon: str, event: EventRecord
+    session: Session, tracker: Tracker, instance: dg.DagsterInstance, kind: Kind, horizon: str, event: EventRecord
 ) -> None:
     """One event, and what it means for the registry: which settings are live, which were found."""
-    record = record_of(platform, instance, kind, horizon, event)
+    record = record_of(session, instance, kind, horizon, event)
     run_id = tracker.send(record)
     champion, challenger = (str(event.metadata.get(name) or "") for name in (names.CHAMPION, names.CHALLENGER))
     model = f"usdclp{'-sample' if record.is_sample else ''}-{horizon}"
@@ -242,13 +244,13 @@ def _send(
         found = json.loads(record.artifacts["report.json"])["challenger_config"]
         tracker.challenged(model, challenger, json.dumps(found, indent=2), run_id)
     if kind == "deployment" and event.metadata.get(names.STATE) == "deployed":
-        if not tracker.aliases(model) and (before := _config(platform, horizon, champion)):
+        if not tracker.aliases(model) and (before := _config(session, horizon, champion)):
             tracker.deployed(model, champion, before, run_id)
-        tracker.deployed(model, challenger, _config(platform, horizon, challenger) or "{}", run_id)
+        tracker.deployed(model, challenger, _config(session, horizon, challenger) or "{}", run_id)
 
 
 def _send_failures(
-    platform: Platform,
+    session: Session,
     tracker: Tracker,
     instance: dg.DagsterInstance,
     marks: dict[str, Any],
@@ -262,7 +264,7 @@ def _send_failures(
     wanted = dg.RunsFilter(
         statuses=[dg.DagsterRunStatus.FAILURE], updated_after=None if is_repair else since.astimezone(UTC)
     )
-    is_sample = platform.reading_branch == "sample"
+    is_sample = session.market == "sample"
     for each in sorted(instance.get_run_records(wanted), key=lambda found: found.update_timestamp):
         ended = each.update_timestamp.replace(tzinfo=each.update_timestamp.tzinfo or UTC)
         made = forecasts_of(instance, each.dagster_run.run_id)
@@ -306,9 +308,9 @@ def _what_failed(run: dg.DagsterRun) -> list[tuple[Kind, str]]:
 
 
 @dg.op(description="Sends to MLflow what Dagster has recorded since the last time; what cannot be sent waits.")
-def send_to_mlflow(context: dg.OpExecutionContext, platform: PlatformResource) -> None:
+def send_to_mlflow(context: dg.OpExecutionContext, session: SessionResource) -> None:
     """One sending; a store that is gone is a green run that says so."""
-    count, reason = send_waiting(platform.platform(), context.instance)
+    count, reason = send_waiting(session.session(), context.instance)
     if reason:
         context.log.warning(reason)
     context.add_output_metadata({"sent": count, "waits_for": reason or "nothing"})
@@ -326,9 +328,9 @@ def track_runs() -> None:
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Launches a sending to MLflow when something is new; forecasts know nothing of it.",
 )
-def record_runs(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SensorResult:
+def record_runs(context: dg.SensorEvaluationContext, session: SessionResource) -> dg.SensorResult:
     """Reads Dagster's records and the note of what was sent."""
-    ready, newest = platform.platform(), dict[str, int]()
+    ready, newest = session.session(), dict[str, int]()
     marks = marks_of(tracker_of(ready))
     try:
         for kind, horizon, each in waiting(ready, context.instance, marks):
