@@ -19,7 +19,7 @@ from forex_assets_tests.accuracy.test_backtest_run import ORIGINS, WEEKS, with_p
 
 
 @pytest.fixture
-def platform(workspace: Path) -> Session:
+def session(workspace: Path) -> Session:
     with_prices()
     return open_session()
 

@@ -190,9 +190,7 @@ def test_the_command_line_runs_a_trial_under_way_and_no_fault_of_it_fails_the_fo
     assert materialize_shadow_forecasts(session, ["7d", "30d"]) == ""
     assert LedgerStore(platform.session.tables).count("7d") == 1
     ShadowStore(platform.session.tables).path("7d").write_text("{")
-    assert "the challenger on trial did not forecast" in materialize_shadow_forecasts(
-        session, ["7d"]
-    )
+    assert "the challenger on trial did not forecast" in materialize_shadow_forecasts(session, ["7d"])
 
 
 def outcomes(platform: Setup, factor: float, n: int = 25) -> None:
