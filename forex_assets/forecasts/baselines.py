@@ -23,6 +23,7 @@ LOOKBACK: Final = 500
 CONSTANT_LOOKBACK: Final = 1260
 """Sessions of constant volatility: five years."""
 
+
 def ewma_volatility(prices: Array, decay: float = DECAY) -> float:
     """EWMA standard deviation of the log return per session.
 
