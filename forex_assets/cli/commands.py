@@ -18,7 +18,6 @@ from forex_assets.cli.common import (
     reported,
     session_of,
 )
-from forex_assets.forecasts.engines import engines_of
 
 
 @app.command(
@@ -47,6 +46,7 @@ def forecast(
         materialize_shadow_forecasts,
     )
     from forex_assets.core.schemas import FORECAST_SCHEMA
+    from forex_assets.forecasts.engines import engines_of
 
     with err.status("prices …") as status:
         if not stored:

@@ -1,6 +1,7 @@
 """The picture of the asset graph: boxes by group, from top to bottom in the order in which they are made."""
 
 from collections.abc import Collection, Mapping
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def graph_figure(parents: Mapping[str, Collection[str]], groups: Mapping[str, st
         )
         arrow.set(color="#777777", linewidth=0.8, capstyle="butt")
         axes.add_patch(arrow)
-    colours = dict(zip(sorted(set(groups.values())), COLOURS, strict=False))
+    colours = dict(zip(sorted(set(groups.values())), cycle(COLOURS), strict=False))
     for name in depth:
         x, y = middle[name]
         corner = (x - WIDTH / 2, y - HEIGHT / 2)

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from forex_assets.cli.common import AsJson, app, err, horizons_of, out, print_json, reported, session_of, user_name
-from forex_assets.monitoring.request_store import requests_of
 
 optimize_app = typer.Typer(no_args_is_help=True, help="Whether and when to search for better settings.")
 app.add_typer(optimize_app, name="optimize")
@@ -23,6 +22,8 @@ def request(
     """Ask for a search; the next decision, weekdays at 20:00 in Santiago or `optimize decide`, answers it once."""
     horizons = horizons_of(horizon)
     session = session_of()
+    from forex_assets.monitoring.request_store import requests_of
+
     who = user_name()
     made = [requests_of(session).add(name, reason=reason, asked_by=who, asked_at=session.now) for name in horizons]
     if as_json:

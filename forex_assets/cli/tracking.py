@@ -158,8 +158,8 @@ def stats(kind: OfKind = "all", horizon: Horizon = "all", as_json: AsJson = Fals
         print_json(found)
         return
     for row in found:
-        means = ", ".join(f"{key} {value:.4g}" for key, value in row["means"].items())
-        out.print(f"{row['experiment']}: {row['runs']} runs, {row['failed']} failed; means: {means or '–'}")
+        text = ", ".join(f"{key} {value:.4g}" for key, value in row["means"].items())
+        out.print(f"{row['experiment']}: {row['runs']} runs, {row['failed']} failed; means: {text or '-'}")
     if not found:
         out.print("none yet: forex-assets tracking repair")
 
