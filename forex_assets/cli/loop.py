@@ -23,7 +23,6 @@ from forex_assets.cli.common import (
 if TYPE_CHECKING:
     from forex_assets.core.dagster.run_records import EventRecord
     from forex_assets.core.session import Session
-    from forex_assets.monitoring.request_store import requests_of
 
 UNDER_WAY = "a search is under way; see `forex-assets status`, or the UI: make ui"
 Horizon = Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")]
@@ -64,6 +63,7 @@ def run(
 def _run(session: "Session", horizons: list[str], *, is_forced: bool) -> tuple[dict[str, str], set[str]]:
     """The loop once; by horizon what failed, in words, and the horizons that were searched."""
     from forex_assets.cli.runner import RunFailed, materialize_decisions
+    from forex_assets.monitoring.request_store import requests_of
 
     if is_forced:
         for name in horizons:

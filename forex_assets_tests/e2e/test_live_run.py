@@ -72,7 +72,7 @@ def platform() -> Session:
 
 
 def table(key: str, partition: str | None = None) -> pl.DataFrame:
-    frame = platform().live_warehouse.read(key, partition)
+    frame = platform().live_tables.read(key, partition)
     assert frame is not None, key
     return frame
 
@@ -143,10 +143,10 @@ def test_with_everything_dark_and_nothing_stored_the_run_fails_and_says_what_eac
     assert not any(secret in str(caught.value) for secret in (KEY, *SECRETS))
     environment(FOREX_MARKET="auto")  # the same network, and leave to use the generated market
     run_all()
-    assert platform().reading_branch == "sample"
+    assert platform().market == "sample"
     market.faults.clear()
     run_all()  # the network is back: real prices take over by themselves
-    assert platform().reading_branch == "live"
+    assert platform().market == "live"
     assert SAMPLE_SOURCE not in set(table("forecasts/latest", "7d")["source"])
 
 

@@ -72,7 +72,7 @@ def test_what_ran_is_recorded_once_and_can_be_compared(workspace: Path, environm
     folder = Path(load_settings().warehouse) / "mlflow/artifacts/usdclp-sample"
     assert {path.name for path in (folder / "search/7d").rglob("*.*")} == {"candidates.csv", "plot.png", "words.txt"}
     forecast = next(each for each in found if each["experiment"] == "usdclp-sample/forecast/7d")
-    latest = open_session().warehouse.read("forecasts/latest", "7d")
+    latest = open_session().tables.read("forecasts/latest", "7d")
     assert latest is not None
     assert forecast["metrics"]["median_at_target"] == latest["q50"][-1]
     assert forecast["tags"]["data_fingerprint"] == latest["data_fingerprint"][0]
