@@ -161,11 +161,11 @@ def test_without_any_copper_the_table_is_empty_and_forecasts_go_on(market: Marke
 
 def test_a_bad_fetch_changes_nothing_and_a_revision_is_kept(market: MarketServer) -> None:
     materialize_market(platform())
-    before = platform().store.history(*_usdclp())
+    before = sources_of(platform()).histories.history(*_usdclp())
     good = market.bars["CLP=X"]
     market.bars["CLP=X"] = [(day, a and a / 2204.6, b and b / 2204.6) for day, a, b in good]
     materialize_market(platform())
-    after = platform().store.history(*_usdclp())
+    after = sources_of(platform()).histories.history(*_usdclp())
     assert before is not None
     assert after is not None
     assert after.equals(before)
@@ -200,7 +200,7 @@ def test_two_runs_at_once_lose_nothing(market: MarketServer) -> None:
     with ThreadPoolExecutor(2) as pool:
         done = list(pool.map(ingest, range(2)))
     assert [d.returncode for d in done] == [0, 0], [d.stderr[-500:] for d in done]
-    history = platform().store.history(*_usdclp())
+    history = sources_of(platform()).histories.history(*_usdclp())
     assert history is not None
     assert (
         history.filter(pl.col("superseded_at").is_null()).select("session", "is_provisional").is_duplicated().any()
