@@ -19,6 +19,7 @@ from forex_assets.core.holidays import market_calendar
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import SAMPLE_SOURCE
 from forex_assets.core.session import Session, open_session
+from forex_assets.market.price_sources import sources_of
 from forex_assets_tests.market.market_server import PASSWORD, SECRETS, USER, MarketServer, serving, weekdays
 
 KEY = "0123456789abcdef0123456789abcdef"
