@@ -44,7 +44,7 @@ STEPS = {"7d": 4, "15d": 9, "30d": 18, "90d": 60}
 def embedded(workspace: Path, environment: Change) -> Path:
     """The embedded model, and prices up to 13 June 2025 without copper; the folder of the tables."""
     environment(FOREX_MODEL="embedded")
-    warehouse = with_prices().warehouse
+    warehouse = with_prices().tables
     warehouse.write("features/copper", empty(FEATURES_SCHEMA))
     return warehouse.root
 

@@ -213,7 +213,7 @@ def test_errors_are_those_of_the_engine_that_forecasts_now_and_known_by_the_cloc
     filled: Path, environment: Change
 ) -> None:
     materialize_backtest(platform(), ["7d"])
-    rows = realized_of(platform().session, "7d")
+    rows = realized_of(platform(), "7d")
     assert set(rows["record"]) == {"backtest"}
     assert rows["realized_available_at"].max() <= platform().now  # type: ignore[operator]
     assert degradation_of(platform().session, "7d").n > 0
