@@ -216,16 +216,16 @@ def test_errors_are_those_of_the_engine_that_forecasts_now_and_known_by_the_cloc
     rows = realized_of(platform(), "7d")
     assert set(rows["record"]) == {"backtest"}
     assert rows["realized_available_at"].max() <= platform().now  # type: ignore[operator]
-    assert degradation_of(platform().session, "7d").n > 0
+    assert degradation_of(platform(), "7d").n > 0
     path = filled / "warehouse/sample/accuracy/backtest/7d.parquet"
     table = pl.read_parquet(path)
     mixed = table.with_columns(
         engine=pl.when(pl.col("as_of") < date(2025, 1, 1)).then(pl.lit("other")).otherwise(pl.col("engine"))
     )
     mixed.write_parquet(path)
-    own = realized_of(platform().session, "7d")
+    own = realized_of(platform(), "7d")
     assert set(own["engine"]) == {"ewma"}
     assert own.height == table.filter(pl.col("as_of") >= date(2025, 1, 1)).height
     environment(FOREX_AS_OF="2025-06-03")
-    assert realized_of(platform().session, "7d")["realized_available_at"].max() <= datetime(2025, 6, 4, tzinfo=UTC)  # type: ignore[operator]
+    assert realized_of(platform(), "7d")["realized_available_at"].max() <= datetime(2025, 6, 4, tzinfo=UTC)  # type: ignore[operator]
     assert platform().now - datetime(2025, 6, 3, tzinfo=UTC) < timedelta(days=1)
