@@ -2,11 +2,14 @@
 
 import signal
 
+# isort: off
+from forex_assets.cli import commands  # noqa: F401  # first, so that the help begins with the desk's commands
+
+# isort: on
 from forex_assets.cli import (  # noqa: F401  # each adds its commands
     accuracy,
     alerts,
     backup,
-    commands,
     dashboard,
     detectors,
     loop,

@@ -6,7 +6,9 @@ import typer
 
 from forex_assets.cli.common import (
     BAD_USAGE,
+    DESK,
     FAILED,
+    LOOP,
     AsJson,
     AsOf,
     app,
@@ -20,12 +22,15 @@ from forex_assets.cli.common import (
 )
 
 ledger_app = typer.Typer(no_args_is_help=True, help="The record of every forecast issued.")
-app.add_typer(ledger_app, name="ledger")
+app.add_typer(ledger_app, name="ledger", rich_help_panel=DESK)
 
 Horizon = Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")]
 
 
-@app.command(epilog="Examples:  forex-assets backtest  ·  backtest --horizon 7d --engine ewma --from 2018-01-01 --json")
+@app.command(
+    rich_help_panel=LOOP,
+    epilog="Examples:  forex-assets backtest  ·  backtest --horizon 7d --engine ewma --from 2018-01-01 --json",
+)
 @reported
 def backtest(
     horizon: Horizon = "all",
@@ -69,7 +74,9 @@ def backtest(
         render_accuracy.scorecard(out, card, session.market == "sample")
 
 
-@app.command(epilog="Examples:  forex-assets scorecard  ·  scorecard --horizon 30d  ·  scorecard --json")
+@app.command(
+    rich_help_panel=DESK, epilog="Examples:  forex-assets scorecard  ·  scorecard --horizon 30d  ·  scorecard --json"
+)
 @reported
 def scorecard(horizon: Horizon = "all", as_json: AsJson = False) -> None:
     """Show how wrong forecasts have been, whether bands hold, and what is better than no change, with intervals."""

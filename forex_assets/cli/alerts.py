@@ -5,14 +5,26 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from forex_assets.cli.common import BAD_USAGE, FAILED, AsJson, app, err, fail, out, print_json, reported, session_of
+from forex_assets.cli.common import (
+    BAD_USAGE,
+    FAILED,
+    OPERATIONS,
+    AsJson,
+    app,
+    err,
+    fail,
+    out,
+    print_json,
+    reported,
+    session_of,
+)
 
 if TYPE_CHECKING:
     from forex_assets.operations.alerts.send import Notifier
 
 NOT_SET_UP = "set FOREX_SMTP_HOST and FOREX_MAIL_TO for mail, FOREX_WEBHOOK_URL, or FOREX_ALERT_URLS; see docs/mail.md"
 mail_app = typer.Typer(no_args_is_help=True, help="Whether mail and webhook work, and what waits to be sent.")
-app.add_typer(mail_app, name="mail")
+app.add_typer(mail_app, name="mail", rich_help_panel=OPERATIONS)
 
 
 @mail_app.command("test", epilog="Examples:  forex-assets mail test  ·  mail test --json")

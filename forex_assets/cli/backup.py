@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forex_assets.cli.common import AsJson, app, err, out, print_json, reported, session_of
+from forex_assets.cli.common import OPERATIONS, AsJson, app, err, out, print_json, reported, session_of
 
 if TYPE_CHECKING:
     from forex_assets.core.session import Session
 
 backup_app = typer.Typer(no_args_is_help=True, help="Archives of everything that cannot be made again.")
-app.add_typer(backup_app, name="backup")
+app.add_typer(backup_app, name="backup", rich_help_panel=OPERATIONS)
 
 ArchiveFile = Annotated[
     Path | None, typer.Argument(metavar="[ARCHIVE]", help="A file; the newest in the backups' folder by default.")

@@ -6,7 +6,9 @@ import typer
 from rich.markup import escape
 
 from forex_assets.cli.common import (
+    DESK,
     FAILED,
+    OPERATIONS,
     AsJson,
     AsOf,
     app,
@@ -21,7 +23,8 @@ from forex_assets.cli.common import (
 
 
 @app.command(
-    epilog="Examples:  forex-assets forecast  ·  forecast --horizon 7d --full  ·  forecast --as-of 2023-12-29 --json"
+    rich_help_panel=DESK,
+    epilog="Examples:  forex-assets forecast  ·  forecast --horizon 7d --full  ·  forecast --as-of 2023-12-29 --json",
 )
 @reported
 def forecast(
@@ -77,7 +80,9 @@ def forecast(
         fail(str(failure), FAILED)
 
 
-@app.command(epilog="Examples:  forex-assets ingest  ·  FOREX_MARKET=live forex-assets ingest --json")
+@app.command(
+    rich_help_panel=DESK, epilog="Examples:  forex-assets ingest  ·  FOREX_MARKET=live forex-assets ingest --json"
+)
 @reported
 def ingest(as_of: AsOf = None, as_json: AsJson = False) -> None:
     """Bring in copper and USD/CLP, note revisions, make the copper features."""
@@ -93,7 +98,7 @@ def ingest(as_of: AsOf = None, as_json: AsJson = False) -> None:
         render.ingest(out, report)
 
 
-@app.command(epilog="Examples:  forex-assets status  ·  status --json")
+@app.command(rich_help_panel=DESK, epilog="Examples:  forex-assets status  ·  status --json")
 @reported
 def status(as_json: AsJson = False) -> None:
     """Show what is stored: last prices, their age, the latest forecasts, and what runs recently did."""
@@ -107,7 +112,7 @@ def status(as_json: AsJson = False) -> None:
         render.status(out, report)
 
 
-@app.command(epilog="Examples:  forex-assets doctor  ·  doctor --json")
+@app.command(rich_help_panel=OPERATIONS, epilog="Examples:  forex-assets doctor  ·  doctor --json")
 @reported
 def doctor(as_json: AsJson = False) -> None:
     """Say what is installed, which sources answer, which model would be used, and what is stale.

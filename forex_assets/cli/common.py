@@ -18,15 +18,36 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 FAILED, BAD_USAGE = 1, 2
+DESK, LOOP, OPERATIONS = "Desk", "Loop", "Operations"
+"""Groups of commands in the help."""
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     help="USD/CLP forecast fans at 7, 15, 30 and 90 days. The same assets and records as in Dagster's UI.",
 )
 out, err = Console(), Console(stderr=True)
+
+
+def _print_version(is_asked: bool) -> None:
+    """Prints the version and ends."""
+    if is_asked:
+        from importlib.metadata import version
+
+        typer.echo(f"forex-assets {version('forex-assets')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+    del version
+
 
 AsOf = Annotated[
     str | None, typer.Option("--as-of", metavar="DATE", help="Forecast as if it were 19:00 in Santiago of this day.")

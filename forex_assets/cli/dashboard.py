@@ -5,10 +5,13 @@ from typing import Annotated
 
 import typer
 
-from forex_assets.cli.common import AsJson, app, horizons_of, out, print_json, reported, session_of
+from forex_assets.cli.common import DESK, AsJson, app, horizons_of, out, print_json, reported, session_of
 
 
-@app.command(epilog="Examples:  forex-assets dashboard  ·  dashboard --horizon 7d --watch  ·  dashboard --json")
+@app.command(
+    rich_help_panel=DESK,
+    epilog="Examples:  forex-assets dashboard  ·  dashboard --horizon 7d --watch  ·  dashboard --json",
+)
 @reported
 def dashboard(
     horizon: Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")] = "all",

@@ -8,7 +8,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from forex_assets.cli.common import FAILED, AsJson, app, err, fail, out, print_json, reported, session_of
+from forex_assets.cli.common import FAILED, LOOP, AsJson, app, err, fail, out, print_json, reported, session_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,7 +24,10 @@ COLUMNS = (
 )
 
 
-@app.command(epilog="Examples:  forex-assets detectors  ·  detectors --worlds 100 --seed 7  ·  detectors --json")
+@app.command(
+    rich_help_panel=LOOP,
+    epilog="Examples:  forex-assets detectors  ·  detectors --worlds 100 --seed 7  ·  detectors --json",
+)
 @reported
 def detectors(
     worlds: Annotated[int, typer.Option(min=2, help="Generated markets; 20 fortnights each, about 2 s each.")] = 20,

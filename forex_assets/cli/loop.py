@@ -8,6 +8,7 @@ import typer
 from forex_assets.cli.common import (
     BAD_USAGE,
     FAILED,
+    LOOP,
     AsJson,
     app,
     err,
@@ -28,7 +29,10 @@ UNDER_WAY = "a search is under way; see `forex-assets status`, or the UI: make u
 Horizon = Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")]
 
 
-@app.command(epilog="Examples:  forex-assets run  ·  run --horizon 7d --dry-run  ·  run --horizon 7d --force --json")
+@app.command(
+    rich_help_panel=LOOP,
+    epilog="Examples:  forex-assets run  ·  run --horizon 7d --dry-run  ·  run --horizon 7d --force --json",
+)
 @reported
 def run(
     horizon: Horizon = "all",
@@ -50,7 +54,7 @@ def run(
         failures, searched = _run(session, horizons, is_forced=force)
         found = [
             each | {"failure": failures.get(each["horizon"]), "is_searched": each["horizon"] in searched}
-            for each in explanations(session, horizons)
+            for each in explanations(session.at_present(), horizons)
         ]
     if as_json:
         print_json(found)
@@ -139,7 +143,7 @@ def _recalibrate(session: "Session", horizon: str, decision: "EventRecord") -> N
             run_job(session, names.DEPLOY_JOB, horizon, {names.VALIDATION_TAG: validation})
 
 
-@app.command(epilog="Examples:  forex-assets validate --horizon 7d  ·  validate --json")
+@app.command(rich_help_panel=LOOP, epilog="Examples:  forex-assets validate --horizon 7d  ·  validate --json")
 @reported
 def validate(horizon: Horizon = "all", as_json: AsJson = False) -> None:
     """Judge the last search's candidate against what is live, once more; nothing is deployed."""
@@ -153,7 +157,7 @@ def validate(horizon: Horizon = "all", as_json: AsJson = False) -> None:
 
     with err.status("both forecast from the same past dates …"):
         run_assets(session, [keys.VALIDATION_REPORT], horizons, build=build)
-    found = explanations(session, horizons)
+    found = explanations(session.at_present(), horizons)
     if as_json:
         print_json([{"horizon": each["horizon"], **(each["validation"] or {})} for each in found])
     else:
@@ -161,7 +165,7 @@ def validate(horizon: Horizon = "all", as_json: AsJson = False) -> None:
             render_loop.validation(out, each["horizon"], each["validation"])
 
 
-@app.command(epilog="Examples:  forex-assets explain --horizon 7d  ·  explain --json")
+@app.command(rich_help_panel=LOOP, epilog="Examples:  forex-assets explain --horizon 7d  ·  explain --json")
 @reported
 def explain(horizon: Horizon = "all", as_json: AsJson = False) -> None:
     """Say why settings were or were not searched for, approved and deployed, with every figure."""
@@ -177,7 +181,7 @@ def explain(horizon: Horizon = "all", as_json: AsJson = False) -> None:
         render_loop.explanation(out, found, is_sample=session.market == "sample")
 
 
-@app.command(epilog="Examples:  forex-assets history  ·  history --horizon 7d --limit 50 --json")
+@app.command(rich_help_panel=LOOP, epilog="Examples:  forex-assets history  ·  history --horizon 7d --limit 50 --json")
 @reported
 def history(
     horizon: Horizon = "all",
@@ -197,7 +201,10 @@ def history(
         render_loop.history(out, found)
 
 
-@app.command(epilog="Examples:  forex-assets rollback --horizon 7d  ·  rollback --horizon 7d --to chronos_7d_….json")
+@app.command(
+    rich_help_panel=LOOP,
+    epilog="Examples:  forex-assets rollback --horizon 7d  ·  rollback --horizon 7d --to chronos_7d_….json",
+)
 @reported
 def rollback(
     horizon: Annotated[str, typer.Option(metavar="7d|15d|30d|90d", help="Which horizon.")],

@@ -4,10 +4,21 @@ from typing import Annotated
 
 import typer
 
-from forex_assets.cli.common import AsJson, app, err, horizons_of, out, print_json, reported, session_of, user_name
+from forex_assets.cli.common import (
+    LOOP,
+    AsJson,
+    app,
+    err,
+    horizons_of,
+    out,
+    print_json,
+    reported,
+    session_of,
+    user_name,
+)
 
 optimize_app = typer.Typer(no_args_is_help=True, help="Whether and when to search for better settings.")
-app.add_typer(optimize_app, name="optimize")
+app.add_typer(optimize_app, name="optimize", rich_help_panel=LOOP)
 
 Horizon = Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")]
 
@@ -47,7 +58,7 @@ def decide(horizon: Horizon = "all", as_json: AsJson = False) -> None:
 
     with err.status("looking at prices and errors …"):
         materialize_decisions(session, horizons)
-    records = [each for each in optimization_of(session) if each["horizon"] in horizons]
+    records = [each for each in optimization_of(session.at_present()) if each["horizon"] in horizons]
     if as_json:
         print_json(records)
     else:

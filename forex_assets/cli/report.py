@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from forex_assets.cli.common import AsJson, AsOf, app, err, out, print_json, reported, session_of
+from forex_assets.cli.common import DESK, AsJson, AsOf, app, err, out, print_json, reported, session_of
 
 
-@app.command(epilog="Examples:  forex-assets report --open  ·  FOREX_LANG=es forex-assets report")
+@app.command(rich_help_panel=DESK, epilog="Examples:  forex-assets report --open  ·  FOREX_LANG=es forex-assets report")
 @reported
 def report(
     is_opened: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,

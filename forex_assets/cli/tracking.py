@@ -7,6 +7,7 @@ import typer
 from forex_assets.cli.common import (
     BAD_USAGE,
     FAILED,
+    OPERATIONS,
     AsJson,
     app,
     err,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from forex_assets.operations.tracking.mlflow_store import Tracked
 
 tracking_app = typer.Typer(no_args_is_help=True, help="The records of runs in MLflow.")
-app.add_typer(tracking_app, name="tracking")
+app.add_typer(tracking_app, name="tracking", rich_help_panel=OPERATIONS)
 
 Horizon = Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")]
 KINDS = ("forecast", "search", "validation", "deployment", "all")
@@ -59,7 +60,9 @@ def _record(run: "Tracked") -> dict[str, Any]:
     }
 
 
-@app.command(epilog="Examples:  forex-assets runs  ·  runs --kind search --horizon 7d --json")
+@app.command(
+    rich_help_panel=OPERATIONS, epilog="Examples:  forex-assets runs  ·  runs --kind search --horizon 7d --json"
+)
 @reported
 def runs(
     kind: OfKind = "all",
@@ -80,7 +83,9 @@ def runs(
     out.print(table if found else "none yet: forex-assets tracking repair")
 
 
-@app.command(epilog="Examples:  forex-assets compare 1a2b3c4d 5e6f7a8b  ·  compare RUN RUN --json")
+@app.command(
+    rich_help_panel=OPERATIONS, epilog="Examples:  forex-assets compare 1a2b3c4d 5e6f7a8b  ·  compare RUN RUN --json"
+)
 @reported
 def compare(
     names: Annotated[list[str], typer.Argument(metavar="RUN RUN…", help="Beginnings of runs' names.")],
@@ -114,7 +119,10 @@ def compare(
     out.print(table)
 
 
-@app.command(epilog="Examples:  forex-assets best --metric loss --kind search  ·  best --metric gain --highest")
+@app.command(
+    rich_help_panel=OPERATIONS,
+    epilog="Examples:  forex-assets best --metric loss --kind search  ·  best --metric gain --highest",
+)
 @reported
 def best(
     metric: Annotated[str, typer.Option(help="Name of a figure, such as loss, gain, false_pass, engine_seconds.")],
@@ -140,7 +148,7 @@ def best(
         out.print(f"{name}: {metric} {each['metrics'][metric]:.5g} in {each['run'][:8]}", highlight=False)
 
 
-@app.command(epilog="Examples:  forex-assets stats  ·  stats --kind forecast --json")
+@app.command(rich_help_panel=OPERATIONS, epilog="Examples:  forex-assets stats  ·  stats --kind forecast --json")
 @reported
 def stats(kind: OfKind = "all", horizon: Horizon = "all", as_json: AsJson = False) -> None:
     """Show aggregates of each experiment: how many runs, how many failed, mean of each figure."""
