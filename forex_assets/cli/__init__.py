@@ -3,16 +3,15 @@
 import signal
 
 # isort: off
-from forex_assets.cli import commands  # noqa: F401  # first, so that the help begins with the desk's commands
+from forex_assets.cli import dashboard, loop  # noqa: F401  # first: the help lists groups in this order
 
 # isort: on
 from forex_assets.cli import (  # noqa: F401  # each adds its commands
     accuracy,
     alerts,
     backup,
-    dashboard,
+    commands,
     detectors,
-    loop,
     optimize,
     report,
     tracking,
