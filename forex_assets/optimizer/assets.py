@@ -1,4 +1,7 @@
-"""The search for better settings as an asset. Watching decides when, validation whether what it finds may go live."""
+"""Assets of search and validation.
+
+`monitoring` decides when to search; a validation report decides whether settings may be deployed.
+"""
 
 import dagster as dg
 import polars as pl
@@ -38,7 +41,7 @@ CRITERIA_COLUMNS = ("criterion", "value", "limit", "low", "high", "literal", "ca
 
 
 def progress_of(context: dg.AssetExecutionContext) -> Report:
-    """Reports progress to the terminal, and every tenth of it to Dagster's log."""
+    """Reports progress to the terminal and to Dagster's log."""
 
     def report(done: int, total: int) -> None:
         notify(done, total)
@@ -63,7 +66,10 @@ def progress_of(context: dg.AssetExecutionContext) -> Report:
 def candidate_config(
     context: dg.AssetExecutionContext, session: SessionResource, engines: ForecastEngines
 ) -> dict[str, pl.DataFrame]:
-    """One row a candidate, best first; several horizons in one run share their work."""
+    """Returns one row a candidate, best first.
+
+    Several horizons in one run share their trials.
+    """
     run, tables = session.session(), {}
     report = progress_of(context)
     for horizon, choice in run_search(run, engines.of(run), context.partition_keys, report=report).items():
@@ -110,7 +116,10 @@ def _plot(horizon: str, table: pl.DataFrame, run: Session) -> str:
 def validation_report(
     context: dg.AssetExecutionContext, session: SessionResource, engines: ForecastEngines
 ) -> dict[str, pl.DataFrame]:
-    """One row a criterion; a rejected challenger is a green run with a verdict."""
+    """Returns one row a criterion.
+
+    A rejected challenger ends in SUCCESS with its verdict.
+    """
     run, tables = session.session(), {}
     try:
         reports = run_validation(run, engines.of(run), context.partition_keys, report=progress_of(context))
@@ -126,7 +135,7 @@ def validation_report(
 
 
 def _validation_metadata(run: Session, found: Validation) -> dict[str, object]:
-    """What the sensor reads, and what people do; pictures are on the page."""
+    """Metadata for the sensor and for people."""
     subject = found.subject
     page = run.tables.root / ROOT / subject.horizon / f"{subject.validation_id}.html"
     return {

@@ -1,4 +1,4 @@
-"""A test of "no better" that holds its size where errors overlap: the two forecasts' labels exchanged in blocks.
+"""Block permutation test of "no better" for overlapping errors.
 
 Where champion and challenger are equally good, nothing changes in law when the two swap their losses, so long as losses
 that hang together swap together. The share of all such exchanges that favour the challenger as much as what was seen is
@@ -33,7 +33,9 @@ def block_length(overlap: float) -> int:
 
 
 def block_sums(values: Array, overlap: float) -> Array:
-    """Sums over blocks of consecutive origins; what does not fill one at the new end goes into the last.
+    """Sums over blocks of consecutive origins.
+
+    A remainder at the new end joins the last block.
 
     Args:
         values: oldest first, shape (n,) or (n, k), n ≥ 1.
@@ -48,7 +50,9 @@ def block_sums(values: Array, overlap: float) -> Array:
 
 @lru_cache(maxsize=32)
 def exchanges(blocks: int) -> Array:
-    """Signs that an exchange gives each block: 1 as it was, -1 swapped; shape (exchanges, blocks).
+    """Signs of each block in each exchange.
+
+    1 keeps, -1 swaps; shape (exchanges, blocks).
 
     The first leaves all as it was. Up to twelve blocks each exchange stands there once, so that the p-value is exact.
     """
@@ -63,7 +67,7 @@ def exchanges(blocks: int) -> Array:
 
 
 def boundary_factor(overlap: float) -> float:
-    """By how much a mean varies more than exchanges in blocks show: they cut the dependence across the boundaries.
+    """Variance lost by cutting dependence at block boundaries.
 
     Sums of `overlap` independent shocks are correlated by 1 - k / overlap at lag k. Of the variance of their sum, a
     block of b keeps the pairs that lie in it, (b - k) / b of them at lag k. The root of what is lost that way: 1 where
@@ -76,7 +80,9 @@ def boundary_factor(overlap: float) -> float:
 
 
 def p_values(differences: Array, overlap: float) -> Array:
-    """P-values of "no better", one a measure, each adjusted for the others (Westfall & Young, 1993).
+    """Adjusted p-values of "no better", one a measure.
+
+    Step-down adjustment of Westfall and Young (1993).
 
     Args:
         differences: champion's loss less challenger's, oldest first, shape (n, measures), n ≥ 1.

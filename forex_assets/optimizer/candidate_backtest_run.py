@@ -1,4 +1,4 @@
-"""Trials on the warehouse: what was run before is not run again, and a search that was ended goes on where it was."""
+"""Runs and stores candidate backtests; a resumed search skips stored ones."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ def silent(done: int, total: int) -> None:
 
 
 def splits_of(session: Session, horizons: Sequence[str]) -> dict[str, Split]:
-    """The origins of search and validation, by horizon, on the history that is known at the clock.
+    """Origins of search and validation by horizon, as known now.
 
     Raises:
         EngineError: no prices are stored.
@@ -54,7 +54,7 @@ def trial_rows(
     deadline: float | None = None,
     cached_only: bool = False,
 ) -> dict[str, pl.DataFrame]:
-    """How settings would have done at past origins: bands as they would have been published, scored.
+    """Scores settings at past origins, bands as published.
 
     Args:
         engine: makes the fans.
@@ -117,7 +117,10 @@ def _run_missing(
 
 
 def _newest(trials: pl.DataFrame) -> pl.DataFrame:
-    """Of each trial the one that was run last: prices that a source revised make it run again."""
+    """Keeps the last run of each trial.
+
+    Prices that a source revised make a trial run again.
+    """
     return trials.unique(["as_of", "config_fingerprint"], keep="last", maintain_order=True)
 
 
@@ -133,7 +136,7 @@ def _wanted(
 def _scored(
     fans: pl.DataFrame, configs: Sequence[InferenceConfig], prices: pl.DataFrame, now: datetime
 ) -> pl.DataFrame:
-    """Beside what came true, each config calibrated by its own past."""
+    """Joins outcomes; each config is calibrated by its own past."""
     joined = join_realized(as_issued(fans), prices, now)
     parts = [empty(REALIZED_SCHEMA)]
     for config in configs:

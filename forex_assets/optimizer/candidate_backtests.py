@@ -1,4 +1,4 @@
-"""Many settings on the same past dates: each date sees only what was available at it, and all settings see the same.
+"""Backtests many settings on the same past dates, without look-ahead.
 
 A trial is one setting's fan at one origin, of which the last step is kept: the target, which a horizon is judged by.
 """
@@ -54,7 +54,7 @@ def run_trials(
     block: int = BLOCK,
     deadline: float | None = None,
 ) -> Iterator[pl.DataFrame]:
-    """Target rows of every config at every origin, a block of origins at a time; go on later with `done`.
+    """Yields target rows of all configs, a block of origins a time.
 
     A block is one call of the engine, of all horizons that want its origins: one path serves them all, and a model
     that reads many contexts at once is given them.
@@ -94,7 +94,7 @@ def run_trials(
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """One trial, ready for the engine; `labels` are those of its row less `engine_seconds`."""
+    """One trial for the engine, with the labels of its row."""
 
     request: Request
     prices: Array
@@ -111,7 +111,7 @@ def _at(
     calendar: SessionCalendar,
     finished: set[tuple[object, ...]],
 ) -> list[_Job]:
-    """What is still to be run at one origin; all of it shares the arrays."""
+    """Trials still to be run at one origin, on shared arrays."""
     known, fingerprint = past.at(day)
     if unfit(known, day, calendar):
         return []
@@ -133,7 +133,10 @@ def _at(
 
 
 def _run(engine: Engine, jobs: Sequence[_Job], clock: Callable[[], float]) -> list[dict[str, object]]:
-    """One call of the engine, its origins told apart by date and by whether covariates are read; a row a trial."""
+    """Runs one block of trials; returns a row a trial.
+
+    Origins differ by date and by whether covariates are read.
+    """
     groups: dict[tuple[date, bool], list[_Job]] = {}
     for job in jobs:
         groups.setdefault((job.request.target.as_of, bool(job.covariates)), []).append(job)

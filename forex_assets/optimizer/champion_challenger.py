@@ -1,4 +1,4 @@
-"""Who is held against whom: what is live, and what the last search or a trial beside it would put in its place."""
+"""Champion and challenger: current settings and the search's choice."""
 
 import hashlib
 import json
@@ -24,7 +24,10 @@ CANDIDATES: Final = "optimizer/candidate_config"
 
 
 class NotSearchedError(Exception):
-    """A horizon has no search result to validate; the message says what to run."""
+    """A horizon has no search result to validate.
+
+    The message says which command to run.
+    """
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Contest:
         return self.live is not None and self.live.fingerprint == self.challenger.fingerprint
 
     def sides(self, engines: Engines) -> tuple[Side, Side]:
-        """Champion and challenger, each with the engine and settings that its forecasts are really made with."""
+        """Champion and challenger with their engines and effective settings."""
         engine = engines.engine(self.found)
         challenger = Side(engine, engines.resolve(self.challenger)[1])
         if self.live is None:
@@ -68,7 +71,10 @@ class Contest:
         return Side(engine, engines.resolve(self.live)[1]), challenger
 
     def subject(self, session: Session, measured: str = "") -> Subject:
-        """What is validated, under a name that sorts by the clock and tells two measurements apart."""
+        """Identity of a validation.
+
+        Its id sorts by the clock and differs between two measurements.
+        """
         parts = (self.horizon, self.search_id, self.champion, self.challenger.fingerprint, measured)
         digest = hashlib.sha256("/".join(parts).encode()).hexdigest()[:6]
         return Subject(
@@ -108,7 +114,7 @@ def contest_of(session: Session, engines: Engines, horizon: str) -> Contest:
 
 
 def live_config(session: Session, horizon: str) -> InferenceConfig | None:
-    """What is live; None where there is no file yet.
+    """Current settings; None without a file.
 
     Raises:
         ConfigError: there is one, and it cannot be used.
@@ -117,7 +123,9 @@ def live_config(session: Session, horizon: str) -> InferenceConfig | None:
 
 
 def as_live(candidate: InferenceConfig, live: InferenceConfig, found: ResolvedModel) -> InferenceConfig:
-    """A candidate as the file would have it: what is live, with what was searched.
+    """A candidate in the form of the config file.
+
+    Searched fields over the current settings.
 
     Where the embedded model stands in, candidates carry its name and its representation: the file keeps its own, and
     the stand-in makes of it the very candidate again.
@@ -127,7 +135,7 @@ def as_live(candidate: InferenceConfig, live: InferenceConfig, found: ResolvedMo
 
 
 def remarks(session: Session, found: ResolvedModel, config: InferenceConfig) -> list[str]:
-    """What a reader must know of where figures come from."""
+    """Caveats on the origin of the figures."""
     notes = []
     if found.stands_in:
         notes.append(

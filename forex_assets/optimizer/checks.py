@@ -30,7 +30,9 @@ STATEMENTS: dict[Criterion, tuple[str, str]] = {
 
 
 def criterion_holds(session: Session, criterion: Criterion) -> Finding:
-    """Whether the last challengers met a criterion by the rule that decides; horizons without one are not counted.
+    """Tells whether the last challengers met a criterion.
+
+    By the rule that decides; horizons without a challenger are not counted.
 
     It warns where a challenger missed it, and where there is no report at all: no data is never green.
     """

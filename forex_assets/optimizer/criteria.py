@@ -1,4 +1,4 @@
-"""The five criteria for a challenger, each twice: by the published rule, and as far as the origins can tell.
+"""The five validation criteria, published and calibrated.
 
 The published rule compares a figure with its limit. The calibrated one asks in addition whether the figure could be
 chance: what is beyond a limit by no more than chance is `inconclusive`, and only what is clearly beyond it is `failed`.
@@ -40,7 +40,10 @@ def judge(evidence: Evidence, policy: Policy, *, is_first: bool = False) -> tupl
 
 
 def stability(evidence: Evidence, rules: ValidationPolicy) -> Judged:
-    """Whether errors scatter more: their standard deviation may rise by a tenth; failed where surely by more."""
+    """Judges the standard deviation of errors: at most 10 % higher.
+
+    Calibrated: failed if the interval lies above the limit.
+    """
     centred = evidence.errors - evidence.errors.mean(axis=1, keepdims=True)
     skill = gain(centred[CHALLENGER] ** 2, centred[CHAMPION] ** 2, evidence.overlap, root=True)
     if skill.value is None:
@@ -58,7 +61,9 @@ def stability(evidence: Evidence, rules: ValidationPolicy) -> Judged:
 
 
 def inference_time(seconds: Array, rules: ValidationPolicy, *, is_first: bool = False) -> Judged:
-    """Whether forecasts take longer: the median of paired ratios may be half as much again; failed where surely more.
+    """Judges inference time: median ratio at most 1.5.
+
+    Calibrated: failed if the interval lies above the limit.
 
     The interval is that of order statistics, which no single slow call can move.
 
@@ -85,7 +90,9 @@ def inference_time(seconds: Array, rules: ValidationPolicy, *, is_first: bool = 
 
 
 def median_interval(values: Array) -> tuple[float | None, float | None]:
-    """95 % interval of the median by order statistics; None twice for fewer than six values, which have none.
+    """95 % interval of the median by order statistics.
+
+    None twice for fewer than six values.
 
     The j-th smallest to the j-th largest, j the last for which P(Bin(n, 1/2) < j) ≤ 2.5 %: any law's median is outside
     with at most twice that.
@@ -109,7 +116,9 @@ def median_place(n: int) -> int:
 
 
 def coverage(evidence: Evidence, rules: ValidationPolicy) -> Judged:
-    """Whether the 95 % band holds its share of prices: at least 90 %; failed where it surely does not.
+    """Judges coverage of the 95 % band: at least 90 %.
+
+    Calibrated: failed if the interval lies below the limit.
 
     Clopper-Pearson on the effective size of the hits.
     """
@@ -127,7 +136,9 @@ def coverage(evidence: Evidence, rules: ValidationPolicy) -> Judged:
 
 
 def bias(evidence: Evidence, rules: ValidationPolicy) -> Judged:
-    """Whether errors have a mean: less than 5 CLP; calibrated, less than two of its standard errors where that is more.
+    """Judges the mean error: below 5 CLP.
+
+    Calibrated: below two standard errors where that is more.
 
     A perfect forecast's errors have the mean that the market's drift has, which is 5 CLP and more by chance alone. The
     standard error is that of the effective size, Student's t on it stands for the two.
@@ -150,7 +161,10 @@ def bias(evidence: Evidence, rules: ValidationPolicy) -> Judged:
 
 
 def bias_reach(errors: Array, overlap: float) -> float | None:
-    """Half the 95 % interval of the mean error, CLP; None where fewer than four errors are independent."""
+    """Half the 95 % interval of the mean error, CLP.
+
+    None for fewer than four independent errors.
+    """
     n_effective = effective_size(errors, overlap)
     if n_effective < FEWEST:
         return None

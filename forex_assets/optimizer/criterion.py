@@ -1,4 +1,4 @@
-"""What is said of one criterion, and how figures are worded. How each is measured: `improvement`, `criteria`."""
+"""Result of one criterion, and how its figures are worded."""
 
 from dataclasses import dataclass
 from typing import Final, Literal

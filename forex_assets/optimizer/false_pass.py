@@ -1,4 +1,6 @@
-"""How often a challenger that is no better would have been approved, by either rule, on the very same origins.
+"""Probability that a challenger no better would be approved.
+
+By either rule, on the same origins, by exchange of labels.
 
 The two forecasts' labels are exchanged in blocks, a few thousand times; of each exchange the whole rule is asked. What
 the exchange cannot know is taken over from what was found: how wide the interval of a ratio is, and how many hits and
@@ -37,7 +39,10 @@ class FalsePass:
 
 @dataclass(frozen=True, eq=False)
 class _Replicates:
-    """What both sides come to in each exchange; every array of shape (2, exchanges): champion, challenger."""
+    """Both sides' figures in each exchange.
+
+    Arrays of shape (2, exchanges): champion, challenger.
+    """
 
     square: Array
     percentage: Array
@@ -131,7 +136,10 @@ def _fails(evidence: Evidence, made: _Replicates, rules: ValidationPolicy) -> ND
 
 
 def _time_ratios(seconds: Array, repetitions: int) -> Array | None:
-    """Ratios of the pairs with their labels exchanged by chance, shape (repetitions, pairs); None where nothing was."""
+    """Time ratios with labels exchanged at random.
+
+    Shape (repetitions, pairs); None without timings.
+    """
     if not seconds.shape[1]:
         return None
     signs = np.random.default_rng(SEED).choice((-1.0, 1.0), (repetitions, seconds.shape[1]))

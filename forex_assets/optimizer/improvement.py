@@ -1,4 +1,4 @@
-"""The first criterion: whether the challenger is better, by enough to matter and by more than chance."""
+"""First criterion: a relevant and significant improvement."""
 
 import math
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Measure:
 
 
 def losses_of(evidence: Evidence, objective: str) -> dict[str, Array]:
-    """Losses by which a challenger may be better under the objective of the search, each of shape (2, n)."""
+    """Losses compared under the search's objective, each of shape (2, n)."""
     if objective == "crps":
         return {"CRPS": evidence.crps}
     return {"RMSE": evidence.squares, "MAPE": evidence.percentages}
@@ -61,7 +61,7 @@ def measures_of(evidence: Evidence, policy: Policy) -> list[Measure]:
 
 
 def improvement(evidence: Evidence, policy: Policy) -> Judged:
-    """Whether forecasts are better, by enough to matter and by more than chance.
+    """Judges whether the improvement is relevant and significant.
 
     Published: RMSE at least 5 % lower, or MAPE at least 3 %. Calibrated: a gain in the objective (CRPS; or RMSE or MAPE
     by the published limits) of at least its limit, that the exchange of labels shows to be more than chance. It has
@@ -91,7 +91,9 @@ def improvement(evidence: Evidence, policy: Policy) -> Judged:
 
 
 def detectable_gain(evidence: Evidence, policy: Policy) -> float | None:
-    """Smallest gain in the objective detected with 80 % power; None if the sample is too small for any.
+    """Smallest gain detected with 80 % power.
+
+    None if the sample is too small for any.
 
     (z_{1-α} f + z_.8) standard errors, one-sided, f being `boundary_factor`. The standard error is the larger of two:
     that of `paired_losses.gain`, and that of `accuracy.verdict.smallest_gain`.

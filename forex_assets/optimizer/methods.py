@@ -52,7 +52,10 @@ def run_method(space: Space, policy: SearchPolicy, evaluate: Evaluate, suggest: 
 
 
 def budget(candidates: int, policy: SearchPolicy) -> int:
-    """Candidates that a method with a budget tries, what is live among them: the policy's number, else a third."""
+    """Number of candidates that a partial method tries.
+
+    The policy's number, else a third; the incumbent included.
+    """
     return min(max(2, policy.max_candidates or math.ceil(candidates / 3)), candidates)
 
 
@@ -64,7 +67,9 @@ def _random_part(configs: list[InferenceConfig], policy: SearchPolicy) -> list[I
 
 
 def _by_suggestion(space: Space, policy: SearchPolicy, evaluate: Evaluate, suggest: Suggest) -> Tried:
-    """One candidate after the other; settings that come to the same as one tried before cost nothing.
+    """Tries candidates one after the other.
+
+    Settings with the effect of an earlier candidate cost nothing.
 
     One that time ran out on is left out: compared on its few origins, it would cut everybody's.
     """

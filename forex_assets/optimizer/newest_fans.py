@@ -1,4 +1,4 @@
-"""What several settings say from the newest prices, to be looked at side by side."""
+"""Current fans of several settings, for comparison."""
 
 import time
 from collections.abc import Mapping

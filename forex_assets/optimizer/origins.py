@@ -1,4 +1,4 @@
-"""Which past dates settings are searched on, and which later ones the best of them is validated on. Never the same."""
+"""Splits past dates between search and validation."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -25,7 +25,7 @@ class Split:
 
 
 def apart_from(split: Split, searched: tuple[date, date] | None, horizon: str) -> Split:
-    """A split whose validation is later than and apart from the dates that a search was really made on.
+    """Moves a validation apart from the search's dates.
 
     A policy or a clock that was changed since would else have the challenger judged on what chose it.
 
@@ -48,7 +48,9 @@ def apart_from(split: Split, searched: tuple[date, date] | None, horizon: str) -
 
 
 def split_origins(calendar: SessionCalendar, first: date, last: date, horizon: str, policy: Policy) -> Split:
-    """The newest origins whose target has come true for validation, those before for the search, a gap between.
+    """Splits origins: the newest validate, earlier ones are searched.
+
+    A gap of one horizon lies between.
 
     The gap is a horizon: no search origin's target lies on or after the first day of issue of the validation, so that
     no price decides twice. Where history holds fewer than the policy wants, the search gets its share of what there is.

@@ -1,4 +1,4 @@
-"""Champion and challenger on the same past dates: who lost how much, and by how much the one is better. No verdicts."""
+"""Paired losses of champion and challenger on the same dates."""
 
 import math
 from dataclasses import dataclass
@@ -28,7 +28,9 @@ _PAIRED: Final = ("as_of", "target_date", "realized_clp_per_usd", "error", "crps
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Forecasts of both on the same origins, oldest first, beside what came true.
+    """Forecasts of both on the same origins, with outcomes.
+
+    Oldest first.
 
     Attributes:
         as_of: days of the origins, a `pl.Date` series.
@@ -67,7 +69,7 @@ class Evidence:
 def evidence_of(
     champion: pl.DataFrame, challenger: pl.DataFrame, seconds: Array, *, overlap: float | None = None
 ) -> Evidence:
-    """Both on the origins that both have, by what was published for the target.
+    """Pairs both on their common origins, at the target.
 
     Args:
         champion: `REALIZED_SCHEMA`, one engine and config; rows of other steps than the target's are left out.
@@ -102,7 +104,7 @@ def evidence_of(
 
 
 def walk_rows(rows: pl.DataFrame) -> pl.DataFrame:
-    """The EWMA walk's forecasts from the same origins: each row has its fan and score beside the engine's own.
+    """The EWMA benchmark's forecasts from the same origins.
 
     Args:
         rows: `REALIZED_SCHEMA`.
@@ -121,7 +123,9 @@ def walk_rows(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def gain(loss: Array, reference: Array, overlap: float, *, root: bool = False) -> Skill:
-    """1 - mean loss / mean reference loss with its 95 % interval, by the delta method on the effective size.
+    """Skill with its 95 % interval by the delta method.
+
+    1 - mean loss / mean reference loss, on the effective sample size.
 
     The log of the ratio has the standard error of its influences, loss / mean loss - reference / mean reference, over
     the root of their effective size, and Student's t on that size. `compare.skill` comes to the same by resampling, at
@@ -152,7 +156,10 @@ def gain(loss: Array, reference: Array, overlap: float, *, root: bool = False) -
 
 
 def student(n_effective: float) -> float:
-    """Student's t at 97.5 % of a mean of so many independent values; at least one degree of freedom."""
+    """Student's t quantile at 97.5 %.
+
+    At least one degree of freedom.
+    """
     from scipy.special import stdtrit  # here, since every code server would pay for it at the top
 
     return float(stdtrit(max(1.0, n_effective - 1), 1 - TAIL))

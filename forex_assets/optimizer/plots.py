@@ -1,4 +1,4 @@
-"""The picture of a search: each candidate's gain on what is live, with its interval."""
+"""Plot of a search: each candidate's gain with its interval."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ def candidates_plot(table: pl.DataFrame, title: str, is_sample: bool) -> bytes:
 
 
 def candidates_figure(table: pl.DataFrame, title: str, is_sample: bool) -> Figure:
-    """Gain in per cent by candidate, best first, with 95 % intervals; the line at 0 is what is live.
+    """Gain in per cent by candidate, best first.
+
+    The line at 0 is the current settings.
 
     Args:
         table: `CANDIDATES_SCHEMA`.

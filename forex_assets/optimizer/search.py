@@ -1,4 +1,4 @@
-"""Which of the candidates is best, and whether by more than chance: ties go to what is live, then to the cheapest."""
+"""Chooses the best candidate; ties keep the current settings."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ class Losses:
 
 @dataclass(frozen=True)
 class Choice:
-    """What a search came to.
+    """Result of a search.
 
     Attributes:
         chosen: fingerprint of the challenger; the incumbent's where nothing is better by more than chance.
@@ -53,7 +53,7 @@ class Choice:
 
 
 def losses_of(rows: pl.DataFrame, objective: Objective) -> dict[str, Losses]:
-    """Losses by candidate, on the origins that all of them were scored at.
+    """Losses by candidate, on origins scored for all.
 
     Args:
         rows: `REALIZED_SCHEMA`, one a candidate and origin, of one horizon.
@@ -101,7 +101,10 @@ def _is_equal(losses: Losses, best: Losses) -> bool:
 
 
 def standard_error(values: Array, overlap: float) -> float:
-    """Of the mean of values whose neighbours share news; 0 for fewer than two."""
+    """Standard error of a mean of overlapping values.
+
+    0 for fewer than two.
+    """
     if len(values) < 2:
         return 0.0
     return float(np.std(values, ddof=1) / np.sqrt(effective_size(values, overlap)))
@@ -118,7 +121,7 @@ def candidates_table(
     words: str,
     origins: Sequence[date] = (),
 ) -> Choice:
-    """The choice, with every candidate's loss and its paired gain on the incumbent.
+    """Chooses, and tabulates every candidate with its paired gain.
 
     Args:
         losses: by fingerprint, of those tried to the end.
@@ -150,7 +153,7 @@ def candidates_table(
 def _gains(
     losses: Mapping[str, Losses], incumbent: str, objective: Objective
 ) -> dict[str, tuple[float | None, float | None, float | None]]:
-    """Gain on the incumbent with its interval, by candidate, from the same resamples."""
+    """Gains on the incumbent with intervals, from shared resamples."""
     if incumbent not in losses:
         return {}
     reference = losses[incumbent]

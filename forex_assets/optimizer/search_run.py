@@ -1,4 +1,4 @@
-"""One search from the live settings to the table of candidates, for asset and command line."""
+"""Runs a search for asset and command line."""
 
 import hashlib
 import time
@@ -65,7 +65,9 @@ def run_search(
 
 
 def live_or_first(session: Session, horizon: str) -> InferenceConfig:
-    """What is live; for a horizon without a config what a search begins from: the grid's middle, another's model.
+    """Current settings, or a start for a horizon without any.
+
+    The grid's middle, with the model of another horizon.
 
     Raises:
         ConfigError: there is a config, and it cannot be used.
@@ -98,7 +100,10 @@ def _run_grids(
     splits: Mapping[str, Split],
     report: Report,
 ) -> dict[str, pl.DataFrame]:
-    """Runs every trial of the grids, all horizons of a model in one pass; rows by horizon."""
+    """Runs all grid trials; rows by horizon.
+
+    Horizons of one model run in one pass.
+    """
     rows = dict[str, pl.DataFrame]()
     for model in {found.location: found for found, _ in models.values()}.values():
         horizons = [horizon for horizon, (found, _) in models.items() if found.location == model.location]
@@ -117,7 +122,10 @@ def _search(
     report: Report,
     grid: pl.DataFrame | None,
 ) -> Choice:
-    """Searches one horizon by the policy's method; `grid` holds its trials where they were run together."""
+    """Searches one horizon by the policy's method.
+
+    `grid` holds its trials where they were run together.
+    """
     policy, horizon, engine = session.policy.search, str(space.incumbent.horizon), engines.engine(found)
     deadline = None if policy.max_seconds is None else time.perf_counter() + policy.max_seconds
 
@@ -143,7 +151,7 @@ def _search(
 
 
 def _remarks(session: Session, found: ResolvedModel, horizon: str, deadline: float | None) -> list[str]:
-    """What limits the result, for people."""
+    """Caveats on the result, for people."""
     words = []
     if deadline is not None and time.perf_counter() >= deadline:
         limit = session.policy.search.max_seconds
@@ -155,7 +163,10 @@ def _remarks(session: Session, found: ResolvedModel, horizon: str, deadline: flo
 
 
 def search_id(session: Session, engine: Engine, space: Space, split: Split) -> str:
-    """Names a search by what it depends on: candidates, origins, model, method, and every price that was known."""
+    """Names a search by its inputs.
+
+    Candidates, origins, model, method and every known price.
+    """
     policy = session.policy.search
     prices, features = inputs_of(session)
     parts = (
@@ -169,7 +180,7 @@ def search_id(session: Session, engine: Engine, space: Space, split: Split) -> s
 
 
 def _seconds(session: Session, engine: Engine, space: Space) -> dict[str, float]:
-    """What one fan from the newest price takes alone; for people, no choice rests on it.
+    """Seconds of one fan by candidate, for people only.
 
     Taken once for settings that differ in nothing that costs time: temperature and calibration do not.
     """

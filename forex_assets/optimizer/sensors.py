@@ -1,4 +1,4 @@
-"""Sensors of the optimization location. They read Dagster's records and nothing else; each tick ends in one result."""
+"""Sensor that launches searches from decisions on record."""
 
 import json
 from collections.abc import Callable
@@ -49,7 +49,9 @@ def optimize_sensor(clock: Clock = _real_time) -> dg.SensorDefinition:
 def _of_horizon(
     instance: dg.DagsterInstance, session: Session, horizon: str, mark: int, now: datetime
 ) -> tuple[dg.RunRequest | None, int, str]:
-    """What to launch for a horizon; the place up to which its decisions are settled; and why, for people.
+    """Decides what to launch for a horizon.
+
+    Returns the request, the event up to which decisions are settled, and the reason.
 
     The newest decision that fires is answered, with those before it that found a search under way: their searches would
     look at the same tables. What was launched is read from the runs, so that a lost cursor launches nothing twice; the
@@ -71,7 +73,10 @@ def _of_horizon(
 
 
 def _request(horizon: str, decision: EventRecord, waited: list[EventRecord], attempt: int) -> dg.RunRequest:
-    """The run of one attempt; the first has the decision's id for its key, later ones `<id>/2`, `<id>/3`."""
+    """Run request of one attempt.
+
+    Run keys: the decision's id, then `<id>/2`, `<id>/3`.
+    """
     reasons = dict.fromkeys(name for each in (decision, *waited) for name in each.names(names.REASONS))
     tags = {
         names.DECISION_TAG: decision.id,
@@ -86,7 +91,7 @@ def _request(horizon: str, decision: EventRecord, waited: list[EventRecord], att
 
 
 def _marks(context: dg.SensorEvaluationContext) -> dict[str, int]:
-    """Up to which event each horizon's decisions are settled; 0 where the cursor is lost, which costs time only."""
+    """Last settled event by horizon; 0 with a lost cursor."""
     noted: Any = {}
     try:
         noted = json.loads(context.cursor or "{}")

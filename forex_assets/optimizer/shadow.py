@@ -1,4 +1,6 @@
-"""A challenger that past dates could not judge runs beside the champion for a while, and is judged on what comes true.
+"""Shadow trials: a challenger forecasts beside the champion.
+
+Nobody acts on its forecasts; the ledger marks them shadow. Live outcomes judge it.
 
 Its forecasts are in the ledger, marked shadow: nobody acts on them, no score of the champion's counts them.
 """
@@ -34,7 +36,9 @@ SEARCHED: Final = "trial beside the champion"
 
 
 def begin(session: Session, contest: Contest, found: Validation) -> Shadow | None:
-    """Put the challenger of an inconclusive verdict on trial, where the policy wants that; a trial under way goes on.
+    """Starts a shadow trial for an inconclusive verdict.
+
+    A trial under way goes on.
 
     Returns:
         What is on trial now because of this; None where nothing is.
@@ -62,7 +66,7 @@ def begin(session: Session, contest: Contest, found: Validation) -> Shadow | Non
 
 
 def shadow_forecast(session: Session, engines: Engines, horizon: str) -> pl.DataFrame | None:
-    """What the challenger on trial says today; None where none is, or its days are over, or the champion has changed.
+    """Today's forecast of the challenger on trial, else None.
 
     Raises:
         WarehouseError, EngineError, ConfigError, ValueError: it cannot be said.
@@ -107,7 +111,7 @@ def append_shadow(session: Session, engines: Engines, horizon: str) -> Appended 
 
 
 def _calibration(session: Session, engine: Engine, config: InferenceConfig, steps: int) -> Calibration:
-    """From the trials that search and validation have kept: errors at the target, for every step."""
+    """Calibration from stored trials, errors at the target."""
     split = splits_of(session, [config.horizon])[config.horizon]
     configs = {str(config.horizon): [config]}
     days = {str(config.horizon): [*split.search, *split.validation]}
@@ -118,7 +122,7 @@ def _calibration(session: Session, engine: Engine, config: InferenceConfig, step
 
 
 def judge_shadow(session: Session, engines: Engines, horizon: str) -> Validation | None:
-    """The verdict on a trial whose days are over, from live outcomes of both on the same dates; else None.
+    """Verdict on a finished shadow trial, else None.
 
     A trial against a champion that is live no more ends without a verdict.
 
@@ -154,7 +158,7 @@ def judge_shadow(session: Session, engines: Engines, horizon: str) -> Validation
 
 
 def _outcomes(session: Session, shadow: Shadow) -> pl.DataFrame:
-    """What came true of the forecasts of those days for their targets, each by its last version."""
+    """Outcomes of the trial's forecasts, by last version."""
     table = session.tables.read(names.REALIZED, shadow.config.horizon)
     rows = empty(REALIZED_SCHEMA) if table is None else table
     # At a clock that was set by hand all there is are replays, and they are no track record otherwise.

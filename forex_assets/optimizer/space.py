@@ -1,4 +1,4 @@
-"""Which settings are tried: the policy's grid of a horizon, less what the model lacks, like with like merged."""
+"""Search space: the policy's grid, merged by effect."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,13 +28,16 @@ class Candidate:
 
     @property
     def cost(self) -> tuple[int, int]:
-        """What is cheaper sorts first: fewer samples, then a shorter context. By settings, since clocks are noisy."""
+        """Sort key of cost: fewer samples, then shorter context.
+
+        By settings, since timings are noisy.
+        """
         return (self.config.num_samples or 0, self.config.context_length)
 
 
 @dataclass(frozen=True)
 class Space:
-    """What a search tries.
+    """Candidates of a search.
 
     Attributes:
         candidates: the incumbent first, then the grid in its order; no two alike.
@@ -46,7 +49,7 @@ class Space:
 
     @property
     def incumbent(self) -> InferenceConfig:
-        """What is live."""
+        """The current settings."""
         return self.candidates[0].config
 
 
@@ -80,7 +83,10 @@ def space_of(incumbent: InferenceConfig, traits: EngineTraits, policy: SearchPol
 
 
 def _grid(horizon: str, policy: SearchPolicy) -> dict[str, Sequence[Any]]:
-    """Values by setting; contexts ascending, so that the shortest of those alike is met first."""
+    """Values by setting, contexts ascending.
+
+    The shortest of equal contexts is met first.
+    """
     values: dict[str, Sequence[Any]] = {
         "context_length": sorted(policy.context_length[horizon]),
         "num_samples": policy.num_samples,
@@ -92,7 +98,7 @@ def _grid(horizon: str, policy: SearchPolicy) -> dict[str, Sequence[Any]]:
 
 
 def _effect(config: InferenceConfig, traits: EngineTraits) -> tuple[Any, ...]:
-    """What of the settings makes a difference to this engine's fans."""
+    """Settings that change this engine's fans."""
     longest = traits.longest_context
     context = config.context_length if longest is None else min(config.context_length, longest)
     values = {"context_length": context}

@@ -1,4 +1,4 @@
-"""Columns of what search and validation leave behind, for every reader: assets, dashboard, report, tracking."""
+"""Columns of search and validation tables."""
 
 from typing import Final, Literal
 

@@ -1,4 +1,4 @@
-"""How long two sides take for one fan, by turns, so that what slows the machine down slows both."""
+"""Times two forecasters in turns."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -63,7 +63,9 @@ def seconds_by_turns(session: Session, champion: Side, challenger: Side, days: S
 
 
 def by_turns(pairs: Sequence[tuple[Callable[[], None], Callable[[], None]]], clock: Callable[[], float]) -> Array:
-    """Seconds of each of two calls, made A B B A, the mean of both times; the first pair is run once more before.
+    """Seconds of two calls, made A B B A.
+
+    Mean of both times; the first pair runs once before as a warm-up.
 
     Args:
         pairs: calls of the two sides, one pair an origin.
@@ -84,7 +86,7 @@ def by_turns(pairs: Sequence[tuple[Callable[[], None], Callable[[], None]]], clo
 
 
 def _origins(session: Session, champion: Side, challenger: Side, days: Sequence[date]) -> list[tuple[Origin, Origin]]:
-    """What each side may see of each day."""
+    """Inputs of each side at each date."""
     prices, features = inputs_of(session)
     past, calendar, made = HistoryView(prices), calendar_of(USDCLP), []
     for day in days:

@@ -1,4 +1,4 @@
-"""Candidates one after the other by Optuna's tree-structured Parzen estimator (Bergstra et al., 2011)."""
+"""Optuna's tree-structured Parzen estimator (Bergstra et al., 2011)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,7 +11,9 @@ def suggest(
     count: int,
     seed: int,
 ) -> None:
-    """Asks for `count` trials, each chosen from the losses of those before; the same seed and losses, the same trials.
+    """Asks for `count` trials, chosen from earlier losses.
+
+    Equal seed and losses give equal trials.
 
     Args:
         grid: values by setting.

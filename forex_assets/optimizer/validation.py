@@ -1,4 +1,4 @@
-"""The verdict on a challenger: five criteria, two rules, the chance that it is luck, and all of it in words.
+"""Verdict on a challenger, with its reasons in words.
 
 Approved, rejected or inconclusive; only approved settings go live. The origins are later than the search's and apart
 from them, so that nothing that was chosen on is judged on.
@@ -32,7 +32,7 @@ MISSED: Final = (1.645 + 0.842) / 1.645
 
 @dataclass(frozen=True)
 class Subject:
-    """What is validated.
+    """Identity of a validation: champion, challenger, search.
 
     Attributes:
         horizon: such as `7d`.
@@ -95,7 +95,7 @@ class Validation:
 
     @property
     def false_pass(self) -> float | None:
-        """Chance of approving a challenger that is no better, by the rule that decides."""
+        """Chance of approving a challenger that is no better."""
         if self.chance is None:
             return None
         return self.chance.calibrated if self.decided_by == "calibrated" else self.chance.literal
@@ -167,14 +167,16 @@ def validate(
 
 
 def nothing_to_validate(subject: Subject, policy: Policy, notes: Sequence[str] = ()) -> Validation:
-    """The report where the challenger is the champion: nothing is computed, and what is live stays."""
+    """Report where the challenger is the champion."""
     criteria = tuple(Judged(name, None, None, None, None, None, "inconclusive", NOTHING_NEW) for name in CRITERIA)
     kept: Verdict = "inconclusive"
     return Validation(subject, kept, kept, kept, policy.decide_by, criteria, notes=(NOTHING_NEW, *notes))
 
 
 def literal_verdict(criteria: Sequence[Judged]) -> Verdict:
-    """The published rule: approved where all five are met, else rejected; inconclusive where one could not be judged.
+    """Verdict of the published rule.
+
+    Approved if all five are met, else rejected; inconclusive if one could not be judged.
 
     One that is not met rejects, whatever could not be judged.
     """
@@ -184,7 +186,9 @@ def literal_verdict(criteria: Sequence[Judged]) -> Verdict:
 
 
 def calibrated_verdict(criteria: Sequence[Judged]) -> Verdict:
-    """Rejected where one has failed; approved where the improvement is shown and no other has failed.
+    """Verdict of the calibrated rule.
+
+    Rejected if one criterion failed; approved if the improvement is shown and none failed.
 
     What is beyond a limit by no more than chance does not stand in the way of an improvement that is more than chance.
     """
@@ -216,7 +220,7 @@ def _sentences(found: Validation) -> list[str]:
 
 
 def _summary(each: Judged) -> str:
-    """Its verdict; with figures the improvement, and whatever stands in the way by either rule."""
+    """Verdict, improvement and obstacles, in words."""
     is_told = each.criterion == "improvement" or each.calibrated != "passed" or each.literal is not True
     return f"{each.criterion} {each.calibrated}{f' ({each.words})' if is_told else ''}"
 

@@ -1,4 +1,4 @@
-"""A validation's report as files: JSON for programs, HTML with pictures for people. Neither asks for anything outside.
+"""Validation report as JSON and self-contained HTML.
 
 `optimizer/validation_reports/<horizon>/<validation id>.json` and `.html`, written once a validation and kept.
 """
@@ -27,7 +27,7 @@ TEMPLATE: Final = "validation_report.html.j2"
 
 @dataclass(frozen=True)
 class Pages:
-    """Where a report lies.
+    """Files of a report.
 
     Attributes:
         json: for programs.
@@ -72,7 +72,7 @@ def write_pages(
 
 
 def report_document(found: Validation, *, is_sample: bool) -> dict[str, Any]:
-    """The report as plain values: verdicts, criteria, chances, and both forecasters' losses at each origin."""
+    """Report as plain values, losses at each origin included."""
     subject = {**asdict(found.subject), "validated_at": found.subject.validated_at.isoformat()}
     subject["challenger_config"] = json.loads(found.subject.challenger_config)
     return {

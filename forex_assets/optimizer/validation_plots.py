@@ -1,4 +1,4 @@
-"""Pictures of a validation: who lost how much less at each origin, and what both say now."""
+"""Plots of a validation: paired losses and current fans."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def differences_plot(evidence: Evidence, title: str, is_sample: bool) -> bytes:
 
 
 def differences_figure(evidence: Evidence, title: str, is_sample: bool) -> Figure:
-    """Champion's CRPS less challenger's by origin, their mean with its 95 % interval; below it their sum so far.
+    """Paired CRPS differences by origin, and their sum.
 
     Args:
         evidence: both on the same origins.

@@ -1,4 +1,4 @@
-"""One validation from the search's choice to verdict and pages, for asset and command line."""
+"""Runs a validation for asset and command line."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,7 +28,7 @@ from forex_assets.optimizer.validation_pages import Pages, write_pages
 def run_validation(
     session: Session, engines: Engines, horizons: Sequence[str], *, report: Report = silent
 ) -> dict[str, Validation]:
-    """Hold what the last search of each horizon chose against what is live, and write the pages.
+    """Validates the last search's choices and writes the pages.
 
     A trial beside the champion whose days are over is judged first; where live outcomes approve of it, that is the
     verdict. Trials of the search and of earlier validations are not run again.
@@ -59,7 +59,7 @@ def run_validation(
 
 
 def _validate(session: Session, engines: Engines, contest: Contest, split: Split, report: Report) -> Validation:
-    """One horizon; its pages are written, and a challenger that nobody can judge yet goes on trial."""
+    """Validates one horizon; may start a shadow trial."""
     policy = session.policy
     if contest.is_settled:
         found = nothing_to_validate(contest.subject(session), policy, notes=contest.notes)
@@ -85,7 +85,7 @@ def _validate(session: Session, engines: Engines, contest: Contest, split: Split
 
 
 def publish(session: Session, found: Validation, sides: tuple[Side, Side] | None = None) -> Pages:
-    """The report's pages, with what both would say today where they are handed in."""
+    """Writes the report's pages."""
     history, fans = empty(USDCLP_SCHEMA), dict[str, pl.DataFrame]()
     if sides is not None:
         history, fans = newest_fans(session, dict(zip(("champion", "challenger"), sides, strict=True)))
@@ -96,7 +96,9 @@ def publish(session: Session, found: Validation, sides: tuple[Side, Side] | None
 def _rows(
     session: Session, contest: Contest, sides: tuple[Side, Side], split: Split, report: Report
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Both on the validation's origins, bands calibrated by the search's origins and those before.
+    """Rows of both on the validation's origins.
+
+    Bands are calibrated by earlier origins; without a config the champion is the EWMA benchmark.
 
     Those of the walk stand beside the challenger's own.
     """
@@ -112,7 +114,7 @@ def _rows(
 
 
 def _superiority(session: Session, engines: Engines, contest: Contest, split: Split) -> float | None:
-    """SPA of the best candidate on the search's origins, from trials that are kept; None where they are gone."""
+    """SPA p-value on the search's origins; None without trials."""
     table = session.tables.read(CANDIDATES, contest.horizon)
     if table is None or contest.live is None or not split.search:
         return None
