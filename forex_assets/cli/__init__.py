@@ -1,4 +1,4 @@
-"""The command line: reads the warehouse, runs the same assets as the UI in the same Dagster instance, prints."""
+"""Command line: runs the UI's assets and prints results."""
 
 import signal
 

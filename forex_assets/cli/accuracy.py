@@ -1,4 +1,4 @@
-"""The commands that say whether it is any good: backtest, scorecard, ledger verify."""
+"""Commands on accuracy: backtest, scorecard, ledger verify."""
 
 from typing import Annotated, Any
 
@@ -45,7 +45,7 @@ def backtest(
     as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Forecast from past dates, each seeing only what was available at it, and score what came true.
+    """Forecast from past dates, without look-ahead, and score the outcomes.
 
     Can be stopped at any time: origins that were run are kept. Of the engine that forecasts are made with, the result
     becomes the table `accuracy/backtest`, from which forecasts take their calibration.
@@ -79,7 +79,7 @@ def backtest(
 )
 @reported
 def scorecard(horizon: Horizon = "all", as_json: AsJson = False) -> None:
-    """Show how wrong forecasts have been, whether bands hold, and what is better than no change, with intervals."""
+    """Show errors, coverage and skill of past forecasts, with intervals."""
     horizons = horizons_of(horizon)
     session = session_of()
     import polars as pl
@@ -104,7 +104,7 @@ def scorecard(horizon: Horizon = "all", as_json: AsJson = False) -> None:
 @ledger_app.command(epilog="Examples:  forex-assets ledger verify  ·  ledger verify --horizon 7d --json")
 @reported
 def verify(horizon: Horizon = "all", as_json: AsJson = False) -> None:
-    """Walk the chain of every forecast issued, and name the first entry that is not what was written.
+    """Check the ledger's chain; name the first changed entry.
 
     Exit code 1 where one is not. The chain's end is held against the head that Dagster noted when it was written.
     """

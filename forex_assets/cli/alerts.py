@@ -30,7 +30,7 @@ app.add_typer(mail_app, name="mail", rich_help_panel=OPERATIONS)
 @mail_app.command("test", epilog="Examples:  forex-assets mail test  ·  mail test --json")
 @reported
 def send_test(as_json: AsJson = False) -> None:
-    """Send a test message by mail and webhook now, and say what the other side answered.
+    """Send a test message now and show each answer.
 
     Exit code 1 where one was not sent, 2 where neither is set up.
     """
@@ -66,7 +66,7 @@ def send_test(as_json: AsJson = False) -> None:
 @mail_app.command(epilog="Examples:  forex-assets mail status  ·  mail status --json")
 @reported
 def status(as_json: AsJson = False) -> None:
-    """Show what waits to be sent, what was sent, the last error, and the latest events."""
+    """Show waiting and sent messages, the last error, latest events."""
     from forex_assets.operations.alerts.send import notifier_of
 
     report = _status_of(notifier_of(session_of()))
@@ -86,7 +86,7 @@ def status(as_json: AsJson = False) -> None:
 @mail_app.command("send", epilog="Examples:  forex-assets mail send  ·  mail send --json")
 @reported
 def send_now(as_json: AsJson = False) -> None:
-    """Look for what people are to be told of, and send it now instead of when its digest is due.
+    """Send now what is due, instead of with its digest.
 
     The sensors do it by themselves while the UI or the daemon runs. Nothing is sent twice. Exit code 1 where a message
     was not sent or something is set up wrongly, 2 where nothing is set up.

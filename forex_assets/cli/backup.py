@@ -1,4 +1,4 @@
-"""The commands about backups: make one, look, check, bring one back, remove old ones."""
+"""Commands on backups: create, list, verify, restore, prune."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,7 +21,10 @@ ArchiveFile = Annotated[
 @backup_app.command(epilog="Examples:  forex-assets backup create  ·  backup create --json")
 @reported
 def create(as_json: AsJson = False) -> None:
-    """Make an archive of configs, tables, ledger, records and MLflow; runs may go on meanwhile."""
+    """Write an archive of configs, tables, ledger, records and MLflow.
+
+    Runs may go on meanwhile.
+    """
     session = session_of()
     from forex_assets.operations.backup.archive import verify
     from forex_assets.operations.backup.backup import create_backup
@@ -56,7 +59,10 @@ def list_archives(as_json: AsJson = False) -> None:
 @backup_app.command(epilog="Examples:  forex-assets backup verify  ·  backup verify FILE --json")
 @reported
 def verify(archive: ArchiveFile = None, as_json: AsJson = False) -> None:
-    """Read an archive whole and hold every file against its checksum. Exit code 1 where one is wrong."""
+    """Check every file of an archive against its checksum.
+
+    Exit code 1 where one differs.
+    """
     session = session_of()
     from forex_assets.operations.backup.archive import verify as verified
 
@@ -76,7 +82,9 @@ def restore(
     force: Annotated[bool, typer.Option("--force", help="Replace what is there; it is kept aside.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring an archive back: into empty folders, or with --force in place of what is there, which is kept aside.
+    """Restore an archive into empty folders, or with --force over content.
+
+    Replaced content is kept aside.
 
     Stop the UI and its services first: they hold the databases open.
     """

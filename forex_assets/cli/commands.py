@@ -34,7 +34,7 @@ def forecast(
     full: Annotated[bool, typer.Option("--full", help="Print every session instead of about one a week.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring prices in, forecast, keep it in the ledger, score what has come true, and print each fan.
+    """Bring prices in, forecast, record and score, print each fan.
 
     Exit code 1 where a horizon failed; the others are forecast all the same.
     """
@@ -101,7 +101,7 @@ def ingest(as_of: AsOf = None, as_json: AsJson = False) -> None:
 @app.command(rich_help_panel=DESK, epilog="Examples:  forex-assets status  ·  status --json")
 @reported
 def status(as_json: AsJson = False) -> None:
-    """Show what is stored: last prices, their age, the latest forecasts, and what runs recently did."""
+    """Show stored prices, their age, latest forecasts and recent runs."""
     from forex_assets.cli import render
     from forex_assets.cli.overview import status_of
 
@@ -115,7 +115,7 @@ def status(as_json: AsJson = False) -> None:
 @app.command(rich_help_panel=OPERATIONS, epilog="Examples:  forex-assets doctor  ·  doctor --json")
 @reported
 def doctor(as_json: AsJson = False) -> None:
-    """Say what is installed, which sources answer, which model would be used, and what is stale.
+    """Show installed packages, sources, the model in use, stale data.
 
     Exit code 1 where no forecast could be made.
     """

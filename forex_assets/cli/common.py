@@ -1,4 +1,7 @@
-"""What every command shares. Nothing heavy is imported at the top: `--help` must not wait for Dagster or torch."""
+"""Shared parts of the commands.
+
+Nothing heavy is imported at the top: `--help` must not wait for Dagster or torch.
+"""
 
 import json
 import sqlite3
@@ -56,7 +59,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs in
 
 
 def reported(command: Callable[P, None]) -> Callable[P, None]:
-    """Turns the platform's own errors into one line on stderr and an exit code; anything else is a bug and shows."""
+    """Turns known errors into one line and an exit code.
+
+    Any other error is a bug and shows its traceback.
+    """
 
     @wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -95,7 +101,7 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
 
 
 def _records_fault(error: BaseException) -> str:
-    """What is wrong where Dagster's records cannot be read or written, as on a full disk; empty for anything else."""
+    """Fault of Dagster's records, as on a full disk, else ""."""
     if sqlalchemy := sys.modules.get("sqlalchemy.exc"):  # who has never loaded it has not raised it
         first: BaseException | None = error
         while first is not None and not isinstance(first, sqlalchemy.SQLAlchemyError | sqlite3.Error):

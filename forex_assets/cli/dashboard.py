@@ -1,4 +1,4 @@
-"""The platform at a glance in a terminal: by horizon the fan, the record, the loop; and how fresh everything is."""
+"""Dashboard in the terminal: fan, record, loop, freshness by horizon."""
 
 import time
 from typing import Annotated
@@ -19,7 +19,7 @@ def dashboard(
     seconds: Annotated[float, typer.Option("--every", min=1, max=3600, help="Seconds between two drawings.")] = 30,
     as_json: AsJson = False,
 ) -> None:
-    """Show by horizon: fan, realized skill, coverage, last decision and verdict and why, what is live, its watch."""
+    """Show fan, skill, coverage, decision, verdict and watch by horizon."""
     horizons = horizons_of(horizon)
     session = session_of()
     from rich.live import Live

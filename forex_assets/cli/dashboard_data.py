@@ -1,4 +1,4 @@
-"""What the dashboard shows, as plain records; `render_dashboard` draws them."""
+"""Data of the dashboard; `render_dashboard` draws it."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -16,7 +16,10 @@ SKILLS: Final = (
     *("rmse_skill", "rmse_skill_low", "rmse_skill_high", "crps_skill", "crps_skill_low", "crps_skill_high"),
 )
 RECORDS: Final = ("ledger", "replay", "backtest")
-"""Of a horizon's records, that of forecasts issued at the time is shown, where it has come true; else the next."""
+"""Order of preference among a horizon's records.
+
+Forecasts issued at the time come first.
+"""
 
 
 def dashboard_of(session: Session, horizons: Sequence[str]) -> dict[str, Any]:
@@ -44,7 +47,7 @@ def dashboard_of(session: Session, horizons: Sequence[str]) -> dict[str, Any]:
 
 
 def skill_of(session: Session, horizon: str) -> dict[str, Any] | None:
-    """How the forecasts turned out, over everything there is; None where nothing has come true."""
+    """Skill of the issued forecasts; None without outcomes."""
     card = session.tables.read("accuracy/scorecard", schema=SCORECARD_SCHEMA)
     if card is None:
         return None

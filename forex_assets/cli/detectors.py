@@ -34,7 +34,7 @@ def detectors(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same figures.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Measure the watching rules on generated markets: false alarms, and how soon each fault is found.
+    """Measure monitoring rules on generated markets: false alarms, latency.
 
     Budget and thresholds are those of configs/policy.yaml. The default takes about a minute and says its standard
     errors; docs/monitoring.md has the figures of a longer run.
@@ -67,7 +67,7 @@ def detectors(
 
 
 def _find_benchmarks() -> None:
-    """Makes the modules of the checkout's `benchmarks` folder importable; without the folder, exit code 1."""
+    """Makes the checkout's `benchmarks` importable; exit code 1 without it."""
     if not (BENCHMARKS / "detector_simulation.py").is_file():
         fail(
             f"{BENCHMARKS} is missing: the simulations are not part of the installed package; "
@@ -79,7 +79,10 @@ def _find_benchmarks() -> None:
 
 
 def rules_table(rules: "pl.DataFrame", budget: float) -> Table:
-    """Shares found within 7 and 14 days, per cent; the first line is the false alarms."""
+    """Shares found within 7 and 14 days, per cent.
+
+    The first line is false alarms.
+    """
     rows = {(row["fault"], row["detector"], row["rule"]): row for row in rules.iter_rows(named=True)}
     n = rules["n"][0]
     worst = 100 * max(rules["se_7_days"].to_list() + rules["se_14_days"].to_list())

@@ -1,4 +1,4 @@
-"""What the loop did with settings and why, as plain records: `explain`, `history`; `render_loop` draws them."""
+"""Data of `explain` and `history`; `render_loop` draws it."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -19,7 +19,7 @@ PARTS: Final = {
     "search": "optimizer/candidate_config",
     "validation": "optimizer/validation_report",
 }
-"""Tables of the loop's parts, in its order; deployments and watches have records of their own."""
+"""Tables of the loop's parts, in the loop's order."""
 
 SCHEMAS: Final = {"decision": DECISION_SCHEMA, "search": CANDIDATES_SCHEMA, "validation": VALIDATION_SCHEMA}
 
@@ -56,7 +56,7 @@ def _explanation(session: Session, instance: "dg.DagsterInstance | None", horizo
 
 
 def _part(session: Session, instance: "dg.DagsterInstance | None", part: str, horizon: str) -> dict[str, Any] | None:
-    """The last table of one part, with what its record said of it."""
+    """The last table of one part, with its record's metadata."""
     from forex_assets.core import names
     from forex_assets.core.dagster.run_records import last_by_clock
 
@@ -75,7 +75,7 @@ def _part(session: Session, instance: "dg.DagsterInstance | None", part: str, ho
 
 
 def history(session: Session, horizons: Sequence[str], limit: int) -> list[dict[str, Any]]:
-    """What happened to the settings of horizons, newest first, real time: searches, verdicts, deployments, watches.
+    """Searches, verdicts, deployments and watches of horizons, newest first.
 
     Args:
         session: settings.
@@ -115,7 +115,7 @@ def _recorded(
 
 
 def _deployed(session: Session, horizon: str) -> list[dict[str, Any]]:
-    """Deployments and rollbacks, from their own records: those typed by hand are there too."""
+    """Deployments and rollbacks, manual ones included."""
     return [
         _entry(horizon, each.at.isoformat(), each.kind, each.state, {"words": f"{each.by}: {each.reason}"})
         for each in deployments_of(session).records(horizon)

@@ -1,4 +1,4 @@
-"""The picture of the asset graph: boxes by group, from top to bottom in the order in which they are made."""
+"""Picture of the asset graph, boxes by group."""
 
 from collections.abc import Collection, Mapping
 from itertools import cycle
@@ -43,7 +43,7 @@ def layers_of(parents: Mapping[str, Collection[str]]) -> dict[str, int]:
 
 
 def routes_of(parents: Mapping[str, Collection[str]], depth: Mapping[str, int]) -> dict[Edge, list[str]]:
-    """What each arrow passes: both ends, and between them a place of its own in every layer."""
+    """Route of each arrow, with a place in every layer between."""
     routes = {}
     for name in sorted(parents):
         for above in sorted(set(parents[name]) & set(parents)):
@@ -53,7 +53,7 @@ def routes_of(parents: Mapping[str, Collection[str]], depth: Mapping[str, int]) 
 
 
 def rows_of(depth: Mapping[str, int], routes: Mapping[Edge, list[str]]) -> list[list[str]]:
-    """Layers with their places, ordered so that what belongs together lies near (barycentres, Sugiyama et al. 1981)."""
+    """Layers with their places, ordered by barycentres (Sugiyama, 1981)."""
     rows: list[list[str]] = [[] for _ in range(1 + max(depth.values(), default=-1))]
     near: dict[str, list[list[str]]] = {}
     for name in sorted(depth):

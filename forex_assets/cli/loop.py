@@ -1,4 +1,4 @@
-"""The commands that recalibrate: run, validate, rollback, history, explain. The same jobs and records as sensors."""
+"""Commands of the loop: run, validate, rollback, history, explain."""
 
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
@@ -40,7 +40,7 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="Search even where nothing asks for it.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Decide whether settings are to be searched; where they are, search, validate, and deploy what is approved.
+    """Decide on a search; search, validate, deploy an approved challenger.
 
     Exit code 0 whatever the verdict: keeping what is live is a result. 1 where a horizon failed; the others go on.
     """
@@ -65,7 +65,7 @@ def run(
 
 
 def _run(session: "Session", horizons: list[str], *, is_forced: bool) -> tuple[dict[str, str], set[str]]:
-    """The loop once; by horizon what failed, in words, and the horizons that were searched."""
+    """Runs the loop once; returns failures and searched horizons."""
     from forex_assets.cli.runner import RunFailed, materialize_decisions
     from forex_assets.monitoring.request_store import requests_of
 
@@ -89,7 +89,7 @@ def _run(session: "Session", horizons: list[str], *, is_forced: bool) -> tuple[d
 
 
 def _firing(session: "Session", horizons: list[str], *, is_forced: bool) -> "tuple[dict[str, EventRecord], list[str]]":
-    """The decisions that ask for a search; and the horizons of which one is under way already.
+    """Decisions that ask for a search, and horizons being searched.
 
     Two that are told to search at once may both be answered by the decision of the one: the other waits.
     """
@@ -107,7 +107,7 @@ def _firing(session: "Session", horizons: list[str], *, is_forced: bool) -> "tup
 
 
 def _is_launched(session: "Session", horizon: str, decision: "EventRecord") -> bool:
-    """Whether a search for a decision, or any of its horizon, is on record already."""
+    """Tells whether a search of the decision's horizon is on record."""
     from forex_assets.cli.overview import instance_of
     from forex_assets.core.dagster.run_records import attempts_for, is_searching
 
@@ -146,7 +146,7 @@ def _recalibrate(session: "Session", horizon: str, decision: "EventRecord") -> N
 @app.command(rich_help_panel=LOOP, epilog="Examples:  forex-assets validate --horizon 7d  ·  validate --json")
 @reported
 def validate(horizon: Horizon = "all", as_json: AsJson = False) -> None:
-    """Judge the last search's candidate against what is live, once more; nothing is deployed."""
+    """Validate the last search's challenger again; deploys nothing."""
     horizons = horizons_of(horizon)
     session = session_of()
     from forex_assets.cli import render_loop
@@ -168,7 +168,7 @@ def validate(horizon: Horizon = "all", as_json: AsJson = False) -> None:
 @app.command(rich_help_panel=LOOP, epilog="Examples:  forex-assets explain --horizon 7d  ·  explain --json")
 @reported
 def explain(horizon: Horizon = "all", as_json: AsJson = False) -> None:
-    """Say why settings were or were not searched for, approved and deployed, with every figure."""
+    """Explain searches, verdicts and deployments, with every figure."""
     horizons = horizons_of(horizon)
     session = session_of()
     from forex_assets.cli import render_loop
@@ -212,7 +212,9 @@ def rollback(
     reason: Annotated[str, typer.Option(help="Why, for whoever reads the record.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Bring the settings before these back; once more, those before them. Watched like any deployment.
+    """Restore the settings before the current ones.
+
+    Repeated, the version before that. Watched like a deployment.
 
     Exit code 1 where there is nothing to go back to, or it is refused.
     """

@@ -1,4 +1,4 @@
-"""The commands about searching for better settings: ask for a search, decide now."""
+"""Commands on searches: request one, decide now."""
 
 from typing import Annotated
 
@@ -30,7 +30,10 @@ def request(
     reason: Annotated[str, typer.Option(help="Why, for whoever reads the decision.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Ask for a search; the next decision, weekdays at 20:00 in Santiago or `optimize decide`, answers it once."""
+    """Request a search of better settings.
+
+    The next decision answers it: weekdays at 20:00 in Santiago, or `optimize decide`.
+    """
     horizons = horizons_of(horizon)
     session = session_of()
     from forex_assets.monitoring.request_store import requests_of
@@ -49,7 +52,10 @@ def request(
 @optimize_app.command(epilog="Examples:  forex-assets optimize decide  ·  optimize decide --horizon 7d --json")
 @reported
 def decide(horizon: Horizon = "all", as_json: AsJson = False) -> None:
-    """Decide now whether to search for better settings, and say why. What fires is launched where `make ui` runs."""
+    """Decide now whether to search, and say why.
+
+    A search is launched where `make ui` runs.
+    """
     horizons = horizons_of(horizon)
     session = session_of()
     from forex_assets.cli import render

@@ -1,4 +1,4 @@
-"""What `status` and `doctor` know, as plain records; `render` draws them."""
+"""Data of `status` and `doctor`; `render` draws it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +28,10 @@ HEADS = 1000
 """Noted heads that a chain is held against: four years of evenings."""
 
 STALE_SESSIONS = 2
-"""Older than this, a price or a forecast is called stale: one session may be a source's delay."""
+"""Sessions after which a price or forecast counts as stale.
+
+One session may be a source's delay.
+"""
 
 
 def status_of(session: Session) -> dict[str, Any]:
@@ -46,7 +49,7 @@ def status_of(session: Session) -> dict[str, Any]:
 
 
 def doctor_of(session: Session) -> dict[str, Any]:
-    """What is installed, who answers, which model would be used, what is stale, and whether a forecast can be made."""
+    """Installation, sources, models, stale data, readiness to forecast."""
     answers = [] if session.settings.market == "sample" else sources_of(session).probe()
     models = [_model_record(session, horizon) for horizon in HORIZONS]
     stored = {series.name for series in (USDCLP, COPPER) if sources_of(session).histories.sources(series)}
@@ -128,7 +131,7 @@ def _forecast_record(session: Session, horizon: str) -> dict[str, Any]:
 
 
 def _model_record(session: Session, horizon: str) -> dict[str, Any]:
-    """The model that would be used for a horizon, or why none could be."""
+    """The model in use for a horizon, or why there is none."""
     try:
         config = session.configs.read(horizon)
         found, used = engines_of(session.settings).resolve(config)
@@ -146,13 +149,16 @@ def _model_record(session: Session, horizon: str) -> dict[str, Any]:
 
 
 def optimization_of(session: Session) -> list[dict[str, Any]]:
-    """By horizon: when its settings were last searched for, what was last decided and why, who waits for a decision."""
+    """Last search, last decision and open requests by horizon."""
     with instance_of(session) as instance:
         return [_optimization_record(session, instance, horizon) for horizon in HORIZONS]
 
 
 def _optimization_record(session: Session, instance: "dg.DagsterInstance | None", horizon: str) -> dict[str, Any]:
-    """As Dagster noted it, by the platform's clock; nothing but requests where there is no instance yet."""
+    """Record of one horizon, from Dagster's records.
+
+    Without an instance it holds requests only.
+    """
     from forex_assets.core import names
     from forex_assets.core.dagster import keys
     from forex_assets.core.dagster.run_records import is_searching, last_by_clock, records
@@ -177,7 +183,7 @@ def _optimization_record(session: Session, instance: "dg.DagsterInstance | None"
 
 
 def noted_heads(session: Session) -> dict[str, list[str]]:
-    """Every head of each horizon's ledger that Dagster noted when it was one, newest first; a chain cannot say its own.
+    """Ledger heads that Dagster noted, newest first, by horizon.
 
     Only those of the warehouse that is read now: generated and real forecasts share Dagster's records.
     """
@@ -204,7 +210,7 @@ def noted_heads(session: Session) -> dict[str, list[str]]:
 
 @contextmanager
 def instance_of(session: Session) -> "Iterator[dg.DagsterInstance | None]":
-    """The Dagster instance of the platform's settings; None where there is none yet."""
+    """Opens the Dagster instance; None where there is none."""
     import os
 
     import dagster as dg
@@ -219,7 +225,7 @@ def instance_of(session: Session) -> "Iterator[dg.DagsterInstance | None]":
 
 
 def _recent_runs(session: Session, limit: int = 5) -> list[dict[str, Any]]:
-    """The last runs of the instance, newest first; empty where there is no instance yet."""
+    """Latest runs, newest first."""
     with instance_of(session) as instance:
         if instance is None:
             return []

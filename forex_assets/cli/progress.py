@@ -19,7 +19,7 @@ COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), 
 def run_backtests(
     console: Console, session: Session, horizons: list[str], engine: str, origins: Origins
 ) -> pl.DataFrame:
-    """Backtests of several horizons, one after the other, with one bar each; says which origins were passed over."""
+    """Runs backtests with a bar each; names skipped dates."""
     tables, remarks = [], []
     # In a pipe the bar would leave an empty line behind.
     with Progress(*COLUMNS, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -43,7 +43,7 @@ def run_backtests(
 
 @contextmanager
 def search_bar(console: Console, horizon: str) -> Iterator[None]:
-    """Shows a bar for the search and validation that run inside the block."""
+    """Shows a bar for the search inside the block."""
     with Progress(*COLUMNS, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(f"search and validation {horizon}", total=None)
         with listening(lambda done, total: progress.update(task, completed=done, total=total)):

@@ -1,4 +1,4 @@
-"""Pages of `docs/` that are made from the code: the commands, and the picture of the graph. `make docs` writes them."""
+"""Pages made from the code by `make docs`."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -48,14 +48,14 @@ def _section(name: str, command: Any) -> Iterator[str]:
 
 
 def _takes(parameter: Any) -> str:
-    """What stands for the value of an argument or option."""
+    """Placeholder for the value of an argument or option."""
     if parameter.metavar:
         return str(parameter.metavar)
     return "N" if parameter.type_descriptor.annotation in (int, float) else "TEXT"
 
 
 def _row(parameter: Any) -> str:
-    """One argument or option: names, what it takes, what it is, its default."""
+    """Table row of one argument or option."""
     names = [] if parameter.param_type_name == "argument" else [", ".join(parameter.opts + parameter.secondary_opts)]
     takes = [] if getattr(parameter, "is_flag", False) else [_takes(parameter)]
     said = [parameter.help or ""]
@@ -68,7 +68,7 @@ def _row(parameter: Any) -> str:
 
 
 def graph() -> tuple[dict[str, set[str]], dict[str, str]]:
-    """Parents and group of every asset of both code locations, from their definitions."""
+    """Parents and group of every asset, from the definitions."""
     from forex_assets.locations import forecasting, optimization
 
     parents, groups = dict[str, set[str]](), dict[str, str]()

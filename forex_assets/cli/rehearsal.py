@@ -1,4 +1,4 @@
-"""A dry run: the real commands on a copy of everything, thrown away afterwards, so that nothing at all is written."""
+"""Dry run: the real commands on a copy that is deleted."""
 
 import os
 import shutil
@@ -12,18 +12,18 @@ from typing import Final
 from forex_assets.core.session import Session, open_session
 
 LEFT_OUT: Final = ("backups", "mlflow", "outbox", ".locks")
-"""Folders of the warehouse that a loop writes to and does not read from."""
+"""Folders of the warehouse that the loop writes only."""
 
 RECORDS: Final = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
-"""Dagster's sqlite files that hold what was decided and searched; the log of each past run is left where it is."""
+"""Dagster's sqlite files with decisions and searches."""
 
 ELSEWHERE: Final = ("MLFLOW_TRACKING_URI", "FOREX_WEBHOOK_URL", "FOREX_ALERT_URLS", "FOREX_SMTP_HOST", "DAGSTER_HOME")
-"""Names that lead out of the copy; hidden for as long as the rehearsal lasts."""
+"""Settings that lead out of the copy, hidden meanwhile."""
 
 
 @contextmanager
 def rehearsal(session: Session) -> Iterator[Session]:
-    """The platform on a copy of warehouse, configs and Dagster's records, in a temporary folder.
+    """Yields a session on a copy of warehouse, configs and records.
 
     What is committed, sent or recorded there goes with the folder. Records that Dagster keeps elsewhere than in sqlite
     under its home are not known to a rehearsal: every horizon then looks as if it had never been optimized.
@@ -48,7 +48,7 @@ def rehearsal(session: Session) -> Iterator[Session]:
 
 
 def _copy_tables(source: Path, target: Path, home: Path) -> None:
-    """Every table and record; not what is only written to, and not Dagster's home, wherever in it that lies."""
+    """Copies tables and records, without write-only folders."""
 
     def left_out(folder: str, names: list[str]) -> set[str]:
         is_top = Path(folder) == source
@@ -58,7 +58,7 @@ def _copy_tables(source: Path, target: Path, home: Path) -> None:
 
 
 def _copy_records(source: Path, target: Path) -> None:
-    """Dagster's records, those in use by sqlite's own means: a plain copy of them may be torn."""
+    """Copies Dagster's sqlite files by sqlite's own backup."""
     for name in RECORDS:
         if not (source / name).is_file():
             continue

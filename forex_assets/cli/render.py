@@ -1,4 +1,4 @@
-"""Draws records as tables for people: 80 columns, plain when piped, sample data always named as such."""
+"""Tables of status, doctor, ingest and fans, 80 columns wide."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def banner(console: Console) -> None:
 
 
 def price(value: float | None) -> str:
-    """Two decimals, one from a thousand on: a band must fit its column."""
+    """A price with two decimals, one from a thousand on."""
     return "–" if value is None else f"{value:.{2 if value < 1000 else 1}f}"
 
 
@@ -30,7 +30,7 @@ def band(low: float | None, high: float | None) -> str:
 
 
 def fan(console: Console, frame: pl.DataFrame, *, is_full: bool) -> None:
-    """One horizon: median and bands by session, the walk's 95 % band beside them."""
+    """Median and bands by session, with the benchmark's band."""
     first, last = frame.row(0, named=True), frame.row(-1, named=True)
     is_sample = first["source"] == SAMPLE_SOURCE
     table = Table(
@@ -77,7 +77,7 @@ def closing_words(console: Console, session: Session, models: list[tuple[str, st
 
 
 def ingest(console: Console, report: list[dict[str, Any]]) -> None:
-    """What came in, from where, and why other sources were passed over."""
+    """Ingested series, their sources and skipped sources."""
     if any(SAMPLE_SOURCE in str(record.get("data")) for record in report):
         banner(console)
     table = Table("table", "rows", "first", "last", "source", title="Prices in", title_justify="left")
@@ -135,7 +135,7 @@ def status(console: Console, report: dict[str, Any]) -> None:
 
 
 def optimization(console: Console, records: list[dict[str, Any]]) -> None:
-    """How old each horizon's settings are, and what was last decided about them, in words."""
+    """Age of each horizon's settings and the last decision."""
     table = Table("search", "last optimized", "age (days)", "last decision", "fires")
     for r in records:
         fires = "–" if r["fires"] is None else "[yellow]yes[/]" if r["fires"] else "no"
@@ -155,7 +155,7 @@ def optimization(console: Console, records: list[dict[str, Any]]) -> None:
 
 
 def _source(name: str | None) -> str:
-    """A source's name in a narrow column; the notice above the tables says what `sample` is."""
+    """A source's name for a narrow column."""
     return "sample" if name == SAMPLE_SOURCE else name or ""
 
 
@@ -167,7 +167,7 @@ def _age(record: dict[str, Any]) -> str:
 
 
 def doctor(console: Console, report: dict[str, Any]) -> None:
-    """What is installed, who answers, which model, what is stale."""
+    """Installation, sources, models and stale data."""
     console.print("Installed: " + ", ".join(f"{k} {v}" for k, v in report["installed"].items()), soft_wrap=True)
     folders = ", ".join(f"{name} {folder}" for name, folder in report["folders"].items())
     console.print(f"Folders: {folders}", markup=False, highlight=False, soft_wrap=True)

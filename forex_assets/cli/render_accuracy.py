@@ -1,4 +1,4 @@
-"""Draws the scorecard for people: 80 columns, each skill with its interval, no colour that carries meaning alone."""
+"""Tables of the scorecard, 80 columns wide."""
 
 import polars as pl
 from rich import box
@@ -22,7 +22,7 @@ LEGEND = (
 
 
 def scorecard(console: Console, card: pl.DataFrame, is_sample: bool) -> None:
-    """One table a record and engine; says so where nothing has come true."""
+    """One table a record and engine."""
     if is_sample:
         banner(console)
     order = pl.col("horizon").replace_strict({name: i for i, name in enumerate(HORIZONS)}, return_dtype=pl.Int64)
@@ -61,7 +61,7 @@ def _table(title: str, rows: pl.DataFrame) -> Table:
 
 
 def _skill(row: dict[str, float | None], name: str) -> str:
-    """`-0.1 [-1.0, 0.8]`, per cent; a value without an interval is not shown, since it would be read as one."""
+    """Skill with its interval, per cent; empty without an interval."""
     value, low, high = (row[name + end] for end in ("", "_low", "_high"))
     if value is None or low is None or high is None:
         return "too few"
@@ -69,6 +69,6 @@ def _skill(row: dict[str, float | None], name: str) -> str:
 
 
 def _percent(share: float) -> str:
-    """One decimal under ten per cent, none above: an interval must fit its column, and no zero is negative."""
+    """Per cent: one decimal below ten, none above, no negative zero."""
     text = f"{100 * share:.1f}" if abs(share) < 0.0995 else f"{100 * share:.0f}"
     return "0.0" if text == "-0.0" else text

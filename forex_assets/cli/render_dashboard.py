@@ -14,7 +14,10 @@ from forex_assets.cli.render_loop import COLOURS, share
 from forex_assets.core.schemas import SAMPLE_SOURCE
 
 SHOWN_WORDS: Final = 200
-"""Letters of a verdict or reason: two lines and a half; `explain` has them all."""
+"""Characters shown of a verdict or reason.
+
+`explain` shows all.
+"""
 
 
 def drawn(record: dict[str, Any]) -> RenderableType:
@@ -30,7 +33,7 @@ def drawn(record: dict[str, Any]) -> RenderableType:
 
 
 def _prices(prices: list[dict[str, Any]]) -> Table:
-    """What the forecasts rest on, and how old it is."""
+    """Prices that the forecasts rest on, and their age."""
     table = Table("prices", "last session", "value", "age (sessions)")
     for each in prices:
         age = "missing" if each["age_in_sessions"] is None else str(each["age_in_sessions"])

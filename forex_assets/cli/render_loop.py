@@ -1,4 +1,4 @@
-"""Draws what the loop did, as records from `explanation`: 80 columns, plain when piped."""
+"""Tables of the loop, 80 columns wide."""
 
 from collections.abc import Sequence
 from textwrap import shorten
@@ -18,7 +18,7 @@ COLOURS: Final = {"approved": "green", "deployed": "green", "rejected": "red", "
 
 
 def outcomes(console: Console, found: Sequence[dict[str, Any]], *, is_rehearsal: bool, is_sample: bool) -> None:
-    """What a run came to: a line a horizon, then why."""
+    """Result of a run: a line a horizon, then reasons."""
     if is_sample:
         banner(console)
     if is_rehearsal:
@@ -99,7 +99,7 @@ def decision(console: Console, part: dict[str, Any] | None) -> None:
 
 
 def search(console: Console, part: dict[str, Any] | None) -> None:
-    """What was tried, the best first."""
+    """Candidates, best first."""
     if part is None:
         console.print("Search: none yet; forex-assets run --force")
         return
@@ -154,12 +154,12 @@ def deployment(console: Console, record: dict[str, Any] | None) -> None:
 
 
 def watch(console: Console, state: dict[str, Any] | None) -> None:
-    """What the watch after it has seen."""
+    """Observations of the watch."""
     console.print("Watch: none" if state is None else f"Watch: {escape(str(state['words']))}", highlight=False)
 
 
 def history(console: Console, entries: Sequence[dict[str, Any]]) -> None:
-    """What happened, newest first."""
+    """Events, newest first."""
     if not entries:
         console.print("Nothing yet: forex-assets run")
         return

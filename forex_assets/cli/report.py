@@ -14,7 +14,7 @@ def report(
     as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the daily report as one HTML page: fans in words, record, copper, drift, what the loop did and why."""
+    """Write the daily report as one HTML page."""
     session = session_of(as_of)
     from forex_assets.report.daily import write_report
 

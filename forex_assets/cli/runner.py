@@ -1,4 +1,4 @@
-"""Runs assets in this process, recorded in the instance that the UI shows."""
+"""Runs assets in this process, recorded in the UI's instance."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -21,13 +21,13 @@ Build = Callable[[Mapping[str, Any]], dg.Definitions]
 """Makes a location's definitions, resources replaced by name."""
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-"""The command line says itself what went wrong; Dagster keeps the log for its UI."""
+"""Run config that silences the console; the UI keeps the log."""
 
 BY_COMMAND_LINE = {"source": "command line"}
 
 
 class RunFailed(Exception):
-    """A run did not end well; the message is the first failed step's own, and names the run.
+    """A run failed; the message is the failed step's own.
 
     Attributes:
         made: horizons whose fans it made all the same.
@@ -58,7 +58,7 @@ def materialize_market(session: Session) -> list[dict[str, Any]]:
 
 
 def materialize_forecasts(session: Session, horizons: list[str]) -> None:
-    """The fans of `horizons` in one run, so that a model is loaded once; kept in the ledger, and the record scored.
+    """Forecasts horizons in one run; records and scores them.
 
     Raises:
         RunFailed: as above.
@@ -72,7 +72,7 @@ def materialize_forecasts(session: Session, horizons: list[str]) -> None:
 
 
 def materialize_shadow_forecasts(session: Session, horizons: list[str]) -> str:
-    """Forecasts of challengers on trial, for the ledger; what went wrong with them, in words.
+    """Forecasts challengers on trial; returns faults in words.
 
     Nothing in the optimization location may fail a forecast, so every error is returned: also one of its imports.
     """
@@ -116,7 +116,7 @@ def materialize_scorecard(session: Session) -> None:
 
 
 def materialize_decisions(session: Session, horizons: list[str]) -> None:
-    """Whether the inputs drifted, and whether to search; the sensor in the UI's daemon launches what fires.
+    """Makes the drift report and the decisions.
 
     Raises:
         RunFailed: as above.
@@ -134,7 +134,9 @@ def run_assets(
     config: dict[str, Any] | None = None,
     build: Build | None = None,
 ) -> dg.ExecuteInProcessResult:
-    """Runs assets in this process on the session's settings: unpartitioned ones, or one horizon, or all of them.
+    """Runs assets in this process on the command's session.
+
+    Unpartitioned ones, one horizon, or all of them.
 
     Args:
         session: settings.
@@ -176,7 +178,7 @@ def run_assets(
 
 
 def run_job(session: Session, name: str, horizon: str, tags: Mapping[str, str]) -> None:
-    """Runs a job of the optimization location for one horizon in this process, as its sensor would launch it.
+    """Runs an optimization job for one horizon in this process.
 
     Args:
         session: settings.
@@ -204,7 +206,7 @@ def run_job(session: Session, name: str, horizon: str, tags: Mapping[str, str]) 
 
 
 def _definitions(session: Session, build: Build) -> dg.Definitions:
-    """A location on the session's clock and folders, which may be those of a rehearsal."""
+    """A location on the session's clock and folders."""
     settings = session.settings
     overrides = {"warehouse": str(settings.warehouse), "configs": str(settings.configs)}
     resource = SessionResource(overrides=overrides | ({"as_of": settings.as_of} if settings.as_of else {}))
@@ -212,7 +214,7 @@ def _definitions(session: Session, build: Build) -> dg.Definitions:
 
 
 def _raise_where_failed(result: dg.ExecuteInProcessResult, made: Sequence[str] = ()) -> None:
-    """The first failure in words: an asset's own, else a blocking check's; `made` are fans that there are anyway."""
+    """Raises the first failure in words."""
     for check in result.get_asset_check_evaluations():
         if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR:
             raise RunFailed(

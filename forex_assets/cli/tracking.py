@@ -1,4 +1,4 @@
-"""The commands about recorded runs: list, compare, the best, aggregates; and the store's upkeep."""
+"""Commands on MLflow runs: list, compare, best, stats, upkeep."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -91,7 +91,7 @@ def compare(
     names: Annotated[list[str], typer.Argument(metavar="RUN RUN…", help="Beginnings of runs' names.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show settings and figures of runs side by side; what differs is marked."""
+    """Show runs side by side; differences are marked."""
     every = _runs("all", "all")
     found = []
     for name in names:
@@ -131,7 +131,10 @@ def best(
     is_highest: Annotated[bool, typer.Option("--highest", help="The more the better.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the run with the lowest (or highest) figure of each experiment. Best of many is luck too: see validation."""
+    """Show the best run of each experiment by a figure.
+
+    The best of many is luck too: see validation.
+    """
     chosen: dict[str, dict[str, Any]] = {}
     for each in map(_record, _runs(kind, horizon)):
         if metric not in each["metrics"]:
@@ -151,7 +154,7 @@ def best(
 @app.command(rich_help_panel=OPERATIONS, epilog="Examples:  forex-assets stats  ·  stats --kind forecast --json")
 @reported
 def stats(kind: OfKind = "all", horizon: Horizon = "all", as_json: AsJson = False) -> None:
-    """Show aggregates of each experiment: how many runs, how many failed, mean of each figure."""
+    """Show number, failures and mean figures of each experiment."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for each in map(_record, _runs(kind, horizon)):
         groups.setdefault(each["experiment"], []).append(each)
@@ -175,7 +178,7 @@ def stats(kind: OfKind = "all", horizon: Horizon = "all", as_json: AsJson = Fals
 @tracking_app.command(epilog="Examples:  forex-assets tracking repair")
 @reported
 def repair(as_json: AsJson = False) -> None:
-    """Send whatever Dagster has on record and MLflow has not, and close runs that somebody left running.
+    """Record what MLflow lacks, and close runs left running.
 
     Exit code 1 where the store cannot be used.
     """
@@ -203,7 +206,10 @@ def repair(as_json: AsJson = False) -> None:
 @tracking_app.command(epilog="Examples:  forex-assets tracking prune")
 @reported
 def prune(as_json: AsJson = False) -> None:
-    """Delete runs older than the policy keeps them, save those of settings that are live, were, or were found."""
+    """Delete runs older than the policy keeps.
+
+    Runs of current, previous and candidate settings stay.
+    """
     session = session_of()
     from datetime import UTC, datetime
 

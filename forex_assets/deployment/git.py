@@ -15,12 +15,15 @@ from typing import Final
 from forex_assets.deployment.record import GitState
 
 TIMEOUT_S: Final = 20.0
-"""Timeout of one git call, in seconds: a hanging network file system must not hold a deployment."""
+"""Timeout of one git call, in seconds.
+
+A hanging network file system must not hold a deployment.
+"""
 
 NAME, EMAIL = "forex-assets", "forex-assets@localhost"
 
 BUSY: Final = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "BISECT_LOG", "rebase-merge", "rebase-apply")
-"""Files of a git folder that exist during a merge, rebase, cherry-pick, revert or bisect."""
+"""Files that mark a merge, rebase, cherry-pick, revert or bisect."""
 
 
 class GitError(Exception):

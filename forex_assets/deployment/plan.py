@@ -11,10 +11,13 @@ from forex_assets.deployment.record import DeploymentRecord
 
 WATCH: Final = "watch"
 OUTCOME_REVIEW: Final = "probation"
-"""`by` of a rollback that outcomes led to; records of all versions have this name."""
+"""Author of a rollback after outcomes.
+
+Records of all versions have this name.
+"""
 
 AUTOMATIC: Final = (WATCH, OUTCOME_REVIEW)
-"""`by` of rollbacks that no person asked for; the policy limits their number a day."""
+"""Authors of automatic rollbacks; the policy limits their number a day."""
 
 
 @dataclass(frozen=True)

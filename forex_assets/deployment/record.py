@@ -11,10 +11,16 @@ from forex_assets.core.schemas import UTC, Schema
 
 Kind = Literal["deploy", "rollback"]
 State = Literal["deployed", "unchanged", "refused", "failed"]
-"""`unchanged`: the settings were current already; `refused`: a rule forbids it; `failed`: the disk or a crash."""
+"""State of a deployment.
+
+`unchanged`: the settings were current already; `refused`: a rule forbids it; `failed`: the disk or a crash.
+"""
 
 GitState = Literal["committed", "pending", "off", "no repository"]
-"""`pending`: the settings are current and not committed yet; the commit is retried."""
+"""State of the git commit.
+
+`pending`: the settings are current and not committed yet; the commit is retried.
+"""
 
 
 class DeploymentRecord(BaseModel):

@@ -21,7 +21,10 @@ from forex_assets.deployment.plan import outcome_of
 from forex_assets.deployment.record import DeploymentRecord
 
 STEPS: Final = ("locked", "checked", "journalled", "backed up", "replaced", "committed", "recorded", "ended")
-"""Names passed to `at_step`, in order. The new settings are current from `replaced` on."""
+"""Names passed to `at_step`, in order.
+
+The new settings are current from `replaced` on.
+"""
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,13 @@ from forex_assets.deployment.record import DeploymentRecord
 from forex_assets.deployment.watch import due_observation, slot_of
 
 REPORTS: Final = 50
-"""Number of newest reports among which the loop's last one is looked for."""
+"""Newest reports searched for the loop's last one."""
 
 PRIORITY: Final = "10"
-"""Dagster's queue priority of an observation: a bad config must not wait for a search of many minutes."""
+"""Dagster's queue priority of an observation.
+
+A bad config must not wait for a long search.
+"""
 
 
 def deploy_sensor(clock: Callable[[], datetime] = real_now) -> dg.SensorDefinition:

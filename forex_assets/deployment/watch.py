@@ -16,7 +16,9 @@ from forex_assets.forecasts.baselines import random_walk
 WatchStateName = Literal[
     "watching", "passed", "replaced", "rolled back", "rollback refused", "rollback proposed", "proven", "worse, kept"
 ]
-"""`passed`: the watch ended well, outcomes are awaited; `replaced`: others have written the file; `proven`: outcomes
+"""States of a watch.
+
+`passed`: the watch ended well, outcomes are awaited; `replaced`: others have written the file; `proven`: outcomes
 are not significantly worse; `worse, kept`: they are, and the policy asks for no action."""
 
 FINAL: Final = ("replaced", "rolled back", "rollback proposed", "proven", "worse, kept")
@@ -34,14 +36,22 @@ WATCH_SCHEMA: Final[Schema] = {
 """`optimizer/deployment_watch`: one row an observation of the newest deployment, oldest first."""
 
 MAX_MEDIAN_MOVE: Final = 4.0
-"""Largest distance of a median from the last price, in standard deviations; by chance exceeded once in 16,000."""
+"""Largest distance of a median from the last price, in standard deviations.
+
+Exceeded by chance once in 16,000.
+"""
 
 MAX_WIDTH_RATIO: Final = 3.0
-"""Largest ratio of two widths of the 95 % band at the target. A fault must exceed it against the champion and against
+"""Largest ratio of two 95 % band widths at the target.
+
+A fault must exceed it against the champion and against
 the no-change benchmark: the champion's own band may be absurd."""
 
 GIVEN_UP_AFTER: Final = 2
-"""Multiple of `max_failures` watch runs that may fail: half of them cause the rollback, which may fail as often."""
+"""Multiple of `max_failures` watch runs that may fail.
+
+Half of them cause the rollback, which may fail as often.
+"""
 
 
 def fan_faults(fan: Fan, last: float, ewma_sd: float, champion: Fan | None) -> list[str]:

@@ -16,11 +16,11 @@ from forex_assets.accuracy.compare import block_of
 from forex_assets.core.fan import Array
 
 EXCHANGES: Final = 4096
-"""Exchanges that a p-value rests on: all there are up to twelve blocks, else so many by chance."""
+"""Sign permutations: exhaustive up to 12 blocks, else a sample."""
 
 SEED: Final = 0
 ROUNDING: Final = 1e-9
-"""Of the largest sum: exchanges that differ by less are the same."""
+"""Share of the largest sum below which two exchanges count as equal."""
 
 
 def block_length(overlap: float) -> int:

@@ -18,10 +18,10 @@ CHAMPION, CHALLENGER = 0, 1
 """Places in every pair of this package's arrays."""
 
 TAIL: Final = 0.025
-"""Of every 95 % interval, at either end."""
+"""Tail probability of a 95 % interval, each side."""
 
 WALK: Final = "ewma"
-"""What stands for the champion of a horizon that has no settings yet: the EWMA walk."""
+"""Name of the EWMA benchmark, champion of a horizon without settings."""
 
 _PAIRED: Final = ("as_of", "target_date", "realized_clp_per_usd", "error", "crps", "q025", "q975")
 

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CUT: Final = 50.0
-"""Per cent beyond which a bar is cut: one hopeless candidate must not hide the others."""
+"""Per cent beyond which a bar is cut.
+
+One hopeless candidate must not hide the others.
+"""
 
 
 def candidates_plot(table: pl.DataFrame, title: str, is_sample: bool) -> bytes:

@@ -21,7 +21,7 @@ STANDARD_ERRORS: Final = 1.0
 """Within so many of the best, a candidate is its equal."""
 
 ROUNDING: Final = 1e-9
-"""A share of the loss: less than this is not a difference but the order in which numbers were added."""
+"""Share of the loss below which a difference is rounding."""
 
 
 @dataclass(frozen=True, eq=False)

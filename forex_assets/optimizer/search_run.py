@@ -27,10 +27,10 @@ from forex_assets.optimizer.space import Space, space_of
 from forex_assets.optimizer.tpe import suggest
 
 FIRST_MODEL: Final = "amazon/chronos-t5-small"
-"""Of a horizon without a config, where no other has one."""
+"""Model used when no horizon has a config."""
 
 SESSIONS_A_WEEK: Final = 5
-"""Of seven days: the steps of the fans that say what a candidate costs."""
+"""Trading days per week, for timing candidates."""
 
 
 def run_search(

@@ -11,7 +11,7 @@ from forex_assets.forecasts.engine import EngineTraits
 
 DIMENSIONS: Final = ("context_length", "num_samples", "temperature", "representation", "is_calibrated")
 ALWAYS: Final = ("is_calibrated",)
-"""Settings that are the platform's and not the model's: every engine has them."""
+"""Settings that every engine has."""
 
 
 @dataclass(frozen=True)

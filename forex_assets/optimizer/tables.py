@@ -7,7 +7,7 @@ import polars as pl
 from forex_assets.core.schemas import UTC, Schema
 
 Verdict = Literal["approved", "rejected", "inconclusive"]
-"""Inconclusive keeps the incumbent, as rejected does: it says that the origins cannot tell."""
+"""Verdicts. Inconclusive keeps the incumbent: the sample cannot decide."""
 
 CANDIDATES_SCHEMA: Final[Schema] = {
     "horizon": pl.String,
@@ -36,7 +36,10 @@ CANDIDATES_SCHEMA: Final[Schema] = {
     "is_chosen": pl.Boolean,  # the challenger; the incumbent itself where nothing is better by more than chance
     "words": pl.String,
 }
-"""`optimizer/candidate_config`: one row a candidate, best first; the incumbent is always among them."""
+"""Columns of `optimizer/candidate_config`, one row a candidate.
+
+Best first; the incumbent is always among them.
+"""
 
 Criterion = Literal["improvement", "stability", "time", "coverage", "bias"]
 CRITERIA: Final[tuple[Criterion, ...]] = ("improvement", "stability", "time", "coverage", "bias")

@@ -1,4 +1,4 @@
-"""MLflow: runs, nested runs and the registry of configs. The only importer of mlflow; what is recorded is the domain's.
+"""MLflow store: runs, nested runs and the registry of configs.
 
 By the client and never by an active run: mlflow's own bookkeeping of the run "under way" is by process, marks failed
 runs finished at exit, and lets a second run of one process log into the first.
@@ -35,7 +35,10 @@ LIMITS: Final = {
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
-"""A tracking server that is gone is found out in seconds, and sent to later; the screen is left to the commands."""
+"""Time-outs and retries of MLflow's client.
+
+An unreachable server is noticed in seconds and tried again later.
+"""
 
 PAGE: Final = 1000
 ALL: Final = 3
@@ -43,7 +46,7 @@ ALL: Final = 3
 
 
 class TrackingError(Exception):
-    """The tracker cannot be read or written; the message says which, and that nothing is lost by it."""
+    """MLflow cannot be read or written; nothing is lost by it."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class Tracker:
         return Path(self.uri.removeprefix("sqlite:///")) if self.uri.startswith("sqlite:///") else None
 
     def identity(self) -> str:
-        """Names the store for as long as it lives: another that is in its place has another name.
+        """Identity of the store, which another store in its place lacks.
 
         Of a file it is when its first experiment was made, read without MLflow; empty where there is none to read.
         """
@@ -161,7 +164,7 @@ class Tracker:
         client.delete_run(run_id)
 
     def deployed(self, model: str, fingerprint: str, config: str, run_id: str) -> None:
-        """Settings are live: a version of the registered model, with the alias `champion`; the one before `previous`.
+        """Registers current settings: alias `champion`, the one before `previous`.
 
         Args:
             model: `usdclp-7d`.
@@ -234,7 +237,7 @@ class Tracker:
             return list(islice((_tracked(run, names) for run in found if PARENT not in run.data.tags), limit))
 
     def repair(self) -> int:
-        """Close runs that somebody left RUNNING; how many. Those of a sender at work are made anew by it.
+        """Closes runs left RUNNING; returns their number.
 
         Raises:
             TrackingError: the store cannot be used now.
@@ -248,7 +251,7 @@ class Tracker:
             return len(left)
 
     def prune(self, days: int, now: datetime) -> int:
-        """Delete runs that ended long ago, save those that a version with an alias rests on; how many.
+        """Deletes old runs without an alias; returns their number.
 
         Raises:
             TrackingError: the store cannot be used now.
@@ -278,7 +281,10 @@ class Tracker:
 
     @contextmanager
     def _client(self) -> "Iterator[Any]":
-        """One client, one user of the store at a time on this machine: several that create it at once trip."""
+        """One client at a time on this machine.
+
+        Several that create the store at once fail.
+        """
         os.environ.update({name: os.environ.get(name, value) for name, value in LIMITS.items()})
         from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
@@ -300,7 +306,9 @@ class Tracker:
             ) from error
 
     def _see_to_database(self) -> None:
-        """What is no file that can be written, is said at once: MLflow tries for minutes.
+        """Refuses an unwritable database at once.
+
+        MLflow would try for minutes.
 
         Raises:
             OSError: it is a folder, or nobody may write to it.

@@ -7,5 +7,5 @@ FOLDER = "mlflow"
 
 
 def tracker_of(session: Session) -> Tracker:
-    """Where the platform's runs are recorded."""
+    """The MLflow store of a session."""
     return Tracker(session.settings.warehouse / FOLDER, session.settings.mlflow_tracking_uri)

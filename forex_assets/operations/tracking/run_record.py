@@ -1,4 +1,4 @@
-"""What is recorded of a forecast, a search, a validation and a deployment, for people who compare runs. Pure."""
+"""Run records of forecasts, searches, validations and deployments."""
 
 import base64
 import re
@@ -13,7 +13,7 @@ Kind = Literal["forecast", "search", "validation", "deployment"]
 Status = Literal["FINISHED", "FAILED"]
 
 SETTINGS: Final = ("context_length", "num_samples", "temperature")
-"""What a search varies."""
+"""Settings that a search varies."""
 
 _PICTURE: Final = re.compile(r"!\[[^\]]*\]\(data:image/png;base64,([A-Za-z0-9+/=]+)\)")
 
@@ -77,7 +77,7 @@ def forecast_details(table: pl.DataFrame) -> dict[str, Any]:
 
 
 def search_details(rows: Sequence[Mapping[str, Any]], chosen: str, base: RunRecord) -> dict[str, Any]:
-    """The same of a search; each candidate is a run within it.
+    """Details of a search; each candidate is a nested run.
 
     Args:
         rows: one a candidate: its fingerprint `candidate`, settings and figures.
@@ -109,7 +109,7 @@ def _settings(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def validation_details(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The same of a validation; a metric a criterion.
+    """Details of a validation; a metric a criterion.
 
     Args:
         rows: one a criterion: `criterion`, `value`, `calibrated` and more.
@@ -128,7 +128,7 @@ def pictures_of(metadata: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def finite(values: Mapping[str, object]) -> dict[str, float]:
-    """Figures that a tracker takes: none that is missing, infinite or no number."""
+    """Finite figures only, as MLflow takes them."""
     known = {
         name: float(value)
         for name, value in values.items()

@@ -1,4 +1,4 @@
-"""Runs into MLflow, after the fact and from a process of its own: no forecast waits for it, whatever state it is in.
+"""Records events in MLflow after the fact, in its own process.
 
 Dagster's records are the spool: what was sent is marked, what was not is found again. A run that is sent twice, because
 a sender was killed between the two, is kept once.
@@ -48,11 +48,14 @@ from forex_assets.operations.tracking.run_record import (
 KINDS: Final[dict[Kind, dg.AssetKey]] = {
     "forecast": keys.LATEST, "search": keys.CANDIDATE_CONFIG, "validation": keys.VALIDATION_REPORT
 }  # fmt: skip
-"""Deployments are not among them: they are read from their own records, which rollbacks are in as well."""
+"""Assets by kind of event.
+
+Deployments are read from their own records, rollbacks included.
+"""
 
 MARKS: Final = "sent.json"
 BEGINNING: Final = 50
-"""Events of a kind and horizon that are sent at the first time; older ones stay Dagster's."""
+"""Events recorded at first, for each kind and horizon."""
 
 RELAUNCH_S: Final = 600
 FAILED, STORE = "failed", "store"
@@ -61,7 +64,7 @@ FAILED, STORE = "failed", "store"
 def waiting(
     session: Session, instance: dg.DagsterInstance, marks: dict[str, Any], beginning: int | None = BEGINNING
 ) -> Iterator[tuple[Kind, str, EventRecord]]:
-    """Events that have not been sent, oldest first of each kind and horizon.
+    """Events not recorded yet, oldest first by kind and horizon.
 
     Args:
         session: whose deployments.
@@ -87,7 +90,7 @@ def waiting(
 
 
 def send_waiting(session: Session, instance: dg.DagsterInstance, *, is_repair: bool = False) -> tuple[int, str]:
-    """Send what has not been sent, marking each; how many, and why it ended early, if it did.
+    """Records waiting events; returns their number and a fault.
 
     Args:
         session: whose runs.
@@ -117,7 +120,10 @@ def send_waiting(session: Session, instance: dg.DagsterInstance, *, is_repair: b
 
 
 def marks_of(tracker: Tracker) -> dict[str, Any]:
-    """What was sent to this store; nothing where the note is lost or is another store's, which costs time only."""
+    """Marks of what this store has.
+
+    Nothing where the note is lost or another store's.
+    """
     try:
         noted = json.loads((tracker.folder / MARKS).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -137,7 +143,7 @@ def _name(kind: Kind, horizon: str, event: EventRecord) -> str:
 def record_of(
     session: Session, instance: dg.DagsterInstance, kind: Kind, horizon: str, event: EventRecord
 ) -> RunRecord:
-    """What is kept of one event: what it says of itself, with its pictures, its pages and its fan."""
+    """Run record of one event, with plots, pages and fan."""
     run = instance.get_run_record_by_id(event.run_id) if event.run_id else None
     began = datetime.fromtimestamp(run.start_time, UTC) if run and run.start_time else event.written_at
     pictures = pictures_of(event.metadata)
@@ -165,7 +171,7 @@ def _is_sample(event: EventRecord) -> bool:
 
 
 def _details(session: Session, base: RunRecord, event: EventRecord) -> dict[str, Any]:
-    """What a kind of event has beside its plain values; what is not there any more is left out."""
+    """Details by kind of event; vanished data is left out."""
     if base.kind == "forecast":
         fan = _fan(session, base, event)
         return {} if fan is None else forecast_details(fan)
@@ -188,7 +194,7 @@ def _rows(event: EventRecord, name: str) -> list[dict[str, Any]]:
 
 
 def _fan(session: Session, base: RunRecord, event: EventRecord) -> pl.DataFrame | None:
-    """The fan that an event made: the latest where it still is, else the ledger's."""
+    """Fan of an event: the latest table, else the ledger."""
     warehouse = session.sample_tables if base.is_sample else session.live_tables
     wanted = [
         pl.col(name).cast(pl.String) == str(event.metadata.get(name))
@@ -214,7 +220,7 @@ def _pages(event: EventRecord) -> dict[str, str | bytes]:
 
 
 def _config(session: Session, horizon: str, fingerprint: str) -> str | None:
-    """Settings by their fingerprint: live, or in a backup; None where no backup holds them any more."""
+    """Settings by fingerprint, current or backed up, else None."""
     backups = ConfigBackups(session.settings.configs)
     readings = [session.configs.path(horizon).read_text]
     readings += [partial(_backup, backups, horizon, each.name) for each in backups.all(horizon)]
@@ -235,7 +241,7 @@ def _backup(backups: ConfigBackups, horizon: str, name: str) -> str:
 def _send(
     session: Session, tracker: Tracker, instance: dg.DagsterInstance, kind: Kind, horizon: str, event: EventRecord
 ) -> None:
-    """One event, and what it means for the registry: which settings are live, which were found."""
+    """Records one event and updates the registry."""
     record = record_of(session, instance, kind, horizon, event)
     run_id = tracker.send(record)
     champion, challenger = (str(event.metadata.get(name) or "") for name in (names.CHAMPION, names.CHALLENGER))
@@ -258,7 +264,7 @@ def _send_failures(
     *,
     is_repair: bool,
 ) -> Iterator[str]:
-    """Runs that failed since the last look, by their records' ids: kept as FAILED, whatever they would have made."""
+    """Records runs that failed since the last look."""
     noted = marks.get(FAILED)
     since = datetime.fromisoformat(str(noted)) if noted else datetime.now(UTC) - timedelta(days=1)
     wanted = dg.RunsFilter(
@@ -293,7 +299,7 @@ def _send_failures(
 
 
 def _what_failed(run: dg.DagsterRun) -> list[tuple[Kind, str]]:
-    """Kind and horizons of a failed run; none where it is of another kind."""
+    """Kind and horizons of a failed run."""
     chosen = run.asset_selection or frozenset[dg.AssetKey]()
     jobs: dict[str, Kind] = {
         names.FORECAST_JOB: "forecast", names.OPTIMIZE_JOB: "search", names.DEPLOY_JOB: "deployment"
@@ -309,7 +315,7 @@ def _what_failed(run: dg.DagsterRun) -> list[tuple[Kind, str]]:
 
 @dg.op(description="Sends to MLflow what Dagster has recorded since the last time; what cannot be sent waits.")
 def send_to_mlflow(context: dg.OpExecutionContext, session: SessionResource) -> None:
-    """One sending; a store that is gone is a green run that says so."""
+    """Records waiting events; an unreachable store ends in SUCCESS."""
     count, reason = send_waiting(session.session(), context.instance)
     if reason:
         context.log.warning(reason)
