@@ -1,4 +1,8 @@
-"""Command line: runs the UI's assets and prints results."""
+"""Command line: runs the UI's assets and prints results.
+
+In: arguments, settings, the warehouse and Dagster's records. Out: tables or JSON on the terminal, exit codes. Rules and
+assets are in the rooms to the left.
+"""
 
 import signal
 
