@@ -17,7 +17,7 @@ RECORDS = {
 }
 LEGEND = (
     "n: forecasts that came true, and how many independent ones they are worth. Skill, % with its 95 % interval: RMSE "
-    "better than no change, CRPS better than the EWMA walk. Inside: % of prices in the 80 % and in the 95 % band."
+    "better than no change, CRPS better than the EWMA benchmark. Inside: % of prices in the 80 % and in the 95 % band."
 )
 
 
@@ -41,18 +41,29 @@ def scorecard(console: Console, card: pl.DataFrame, is_sample: bool) -> None:
 
 
 def _table(title: str, rows: pl.DataFrame) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("", "span", "n", "RMSE", "skill of RMSE", "skill of CRPS", "inside"):
+    has_point_skill = rows.select((pl.col("rmse_skill") != 0).any()).item()
+    names = ["", "span", "n", "RMSE", *(["skill of RMSE"] if has_point_skill else []), "skill of CRPS", "inside"]
+    caption = None if has_point_skill else "Point forecast: no change (the median is the last price)."
+    table = Table(
+        title=title,
+        title_justify="left",
+        caption=caption,
+        caption_justify="left",
+        box=box.SIMPLE,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for name in names:
         table.add_column(name, justify="left" if name in ("", "span") else "right", no_wrap=True)
     shown = ""
     for row in rows.filter(pl.col("scope").is_in(list(SCOPES))).iter_rows(named=True):
-        worth = "–" if row["n_effective"] is None else f"{row['n_effective']:.0f}"
+        worth = "-" if row["n_effective"] is None else f"{row['n_effective']:.0f}"
         table.add_row(
             row["horizon"] if row["horizon"] != shown else "",
             SCOPES[row["scope"]],
             f"{row['n']}/{worth}",
             f"{row['rmse']:.1f}",
-            _skill(row, "rmse_skill"),
+            *([_skill(row, "rmse_skill")] if has_point_skill else []),
             _skill(row, "crps_skill"),
             f"{100 * row['coverage_80']:.0f}/{100 * row['coverage_95']:.0f}",
         )

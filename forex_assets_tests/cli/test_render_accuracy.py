@@ -127,5 +127,20 @@ def test_no_figure_is_a_negative_zero() -> None:
 
 def test_the_legend_explains_the_columns() -> None:
     legend = " ".join(drawn(card()).split("\n \n")[-1].split())
-    for words in ("how many independent ones", "better than no change", "better than the EWMA walk", "80 % and in the"):
+    for words in (
+        "how many independent ones",
+        "better than no change",
+        "better than the EWMA benchmark",
+        "80 % and in the",
+    ):
         assert words in legend
+
+
+def test_a_median_at_the_last_price_is_said_once_in_place_of_a_column_of_zeros() -> None:
+    zeros = {f"rmse_skill{end}": pl.lit(0.0) for end in ("", "_low", "_high")}
+    text = drawn(card().with_columns(**zeros))
+    assert text.count("Point forecast: no change") == 1
+    assert "skill of RMSE" not in text
+    assert "0.0 [0.0, 0.0]" not in text
+    assert "skill of CRPS" in text
+    assert "Point forecast" not in drawn(widest())
