@@ -7,6 +7,7 @@ sender is at work on a full store; seconds and peak memory, and the sender's own
 """
 
 import argparse
+import logging
 import os
 import shutil
 import sqlite3
@@ -21,7 +22,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from forex_assets.operations.tracking.mlflow_store import Tracker
+from forex_assets.operations.tracking.resources import MlflowRuns
 from forex_assets.operations.tracking.run_record import RunRecord
+
+ACTIVE = MlflowRuns(logging.getLogger("tracking"), None).active_run
+"""Opens dagster-mlflow's resource outside a Dagster run."""
 
 
 def record(number: int, candidates: int = 0) -> RunRecord:
@@ -44,17 +49,17 @@ def record(number: int, candidates: int = 0) -> RunRecord:
 def sending(folder: Path, runs: int) -> None:
     """Fills a store, and prints what that took."""
     tracker = Tracker(folder)
-    tracker.send(record(0))
+    tracker.send(record(0), ACTIVE)
     database = folder / "mlflow.db"
     before, seconds = database.stat().st_size, list[float]()
     for number in range(1, runs + 1):
         began = time.perf_counter()
-        tracker.send(record(number))
+        tracker.send(record(number), ACTIVE)
         seconds.append(time.perf_counter() - began)
     grown = (database.stat().st_size - before) / runs
     files = sum(path.stat().st_size for path in (folder / "artifacts").rglob("*") if path.is_file()) / (runs + 1)
     began = time.perf_counter()
-    tracker.send(record(runs + 1, candidates=27))
+    tracker.send(record(runs + 1, candidates=27), ACTIVE)
     search = time.perf_counter() - began
     print(
         f"a forecast: median {1000 * statistics.median(seconds):.0f} ms, of the last hundred "
@@ -92,7 +97,7 @@ def sender(folder: Path) -> Iterator[None]:
     code = (
         "import sys, itertools; from pathlib import Path; sys.path.insert(0, 'benchmarks'); import tracking as t\n"
         "store = t.Tracker(Path(sys.argv[1]))\n"
-        "for number in itertools.count(10**6): store.send(t.record(number))"
+        "for number in itertools.count(10**6): store.send(t.record(number), t.ACTIVE)"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(folder)])
     try:

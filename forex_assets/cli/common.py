@@ -75,7 +75,7 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
         from forex_assets.forecasts.engine import EngineError
         from forex_assets.forecasts.ledger import LedgerError
         from forex_assets.operations.backup.archive import ArchiveError
-        from forex_assets.operations.tracking.mlflow_store import TrackingError
+        from forex_assets.operations.tracking.connection import TrackingError
 
         try:
             command(*args, **kwargs)

@@ -205,6 +205,33 @@ def run_job(session: Session, name: str, horizon: str, tags: Mapping[str, str]) 
     _raise_where_failed(result)
 
 
+def record_in_mlflow(session: Session, instance: dg.DagsterInstance) -> tuple[int, str]:
+    """Records every event that MLflow lacks, in one run.
+
+    Returns:
+        Number of new records, and why others wait; empty if none does.
+
+    Raises:
+        RunFailed: the run failed.
+    """
+    from forex_assets.operations.tracking.jobs import track_runs
+    from forex_assets.operations.tracking.resources import mlflow_runs
+
+    end_dead_runs(instance, datetime.now(UTC))
+    with session_of_command(session):
+        result = track_runs.execute_in_process(
+            instance=instance,
+            resources={"session": SessionResource(), "mlflow": mlflow_runs},
+            tags={**BY_COMMAND_LINE, PROCESS_TAG: process_name()},
+            run_config=QUIET,
+            raise_on_error=False,
+        )
+    _raise_where_failed(result)
+    (output,) = (event.step_output_data for event in result.all_events if event.is_successful_output)
+    values = {name: value.value for name, value in output.metadata.items()}
+    return int(str(values["sent"])), str(values["waits_for"])
+
+
 def _definitions(session: Session, build: Build) -> dg.Definitions:
     """A location on the session's clock and folders."""
     settings = session.settings

@@ -180,20 +180,15 @@ def stats(kind: OfKind = "all", horizon: Horizon = "all", as_json: AsJson = Fals
 def repair(as_json: AsJson = False) -> None:
     """Record what MLflow lacks, and close runs left running.
 
-    Exit code 1 where the store cannot be used.
+    Exit code 1 if MLflow cannot be used or an experiment was deleted.
     """
     session = session_of()
-    from datetime import UTC, datetime
-
     from forex_assets.cli.overview import instance_of
-    from forex_assets.core.dagster.run_records import end_dead_runs
+    from forex_assets.cli.runner import record_in_mlflow
     from forex_assets.operations.tracking.resources import tracker_of
-    from forex_assets.operations.tracking.sensors import send_waiting
 
     with err.status("MLflow …"), instance_of(session) as instance:
-        if instance is not None:
-            end_dead_runs(instance, datetime.now(UTC))
-        count, reason = (0, "") if instance is None else send_waiting(session, instance, is_repair=True)
+        count, reason = (0, "") if instance is None else record_in_mlflow(session, instance)
         closed = 0 if reason else tracker_of(session).repair()
     if as_json:
         print_json({"sent": count, "closed": closed, "error": reason or None})

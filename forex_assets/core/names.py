@@ -119,6 +119,18 @@ ATTEMPT_TAG: Final = "forex/attempt"
 SUPERSEDED_TAG: Final = "forex/superseded"
 """Run tag of a search: earlier decisions that it also answers."""
 
+EVENT_TAG: Final = "forex/event"
+"""Run tag of a recording run: id of its event.
+
+Absent from a run that records all that MLflow lacks.
+"""
+
+EVENT_PLACE_TAG: Final = "forex/event_place"
+"""Run tag: place of the recorded event in its stream."""
+
+WAITS_TAG: Final = "forex/waits"
+"""Run tag: the recording run left events unrecorded."""
+
 LEDGER_ROOT: Final = "warehouse"
 """Metadata key of a ledger: the chain's warehouse."""
 

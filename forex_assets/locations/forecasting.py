@@ -19,7 +19,9 @@ from forex_assets.market import checks as market_checks
 from forex_assets.market.resources import MarketSources
 from forex_assets.operations.alerts import sensors as alerts
 from forex_assets.operations.backup import jobs as backup
-from forex_assets.operations.tracking import sensors as tracking
+from forex_assets.operations.tracking import jobs as tracking
+from forex_assets.operations.tracking import sensors as tracking_sensors
+from forex_assets.operations.tracking.resources import mlflow_runs
 from forex_assets.report import assets as report
 
 
@@ -34,6 +36,7 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
         "session": session,
         "engines": ForecastEngines(),
         "sources": MarketSources(),
+        "mlflow": mlflow_runs,
         "io_manager": WarehouseIO(session=session),
     }
     return dg.Definitions(
@@ -62,7 +65,7 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             tracking.track_runs,
         ],
         schedules=[jobs.refresh_market_on_weekdays, report.report_on_weekdays, backup.back_up_nightly],
-        sensors=[jobs.follow_new_inputs, alerts.gather_alerts, alerts.send_alerts, tracking.record_runs],
+        sensors=[jobs.follow_new_inputs, alerts.gather_alerts, alerts.send_alerts, tracking_sensors.record_runs],
         resources={**resources, **(overrides or {})},
     )
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,27 +23,49 @@ from forex_assets.core.session import Session, open_session
 from forex_assets.core.settings import load_settings
 from forex_assets.deployment.deploy import deployer_of
 from forex_assets.locations import forecasting, optimization
+from forex_assets.operations.tracking import sensors
 from forex_assets.operations.tracking.resources import tracker_of
-from forex_assets.operations.tracking.sensors import record_runs, send_waiting
+from forex_assets.operations.tracking.sensors import record_runs
 
 
 def cli(*args: str) -> Result:
     return CliRunner().invoke(app, list(args), env={"COLUMNS": "200"})
 
 
-def tick(instance: dg.DagsterInstance) -> list[dg.RunRequest]:
-    context = dg.build_sensor_context(
-        instance, definitions=forecasting.build(), resources={"session": SessionResource()}
-    )
-    return list(record_runs.evaluate_tick(context).run_requests or [])
+class Daemon:
+    """Evaluates the sensor tick by tick, its cursor and run keys kept, and executes what it requests."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.instance, self.cursor, self.keys = instance, None, set[str]()
+        self.results = list[dg.ExecuteInProcessResult]()
+
+    def tick(self) -> list[str]:
+        """Executes the requested runs; their run keys."""
+        context = dg.build_sensor_context(
+            self.instance, cursor=self.cursor, definitions=forecasting.build(), resources={"session": SessionResource()}
+        )
+        data = record_runs.evaluate_tick(context)
+        self.cursor = data.cursor
+        requests = [request for request in data.run_requests or [] if request.run_key not in self.keys]
+        for request in requests:
+            self.keys.add(str(request.run_key))
+            self.results.append(track(self.instance, request.tags))
+        return [str(request.run_key) for request in requests]
 
 
-def track(instance: dg.DagsterInstance) -> bool:
+def track(instance: dg.DagsterInstance, tags: Mapping[str, str] | None = None) -> dg.ExecuteInProcessResult:
     job = forecasting.build().resolve_job_def(names.TRACKING_JOB)
-    return bool(job.execute_in_process(instance=instance).success)
+    return job.execute_in_process(instance=instance, tags=dict(tags or {}))
 
 
-def test_what_ran_is_recorded_once_and_can_be_compared(workspace: Path, environment: Callable[..., None]) -> None:
+def values(result: dg.ExecuteInProcessResult) -> dict[str, object]:
+    (output,) = (event.step_output_data for event in result.all_events if event.is_successful_output)
+    return {name: value.value for name, value in output.metadata.items()}
+
+
+def test_what_ran_is_recorded_once_and_can_be_compared(
+    workspace: Path, environment: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     session = open_session()
     materialize_market(session)
     materialize_forecasts(session, ["7d"])
@@ -57,12 +79,17 @@ def test_what_ran_is_recorded_once_and_can_be_compared(workspace: Path, environm
         config.write_text(whole)
     environment(MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     with dg.DagsterInstance.get() as instance:
-        assert track(instance), "a store that is gone is a green run that says so"
+        daemon = Daemon(instance)
+        assert len(daemon.tick()) == 1
+        (gone,) = daemon.results
+        assert gone.success, "a store that is gone is a green run that says so"
+        assert "127.0.0.1:9" in str(values(gone)["waits_for"])
         del os.environ["MLFLOW_TRACKING_URI"]
-        assert len(tick(instance)) == 1
-        assert track(instance)
-        assert track(instance)
-        assert tick(instance) == []
+        assert daemon.tick() == [], "the next is not launched at once"
+        monkeypatch.setattr(sensors, "RELAUNCH", timedelta(0))
+        assert daemon.tick() == [f"batch/after/{gone.run_id}"]
+        assert values(daemon.results[-1]) == {"sent": 3, "waits_for": ""}
+        assert daemon.tick() == []
     found = json.loads(cli("runs", "--json").stdout)
     assert sorted((each["experiment"], each["status"]) for each in found) == [
         ("usdclp-sample/forecast/15d", "FAILED"),
@@ -93,10 +120,11 @@ def test_what_ran_is_recorded_once_and_can_be_compared(workspace: Path, environm
 
 
 def sent(session: Session) -> int:
+    """Number of events recorded by a batch."""
     with dg.DagsterInstance.get() as instance:
-        count, reason = send_waiting(session, instance)
-    assert reason == ""
-    return count
+        found = values(track(instance))
+    assert found["waits_for"] == ""
+    return int(str(found["sent"]))
 
 
 def files(session: Session, kind: str, name: str) -> list[Path]:
@@ -125,23 +153,75 @@ def test_a_fan_that_was_replaced_meanwhile_is_recorded_whole_with_its_picture(
     assert all(picture.startswith(b"\x89PNG") for picture in pictures)
 
 
+def report_forecasts(instance: dg.DagsterInstance, numbers: Sequence[int]) -> None:
+    for number in numbers:
+        metadata = {names.MARKET: "sample", "median_at_target": float(number)}
+        instance.report_runless_asset_event(dg.AssetMaterialization(keys.LATEST, partition="7d", metadata=metadata))
+
+
+def recorded_medians() -> list[float]:
+    found = json.loads(cli("runs", "--limit", "100", "--json").stdout)
+    return sorted(each["metrics"]["median_at_target"] for each in found)
+
+
+def test_each_event_has_a_run_of_its_own_and_many_share_one(workspace: Path) -> None:
+    prepare_instance(open_session().settings)
+    with dg.DagsterInstance.get() as instance:
+        daemon = Daemon(instance)
+        assert daemon.tick() == []
+        report_forecasts(instance, [0])
+        assert len(daemon.tick()) == 1
+        report_forecasts(instance, [1, 2])
+        run_keys = daemon.tick()
+        assert [key.rpartition("/")[0] for key in run_keys] == ["forecast/7d"] * 2
+        assert recorded_medians() == [0.0, 1.0, 2.0]
+        assert {event.event_type for event in daemon.results[-1].all_events if event.is_hook_event} == {
+            dg.DagsterEventType.HOOK_COMPLETED
+        }
+        again = track(instance, daemon.results[-1].dagster_run.tags)
+        assert values(again) == {"sent": 0, "waits_for": ""}, "a re-executed run finds its record"
+        report_forecasts(instance, range(3, 71))
+        (batch,) = daemon.tick()
+        assert batch.startswith("batch/")
+        assert recorded_medians() == [float(number) for number in range(71)]
+        daemon.cursor = None
+        daemon.keys.clear()
+        daemon.tick()
+        assert recorded_medians() == [float(number) for number in range(71)], "a lost cursor doubles nothing"
+
+
+def test_a_recording_run_that_was_killed_is_made_up_for(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare_instance(open_session().settings)
+    with dg.DagsterInstance.get() as instance:
+        daemon = Daemon(instance)
+        report_forecasts(instance, [0])
+        daemon.tick()
+        report_forecasts(instance, [1])
+        with monkeypatch.context() as patch:
+            patch.setattr(f"{__name__}.track", lambda instance, tags: None)
+            daemon.tick()  # launched, and never executed
+        run = dg.DagsterRun(job_name=names.TRACKING_JOB, tags={names.EVENT_TAG: "forecast/7d/x"})
+        instance.add_run(run)
+        instance.report_run_failed(run, "its process was killed")
+        report_forecasts(instance, [2])
+        daemon.tick()
+        assert recorded_medians() == [0.0, 2.0]
+        monkeypatch.setattr(sensors, "RELAUNCH", timedelta(0))
+        assert daemon.tick() == [f"batch/after/{run.run_id}"]
+        assert recorded_medians() == [0.0, 1.0, 2.0]
+        assert daemon.tick() == []
+
+
 def test_a_long_outage_loses_nothing_and_what_is_known_is_not_sent_again(workspace: Path) -> None:
     session = open_session()
     prepare_instance(session.settings)
-
-    def forecast(number: int) -> None:
-        shown = {names.MARKET: "sample", "median_at_target": float(number)}
-        with dg.DagsterInstance.get() as instance:
-            instance.report_runless_asset_event(dg.AssetMaterialization(keys.LATEST, partition="7d", metadata=shown))
-
-    forecast(0)
-    assert sent(session) == 1
-    for number in range(1, 71):
-        forecast(number)
+    with dg.DagsterInstance.get() as instance:
+        report_forecasts(instance, [0])
+        assert sent(session) == 1
+        report_forecasts(instance, range(1, 71))
     assert sent(session) == 70
     assert sent(session) == 0
-    found = json.loads(cli("runs", "--limit", "100", "--json").stdout)
-    assert sorted(each["metrics"]["median_at_target"] for each in found) == [float(number) for number in range(71)]
+    assert recorded_medians() == [float(number) for number in range(71)]
 
 
 def test_a_rollback_at_the_command_line_is_recorded_and_moves_the_aliases(workspace: Path) -> None:
@@ -178,13 +258,10 @@ def test_another_store_gets_everything_again_and_none_anything_twice(
     assert sent(session) == 2
     environment(MLFLOW_TRACKING_URI=f"sqlite:///{workspace / 'another.db'}")
     session = open_session()
-    with dg.DagsterInstance.get() as instance:
-        assert len(tick(instance)) == 1, "the marks are the other store's"
     assert json.loads(cli("runs", "--json").stdout) == []
     assert json.loads(cli("tracking", "repair", "--json").stdout) == {"sent": 2, "closed": 0, "error": None}
     assert json.loads(cli("tracking", "repair", "--json").stdout) == {"sent": 0, "closed": 0, "error": None}
     assert tracker_of(session).prune(7, datetime.now(UTC) + timedelta(days=30)) == 2
-    (workspace / "warehouse/mlflow/sent.json").unlink()
     assert sent(session) == 0, "what was pruned does not come back"
     assert json.loads(cli("tracking", "repair", "--json").stdout)["sent"] == 0
     assert json.loads(cli("runs", "--json").stdout) == []

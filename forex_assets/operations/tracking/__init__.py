@@ -1,5 +1,5 @@
-"""Tracking: forecasts, searches, validations and deployments as MLflow runs.
+"""Tracking: runs recorded in MLflow by dagster-mlflow.
 
-In: Dagster's records, deployment records, the ledger, config backups. Out: MLflow runs, artifacts and model aliases. A
-forecast or search never waits for MLflow and knows nothing of it.
+In: events of Dagster and of the deployment store. Out: MLflow runs, nested candidate runs, registered config versions.
+Not here: forecasts and searches, which know nothing of MLflow. Loading this package does not import mlflow.
 """

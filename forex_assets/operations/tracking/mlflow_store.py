@@ -1,66 +1,50 @@
-"""MLflow store: runs, nested runs and the registry of configs.
+"""Records in MLflow: runs and nested runs, each written once."""
 
-By the client and never by an active run: mlflow's own bookkeeping of the run "under way" is by process, marks failed
-runs finished at exit, and lets a second run of one process log into the first.
-"""
-
-import hashlib
-import os
-import sqlite3
-from collections.abc import Callable, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from typing import Any, Final
 
-import filelock
-
-from forex_assets.market.sources.fetching import redact
+from forex_assets.operations.tracking.connection import DeletedExperimentError
+from forex_assets.operations.tracking.registry import ConfigRegistry
 from forex_assets.operations.tracking.run_record import RunRecord, older
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 RECORD_ID: Final = "forex.record_id"
-FINGERPRINT: Final = "forex.fingerprint"
 PARENT: Final = "mlflow.parentRunId"
-LIMITS: Final = {
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_LOGGING_LEVEL": "ERROR",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-}
-"""Time-outs and retries of MLflow's client.
+STATE: Final = "forex.state"
+"""Tag of a run: `partial`, then `complete`.
 
-An unreachable server is noticed in seconds and tried again later.
+Records of earlier versions have none.
 """
 
 PAGE: Final = 1000
 ALL: Final = 3
-"""mlflow's `ViewType.ALL`: runs that were deleted as well."""
+"""MLflow's `ViewType.ALL`: deleted runs too."""
 
+ActiveRun = Callable[[str, str, str, str], AbstractContextManager[Any]]
+"""Makes a run active; gives dagster-mlflow's resource.
 
-class TrackingError(Exception):
-    """MLflow cannot be read or written; nothing is lost by it."""
+Takes the experiment's name, run id, address of the store, final status.
+"""
 
 
 @dataclass(frozen=True)
 class Tracked:
-    """A run as the tracker has it.
+    """A recorded run.
 
     Attributes:
-        run_id: mlflow's.
+        run_id: MLflow's id.
         experiment: name.
-        status: mlflow's.
+        status: MLflow's status.
         started_at: real time.
         params: settings.
         metrics: figures.
-        tags: without mlflow's own.
+        tags: without MLflow's internal ones.
     """
 
     run_id: str
@@ -72,163 +56,82 @@ class Tracked:
     tags: Mapping[str, str]
 
 
-class Tracker:
-    """An MLflow store.
+class Tracker(ConfigRegistry):
+    """Reads and writes runs and registered configs, and prunes them."""
 
-    Args:
-        folder: of the database and the artifacts; made at the first use.
-        uri: another store, such as a tracking server's address; None for sqlite in `folder`.
-    """
+    def recorded(self, record_id: str | None = None) -> set[str]:
+        """Returns ids of complete records, pruned ones included.
 
-    def __init__(self, folder: Path, uri: str | None = None) -> None:
-        self.folder = folder
-        self.uri = uri or f"sqlite:///{folder / 'mlflow.db'}"
-
-    @property
-    def where(self) -> str:
-        """The store's address, without who logs in and how."""
-        parts = urlsplit(self.uri)
-        return self.uri.replace(f"{parts.netloc.rpartition('@')[0]}@", "") if "@" in parts.netloc else self.uri
-
-    @property
-    def database(self) -> Path | None:
-        """The file of a sqlite store; None where it is a server's."""
-        return Path(self.uri.removeprefix("sqlite:///")) if self.uri.startswith("sqlite:///") else None
-
-    def identity(self) -> str:
-        """Identity of the store, which another store in its place lacks.
-
-        Of a file it is when its first experiment was made, read without MLflow; empty where there is none to read.
-        """
-        if self.database is None:
-            return hashlib.sha256(self.where.encode()).hexdigest()[:16]
-        if not self.database.is_file():
-            return ""
-        try:
-            with closing(sqlite3.connect(f"{self.database.resolve().as_uri()}?mode=ro", uri=True, timeout=1)) as db:
-                (found,) = db.execute("select creation_time from experiments where experiment_id = 0").fetchone()
-                return str(found)
-        except (sqlite3.Error, TypeError):
-            return ""
-
-    def recorded(self) -> set[str]:
-        """Ids of every record that was kept, those that were pruned too.
+        Args:
+            record_id: asks for one; None for all.
 
         Raises:
             TrackingError: the store cannot be used now.
         """
-        with self._client() as client:
-            every = [each.experiment_id for each in _paged(client.search_experiments)]
-            runs = _paged(partial(client.search_runs, every, run_view_type=ALL)) if every else []
+        wanted = f"tags.`{RECORD_ID}` = '{record_id}'" if record_id else ""
+        with self.client() as client:
+            every = [experiment.experiment_id for experiment in _paged(client.search_experiments)]
+            runs = _paged(partial(client.search_runs, every, wanted, run_view_type=ALL)) if every else []
             return {run.data.tags[RECORD_ID] for run in runs if _is_whole(run) and RECORD_ID in run.data.tags}
 
-    def send(self, record: RunRecord) -> str:
-        """Keep a record, once, whoever sends it again; its run's id.
+    def is_empty(self) -> bool:
+        """Tells whether nothing was ever recorded.
 
         Raises:
             TrackingError: the store cannot be used now.
         """
-        with self._client() as client:
+        with self.client() as client:
+            return not client.search_experiments(filter_string="name LIKE 'usdclp%'", view_type=ALL, max_results=1)
+
+    def send(
+        self, record: RunRecord, active_run: ActiveRun, register: Callable[[str], None] = lambda run_id: None
+    ) -> str:
+        """Records a run once, however often it is sent.
+
+        Args:
+            active_run: opens dagster-mlflow's resource.
+            register: called with the run id before the record counts as complete.
+
+        Returns:
+            The run id.
+
+        Raises:
+            TrackingError: the store cannot be used now, or the experiment was deleted.
+        """
+        with self.client() as client:
             experiment = self._experiment(client, record.experiment)
             wanted = f"tags.`{RECORD_ID}` = '{record.id}'"
             known = client.search_runs([experiment], wanted, run_view_type=ALL, max_results=PAGE)
             if whole := [run for run in known if _is_whole(run)]:
                 return str(whole[0].info.run_id)
-            for run in known:  # a sender that was killed half-way: what it began is made anew
+            for run in known:  # An earlier recording was killed: its run is recorded anew.
                 if run.info.lifecycle_stage == "active":
                     self._delete(client, experiment, run.info.run_id)
-            return self._create(client, experiment, record, None)
-
-    def _create(self, client: Any, experiment: str, record: RunRecord, parent: str | None) -> str:
-        from mlflow.entities import Metric, Param, RunTag
-
-        tags = {RECORD_ID: record.id, **record.tags} | ({PARENT: parent} if parent else {})
-        began, ended = (round(moment.timestamp() * 1000) for moment in (record.started_at, record.ended_at))
-        name = f"{record.kind} {record.horizon} {record.started_at:%Y-%m-%d %H:%M}"
-        run = client.create_run(experiment, start_time=began, tags=tags, run_name=name).info
-        client.log_batch(
-            run.run_id,
-            metrics=[Metric(key, value, ended, 0) for key, value in record.metrics.items()],
-            params=[Param(key, value[:500]) for key, value in record.params.items()],
-            tags=[RunTag("forex.kind", record.kind), RunTag("forex.horizon", record.horizon)],
-        )
-        _log_files(client, run.run_id, record.artifacts)
-        for child in record.children:
-            self._create(client, experiment, child, run.run_id)
-        client.set_terminated(run.run_id, record.status, ended)  # last: until then a run is not taken for whole
-        return str(run.run_id)
+            run_id = _begin(client, experiment, record, {STATE: "partial"})
+            with active_run(record.experiment, run_id, self.uri, record.status) as mlflow:
+                ended = _milliseconds(record.ended_at)
+                mlflow.log_params({name: value[:500] for name, value in record.params.items()})
+                mlflow.log_metrics(record.metrics, timestamp=ended)
+                _log_files(mlflow, record.artifacts)
+                for child in record.children:
+                    _nested(client, experiment, child, run_id)
+                register(run_id)
+                mlflow.set_tag(STATE, "complete")
+            client.set_terminated(run_id, record.status, ended)  # The event's end, not the recording's.
+            return run_id
 
     def _delete(self, client: Any, experiment: str, run_id: str) -> None:
         for child in client.search_runs([experiment], f"tags.`{PARENT}` = '{run_id}'", max_results=PAGE):
             client.delete_run(child.info.run_id)
         client.delete_run(run_id)
 
-    def deployed(self, model: str, fingerprint: str, config: str, run_id: str) -> None:
-        """Registers current settings: alias `champion`, the one before `previous`.
-
-        Args:
-            model: `usdclp-7d`.
-            fingerprint: of the settings; the same settings again are the same version.
-            config: the settings, JSON.
-            run_id: of the deployment's run.
-
-        Raises:
-            TrackingError: the store cannot be used now.
-        """
-        with self._client() as client:
-            version = self._version(client, model, fingerprint, config, run_id)
-            aliases = {name: str(number) for name, number in client.get_registered_model(model).aliases.items()}
-            before = aliases.get("champion")
-            if before == version:
-                return
-            if before is not None:
-                client.set_registered_model_alias(model, "previous", before)
-            client.set_registered_model_alias(model, "champion", version)
-            if aliases.get("challenger") == version:
-                client.delete_registered_model_alias(model, "challenger")
-
-    def challenged(self, model: str, fingerprint: str, config: str, run_id: str) -> None:
-        """Settings that a search has found: a version with the alias `challenger`.
-
-        Raises:
-            TrackingError: the store cannot be used now.
-        """
-        with self._client() as client:
-            version = self._version(client, model, fingerprint, config, run_id)
-            client.set_registered_model_alias(model, "challenger", version)
-
-    def aliases(self, model: str) -> dict[str, str]:
-        """Fingerprint by alias.
-
-        Raises:
-            TrackingError: the store cannot be used now.
-        """
-        with self._client() as client:
-            if not client.search_registered_models(f"name = '{model}'"):
-                return {}
-            named = dict(client.get_registered_model(model).aliases)
-            return {alias: client.get_model_version(model, number).tags[FINGERPRINT] for alias, number in named.items()}
-
-    def _version(self, client: Any, model: str, fingerprint: str, config: str, run_id: str) -> str:
-        if not client.search_registered_models(f"name = '{model}'"):
-            client.create_registered_model(model, description="Inference settings that were found or live; no weights.")
-        for each in client.search_model_versions(f"name = '{model}'"):
-            if each.tags.get(FINGERPRINT) == fingerprint:
-                return str(each.version)
-        folder = f"config-{fingerprint}"  # of its own: a run may be the first that knows of two
-        client.log_text(run_id, config, f"{folder}/config.json")
-        source = f"{client.get_run(run_id).info.artifact_uri}/{folder}"
-        tags = {FINGERPRINT: fingerprint}
-        made = client.create_model_version(model, source, run_id, tags=tags, await_creation_for=0)
-        return str(made.version)
-
     def runs(self, prefix: str = "usdclp/", limit: int = PAGE) -> list[Tracked]:
-        """Runs of experiments whose name begins so, newest first, without nested ones.
+        """Returns runs by experiment prefix, newest first, without nested ones.
 
         Raises:
             TrackingError: the store cannot be used now.
         """
-        with self._client() as client:
+        with self.client() as client:
             names = {each.experiment_id: each.name for each in _paged(client.search_experiments)}
             wanted = [number for number, name in names.items() if name.startswith(prefix)]
             if not wanted:
@@ -237,12 +140,12 @@ class Tracker:
             return list(islice((_tracked(run, names) for run in found if PARENT not in run.data.tags), limit))
 
     def repair(self) -> int:
-        """Closes runs left RUNNING; returns their number.
+        """Closes runs left RUNNING as FAILED; returns their number.
 
         Raises:
             TrackingError: the store cannot be used now.
         """
-        with self._client() as client:
+        with self.client() as client:
             every = [each.experiment_id for each in _paged(client.search_experiments)]
             wanted = "attributes.status = 'RUNNING'"
             left = list(_paged(partial(client.search_runs, every, wanted))) if every else []
@@ -251,12 +154,12 @@ class Tracker:
             return len(left)
 
     def prune(self, days: int, now: datetime) -> int:
-        """Deletes old runs without an alias; returns their number.
+        """Deletes old runs, except those behind an alias; returns their number.
 
         Raises:
             TrackingError: the store cannot be used now.
         """
-        with self._client() as client:
+        with self.client() as client:
             kept = set()
             for model in client.search_registered_models():
                 for number in dict(model.aliases).values():
@@ -272,59 +175,63 @@ class Tracker:
             return count
 
     def _experiment(self, client: Any, name: str) -> str:
-        found = client.get_experiment_by_name(name)
-        if found is not None:
-            return str(found.experiment_id)
-        own = self.database is not None  # a server has an artifact store of its own
-        where = (self.folder / "artifacts" / name).resolve().as_uri() if own else None
-        return str(client.create_experiment(name, artifact_location=where))
-
-    @contextmanager
-    def _client(self) -> "Iterator[Any]":
-        """One client at a time on this machine.
-
-        Several that create the store at once fail.
-        """
-        os.environ.update({name: os.environ.get(name, value) for name, value in LIMITS.items()})
-        from mlflow.exceptions import MlflowException
-        from mlflow.tracking import MlflowClient
-        from sqlalchemy.exc import SQLAlchemyError
-
-        try:
-            self._see_to_database()
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with filelock.FileLock(self.folder / ".mlflow.lock", timeout=60):
-                yield MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
-        except filelock.Timeout:
-            raise TrackingError(f"{self.folder} is in use by another process; what is to be recorded waits") from None
-        except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
-            first = (str(error).splitlines() or [type(error).__name__])[0][:300]
-            words = redact(first.replace(self.uri, self.where), urlsplit(self.uri).password)
-            remedy = f"; move {self.database} away to begin anew" if "not a database" in first else ""
-            raise TrackingError(
-                f"MLflow at {self.where} cannot be used: {words}{remedy}; what is to be recorded waits"
-            ) from error
-
-    def _see_to_database(self) -> None:
-        """Refuses an unwritable database at once.
-
-        MLflow would try for minutes.
+        """Returns an experiment's id; creates it if missing.
 
         Raises:
-            OSError: it is a folder, or nobody may write to it.
+            DeletedExperimentError: somebody deleted it; the message says how to restore it.
         """
-        path = self.database
-        if path is not None and path.exists() and not (path.is_file() and os.access(path, os.R_OK | os.W_OK)):
-            raise OSError(f"{path} is no file that can be read and written")
+        known = client.get_experiment_by_name(name)
+        if known is not None and known.lifecycle_stage != "active":
+            raise DeletedExperimentError(
+                f"MLflow experiment {name} was deleted, so its runs wait; others are recorded. Next: "
+                f"MLFLOW_TRACKING_URI={self.where} mlflow experiments restore --experiment-id {known.experiment_id}, "
+                "then forex-assets tracking repair"
+            )
+        if known is not None:
+            return str(known.experiment_id)
+        # A server has an artifact store of its own.
+        location = (self.artifacts / name).as_uri() if self.database is not None else None
+        return str(client.create_experiment(name, artifact_location=location))
+
+
+def _begin(client: Any, experiment: str, record: RunRecord, tags: Mapping[str, str]) -> str:
+    """Creates a run with the record's start and tags; it stays RUNNING."""
+    name = f"{record.kind} {record.horizon} {record.started_at:%Y-%m-%d %H:%M}"
+    tags = {
+        RECORD_ID: record.id, **record.tags, "forex.kind": record.kind, "forex.horizon": record.horizon, **tags
+    }  # fmt: skip
+    began = _milliseconds(record.started_at)
+    return str(client.create_run(experiment, start_time=began, tags=tags, run_name=name).info.run_id)
+
+
+def _nested(client: Any, experiment: str, record: RunRecord, parent: str) -> None:
+    """Records a run within a run, such as a search's candidate.
+
+    By the client: dagster-mlflow has one active run for a search.
+    """
+    from mlflow.entities import Metric, Param
+
+    run_id, ended = _begin(client, experiment, record, {PARENT: parent}), _milliseconds(record.ended_at)
+    client.log_batch(
+        run_id,
+        metrics=[Metric(key, value, ended, 0) for key, value in record.metrics.items()],
+        params=[Param(key, value[:500]) for key, value in record.params.items()],
+    )
+    client.set_terminated(run_id, record.status, ended)
+
+
+def _milliseconds(moment: datetime) -> int:
+    """Converts to MLflow's clock: ms since 1970, UTC."""
+    return round(moment.timestamp() * 1000)
 
 
 def _is_whole(run: Any) -> bool:
-    """Whether it was sent to its end."""
-    return bool(run.info.status != "RUNNING")
+    """Tells whether a run was recorded completely."""
+    return bool(run.info.status != "RUNNING" and run.data.tags.get(STATE) != "partial")
 
 
-def _paged(search: Callable[..., Any]) -> "Iterator[Any]":
-    """Everything that a search finds, a page at a time."""
+def _paged(search: Callable[..., Any]) -> Iterator[Any]:
+    """Yields all results of a paged search."""
     token = None
     while True:
         found = search(max_results=PAGE, page_token=token)
@@ -334,13 +241,14 @@ def _paged(search: Callable[..., Any]) -> "Iterator[Any]":
             return
 
 
-def _log_files(client: Any, run_id: str, files: Mapping[str, str | bytes]) -> None:
+def _log_files(mlflow: Any, files: Mapping[str, str | bytes]) -> None:
+    """Stores files as artifacts of the active run."""
     if not files:
         return
     with TemporaryDirectory() as folder:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content.encode() if isinstance(content, str) else content)
-        client.log_artifacts(run_id, folder)
+        mlflow.log_artifacts(folder)
 
 
 def _tracked(run: Any, names: Mapping[str, str]) -> Tracked:

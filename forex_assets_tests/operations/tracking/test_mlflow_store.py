@@ -1,19 +1,26 @@
 """Runs in MLflow: each once, with the right status, whoever is killed; the registry knows what is live and was."""
 
+import logging
 import multiprocessing
+import os
 import resource
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from forex_assets.core.plots import markdown_image
-from forex_assets.operations.tracking.mlflow_store import RECORD_ID, Tracker, TrackingError
+from forex_assets.operations.tracking.connection import DeletedExperimentError, TrackingError
+from forex_assets.operations.tracking.mlflow_store import RECORD_ID, Tracker
+from forex_assets.operations.tracking.resources import MlflowRuns
 from forex_assets.operations.tracking.run_record import RunRecord, finite, pictures_of, search_details
 
 NOW = datetime(2025, 6, 13, 23, 0, tzinfo=UTC)
@@ -36,6 +43,15 @@ def tracker(made: Path, tmp_path: Path) -> Tracker:
     return Tracker(folder)
 
 
+def opener() -> MlflowRuns:
+    """dagster-mlflow's resource, outside a Dagster run."""
+    return MlflowRuns(logging.getLogger("test"), None)
+
+
+def send(tracker: Tracker, kept: RunRecord) -> str:
+    return tracker.send(kept, opener().active_run)
+
+
 def record(name: str = "search/7d/1", **more: object) -> RunRecord:
     fields: dict[str, object] = {
         "id": name,
@@ -56,7 +72,7 @@ def children(count: int) -> tuple[RunRecord, ...]:
 
 
 def test_a_record_is_a_run_with_all_that_it_holds(tracker: Tracker) -> None:
-    tracker.send(record(children=children(27)))
+    send(tracker, record(children=children(27)))
     (run,) = tracker.runs()
     assert (run.experiment, run.status, run.started_at) == ("usdclp/search/7d", "FINISHED", NOW)
     assert run.params == {"context_length": "180"}
@@ -72,8 +88,8 @@ def test_a_record_is_a_run_with_all_that_it_holds(tracker: Tracker) -> None:
 
 
 def test_sent_twice_it_is_kept_once_and_a_failure_is_a_failure(tracker: Tracker) -> None:
-    assert tracker.send(record()) == tracker.send(record())
-    tracker.send(record("failed/1", status="FAILED"))
+    assert send(tracker, record()) == send(tracker, record())
+    send(tracker, record("failed/1", status="FAILED"))
     assert [run.status for run in tracker.runs()].count("FAILED") == 1
     assert len(tracker.runs()) == 2
 
@@ -84,8 +100,116 @@ def test_what_a_killed_sender_began_is_made_anew(tracker: Tracker) -> None:
     client = MlflowClient(tracking_uri=tracker.uri)
     experiment = client.create_experiment("usdclp/search/7d", artifact_location=str(tracker.folder / "a"))
     client.create_run(experiment, tags={RECORD_ID: "search/7d/1"})
-    tracker.send(record())
+    send(tracker, record())
     assert [(run.status, run.metrics["loss"]) for run in tracker.runs()] == [("FINISHED", 5.25)]
+
+
+def test_a_recording_that_fails_is_failed_and_the_next_in_the_process_has_a_run_of_its_own(tracker: Tracker) -> None:
+    def broken(run_id: str) -> None:
+        raise OSError("the registry is gone")
+
+    with pytest.raises(TrackingError, match="the registry is gone"):
+        tracker.send(record("first"), opener().active_run, broken)
+    assert [run.status for run in tracker.runs()] == ["FAILED"]
+    send(tracker, record("second", metrics={"loss": 1.0}))
+    assert sorted((run.tags[RECORD_ID], run.status) for run in tracker.runs()) == [
+        ("first", "FAILED"),
+        ("second", "FINISHED"),
+    ]
+    assert tracker.recorded() == {"second"}, "a half-made record does not count"
+    send(tracker, record("first"))
+    assert {(run.tags[RECORD_ID], run.status) for run in tracker.runs()} == {
+        ("first", "FINISHED"),
+        ("second", "FINISHED"),
+    }
+
+
+def test_a_run_that_somebody_left_active_gets_nothing_of_the_next_record(tracker: Tracker) -> None:
+    import mlflow
+
+    tracker.runs()
+    variables = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID")
+    before = [os.environ.pop(name, None) for name in variables]
+    mlflow.set_tracking_uri(tracker.uri)
+    mlflow.set_experiment("usdclp/left")
+    left = mlflow.start_run().info.run_id
+    for name in variables:
+        os.environ.pop(name, None)
+    send(tracker, record())
+    assert [os.environ.get(name) for name in variables] == [None] * 3, "settings read later would take them for theirs"
+    os.environ.update({name: value for name, value in zip(variables, before, strict=True) if value is not None})
+    assert mlflow.active_run() is None
+    runs = {run.run_id: run for run in tracker.runs()}
+    assert (runs[left].status, runs[left].metrics) == ("FAILED", {})
+    assert len(runs) == 2
+
+
+ENDS_WITHIN_A_RECORD = """
+import atexit, os, sys
+from pathlib import Path
+from forex_assets_tests.operations.tracking.test_mlflow_store import Tracker, opener, record
+
+def leave(run_id):
+    atexit._run_exitfuncs()
+    os._exit(3)
+
+Tracker(Path(sys.argv[1])).send(record(), opener().active_run, leave)
+"""
+
+
+def test_no_exit_handler_marks_an_unfinished_record_finished(tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", ENDS_WITHIN_A_RECORD, str(tmp_path)]
+    assert subprocess.run(command, check=False, timeout=120).returncode == 3
+    tracker = Tracker(tmp_path)
+    assert [run.status for run in tracker.runs()] == ["RUNNING"]
+    assert tracker.recorded() == set()
+
+
+def test_a_deleted_experiment_is_named_with_its_remedy_and_others_go_on(tracker: Tracker) -> None:
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(tracking_uri=tracker.uri)
+    send(tracker, record("one"))
+    (experiment,) = client.search_experiments(filter_string="name = 'usdclp/search/7d'")
+    client.delete_experiment(experiment.experiment_id)
+    with pytest.raises(DeletedExperimentError, match=rf"usdclp/search/7d was deleted.*restore --experiment-id "
+                       rf"{experiment.experiment_id}"):  # fmt: skip
+        send(tracker, record("two"))
+    send(tracker, record("three", horizon="15d"))
+    client.restore_experiment(experiment.experiment_id)
+    send(tracker, record("two"))
+    assert tracker.recorded() == {"one", "two", "three"}
+
+
+def test_a_moved_warehouse_records_to_its_new_place_and_finds_its_old_files(tracker: Tracker, tmp_path: Path) -> None:
+    from mlflow.tracking import MlflowClient
+
+    old = send(tracker, record("old"))
+    tracker.deployed("usdclp-7d", "a", '{"a": 1}', old)
+    place = tmp_path / "elsewhere, with a space" / "mlflow"
+    place.parent.mkdir()
+    tracker.folder.rename(place)
+    moved = Tracker(place)
+    new = send(moved, record("new"))
+    assert not tracker.folder.exists(), "nothing is written to the earlier place"
+    client = MlflowClient(tracking_uri=moved.uri, registry_uri=moved.uri)
+    for run_id in (old, new):
+        folder = Path(unquote(urlsplit(client.get_run(run_id).info.artifact_uri).path))
+        assert folder.is_relative_to(place)
+        assert (folder / "words.txt").read_text() == "found ñ"
+    source = client.get_model_version_by_alias("usdclp-7d", "champion").source
+    assert (Path(unquote(urlsplit(source).path)) / "config.json").read_text() == '{"a": 1}'
+
+
+def test_a_record_of_an_earlier_version_is_not_written_again(tracker: Tracker) -> None:
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(tracking_uri=tracker.uri)
+    experiment = client.create_experiment("usdclp/search/7d", artifact_location=str(tracker.folder / "a"))
+    earlier = client.create_run(experiment, tags={"forex.record_id": "search/7d/1"}).info.run_id
+    client.set_terminated(earlier, "FINISHED")
+    assert tracker.recorded() == {"search/7d/1"}
+    assert send(tracker, record()) == earlier
 
 
 def test_what_was_left_running_is_closed_by_repair(tracker: Tracker) -> None:
@@ -99,7 +223,7 @@ def test_what_was_left_running_is_closed_by_repair(tracker: Tracker) -> None:
 
 
 def test_the_registry_knows_what_is_live_was_before_and_was_found(tracker: Tracker) -> None:
-    run, model = tracker.send(record()), "usdclp-7d"
+    run, model = send(tracker, record()), "usdclp-7d"
     assert tracker.aliases(model) == {}
     tracker.deployed(model, "a", "{}", run)
     assert tracker.aliases(model) == {"champion": "a"}
@@ -114,8 +238,8 @@ def test_the_registry_knows_what_is_live_was_before_and_was_found(tracker: Track
 
 
 def test_old_runs_go_and_those_that_an_alias_rests_on_stay(tracker: Tracker) -> None:
-    old, live = tracker.send(record("old", children=children(2))), tracker.send(record("live"))
-    tracker.send(record("new", ended_at=NOW + timedelta(days=399)))
+    old, live = send(tracker, record("old", children=children(2))), send(tracker, record("live"))
+    send(tracker, record("new", ended_at=NOW + timedelta(days=399)))
     tracker.deployed("usdclp-7d", "a", "{}", live)
     assert tracker.prune(365, NOW + timedelta(days=400)) == 3
     assert old not in {run.run_id for run in tracker.runs()}
@@ -123,21 +247,21 @@ def test_old_runs_go_and_those_that_an_alias_rests_on_stay(tracker: Tracker) -> 
 
 
 def test_what_could_not_be_sent_to_a_store_that_is_held_or_full_is_sent_once_it_can_be(tracker: Tracker) -> None:
-    tracker.send(record("first"))
+    send(tracker, record("first"))
     with closing(sqlite3.connect(tracker.folder / "mlflow.db", isolation_level=None)) as held:
         held.execute("begin exclusive")
-        with pytest.raises(TrackingError, match=r"locked.*what is to be recorded waits"):
-            tracker.send(record("second"))
+        with pytest.raises(TrackingError, match=r"locked.*unrecorded events wait"):
+            send(tracker, record("second"))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     try:
-        with pytest.raises(TrackingError, match="what is to be recorded waits"):
-            tracker.send(record("second"))
+        with pytest.raises(TrackingError, match="unrecorded events wait"):
+            send(tracker, record("second"))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, before)
-    tracker.send(record("second"))
+    send(tracker, record("second"))
     assert sorted(run.tags[RECORD_ID] for run in tracker.runs()) == ["first", "second"]
     assert {run.status for run in tracker.runs()} == {"FINISHED"}
 
@@ -146,30 +270,30 @@ def test_a_server_that_is_silent_is_given_up(tmp_path: Path, environment: Callab
     environment(MLFLOW_HTTP_REQUEST_TIMEOUT="1", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with pytest.raises(TrackingError, match="what is to be recorded waits"):
-            Tracker(tmp_path, address).send(record())
+        with pytest.raises(TrackingError, match="unrecorded events wait"):
+            send(Tracker(tmp_path, address), record())
 
 
 def test_what_is_no_database_is_said_with_a_remedy(tracker: Tracker) -> None:
-    tracker.send(record())
+    send(tracker, record())
     (tracker.folder / "mlflow.db").write_bytes(b"no database" * 500)
-    with pytest.raises(TrackingError, match=r"move .*mlflow.db away to begin anew; what is to be recorded waits"):
-        Tracker(tracker.folder).send(record("2"))
+    with pytest.raises(TrackingError, match=r"move .*mlflow.db away to begin anew; unrecorded events wait"):
+        send(Tracker(tracker.folder), record("2"))
     (tracker.folder / "mlflow.db").unlink()
     (tracker.folder / "mlflow.db").mkdir()
     with pytest.raises(TrackingError, match=r"mlflow.db is no file"):
-        Tracker(tracker.folder).send(record("2"))
+        send(Tracker(tracker.folder), record("2"))
 
 
 def test_a_server_that_is_not_there_is_found_out(tmp_path: Path, environment: object) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     with pytest.raises(TrackingError, match=f"127.0.0.1:{port}"):
-        Tracker(tmp_path, f"http://127.0.0.1:{port}").send(record())
+        send(Tracker(tmp_path, f"http://127.0.0.1:{port}"), record())
 
 
 def send_one(folder: Path, number: int) -> None:
-    Tracker(folder).send(record(f"{number}"))
+    send(Tracker(folder), record(f"{number}"))
 
 
 def test_three_processes_that_create_the_store_at_once_all_come_through(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from forex_assets.operations.tracking.mlflow_store import Tracker, TrackingError
-from forex_assets_tests.operations.tracking.test_mlflow_store import children, record
+from forex_assets.operations.tracking.connection import TrackingError
+from forex_assets.operations.tracking.mlflow_store import Tracker
+from forex_assets_tests.operations.tracking.test_mlflow_store import children, record, send
 
 PNG = b"\x89PNG\r\n\x1a\n and more"
 
@@ -72,7 +73,7 @@ def test_a_server_gets_runs_files_and_versions_and_what_it_missed_once_it_is_bac
 ) -> None:
     environment(MLFLOW_HTTP_REQUEST_TIMEOUT="5", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
     tracker = Tracker(tmp_path / "own", server.url)
-    run_id = tracker.send(record(children=children(27), artifacts={"words.txt": "found ñ", "plot.png": PNG}))
+    run_id = send(tracker, record(children=children(27), artifacts={"words.txt": "found ñ", "plot.png": PNG}))
     run = server.api("runs/get", run_id=run_id)["run"]
     assert run["info"]["status"] == "FINISHED"
     assert {each["key"]: each["value"] for each in run["data"]["metrics"]} == {"loss": 5.25, "gain": 0.03}
@@ -85,9 +86,9 @@ def test_a_server_gets_runs_files_and_versions_and_what_it_missed_once_it_is_bac
     assert {each["alias"]: each["version"] for each in named} == {"champion": "2", "previous": "1"}
 
     server.kill()
-    with pytest.raises(TrackingError, match="what is to be recorded waits"):
-        tracker.send(record("late"))
+    with pytest.raises(TrackingError, match="unrecorded events wait"):
+        send(tracker, record("late"))
     server.start()
-    assert tracker.send(record("late")) == tracker.send(record("late"))
+    assert send(tracker, record("late")) == send(tracker, record("late"))
     assert sorted(each.tags["forex.record_id"] for each in tracker.runs()) == ["late", "search/7d/1"]
     assert not (tmp_path / "own" / "mlflow.db").exists()
