@@ -24,7 +24,7 @@ check: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@DAGSTER_TELEMETRY_DISABLED=1 $(BIN)/dg check defs
+	@DAGSTER_TELEMETRY_DISABLED=1 VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/dg check defs
 
 # Pages that are made from the code; a test holds them against it.
 docs: setup
