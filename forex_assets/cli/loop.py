@@ -42,7 +42,8 @@ def run(
 ) -> None:
     """Decide on a search; search, validate, deploy an approved challenger.
 
-    Exit code 0 whatever the verdict: keeping what is live is a result. 1 where a horizon failed; the others go on.
+    Exit code 0 whatever the verdict: keeping the current settings is a result. Exit code 1 if a horizon failed; the
+    others go on.
     """
     horizons = horizons_of(horizon)
     live = session_of()

@@ -72,7 +72,7 @@ def _table(title: str, rows: pl.DataFrame) -> Table:
 
 
 def _skill(row: dict[str, float | None], name: str) -> str:
-    """Skill with its interval, per cent; empty without an interval."""
+    """Skill with its interval, per cent; "too few" without one."""
     value, low, high = (row[name + end] for end in ("", "_low", "_high"))
     if value is None or low is None or high is None:
         return "too few"

@@ -36,11 +36,11 @@ def _outcome(each: dict[str, Any]) -> str:
         return f"failed: {each['failure']}"
     decision, validation, deployment = each["decision"], each["validation"], each["deployment"]
     if not each.get("is_searched"):
-        return "no search; what is live stays"
+        return "no search; the current settings stay"
     if not validation or (decision and decision.get("fires") and _is_older(validation, decision)):
         return "searched; not validated"
     if validation.get("verdict") != "approved":
-        return f"searched, {validation.get('verdict')}; what is live stays"
+        return f"searched, {validation.get('verdict')}; the current settings stay"
     if deployment and deployment.get("validation_id") == _first(validation, "validation_id"):
         return f"approved, {deployment['state']}"
     return "approved, not deployed"

@@ -131,7 +131,9 @@ class SearchPolicy(_Settings):
     @classmethod
     def _halving_is_gone(cls, method: object) -> object:
         if method == "halving":
-            raise ValueError("halving was removed: it saved too little; use grid (every candidate) or optuna (TPE)")
+            raise ValueError(
+                "halving was removed: it saved too little; use grid (every candidate), random (a part) or optuna (TPE)"
+            )
         return method
 
     @model_validator(mode="after")

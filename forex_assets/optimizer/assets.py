@@ -61,7 +61,8 @@ def progress_of(context: dg.AssetExecutionContext) -> Report:
     owners=names.OWNERS,
     metadata=column_schema(CANDIDATES_SCHEMA),
     description="Every candidate for a horizon's settings on the same past dates, with its loss and its paired gain on "
-    "what is live. The best is the challenger, unless what is live is its equal. Model weights are not touched.",
+    "the current settings. The best is the challenger, unless the current settings are its equal. Model weights do not "
+    "change.",
 )
 def candidate_config(
     context: dg.AssetExecutionContext, session: SessionResource, engines: ForecastEngines
@@ -96,7 +97,7 @@ def _shown(choice: Choice) -> dict[str, object]:
 
 
 def _plot(horizon: str, table: pl.DataFrame, run: Session) -> str:
-    title = f"Candidates of {horizon}: gain on what is live"
+    title = f"Candidates of {horizon}: gain on the current settings"
     return markdown_image(candidates_plot(table, title, run.market == "sample"), title)
 
 
@@ -109,7 +110,7 @@ def _plot(horizon: str, table: pl.DataFrame, run: Session) -> str:
     kinds={"polars", "parquet"},
     owners=names.OWNERS,
     metadata=column_schema(VALIDATION_SCHEMA),
-    description="The challenger against what is live, on past dates later than the search's and apart from them: five "
+    description="The challenger against the current settings, on later past dates apart from the search's: five "
     "criteria by the published rule and by the calibrated one, and the chance that a challenger no better would have "
     "been approved. Approved, rejected or inconclusive; only approved settings go live.",
 )

@@ -67,7 +67,7 @@ def exchanges(blocks: int) -> Array:
 
 
 def boundary_factor(overlap: float) -> float:
-    """Variance lost by cutting dependence at block boundaries.
+    """Widening for dependence that block boundaries cut.
 
     Sums of `overlap` independent shocks are correlated by 1 - k / overlap at lag k. Of the variance of their sum, a
     block of b keeps the pairs that lie in it, (b - k) / b of them at lag k. The root of what is lost that way: 1 where
@@ -82,7 +82,7 @@ def boundary_factor(overlap: float) -> float:
 def p_values(differences: Array, overlap: float) -> Array:
     """Adjusted p-values of "no better", one a measure.
 
-    Step-down adjustment of Westfall and Young (1993).
+    Single-step maximum adjustment of Westfall and Young (1993).
 
     Args:
         differences: champion's loss less challenger's, oldest first, shape (n, measures), n ≥ 1.

@@ -54,12 +54,12 @@ class Contest:
 
     @property
     def champion(self) -> str:
-        """Fingerprint of what is live, or `ewma`."""
+        """Fingerprint of the current settings, or `ewma`."""
         return WALK if self.live is None else self.live.fingerprint
 
     @property
     def is_settled(self) -> bool:
-        """Whether the challenger is what is live already."""
+        """Whether the challenger is the current settings already."""
         return self.live is not None and self.live.fingerprint == self.challenger.fingerprint
 
     def sides(self, engines: Engines) -> tuple[Side, Side]:
@@ -89,7 +89,7 @@ class Contest:
 
 
 def contest_of(session: Session, engines: Engines, horizon: str) -> Contest:
-    """The last search's choice against what is live now.
+    """The last search's choice against the current settings.
 
     Raises:
         NotSearchedError: the horizon has not been searched.
@@ -108,7 +108,9 @@ def contest_of(session: Session, engines: Engines, horizon: str) -> Contest:
         challenger = live  # what the stand-in fills in, where the file has nothing, is no change
     notes = remarks(session, found, challenger)
     if live is not None and effective.fingerprint not in table.filter(pl.col("is_incumbent"))["candidate"]:
-        notes.append("the search compared with settings that are no longer live; here what is live now is the champion")
+        notes.append(
+            "the search compared with settings that are no longer current; here the current settings are the champion"
+        )
     searched = (chosen["first_origin"], chosen["last_origin"]) if chosen["last_origin"] else None
     return Contest(horizon, live, challenger, found, chosen["search_id"], tuple(notes), searched)
 

@@ -76,12 +76,12 @@ def choose(losses: Mapping[str, Losses], candidates: Sequence[Candidate], incumb
     """The challenger's fingerprint.
 
     The best is the lowest mean loss. Whoever's paired difference to it is within one standard error is its equal: of
-    these what is live, where it is one, else the cheapest, then the lower loss.
+    these the current settings, if among them, else the cheapest, then the lower loss.
 
     Args:
         losses: by fingerprint, of those that were tried to the end, all on the same origins.
         candidates: with their costs.
-        incumbent: fingerprint of what is live.
+        incumbent: fingerprint of the current settings.
     """
     tried = {name: each for name, each in losses.items() if len(each.values)}
     if incumbent not in tried:
@@ -191,15 +191,16 @@ def _row(
 def _sentence(table: pl.DataFrame, chosen: str, incumbent: str, objective: Objective, words: str) -> str:
     ranked = table.filter(pl.col("rank").is_not_null())
     if ranked.is_empty():
-        return f"nothing could be compared, what is live stays; {words}"
+        return f"nothing could be compared, the current settings stay; {words}"
     losses = ranked["loss"]
     low, high = float(losses.min()), float(losses.max())  # type: ignore[arg-type]
     if ranked.height > 1 and high - low <= ROUNDING * high:
         said = (
-            f"all candidates have the same {LOSS[objective]}, so that nothing can be chosen by it; what is live stays"
+            f"all candidates have the same {LOSS[objective]}, so that nothing can be chosen by it; "
+            "the current settings stay"
         )
     elif chosen == incumbent:
-        said = "nothing is better than what is live by more than one standard error; it stays"
+        said = "nothing is better than the current settings by more than one standard error; they stay"
     else:
         row = table.filter(pl.col("is_chosen")).row(0, named=True)
         interval = "" if row["gain_low"] is None else f" [{100 * row['gain_low']:+.1f}, {100 * row['gain_high']:+.1f}]"

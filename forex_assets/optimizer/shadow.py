@@ -152,7 +152,7 @@ def judge_shadow(session: Session, engines: Engines, horizon: str) -> Validation
     )
     subject = contest.subject(session, repr(seconds.tolist()))
     verdict = validate(subject, own, beside, seconds, session.policy, notes=(told, *contest.notes))
-    if verdict.verdict != "approved":  # an approved one stays, until what is live has changed
+    if verdict.verdict != "approved":  # an approved one stays, until the current settings have changed
         store.remove(horizon)
     return verdict
 

@@ -117,7 +117,7 @@ def _words(
     parts = list(_remarks(candidates, left_out, traits))
     if len(candidates) > 1:
         by = " × ".join(f"{len(grid[name])} {name}" for name in tried)
-        parts.insert(0, f"{len(candidates)} candidates with what is live, from {by}")
+        parts.insert(0, f"{len(candidates)} candidates with the current settings, from {by}")
     return "; ".join(parts)
 
 

@@ -49,7 +49,7 @@ VALIDATION_SCHEMA: Final[Schema] = {
     "validation_id": pl.String,
     "search_id": pl.String,
     "validated_at": UTC,  # the platform's clock
-    "champion": pl.String,  # fingerprint of what is live, or `ewma` for a horizon's first config
+    "champion": pl.String,  # fingerprint of the current settings, or `ewma` for a horizon's first config
     "challenger": pl.String,
     "challenger_config": pl.String,  # JSON
     "criterion": pl.String,  # CRITERIA

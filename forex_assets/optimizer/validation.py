@@ -21,7 +21,7 @@ from forex_assets.optimizer.improvement import detectable_gain
 from forex_assets.optimizer.paired_losses import CHALLENGER, CHAMPION, WALK, Evidence, evidence_of
 from forex_assets.optimizer.tables import CRITERIA, VALIDATION_SCHEMA, Verdict
 
-NOTHING_NEW: Final = "the search kept what is live; nothing to validate"
+NOTHING_NEW: Final = "the search kept the current settings; nothing to validate"
 
 WORTHWHILE: Final = 0.05
 """Gain whose detectability every report states."""
@@ -39,7 +39,7 @@ class Subject:
         validation_id: names the report.
         search_id: which search the challenger is from.
         validated_at: the platform's clock.
-        champion: fingerprint of what is live, or `ewma` for a horizon's first config.
+        champion: fingerprint of the current settings, or `ewma` for a horizon's first config.
         challenger: fingerprint of what may replace it.
         challenger_config: its settings as JSON.
     """
@@ -215,7 +215,8 @@ def _sentences(found: Validation) -> list[str]:
         sentences += [_chance(found.chance), _power(found.detectable)]
     if found.superiority is not None:
         p = found.superiority
-        sentences.append(f"on the search's origins the best of all candidates beats what is live with p {p:.3f} (SPA)")
+        words = f"on the search's origins the best of all candidates beats the current settings with p {p:.3f} (SPA)"
+        sentences.append(words)
     return [*sentences, *found.notes]
 
 

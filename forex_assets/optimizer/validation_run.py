@@ -78,7 +78,7 @@ def _validate(session: Session, engines: Engines, contest: Contest, split: Split
     )
     shadow = begin(session, contest, found)
     if shadow is not None:
-        words = f"the challenger runs beside what is live from {shadow.since} to {shadow.until}, marked shadow"
+        words = f"the challenger runs beside the current settings from {shadow.since} to {shadow.until}, marked shadow"
         found = replace(found, notes=(*found.notes, words))
     publish(session, found, sides)
     return found

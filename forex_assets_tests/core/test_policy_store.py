@@ -57,7 +57,7 @@ def test_what_is_written_is_read_and_what_is_left_out_keeps_its_default(tmp_path
         ("false_alarms_per_year: true", "false_alarms_per_year is true: it should be a valid number"),
         (
             "search:\n  method: halving",
-            "search.method: halving was removed: it saved too little; use grid (every candidate) or",
+            "search.method: halving was removed: it saved too little; use grid (every candidate), random (a part) or",
         ),
         ("decide_by: both", "decide_by is \"both\": it should be 'calibrated' or 'literal'"),
         ("drift:\n  act_from: none", "drift.act_from is \"none\": it should be 'LOW', 'MEDIUM' or 'HIGH'"),

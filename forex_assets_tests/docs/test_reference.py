@@ -62,3 +62,29 @@ def test_an_arrow_goes_down_and_has_a_place_in_every_layer_between(above: tuple[
 def test_a_circle_is_said() -> None:
     with pytest.raises(ValueError, match="a circle of a, b"):
         layers_of({"a": ["b"], "b": ["a"], "c": []})
+
+
+def measured_rows(horizon: str) -> list[str]:
+    """Cells of the calibrated embedded model's row for market closes, as `docs/accuracy.md` has them."""
+    page = (PROJECT / "docs/accuracy.md").read_text(encoding="utf-8")
+    block = page.split("<!-- bench-accuracy:closes -->")[1].split(f"### {horizon}\n")[1].split("###")[0]
+    row = next(line for line in block.splitlines() if line.startswith("| embedded, calibrated |"))
+    return [cell.strip() for cell in row.strip("|").split("|")]
+
+
+def plain(text: str) -> list[float]:
+    """Numbers of a cell, whatever its minus sign and leading zeros."""
+    return [float(number) for number in re.findall(r"[-+]?\d*\.?\d+", text.replace("−", "-"))]
+
+
+def test_the_readmes_accuracy_table_is_that_of_the_measured_page() -> None:
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    titles = ("prices inside the 80 %", "prices inside the 95 %", "worst year", "CRPS against")
+    shown = [next(line for line in readme.splitlines() if line.startswith(f"| {title}")) for title in titles]
+    for place, horizon in enumerate(("7d", "15d", "30d", "90d"), 2):
+        row = measured_rows(horizon)
+        coverage_80, coverage_95, worst, crps = (plain(line.split("|")[place]) for line in shown)
+        assert coverage_80 == plain(row[5])
+        assert coverage_95 == plain(row[6])[:1]
+        assert worst == plain(row[7])[:1]
+        assert crps == plain(row[4])

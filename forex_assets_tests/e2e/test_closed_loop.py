@@ -217,7 +217,7 @@ def test_a_real_model_is_searched_validated_and_kept_or_replaced_by_one_command(
         assert words in explained
     second = json.loads(cli("run", "--horizon", "7d", "--json").stdout)
     assert second[0]["decision"]["fires"] is False
-    assert "no search; what is live stays" in cli("run", "--horizon", "7d").stdout
+    assert "no search; the current settings stay" in cli("run", "--horizon", "7d").stdout
 
 
 def test_what_cannot_be_done_is_said_with_an_exit_code(world: Path) -> None:

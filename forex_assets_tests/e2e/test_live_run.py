@@ -68,19 +68,19 @@ def market(workspace: Path, environment: Callable[..., None]) -> Iterator[Market
         yield server
 
 
-def platform() -> Session:
+def new_session() -> Session:
     return open_session()
 
 
 def table(key: str, partition: str | None = None) -> pl.DataFrame:
-    frame = platform().live_tables.read(key, partition)
+    frame = new_session().live_tables.read(key, partition)
     assert frame is not None, key
     return frame
 
 
 def run_all() -> list[dict[str, object]]:
-    report = materialize_market(platform())
-    materialize_forecasts(platform(), list(HORIZONS))
+    report = materialize_market(new_session())
+    materialize_forecasts(new_session(), list(HORIZONS))
     return report
 
 
@@ -112,7 +112,7 @@ FAULTS = ["429", "html", "dropped", "stalled"]
 def test_with_yahoo_down_the_central_bank_stands_in_and_copper_is_what_is_stored(
     market: MarketServer, fault: str
 ) -> None:
-    materialize_market(platform())
+    materialize_market(new_session())
     stored = table("market/copper_hgf_usd_lb")
     market.faults["yahoo"] = [fault]
     report = {str(record["asset"]): record for record in run_all()}
@@ -140,14 +140,14 @@ def test_with_everything_dark_and_nothing_stored_the_run_fails_and_says_what_eac
 ) -> None:
     market.faults.update(yahoo=["429"], fred=["html"], central_bank=["500"])
     with pytest.raises(RunFailed, match=r"yahoo: HTTP 429.*central_bank: HTTP 500.*stored: nothing") as caught:
-        materialize_market(platform())
+        materialize_market(new_session())
     assert not any(secret in str(caught.value) for secret in (KEY, *SECRETS))
     environment(FOREX_MARKET="auto")  # the same network, and leave to use the generated market
     run_all()
-    assert platform().market == "sample"
+    assert new_session().market == "sample"
     market.faults.clear()
     run_all()  # the network is back: real prices take over by themselves
-    assert platform().market == "live"
+    assert new_session().market == "live"
     assert SAMPLE_SOURCE not in set(table("forecasts/latest", "7d")["source"])
 
 
@@ -161,19 +161,19 @@ def test_without_any_copper_the_table_is_empty_and_forecasts_go_on(market: Marke
 
 
 def test_a_bad_fetch_changes_nothing_and_a_revision_is_kept(market: MarketServer) -> None:
-    materialize_market(platform())
-    before = sources_of(platform()).histories.history(*_usdclp())
+    materialize_market(new_session())
+    before = sources_of(new_session()).histories.history(*_usdclp())
     good = market.bars["CLP=X"]
     market.bars["CLP=X"] = [(day, a and a / 2204.6, b and b / 2204.6) for day, a, b in good]
-    materialize_market(platform())
-    after = sources_of(platform()).histories.history(*_usdclp())
+    materialize_market(new_session())
+    after = sources_of(new_session()).histories.history(*_usdclp())
     assert before is not None
     assert after is not None
     assert after.equals(before)
     changed_day, old, _ = good[-10]
     assert old is not None
     market.bars["CLP=X"] = [(d, a, b) if d != changed_day else (d, old + 1, old + 1) for d, a, b in good]
-    materialize_market(platform())
+    materialize_market(new_session())
     (revision,) = table("market/revisions").to_dicts()
     assert (revision["series"], revision["old_value"], revision["new_value"]) == ("usdclp", old, old + 1)
     assert revision["session"] < changed_day
@@ -189,7 +189,7 @@ def test_a_stale_price_blocks_the_forecast_and_says_so(market: MarketServer) -> 
     market.bars["CLP=X"] = market.bars["CLP=X"][:-30]
     market.last.clear()
     with pytest.raises(RunFailed, match=r"market/usdclp: check is_not_stale failed: last price 2024-04"):
-        materialize_market(platform())
+        materialize_market(new_session())
 
 
 def test_two_runs_at_once_lose_nothing(market: MarketServer) -> None:
@@ -201,7 +201,7 @@ def test_two_runs_at_once_lose_nothing(market: MarketServer) -> None:
     with ThreadPoolExecutor(2) as pool:
         done = list(pool.map(ingest, range(2)))
     assert [d.returncode for d in done] == [0, 0], [d.stderr[-500:] for d in done]
-    history = sources_of(platform()).histories.history(*_usdclp())
+    history = sources_of(new_session()).histories.history(*_usdclp())
     assert history is not None
     assert (
         history.filter(pl.col("superseded_at").is_null()).select("session", "is_provisional").is_duplicated().any()
@@ -222,7 +222,7 @@ def test_no_secret_is_in_what_is_printed_logged_or_recorded(market: MarketServer
     assert json.loads(done.stdout)["can_forecast"] is False
     assert done.returncode == 1
     with pytest.raises(RunFailed):
-        materialize_market(platform())
+        materialize_market(new_session())
     seen = (done.stdout + done.stderr).encode()
     seen += b"".join(file.read_bytes() for file in workspace.rglob("*") if file.is_file())
     assert not [secret for secret in (KEY, *SECRETS) if secret != "very" and secret.encode() in seen]

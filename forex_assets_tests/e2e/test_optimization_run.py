@@ -42,7 +42,7 @@ def cli(*args: str) -> Result:
     return CliRunner().invoke(app, list(args), env={"COLUMNS": "80"})
 
 
-def platform() -> Session:
+def new_session() -> Session:
     return open_session()
 
 
@@ -58,8 +58,8 @@ def filled(workspace: Path, tables: Path) -> Path:
         shutil.copytree(tables, workspace / "warehouse")
         prepare_instance(load_settings())
     else:
-        materialize_market(platform())
-        materialize_forecasts(platform(), ["7d"])
+        materialize_market(new_session())
+        materialize_forecasts(new_session(), ["7d"])
         shutil.copytree(workspace / "warehouse", tables)
     return workspace
 
@@ -91,7 +91,7 @@ def requests(folder: Path) -> list[Path]:
 def test_a_horizon_that_was_never_optimized_is_searched_once_and_then_left_in_peace(
     filled: Path, environment: Change
 ) -> None:
-    materialize_decisions(platform(), list(HORIZONS))
+    materialize_decisions(new_session(), list(HORIZONS))
     root = filled / "warehouse/sample"
     for horizon in HORIZONS:
         table = pl.read_parquet(root / f"monitoring/trigger_decision/{horizon}.parquet")
@@ -111,26 +111,26 @@ def test_a_horizon_that_was_never_optimized_is_searched_once_and_then_left_in_pe
     assert row["reason"].to_list() == ["age"]
     assert row["words"].to_list() == [said["words"]]
     environment(FOREX_AS_OF="2025-06-16")
-    materialize_market(platform())
-    materialize_decisions(platform(), ["7d"])
+    materialize_market(new_session())
+    materialize_decisions(new_session(), ["7d"])
     later = decision()
     assert (later["fires"], later["last_optimized"], later["age_days"]) == (False, "2025-06-13", 3)
     assert search() == []
     environment(FOREX_AS_OF="2025-06-27")
-    materialize_market(platform())
-    materialize_decisions(platform(), ["7d"])
+    materialize_market(new_session())
+    materialize_decisions(new_session(), ["7d"])
     assert decision()["reasons"] == ["age"]
     assert len(search()) == 1
 
 
 def test_a_request_is_answered_by_one_decision_and_named_in_it(filled: Path) -> None:
-    materialize_decisions(platform(), ["7d"])
+    materialize_decisions(new_session(), ["7d"])
     search()
     asked = cli("optimize", "request", "--horizon", "7d", "--reason", "new regime")
     assert asked.exit_code == 0, asked.output
     assert len(requests(filled)) == 1
     assert "new regime" in str(decision()["requests"])
-    materialize_decisions(platform(), ["7d"])
+    materialize_decisions(new_session(), ["7d"])
     said = decision()
     assert said["reasons"] == ["manual"]
     assert "new regime" in str(said["words"])
@@ -138,29 +138,29 @@ def test_a_request_is_answered_by_one_decision_and_named_in_it(filled: Path) -> 
     assert len(search()) == 1
     row = pl.read_parquet(filled / "warehouse/sample/optimizer/search_request/7d.parquet")
     assert "new regime" in row["words"][0]
-    materialize_decisions(platform(), ["7d"])
+    materialize_decisions(new_session(), ["7d"])
     assert decision()["fires"] is False
     assert requests(filled) == []
 
 
 def test_a_decision_that_fails_answers_no_request(filled: Path) -> None:
-    materialize_decisions(platform(), ["7d"])
+    materialize_decisions(new_session(), ["7d"])
     search()
     cli("optimize", "request", "--horizon", "7d")
     policy = filled / "configs/policy.yaml"
     good = policy.read_text()
     policy.write_text("surprise: 1\n")
     with pytest.raises(RunFailed, match=r"policy\.yaml.*surprise"):
-        materialize_decisions(platform(), ["7d"])
+        materialize_decisions(new_session(), ["7d"])
     policy.write_text(good)
-    materialize_decisions(platform(), ["7d"])
+    materialize_decisions(new_session(), ["7d"])
     assert decision()["reasons"] == ["manual"]
 
 
 def test_a_spoilt_request_is_named_and_stops_no_decision(filled: Path) -> None:
     cli("optimize", "request", "--horizon", "7d")
     requests(filled)[0].write_text("{")
-    materialize_decisions(platform(), ["7d"])
+    materialize_decisions(new_session(), ["7d"])
     assert decision()["reasons"] == ["age"]
     with dg.DagsterInstance.get() as instance:
         event = instance.get_latest_materialization_event(keys.TRIGGER_DECISION)
@@ -170,12 +170,12 @@ def test_a_spoilt_request_is_named_and_stops_no_decision(filled: Path) -> None:
 
 
 def test_a_clock_in_the_past_knows_nothing_of_later_decisions(filled: Path, environment: Change) -> None:
-    materialize_decisions(platform(), ["7d"])
+    materialize_decisions(new_session(), ["7d"])
     search()
     environment(FOREX_AS_OF="2025-05-30")
     assert decision()["words"] is None
-    materialize_market(platform())
-    materialize_decisions(platform(), ["7d"])
+    materialize_market(new_session())
+    materialize_decisions(new_session(), ["7d"])
     assert "never optimized" in str(decision()["words"])
 
 
@@ -194,7 +194,7 @@ def test_the_command_says_what_was_decided_in_eighty_columns(filled: Path) -> No
 
 def test_without_prices_there_is_no_decision_but_words(workspace: Path) -> None:
     with pytest.raises(RunFailed, match=r"no USD/CLP prices.*forex-assets ingest"):
-        materialize_decisions(platform(), ["7d"])
+        materialize_decisions(new_session(), ["7d"])
 
 
 def test_the_drift_report_says_in_words_what_it_found(filled: Path) -> None:
@@ -212,20 +212,20 @@ def test_the_drift_report_says_in_words_what_it_found(filled: Path) -> None:
 def test_errors_are_those_of_the_engine_that_forecasts_now_and_known_by_the_clock(
     filled: Path, environment: Change
 ) -> None:
-    materialize_backtest(platform(), ["7d"])
-    rows = realized_of(platform(), "7d")
+    materialize_backtest(new_session(), ["7d"])
+    rows = realized_of(new_session(), "7d")
     assert set(rows["record"]) == {"backtest"}
-    assert rows["realized_available_at"].max() <= platform().now  # type: ignore[operator]
-    assert degradation_of(platform(), "7d").n > 0
+    assert rows["realized_available_at"].max() <= new_session().now  # type: ignore[operator]
+    assert degradation_of(new_session(), "7d").n > 0
     path = filled / "warehouse/sample/accuracy/backtest/7d.parquet"
     table = pl.read_parquet(path)
     mixed = table.with_columns(
         engine=pl.when(pl.col("as_of") < date(2025, 1, 1)).then(pl.lit("other")).otherwise(pl.col("engine"))
     )
     mixed.write_parquet(path)
-    own = realized_of(platform(), "7d")
+    own = realized_of(new_session(), "7d")
     assert set(own["engine"]) == {"ewma"}
     assert own.height == table.filter(pl.col("as_of") >= date(2025, 1, 1)).height
     environment(FOREX_AS_OF="2025-06-03")
-    assert realized_of(platform(), "7d")["realized_available_at"].max() <= datetime(2025, 6, 4, tzinfo=UTC)  # type: ignore[operator]
-    assert platform().now - datetime(2025, 6, 3, tzinfo=UTC) < timedelta(days=1)
+    assert realized_of(new_session(), "7d")["realized_available_at"].max() <= datetime(2025, 6, 4, tzinfo=UTC)  # type: ignore[operator]
+    assert new_session().now - datetime(2025, 6, 3, tzinfo=UTC) < timedelta(days=1)

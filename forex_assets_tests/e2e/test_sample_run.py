@@ -33,14 +33,14 @@ def cli(*args: str) -> Result:
     return CliRunner().invoke(app, list(args), env={"COLUMNS": "80"})
 
 
-def platform() -> Session:
+def new_session() -> Session:
     return open_session()
 
 
 @pytest.fixture
 def filled(workspace: Path) -> Path:
-    materialize_market(platform())
-    materialize_forecasts(platform(), list(HORIZONS))
+    materialize_market(new_session())
+    materialize_forecasts(new_session(), list(HORIZONS))
     return workspace
 
 
@@ -64,15 +64,15 @@ def test_nothing_generated_lands_among_the_real_tables(filled: Path) -> None:
 def test_the_same_inputs_give_the_same_forecast_bit_for_bit(filled: Path) -> None:
     file = filled / "warehouse/sample/forecasts/latest/30d.parquet"
     first = pl.read_parquet(file).drop("engine_seconds")
-    materialize_market(platform())
-    materialize_forecasts(platform(), ["30d"])
+    materialize_market(new_session())
+    materialize_forecasts(new_session(), ["30d"])
     assert_frame_equal(pl.read_parquet(file).drop("engine_seconds"), first, check_exact=True)
 
 
 def test_one_horizon_run_leaves_the_others_as_they_are(filled: Path) -> None:
     folder = filled / "warehouse/sample/forecasts/latest"
     before = {path.name: path.read_bytes() for path in folder.glob("*.parquet") if path.stem != "7d"}
-    materialize_forecasts(platform(), ["7d"])
+    materialize_forecasts(new_session(), ["7d"])
     assert {path.name: path.read_bytes() for path in folder.glob("*.parquet") if path.stem != "7d"} == before
 
 
@@ -91,11 +91,11 @@ def test_what_the_command_line_runs_is_in_the_instance_that_the_ui_shows(filled:
 def test_a_forecast_reads_nothing_later_than_the_clock(filled: Path, environment: Callable[..., None]) -> None:
     file = filled / "warehouse/sample/forecasts/latest/7d.parquet"
     environment(FOREX_AS_OF="2025-03-14")
-    materialize_forecasts(platform(), ["7d"])  # on market tables that reach June
+    materialize_forecasts(new_session(), ["7d"])  # on market tables that reach June
     early = pl.read_parquet(file).drop("engine_seconds")
     assert early["origin_session"][0] == date(2025, 3, 14)
-    materialize_market(platform())  # on tables that end in March
-    materialize_forecasts(platform(), ["7d"])
+    materialize_market(new_session())  # on tables that end in March
+    materialize_forecasts(new_session(), ["7d"])
     late = pl.read_parquet(file).drop("engine_seconds")
     assert_frame_equal(late, early, check_exact=True)
 
@@ -104,7 +104,7 @@ def test_a_broken_config_fails_the_run_in_words(filled: Path) -> None:
     file = filled / "configs/chronos_7d.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"temperature": "hot"}))
     with pytest.raises(RunFailed, match=r"chronos_7d\.json.*temperature.*hot"):
-        materialize_forecasts(platform(), ["7d"])
+        materialize_forecasts(new_session(), ["7d"])
 
 
 def test_the_command_line_prints_fans_for_people_and_for_programs(workspace: Path) -> None:
@@ -161,14 +161,14 @@ def test_a_price_that_is_stale_at_the_clock_is_refused_in_a_run_of_its_own(
 ) -> None:
     environment(FOREX_AS_OF="2025-08-13")
     with pytest.raises(RunFailed, match=r"unfit to forecast.*is_not_stale.*2025-06-13.*forex-assets ingest"):
-        materialize_forecasts(platform(), ["90d"])
+        materialize_forecasts(new_session(), ["90d"])
 
 
 def test_a_damaged_table_is_named_with_its_remedy(filled: Path) -> None:
     file = filled / "warehouse/sample/market/usdclp.parquet"
     file.write_bytes(file.read_bytes()[:500])
     with pytest.raises(RunFailed, match=r"usdclp\.parquet is damaged.*(backup|anew)"):
-        materialize_forecasts(platform(), ["7d"])
+        materialize_forecasts(new_session(), ["7d"])
     done = cli("status")
     assert done.exit_code == 1
     assert "usdclp.parquet is damaged" in done.stderr
@@ -193,11 +193,11 @@ def test_a_model_without_the_configured_settings_is_seen_by_the_doctor_and_refus
     assert doctor.exit_code == 1
     assert re.search(words, json.loads(doctor.stdout)["models"][0]["error"])
     with pytest.raises(RunFailed, match=words):
-        materialize_forecasts(platform(), ["7d"])
+        materialize_forecasts(new_session(), ["7d"])
     for horizon in HORIZONS:
         file = filled / f"configs/chronos_{horizon}.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | {"num_samples": None, "temperature": None}))
-    materialize_forecasts(platform(), list(HORIZONS))
+    materialize_forecasts(new_session(), list(HORIZONS))
     fan = pl.read_parquet(filled / "warehouse/sample/forecasts/latest/90d.parquet")
     assert (fan["engine"][0], fan["model"][0]) == ("chronos-bolt", "bolt")
     assert set(load_counts().values()) == {1}  # four horizons, one load

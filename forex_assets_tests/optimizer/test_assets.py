@@ -23,7 +23,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def platform(workspace: Path, tables: Path) -> Setup:
+def scene(workspace: Path, tables: Path) -> Setup:
     policy = "search:\n  origins: 40\n  every: 2w\nvalidation:\n  origins: 60\n"
     (workspace / "configs/policy.yaml").write_text(policy)
     set_live(workspace, temperature=1.6, is_calibrated=False)
@@ -40,13 +40,13 @@ def materialize() -> dg.ExecuteInProcessResult:
     )
 
 
-def test_a_range_of_horizons_is_one_step_and_a_table_each(platform: Setup) -> None:
+def test_a_range_of_horizons_is_one_step_and_a_table_each(scene: Setup) -> None:
     found = materialize()
     assert found.success
     events = found.asset_materializations_for_node("optimizer__candidate_config")
     assert {event.partition for event in events} == set(RANGE)
     for event in events:
-        table = platform.session.tables.read("optimizer/candidate_config", str(event.partition))
+        table = scene.session.tables.read("optimizer/candidate_config", str(event.partition))
         assert table is not None
         assert dict(table.schema) == CANDIDATES_SCHEMA
         assert set(table["horizon"]) == {event.partition}

@@ -1,4 +1,4 @@
-"""Which candidate is chosen, by hand: ties to what is live, then the cheapest."""
+"""Which candidate is chosen, by hand: ties to the current settings, then the cheapest."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime

@@ -31,7 +31,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def platform(workspace: Path, tables: Path) -> Setup:
+def scene(workspace: Path, tables: Path) -> Setup:
     """Few origins; bands of 1.6 times the right width are live."""
     set_policy(workspace)
     set_live(workspace, temperature=1.6, is_calibrated=False)
@@ -48,8 +48,8 @@ def lasting(table: pl.DataFrame) -> pl.DataFrame:
     return table.drop("seconds")
 
 
-def test_too_wide_bands_lose_to_the_right_ones_on_the_searchs_origins(platform: Setup) -> None:
-    choice = run_search(*both(platform), ["7d"])["7d"]
+def test_too_wide_bands_lose_to_the_right_ones_on_the_searchs_origins(scene: Setup) -> None:
+    choice = run_search(*both(scene), ["7d"])["7d"]
     table = choice.table
     assert dict(table.schema) == CANDIDATES_SCHEMA
     assert sorted(table["temperature"]) == [0.8, 1.0, 1.2, 1.6]  # samples and contexts are nothing to this engine
@@ -98,10 +98,10 @@ def test_a_walk_has_nothing_to_search_and_says_so(workspace: Path, tables: Path)
     assert "nothing to search" in choice.words
 
 
-def test_the_same_search_twice_is_the_same_table_and_runs_nothing_again(platform: Setup) -> None:
-    first = run_search(*both(platform), ["7d", "15d"])
+def test_the_same_search_twice_is_the_same_table_and_runs_nothing_again(scene: Setup) -> None:
+    first = run_search(*both(scene), ["7d", "15d"])
     made = len(ENGINE.made)
-    again = run_search(*both(platform), ["7d", "15d"])
+    again = run_search(*both(scene), ["7d", "15d"])
     timed = 2 * (1 + 1)  # a fan each to warm up, and one for all, since temperature costs nothing
     assert len(ENGINE.made) - made == timed
     for horizon, choice in first.items():
@@ -109,16 +109,16 @@ def test_the_same_search_twice_is_the_same_table_and_runs_nothing_again(platform
         assert again[horizon].words == choice.words
 
 
-def test_horizons_together_find_what_each_finds_alone(platform: Setup, workspace: Path) -> None:
-    together = run_search(*both(platform), ["7d", "90d"])
-    shutil.rmtree(platform.session.tables.root / TRIALS)
+def test_horizons_together_find_what_each_finds_alone(scene: Setup, workspace: Path) -> None:
+    together = run_search(*both(scene), ["7d", "90d"])
+    shutil.rmtree(scene.session.tables.root / TRIALS)
     for horizon, choice in together.items():
-        alone = run_search(*both(platform), [horizon])[horizon]
+        alone = run_search(*both(scene), [horizon])[horizon]
         assert_frame_equal(lasting(alone.table), lasting(choice.table), check_exact=True)
 
 
-def test_a_search_that_was_killed_goes_on_and_comes_to_the_same(platform: Setup, workspace: Path) -> None:
-    folder = platform.session.tables.root / TRIALS
+def test_a_search_that_was_killed_goes_on_and_comes_to_the_same(scene: Setup, workspace: Path) -> None:
+    folder = scene.session.tables.root / TRIALS
     command = [sys.executable, "-m", "forex_assets_tests.optimizer.slow_search"]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     give_up = time.monotonic() + 60
@@ -126,23 +126,23 @@ def test_a_search_that_was_killed_goes_on_and_comes_to_the_same(platform: Setup,
         time.sleep(0.01)
     child.kill()
     assert child.wait() == -9, "it ended before it could be killed"
-    days = sum(len(splits_of(platform.session, [horizon])[horizon].search) for horizon in ("7d", "15d"))
+    days = sum(len(splits_of(scene.session, [horizon])[horizon].search) for horizon in ("7d", "15d"))
     before = len(ENGINE.made)
-    resumed = run_search(*both(platform), ["7d", "15d"])
+    resumed = run_search(*both(scene), ["7d", "15d"])
     assert 0 < len(ENGINE.made) - before < 4 * days - 4 * 8 + 1  # three blocks or more were kept
     shutil.rmtree(folder)
-    for horizon, choice in run_search(*both(platform), ["7d", "15d"]).items():
+    for horizon, choice in run_search(*both(scene), ["7d", "15d"]).items():
         assert_frame_equal(lasting(resumed[horizon].table), lasting(choice.table), check_exact=True)
 
 
 @pytest.mark.parametrize("method", ["random", "optuna"])
 def test_every_method_is_the_same_for_a_seed_from_nothing_and_keeps_what_is_live(
-    platform: Setup, workspace: Path, method: str
+    scene: Setup, workspace: Path, method: str
 ) -> None:
     set_policy(workspace, method=method, max_candidates=3, seed=5)
-    first = run_search(*both(platform), ["7d"])["7d"]
-    shutil.rmtree(platform.session.tables.root / TRIALS)
-    again = run_search(*both(platform), ["7d"])["7d"]
+    first = run_search(*both(scene), ["7d"])["7d"]
+    shutil.rmtree(scene.session.tables.root / TRIALS)
+    again = run_search(*both(scene), ["7d"])["7d"]
     assert_frame_equal(lasting(again.table), lasting(first.table), check_exact=True)
     assert (again.chosen, again.words) == (first.chosen, first.words)
     assert method in first.words
@@ -151,18 +151,18 @@ def test_every_method_is_the_same_for_a_seed_from_nothing_and_keeps_what_is_live
 
 
 def test_when_time_runs_out_the_origins_that_all_were_tried_at_count_and_it_is_said(
-    platform: Setup, workspace: Path
+    scene: Setup, workspace: Path
 ) -> None:
     set_policy(workspace, max_seconds="0.000001")
-    choice = run_search(*both(platform), ["7d"])["7d"]
+    choice = run_search(*both(scene), ["7d"])["7d"]
     assert "max_seconds 1e-06 ran out" in choice.words
-    assert choice.chosen == platform.session.configs.read("7d").fingerprint
-    assert "nothing could be compared, what is live stays" in choice.words
+    assert choice.chosen == scene.session.configs.read("7d").fingerprint
+    assert "nothing could be compared, the current settings stay" in choice.words
 
 
-def test_a_searchs_name_rests_on_prices_policy_and_settings(platform: Setup, workspace: Path) -> None:
+def test_a_searchs_name_rests_on_prices_policy_and_settings(scene: Setup, workspace: Path) -> None:
     def name() -> str:
-        return str(run_search(*both(platform), ["7d"])["7d"].table["search_id"][0])
+        return str(run_search(*both(scene), ["7d"])["7d"].table["search_id"][0])
 
     names = [name()]
     assert name() == names[0]
@@ -170,26 +170,26 @@ def test_a_searchs_name_rests_on_prices_policy_and_settings(platform: Setup, wor
     names.append(name())
     set_policy(workspace, temperature=[0.9])
     names.append(name())
-    prices = platform.session.tables.read("market/usdclp")
+    prices = scene.session.tables.read("market/usdclp")
     assert prices is not None
     is_old = pl.col("session") == date(2010, 6, 1)
     value = pl.col(USDCLP.value)
-    platform.session.tables.write(
+    scene.session.tables.write(
         "market/usdclp", prices.with_columns(pl.when(is_old).then(value + 0.01).otherwise(value))
     )
     names.append(name())
     assert len(set(names)) == 4
 
 
-def test_search_and_validation_are_apart_on_stored_prices_and_short_history_is_said(platform: Setup) -> None:
-    split = splits_of(platform.session, ["30d"])["30d"]
+def test_search_and_validation_are_apart_on_stored_prices_and_short_history_is_said(scene: Setup) -> None:
+    split = splits_of(scene.session, ["30d"])["30d"]
     assert max(split.search) + timedelta(days=30) < min(split.validation)
-    prices = platform.session.tables.read("market/usdclp")
+    prices = scene.session.tables.read("market/usdclp")
     assert prices is not None
-    platform.session.tables.write("market/usdclp", prices.tail(200))
-    short = run_search(*both(platform), ["30d"])["30d"]
+    scene.session.tables.write("market/usdclp", prices.tail(200))
+    short = run_search(*both(scene), ["30d"])["30d"]
     assert "200 usable sessions, more than 250 are needed" in short.words
-    assert short.chosen == platform.session.configs.read("30d").fingerprint
+    assert short.chosen == scene.session.configs.read("30d").fingerprint
 
 
 def test_the_embedded_model_stands_in_and_its_medians_tell_nothing(

@@ -44,54 +44,54 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def platform(workspace: Path, tables: Path) -> Setup:
+def scene(workspace: Path, tables: Path) -> Setup:
     (workspace / "configs/policy.yaml").write_text("validation: {shadow_days: 30, fewest: 20}\n")
     set_live(workspace, temperature=1.6, is_calibrated=False)
     return fill(workspace, tables)
 
 
-def contest(platform: Setup) -> Contest:
-    live = platform.session.configs.read("7d")
-    found, _ = platform.engines.resolve(live)
+def contest(scene: Setup) -> Contest:
+    live = scene.session.configs.read("7d")
+    found, _ = scene.engines.resolve(live)
     return Contest("7d", live, live.model_copy(update={"temperature": 1.0}), found, "search1")
 
 
-def undecided(platform: Setup) -> Validation:
+def undecided(scene: Setup) -> Validation:
     """A report that could not tell."""
     errors = 12 * np.random.default_rng(3).standard_normal((2, 60))
     rows = [realized_rows(np.full(60, 900.0), each, half_width=25.0) for each in errors]
-    found = validate(contest(platform).subject(platform.session), *rows, np.ones((2, 15)), platform.session.policy)
+    found = validate(contest(scene).subject(scene.session), *rows, np.ones((2, 15)), scene.session.policy)
     return replace(found, verdict="inconclusive")
 
 
-def on_trial(platform: Setup, since: date = TODAY, until: date = date(2025, 7, 13)) -> Shadow:
-    who = contest(platform)
+def on_trial(scene: Setup, since: date = TODAY, until: date = date(2025, 7, 13)) -> Shadow:
+    who = contest(scene)
     shadow = Shadow(config=who.challenger, champion=who.champion, since=since, until=until, validation_id="report1")
-    ShadowStore(platform.session.tables).write(shadow)
+    ShadowStore(scene.session.tables).write(shadow)
     return shadow
 
 
-def test_an_inconclusive_verdict_begins_a_trial_where_the_policy_wants_one(platform: Setup) -> None:
-    shadow = begin(platform.session, contest(platform), undecided(platform))
+def test_an_inconclusive_verdict_begins_a_trial_where_the_policy_wants_one(scene: Setup) -> None:
+    shadow = begin(scene.session, contest(scene), undecided(scene))
     assert shadow is not None
     assert (shadow.since, shadow.until) == (TODAY, date(2025, 7, 13))
-    assert ShadowStore(platform.session.tables).read("7d") == shadow
+    assert ShadowStore(scene.session.tables).read("7d") == shadow
     for verdict in ("approved", "rejected"):
-        assert begin(platform.session, contest(platform), replace(undecided(platform), verdict=verdict)) is None
-    nothing_computed = replace(undecided(platform), evidence=None)
-    assert begin(platform.session, contest(platform), nothing_computed) is None
+        assert begin(scene.session, contest(scene), replace(undecided(scene), verdict=verdict)) is None
+    nothing_computed = replace(undecided(scene), evidence=None)
+    assert begin(scene.session, contest(scene), nothing_computed) is None
 
 
-def test_no_trial_where_the_policy_wants_none(platform: Setup, workspace: Path) -> None:
+def test_no_trial_where_the_policy_wants_none(scene: Setup, workspace: Path) -> None:
     (workspace / "configs/policy.yaml").write_text("validation: {shadow_days: 0}\n")
-    assert begin(platform.session, contest(platform), undecided(platform)) is None
-    assert ShadowStore(platform.session.tables).read("7d") is None
+    assert begin(scene.session, contest(scene), undecided(scene)) is None
+    assert ShadowStore(scene.session.tables).read("7d") is None
 
 
 def test_a_trial_under_way_goes_on_and_another_challenger_takes_its_place(
-    platform: Setup, environment: Callable[..., None]
+    scene: Setup, environment: Callable[..., None]
 ) -> None:
-    known = begin(platform.session, contest(platform), undecided(platform))
+    known = begin(scene.session, contest(scene), undecided(scene))
     environment(FOREX_AS_OF="2025-06-20")
     later = width_setup()
     assert begin(later.session, contest(later), undecided(later)) == known
@@ -101,48 +101,48 @@ def test_a_trial_under_way_goes_on_and_another_challenger_takes_its_place(
     assert taken.since == date(2025, 6, 20)
 
 
-def test_the_ledger_has_the_challengers_forecast_marked_shadow(platform: Setup) -> None:
-    shadow = on_trial(platform)
-    store, fan = LedgerStore(platform.session.tables), shadow_forecast(*both(platform), "7d")
+def test_the_ledger_has_the_challengers_forecast_marked_shadow(scene: Setup) -> None:
+    shadow = on_trial(scene)
+    store, fan = LedgerStore(scene.session.tables), shadow_forecast(*both(scene), "7d")
     assert fan is not None
     assert dict(fan.schema) == FORECAST_SCHEMA
-    assert fan["config_fingerprint"].unique().to_list() == [platform.engines.resolve(shadow.config)[1].fingerprint]
-    platform.session.tables.write("forecasts/latest", fan, "7d")
+    assert fan["config_fingerprint"].unique().to_list() == [scene.engines.resolve(shadow.config)[1].fingerprint]
+    scene.session.tables.write("forecasts/latest", fan, "7d")
     for is_new in (True, False):
-        entry = append_shadow(*both(platform), "7d")
+        entry = append_shadow(*both(scene), "7d")
         assert entry is not None
         assert (entry.sequence, entry.is_new) == (1, is_new)
         assert store.read("7d")["is_shadow"].to_list() == [True] * fan.height
 
 
-def test_a_challenger_waits_for_todays_forecast_of_the_champion(platform: Setup) -> None:
-    on_trial(platform)
-    assert append_shadow(*both(platform), "7d") is None
-    fan = shadow_forecast(*both(platform), "7d")
+def test_a_challenger_waits_for_todays_forecast_of_the_champion(scene: Setup) -> None:
+    on_trial(scene)
+    assert append_shadow(*both(scene), "7d") is None
+    fan = shadow_forecast(*both(scene), "7d")
     assert fan is not None
-    platform.session.tables.write("forecasts/latest", fan.with_columns(as_of=pl.col("as_of") - timedelta(days=1)), "7d")
-    assert append_shadow(*both(platform), "7d") is None
-    assert LedgerStore(platform.session.tables).count("7d") == 0
+    scene.session.tables.write("forecasts/latest", fan.with_columns(as_of=pl.col("as_of") - timedelta(days=1)), "7d")
+    assert append_shadow(*both(scene), "7d") is None
+    assert LedgerStore(scene.session.tables).count("7d") == 0
 
 
-def test_the_challengers_bands_are_corrected_by_its_own_past(platform: Setup, workspace: Path) -> None:
+def test_the_challengers_bands_are_corrected_by_its_own_past(scene: Setup, workspace: Path) -> None:
     set_live(workspace, temperature=1.6, is_calibrated=True)
-    search(platform)  # tries the challenger on past dates, and keeps what it tried
-    on_trial(platform)
-    fan = shadow_forecast(*both(platform), "7d")
+    search(scene)  # tries the challenger on past dates, and keeps what it tried
+    on_trial(scene)
+    fan = shadow_forecast(*both(scene), "7d")
     assert fan is not None
     assert fan["is_calibrated"].all()
     assert (fan["calibration_errors"] >= 100).all()  # a week's fan of four sessions too, for which no other stands
 
 
-def test_a_trial_that_is_over_or_whose_champion_is_gone_forecasts_nothing(platform: Setup, workspace: Path) -> None:
-    on_trial(platform, since=date(2025, 5, 1), until=date(2025, 6, 12))
-    assert shadow_forecast(*both(platform), "7d") is None
-    on_trial(platform)
+def test_a_trial_that_is_over_or_whose_champion_is_gone_forecasts_nothing(scene: Setup, workspace: Path) -> None:
+    on_trial(scene, since=date(2025, 5, 1), until=date(2025, 6, 12))
+    assert shadow_forecast(*both(scene), "7d") is None
+    on_trial(scene)
     set_live(workspace, temperature=1.5)
-    assert shadow_forecast(*both(platform), "7d") is None
-    assert judge_shadow(*both(platform), "7d") is None
-    assert ShadowStore(platform.session.tables).read("7d") is None
+    assert shadow_forecast(*both(scene), "7d") is None
+    assert judge_shadow(*both(scene), "7d") is None
+    assert ShadowStore(scene.session.tables).read("7d") is None
 
 
 def run_asset() -> tuple[bool, str]:
@@ -163,102 +163,102 @@ def run_asset() -> tuple[bool, str]:
     return False, str(failure.user_failure_data.description)
 
 
-def test_a_run_without_a_trial_succeeds_and_a_challenger_that_cannot_forecast_fails_it(platform: Setup) -> None:
+def test_a_run_without_a_trial_succeeds_and_a_challenger_that_cannot_forecast_fails_it(scene: Setup) -> None:
     assert run_asset() == (True, "no forecast due")
-    shadow = on_trial(platform)
-    fan = shadow_forecast(*both(platform), "7d")
+    shadow = on_trial(scene)
+    fan = shadow_forecast(*both(scene), "7d")
     assert fan is not None
-    platform.session.tables.write("forecasts/latest", fan, "7d")
+    scene.session.tables.write("forecasts/latest", fan, "7d")
     assert run_asset() == (True, "entry 1 of the ledger")
-    ShadowStore(platform.session.tables).path("7d").write_text("{")
+    ShadowStore(scene.session.tables).path("7d").write_text("{")
     success, message = run_asset()
     assert not success
     assert message.startswith("7d: the challenger on trial did not forecast")
     assert "remove it" in message
-    ShadowStore(platform.session.tables).write(shadow)
-    (platform.session.tables.root / "market/usdclp.parquet").unlink()
+    ShadowStore(scene.session.tables).write(shadow)
+    (scene.session.tables.root / "market/usdclp.parquet").unlink()
     assert not run_asset()[0]
 
 
-def test_the_command_line_runs_a_trial_under_way_and_no_fault_of_it_fails_the_forecast(platform: Setup) -> None:
+def test_the_command_line_runs_a_trial_under_way_and_no_fault_of_it_fails_the_forecast(scene: Setup) -> None:
     session = open_session()
     assert materialize_shadow_forecasts(session, ["7d"]) == ""
-    on_trial(platform)
-    fan = shadow_forecast(*both(platform), "7d")
+    on_trial(scene)
+    fan = shadow_forecast(*both(scene), "7d")
     assert fan is not None
-    platform.session.tables.write("forecasts/latest", fan, "7d")
+    scene.session.tables.write("forecasts/latest", fan, "7d")
     assert materialize_shadow_forecasts(session, ["7d", "30d"]) == ""
-    assert LedgerStore(platform.session.tables).count("7d") == 1
-    ShadowStore(platform.session.tables).path("7d").write_text("{")
+    assert LedgerStore(scene.session.tables).count("7d") == 1
+    ShadowStore(scene.session.tables).path("7d").write_text("{")
     assert "the challenger on trial did not forecast" in materialize_shadow_forecasts(session, ["7d"])
 
 
-def outcomes(platform: Setup, factor: float, n: int = 25) -> None:
+def outcomes(scene: Setup, factor: float, n: int = 25) -> None:
     """Realized rows of both from daily forecasts, the challenger's errors `factor` times the champion's."""
     errors = 12 * np.random.default_rng(5).standard_normal(n)
-    who = contest(platform)
+    who = contest(scene)
     parts = []
     for config, scale, is_shadow in ((who.live, 1.0, False), (who.challenger, factor, True)):
-        name = platform.engines.resolve(config)[1].fingerprint  # type: ignore[arg-type]
+        name = scene.engines.resolve(config)[1].fingerprint  # type: ignore[arg-type]
         rows = realized_rows(900 + np.arange(n) % 5, scale * errors, half_width=25.0, name=name, every=7)
         shift = date(2024, 10, 4) - rows["as_of"][0]
         days = [pl.col(each) + shift for each in ("as_of", "target_date", "session", "origin_session")]
         parts.append(rows.with_columns(*days, record=pl.lit("replay"), is_shadow=pl.lit(is_shadow)))
-    platform.session.tables.write("accuracy/realized", pl.concat(parts), "7d")
+    scene.session.tables.write("accuracy/realized", pl.concat(parts), "7d")
 
 
-def over(platform: Setup) -> Shadow:
-    return on_trial(platform, since=date(2024, 10, 1), until=date(2025, 6, 1))
+def over(scene: Setup) -> Shadow:
+    return on_trial(scene, since=date(2024, 10, 1), until=date(2025, 6, 1))
 
 
-def test_a_trial_is_judged_on_what_came_true_by_the_same_rule(platform: Setup) -> None:
-    over(platform)
-    outcomes(platform, 0.8)
-    found = judge_shadow(*both(platform), "7d")
+def test_a_trial_is_judged_on_what_came_true_by_the_same_rule(scene: Setup) -> None:
+    over(scene)
+    outcomes(scene, 0.8)
+    found = judge_shadow(*both(scene), "7d")
     assert found is not None
     assert found.verdict == "approved", found.words
     assert found.n == 25
     assert found.criteria[0].value == pytest.approx(0.2)
     assert "judged on live outcomes" in found.words.lower()
-    assert ShadowStore(platform.session.tables).read("7d") is not None  # until what is live has changed
+    assert ShadowStore(scene.session.tables).read("7d") is not None  # until the current settings have changed
 
 
-def test_a_trial_that_showed_nothing_ends_and_a_running_one_is_left_alone(platform: Setup) -> None:
-    over(platform)
-    outcomes(platform, 1.3)
-    found = judge_shadow(*both(platform), "7d")
+def test_a_trial_that_showed_nothing_ends_and_a_running_one_is_left_alone(scene: Setup) -> None:
+    over(scene)
+    outcomes(scene, 1.3)
+    found = judge_shadow(*both(scene), "7d")
     assert found is not None
     assert found.verdict == "rejected"
-    assert ShadowStore(platform.session.tables).read("7d") is None
-    on_trial(platform)
-    assert judge_shadow(*both(platform), "7d") is None
-    assert ShadowStore(platform.session.tables).read("7d") is not None
+    assert ShadowStore(scene.session.tables).read("7d") is None
+    on_trial(scene)
+    assert judge_shadow(*both(scene), "7d") is None
+    assert ShadowStore(scene.session.tables).read("7d") is not None
 
 
-def test_outcomes_before_and_after_the_trial_do_not_count(platform: Setup) -> None:
-    on_trial(platform, since=date(2024, 10, 18), until=date(2025, 1, 10))
-    outcomes(platform, 0.8)
-    found = judge_shadow(*both(platform), "7d")
+def test_outcomes_before_and_after_the_trial_do_not_count(scene: Setup) -> None:
+    on_trial(scene, since=date(2024, 10, 18), until=date(2025, 1, 10))
+    outcomes(scene, 0.8)
+    found = judge_shadow(*both(scene), "7d")
     assert found is not None
     assert (found.n, found.verdict) == (13, "inconclusive")
 
 
-def test_a_validation_picks_the_verdict_of_the_trial_up(platform: Setup) -> None:
-    search(platform)
-    over(platform)
-    outcomes(platform, 0.8)
+def test_a_validation_picks_the_verdict_of_the_trial_up(scene: Setup) -> None:
+    search(scene)
+    over(scene)
+    outcomes(scene, 0.8)
     ENGINE.made.clear()
-    found = run_validation(*both(platform), ["7d"])["7d"]
+    found = run_validation(*both(scene), ["7d"])["7d"]
     assert found.verdict == "approved"
     assert found.subject.search_id == "trial beside the champion"
-    assert found.subject.challenger == contest(platform).challenger.fingerprint
+    assert found.subject.challenger == contest(scene).challenger.fingerprint
 
 
-def test_the_record_says_when_it_cannot_be_used(platform: Setup) -> None:
-    store = ShadowStore(platform.session.tables)
+def test_the_record_says_when_it_cannot_be_used(scene: Setup) -> None:
+    store = ShadowStore(scene.session.tables)
     assert store.read("7d") is None
     store.remove("7d")
-    shadow = on_trial(platform)
+    shadow = on_trial(scene)
     assert store.read("7d") == shadow
     assert (shadow.runs_on(TODAY), shadow.runs_on(date(2025, 7, 14))) == (True, False)
     assert (shadow.is_over(date(2025, 7, 20)), shadow.is_over(date(2025, 7, 21))) == (False, True)
@@ -270,14 +270,14 @@ def test_the_record_says_when_it_cannot_be_used(platform: Setup) -> None:
 
 
 def test_an_approved_trial_that_is_refused_does_not_stand_in_the_way_of_later_challengers(
-    platform: Setup,
+    scene: Setup,
 ) -> None:
-    search(platform)
-    over(platform)
-    outcomes(platform, 0.8)
-    found = run_validation(*both(platform), ["7d"])["7d"]
+    search(scene)
+    over(scene)
+    outcomes(scene, 0.8)
+    found = run_validation(*both(scene), ["7d"])["7d"]
     assert found.verdict == "approved"
-    deployer_of(platform.session).quarantine("7d", found.subject.challenger, "failed before", datetime.now(UTC))
-    made = deploy_validated(platform.session, platform.engines, "7d", found.table)
+    deployer_of(scene.session).quarantine("7d", found.subject.challenger, "failed before", datetime.now(UTC))
+    made = deploy_validated(scene.session, scene.engines, "7d", found.table)
     assert made.state == "refused"
-    assert ShadowStore(platform.session.tables).read("7d") is None
+    assert ShadowStore(scene.session.tables).read("7d") is None

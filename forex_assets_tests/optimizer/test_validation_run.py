@@ -46,7 +46,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def platform(workspace: Path, tables: Path) -> Setup:
+def scene(workspace: Path, tables: Path) -> Setup:
     return fill(workspace, tables)
 
 
@@ -56,10 +56,10 @@ def too_wide(workspace: Path, tables: Path, searched: Path) -> Setup:
     set_live(workspace, temperature=1.6, is_calibrated=False)
     if searched.exists():
         return fill(workspace, searched)
-    platform = fill(workspace, tables)
-    search(platform)
+    scene = fill(workspace, tables)
+    search(scene)
     shutil.copytree(workspace / "warehouse", searched)
-    return platform
+    return scene
 
 
 def test_right_bands_are_approved_in_place_of_too_wide_ones(too_wide: Setup, workspace: Path) -> None:
@@ -98,11 +98,11 @@ def test_what_was_run_before_is_not_run_again_and_the_page_of_each_report_stays(
     assert [each["criterion"] for each in said["criteria"]] == list(CRITERIA)
 
 
-def test_where_the_search_kept_what_is_live_no_fan_is_made(workspace: Path, platform: Setup) -> None:
+def test_where_the_search_kept_what_is_live_no_fan_is_made(workspace: Path, scene: Setup) -> None:
     set_live(workspace, temperature=1.0, is_calibrated=False)
-    assert search(platform) == platform.engines.resolve(platform.session.configs.read("7d"))[1].fingerprint
+    assert search(scene) == scene.engines.resolve(scene.session.configs.read("7d"))[1].fingerprint
     ENGINE.made.clear()
-    found = run_validation(*both(platform), ["7d"])["7d"]
+    found = run_validation(*both(scene), ["7d"])["7d"]
     assert (found.verdict, found.n, ENGINE.made) == ("inconclusive", 0, [])
     assert NOTHING_NEW in found.words.lower()
 
@@ -120,13 +120,13 @@ def test_a_change_by_hand_since_the_search_is_told_and_judged_as_it_is(too_wide:
     changed = set_live(workspace, temperature=3.0, is_calibrated=False)
     found = run_validation(*both(too_wide), ["7d"])["7d"]
     assert found.subject.champion == changed.fingerprint
-    assert "no longer live" in found.words
+    assert "no longer current" in found.words
     assert found.verdict == "approved"
 
 
-def test_a_horizon_that_was_not_searched_says_what_to_do(platform: Setup) -> None:
+def test_a_horizon_that_was_not_searched_says_what_to_do(scene: Setup) -> None:
     with pytest.raises(NotSearchedError, match="forex-assets run --horizon 15d --force"):
-        run_validation(*both(platform), ["15d"])
+        run_validation(*both(scene), ["15d"])
 
 
 def test_two_calls_take_turns_and_the_first_of_each_does_not_count() -> None:
@@ -174,9 +174,9 @@ def test_the_asset_tells_the_sensor_what_it_needs_and_its_checks_block_nothing(
     assert missed.message.startswith("7d: RMSE the same")
 
 
-def test_no_report_is_never_green(platform: Setup) -> None:
+def test_no_report_is_never_green(scene: Setup) -> None:
     for criterion in CRITERIA:
-        assert not criterion_holds(platform.session, criterion).passed
+        assert not criterion_holds(scene.session, criterion).passed
 
 
 def test_a_config_that_the_stand_in_fills_in_is_not_its_own_challenger(
@@ -185,9 +185,9 @@ def test_a_config_that_the_stand_in_fills_in_is_not_its_own_challenger(
     environment(FOREX_MODEL="embedded")
     bolt = {"model": "amazon/chronos-bolt-small", "num_samples": None, "temperature": None, "is_calibrated": False}
     set_live(workspace, **bolt)
-    platform = fill(workspace, tmp_path / "tables")
-    assert search(platform) == platform.engines.resolve(platform.session.configs.read("7d"))[1].fingerprint
-    assert NOTHING_NEW in run_validation(*both(platform), ["7d"])["7d"].words
+    scene = fill(workspace, tmp_path / "tables")
+    assert search(scene) == scene.engines.resolve(scene.session.configs.read("7d"))[1].fingerprint
+    assert NOTHING_NEW in run_validation(*both(scene), ["7d"])["7d"].words
 
 
 @pytest.mark.parametrize("change", ["policy", "clock"])

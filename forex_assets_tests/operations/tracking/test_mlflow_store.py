@@ -1,4 +1,4 @@
-"""Runs in MLflow: each once, with the right status, whoever is killed; the registry knows what is live and was."""
+"""MLflow runs are recorded once, with the right status; the registry knows current and previous settings."""
 
 import logging
 import multiprocessing
