@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from accuracy_prices import closes_from, generated, stored
-from accuracy_table import markdown, parts_of, replace_part
+from accuracy_table import markdown
 from forex_assets.accuracy.backtest import Every, HistoryView, backtest, origin_dates, parse_every
 from forex_assets.accuracy.backtest_store import BacktestStore, engine_key
 from forex_assets.accuracy.peers import PEERS
@@ -39,6 +39,7 @@ from forex_assets.forecasts.calibration import calibrated_history
 from forex_assets.forecasts.engine import Engine, EngineError, Origin
 from forex_assets.forecasts.realized import as_issued, join_realized
 from forex_assets.market.prices import USDCLP
+from pages import part_of, put
 
 PACKAGE = PROJECT / "forex_assets"
 MODELS = PACKAGE / "models"
@@ -161,7 +162,7 @@ def run(options: argparse.Namespace) -> int:
     origins = origin_dates(market_calendar(USDCLP.calendar), first, last, options.every)
     entrants = [entrant(label, options.samples, options.seed) for label in options.engines.split(",")]
     if options.out:
-        parts_of(options.out, options.name or name)  # a refusal must not come after an hour's work
+        part_of(options.out, options.name or name)  # a refusal must not come after an hour's work
     tables, notes, failed = dict[str, pl.DataFrame](), dict[str, None](), 0
     columns = (TextColumn("{task.description:14}"), BarColumn(), MofNCompleteColumn())
     with tempfile.TemporaryDirectory() as scratch, Progress(
@@ -189,7 +190,7 @@ def run(options: argparse.Namespace) -> int:
     text = markdown(tables, prices, what=what, asked=asked, notes=list(notes))
     print(text)
     if options.out and not failed:
-        replace_part(options.out, options.name or name, text)
+        put(text, options.out, "benchmarks/accuracy.py", options.name or name)
     return failed
 
 

@@ -6,7 +6,6 @@ A horizon's step is the one whose session is `as_of` + 7, 15, 30 or 90 calendar 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -157,26 +156,3 @@ def _percent(skill: Skill) -> str:
     # `+ 0.0` and the rounding before it: no "-0.0".
     value, low, high = (round(100 * number, 1) + 0.0 for number in (skill.value, skill.low, skill.high))
     return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
-
-
-def parts_of(file: Path, name: str) -> tuple[str, str]:
-    """Text before and after a file's two `bench-accuracy` markers.
-
-    Raises:
-        SystemExit: there is no such file, or there are not exactly two such lines.
-    """
-    marker = _marker(name)
-    parts = file.read_text(encoding="utf-8").split(marker) if file.is_file() else []
-    if len(parts) != 3:
-        raise SystemExit(f"{file} needs the line {marker} twice, around the place of the tables; nothing was written")
-    return parts[0], parts[2]
-
-
-def replace_part(file: Path, name: str, text: str) -> None:
-    """Put `text` between the two lines; errors as `parts_of`."""
-    (before, after), marker = parts_of(file, name), _marker(name)
-    file.write_text(f"{before}{marker}\n{text}\n{marker}{after}", encoding="utf-8")
-
-
-def _marker(name: str) -> str:
-    return f"<!-- bench-accuracy:{name} -->"

@@ -49,8 +49,8 @@ from market_faults import (
     next_errors,
     week_sums,
 )
+from pages import put
 
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 BUDGETS = (0.65, 1.3, 2.6, 5.2, 10.4)
 FEEDS = 100
 
@@ -250,15 +250,6 @@ def _figure(points: Sequence[tuple[float, ...]]):  # type: ignore[no-untyped-def
     return figure
 
 
-def put(text: str, path: Path) -> None:
-    """Between the markers of a file."""
-    page = path.read_text(encoding="utf-8")
-    if BEGIN not in page or END not in page:
-        raise SystemExit(f"{path} has no {BEGIN} … {END}; put them where the tables belong")
-    head, tail = page.split(BEGIN)[0], page.split(END)[1]
-    path.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}", encoding="utf-8")
-
-
 def main() -> None:
     """Prints the tables, or puts them into a page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -281,7 +272,7 @@ def main() -> None:
         given.curve.write_bytes(picture)
         parts.append(text)
     if given.out:
-        put("\n".join(parts), given.out)
+        put("\n".join(parts), given.out, "benchmarks/detectors.py")
     else:
         print("\n".join(parts))
 

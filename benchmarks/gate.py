@@ -21,9 +21,9 @@ from forex_assets.core.policy import Policy
 from forex_assets.core.policy_store import read_policy
 from forex_assets.optimizer.block_permutation import p_values
 from gate_simulation import PUBLISHED_ORIGINS, gate, share_rejected
+from pages import put
 from simulated_markets import NARROW, WIDE
 
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 OVERLAPS = (1, 3, 13, 22)
 ORIGINS = (60, 126, 252)
 GAINS = (0.05, 0.10)
@@ -117,15 +117,6 @@ def power_table(policy: Policy, n: int, seed: int) -> str:
     return said + markdown(head, rows)
 
 
-def put(text: str, path: Path) -> None:
-    """Between the markers of a file."""
-    page = path.read_text(encoding="utf-8")
-    if BEGIN not in page or END not in page:
-        raise SystemExit(f"{path} has no {BEGIN} … {END}; put them where the tables belong")
-    head, tail = page.split(BEGIN)[0], page.split(END)[1]
-    path.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}", encoding="utf-8")
-
-
 def main() -> None:
     """Prints the tables, or puts them into a page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -145,7 +136,7 @@ def main() -> None:
     ]
     parts.append(f"{time.process_time() - began:.0f} s of one core.\n")
     if given.out:
-        put("\n".join(parts), given.out)
+        put("\n".join(parts), given.out, "benchmarks/gate.py")
     else:
         print("\n".join(parts))
 

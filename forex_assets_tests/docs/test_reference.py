@@ -67,7 +67,7 @@ def test_a_circle_is_said() -> None:
 def measured_rows(horizon: str) -> list[str]:
     """Cells of the calibrated embedded model's row for market closes, as `docs/accuracy.md` has them."""
     page = (PROJECT / "docs/accuracy.md").read_text(encoding="utf-8")
-    block = page.split("<!-- bench-accuracy:closes -->")[1].split(f"### {horizon}\n")[1].split("###")[0]
+    block = page.split("<!-- measured: closes by ")[1].split(f"### {horizon}\n")[1].split("###")[0]
     row = next(line for line in block.splitlines() if line.startswith("| embedded, calibrated |"))
     return [cell.strip() for cell in row.strip("|").split("|")]
 
