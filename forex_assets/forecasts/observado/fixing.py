@@ -35,7 +35,10 @@ from forex_assets.core.schemas import (
 from forex_assets.forecasts.baselines import random_walk
 
 SOURCE: Final = "observado"
-"""`source` of fixing fans and of published fixings; the generated market keeps its own."""
+"""`source` of fixing fans and of published fixings.
+
+The generated market keeps its own.
+"""
 
 WEIGHT_AHEAD: Final = (1.0, 2.0, 5.0, 64.0)
 WEIGHTS: Final = (0.0, 0.0, 0.05, 0.2)
@@ -96,7 +99,11 @@ def trading_day(day: date, calendar: SessionCalendar) -> date:
 
 
 def last_fixing(fixings: pl.DataFrame) -> Fixing | None:
-    """The newest fixing of a table with `session`, `clp_per_usd`, `source`; None without one."""
+    """The newest fixing of a table; None without one.
+
+    Args:
+        fixings: `OBSERVADO_SCHEMA`, any order.
+    """
     if fixings.is_empty():
         return None
     row = fixings.sort("session").row(-1, named=True)
