@@ -81,3 +81,17 @@ def normal_scores(levels: Sequence[float]) -> Array:
 
 QUANTILE_SCORES: Final = normal_scores(QUANTILE_LEVELS)
 """Normal scores of `QUANTILE_LEVELS`."""
+
+_MEAN_MATRIX: Final = completion(normal_scores([(i + 0.5) / 200 for i in range(200)]))
+
+
+def mean_of(quantiles: Array) -> Array:
+    """Computes the mean of the distribution through a fan's quantiles.
+
+    Args:
+        quantiles: positive, shape (steps, 9).
+
+    Returns:
+        Shape (steps,), by the midpoints of 200 equally likely parts.
+    """
+    return np.asarray(np.exp(np.log(quantiles) @ _MEAN_MATRIX.T).mean(axis=1))

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from forex_assets.core.calendar import DAYS_PER_SESSION, SANTIAGO
-from forex_assets.core.fan import QUANTILE_SCORES, Array, Fan, completion, normal_scores
+from forex_assets.core.fan import QUANTILE_SCORES, Array, Fan, completion, mean_of
 from forex_assets.core.schemas import MODEL_QUANTILE_COLUMNS, QUANTILE_COLUMNS, QUANTILE_LEVELS
 from forex_assets.core.scores import normal_score
 
@@ -105,7 +105,7 @@ def calibrated(fan: Fan, calibration: Calibration) -> Fan:
     quantiles = np.maximum.accumulate(np.exp(np.einsum("kij,kj->ki", weights, np.log(fan.quantiles))), axis=1)
     untouched = (calibration.scores == QUANTILE_SCORES).all(axis=1)
     quantiles[untouched] = fan.quantiles[untouched]
-    shift = _mean(quantiles) / _mean(fan.quantiles)
+    shift = mean_of(quantiles) / mean_of(fan.quantiles)
     return Fan(fan.mean * shift, quantiles)
 
 
@@ -212,14 +212,6 @@ def _weighted_quantiles(values: Array, weights: Array, levels: Array) -> Array:
     return np.asarray(np.interp(levels, position, values[order]))
 
 
-def _mean(quantiles: Array) -> Array:
-    """Mean of the distribution through the quantiles."""
-    return np.asarray(np.exp(np.log(quantiles) @ _MEAN_MATRIX.T).mean(axis=1))
-
-
 def _microseconds(instant: datetime) -> int:
     """Microseconds since 1970 of a UTC instant."""
     return round((instant - _EPOCH).total_seconds() * 1e6)
-
-
-_MEAN_MATRIX: Final = completion(normal_scores([(i + 0.5) / 200 for i in range(200)]))
