@@ -43,6 +43,7 @@ def forecast_of(number: int) -> pl.DataFrame:
         pl.Date: lambda: as_of,
         pl.Boolean: lambda: True,
         pl.String: lambda: "0123456789abcdef",
+        pl.Datetime("us", "UTC"): lambda: datetime(2000, 1, 1, tzinfo=UTC),
     }
     rows = {name: values[dtype]() for name, dtype in FORECAST_SCHEMA.items()}
     days = [as_of + timedelta(days=step) for step in range(1, steps + 1)]

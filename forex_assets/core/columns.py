@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from forex_assets.core.origin_columns import ORIGIN_COLUMNS
 from forex_assets.core.schemas import QUANTILE_COLUMNS, QUANTILE_LEVELS
 
 PESO: Final = "CLP per USD"
@@ -119,8 +120,9 @@ _FORECASTS: Final = _columns(
         **_quantiles("model_", "the model's own forecast, before calibration"),
         **_quantiles("walk_", "the random walk with EWMA(.97) volatility"),
         "origin_session": (DAY, "Last known session."),
-        "origin_clp_per_usd": (PESO, "Price of the last known session."),
+        "origin_clp_per_usd": (PESO, "Price of the last known session, from which the fan starts."),
         "is_origin_provisional": (FLAG, "The last known price was not final."),
+        **ORIGIN_COLUMNS,
         "model": (TEXT, "Model name, with a digest of its weights if listed."),
         "engine": (TEXT, "Kind of engine: chronos-t5, chronos-bolt, chronos-2 or ewma."),
         "representation": (TEXT, "How prices are fed to the model."),
@@ -139,6 +141,7 @@ _FORECASTS: Final = _columns(
         "code_version": (TEXT, "Version of the code that issued the forecast."),
         "previous_hash": (TEXT, "Hash of the entry before; empty for the first."),
         "entry_hash": (TEXT, "Hash of the entry; empty in a backtest."),
+        "schema_version": (COUNT, "Version of the entry's columns; its hash covers those."),
     },
 )
 

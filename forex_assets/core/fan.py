@@ -39,6 +39,13 @@ class Fan:
         """Point forecast, shape (steps,); robust to a heavy tail."""
         return self.quantiles[:, QUANTILE_LEVELS.index(0.50)]
 
+    def scaled(self, factor: float) -> "Fan":
+        """Returns the fan of a starting price that many times higher.
+
+        Returns, and so the width in per cent, stay as they are.
+        """
+        return Fan(self.mean * factor, self.quantiles * factor)
+
 
 def fan_of_paths(paths: Array) -> Fan:
     """Makes a fan of sampled price paths.

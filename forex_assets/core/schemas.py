@@ -77,6 +77,18 @@ REVISIONS_SCHEMA: Final[Schema] = {
     "revised_at": UTC,
 }
 
+ORIGIN_SCHEMA: Final[Schema] = {
+    # Where the level that a fan starts from came from; null in tables of older versions.
+    "origin_kind": pl.String,
+    "origin_source": pl.String,
+    "origin_dated": pl.Date,
+    "origin_observed_at": UTC,
+    "origin_age_hours": pl.Float64,
+    "origin_age_sessions": pl.Int64,
+    "origin_disagreement_pct": pl.Float64,
+    "is_origin_assumed": pl.Boolean,
+}
+
 FORECAST_SCHEMA: Final[Schema] = {
     "as_of": pl.Date,
     "horizon": pl.String,
@@ -90,6 +102,7 @@ FORECAST_SCHEMA: Final[Schema] = {
     "origin_session": pl.Date,
     "origin_clp_per_usd": pl.Float64,
     "is_origin_provisional": pl.Boolean,
+    **ORIGIN_SCHEMA,
     "model": pl.String,
     "engine": pl.String,
     "representation": pl.String,
@@ -114,6 +127,7 @@ LEDGER_SCHEMA: Final[Schema] = {
     "code_version": pl.String,
     "previous_hash": pl.String,
     "entry_hash": pl.String,
+    "schema_version": pl.Int64,
 }
 
 REALIZED_SCHEMA: Final[Schema] = {
@@ -142,12 +156,29 @@ def empty(schema: Schema) -> pl.DataFrame:
     return pl.DataFrame(schema=schema)
 
 
+def with_later_columns(frame: pl.DataFrame) -> pl.DataFrame:
+    """Fills columns that an older version of a table lacks.
+
+    A forecast's origin becomes null, a ledger's schema version 1. Other tables come back as they are.
+    """
+    if "is_origin_provisional" in frame.columns and "origin_kind" not in frame.columns:
+        place = frame.columns.index("is_origin_provisional") + 1
+        nulls = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in ORIGIN_SCHEMA.items()]
+        frame = frame.select(*frame.columns[:place], *nulls, *frame.columns[place:])
+    if "previous_hash" in frame.columns and "schema_version" not in frame.columns:
+        frame = frame.with_columns(pl.lit(1, dtype=pl.Int64).alias("schema_version"))
+    return frame
+
+
 def conform(frame: pl.DataFrame, schema: Schema, what: str) -> pl.DataFrame:
     """Returns the frame with exactly the columns of a schema, in order.
+
+    Columns that an older version lacks are filled.
 
     Raises:
         ValueError: a column is missing, unknown or of another type; the message names `what` and the columns.
     """
+    frame = with_later_columns(frame)
     have = frame.schema
     missing = [name for name in schema if name not in have]
     unknown = [name for name in have if name not in schema]

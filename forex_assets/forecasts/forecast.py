@@ -14,6 +14,7 @@ from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.schemas import (
     FORECAST_SCHEMA,
     MODEL_QUANTILE_COLUMNS,
+    ORIGIN_SCHEMA,
     QUANTILE_COLUMNS,
     WALK_QUANTILE_COLUMNS,
     conform,
@@ -21,6 +22,8 @@ from forex_assets.core.schemas import (
 from forex_assets.forecasts.baselines import constant_volatility, origin_volatility, random_walk
 from forex_assets.forecasts.calibration import Calibration, calibrated
 from forex_assets.forecasts.engine import Engine, EngineError, Origin
+from forex_assets.market.origin import LAST_PRICE, OPEN
+from forex_assets.market.origin import Origin as Start
 from forex_assets.market.quality import usable
 
 COVARIATE_ENGINES: Final = frozenset({"chronos-2"})
@@ -98,14 +101,19 @@ def make_forecasts(
     features: pl.DataFrame | None = None,
     *,
     clock: Callable[[], float],
+    start: Start | None = None,
 ) -> list[pl.DataFrame]:
     """Forecasts several horizons from one history with one engine.
+
+    With a start, the engine reads finished prices only, and its fans are moved to the starting level: returns are never
+    spliced from two sources.
 
     Args:
         requests: one a horizon.
         prices: `USDCLP_SCHEMA`; quarantined rows are not used.
         features: copper features by session; None or empty for none.
         clock: seconds from any start, such as `time.perf_counter`.
+        start: starting level of the fans; None for the last price of the history.
 
     Returns:
         One table (`FORECAST_SCHEMA`) a request, in order, one row a step.
@@ -114,9 +122,9 @@ def make_forecasts(
         ValueError: no usable price, or the prices end after `as_of` or at or after the first step.
         EngineError: the settings need what the engine lacks.
     """
-    rows = usable(prices).sort("session")
+    rows = context_rows(prices, start)
     for request in requests:
-        _check_dates(rows, request.target)
+        _check_dates(rows, request.target, start)
     values = rows["clp_per_usd"].to_numpy().astype(np.float64)
     volatility = {"ewma_sd": origin_volatility(values), "constant_sd": constant_volatility(values)}
     tables = []
@@ -125,11 +133,47 @@ def make_forecasts(
         covariates = align_covariates(rows["session"].to_list(), covariate_table) if covariate_table is not None else {}
         started = clock()
         fan = _only(engine.forecast([Origin(values, request.target.steps, covariates)], request.config), engine)
-        seconds, fingerprint = clock() - started, data_fingerprint(rows, covariate_table)
-        labels = labels_of(engine, request, rows) | volatility
+        seconds, fingerprint = (
+            clock() - started,
+            started_fingerprint(data_fingerprint(rows, covariate_table), rows, start),
+        )
+        labels = labels_of(engine, request, rows, start) | volatility
         labels |= {"engine_seconds": seconds, "data_fingerprint": fingerprint}
-        tables.append(forecast_table(request, fan, labels))
+        tables.append(forecast_table(request, started_fan(fan, rows, start), labels))
     return tables
+
+
+def context_rows(prices: pl.DataFrame, start: Start | None) -> pl.DataFrame:
+    """Usable prices that an engine reads, oldest first.
+
+    With a start, provisional ones are left out, as at past test dates, unless there are no others.
+    """
+    rows = usable(prices).sort("session")
+    finished = rows.filter(~pl.col("is_provisional"))
+    return rows if start is None or finished.is_empty() else finished
+
+
+def started_fan(fan: Fan, rows: pl.DataFrame, start: Start | None) -> Fan:
+    """Moves an engine's fan to the starting level.
+
+    Args:
+        rows: prices that the engine read.
+    """
+    return fan if start is None else fan.scaled(start.level / float(rows["clp_per_usd"][-1]))
+
+
+def started_fingerprint(fingerprint: str, rows: pl.DataFrame, start: Start | None) -> str:
+    """Fingerprint of the data and of a starting level apart from it.
+
+    A fan from its own last price keeps the fingerprint of the data.
+
+    Args:
+        fingerprint: of the engine's inputs, see `data_fingerprint`.
+        rows: prices that the engine read.
+    """
+    if start is None or (start.session, start.level) == (rows["session"][-1], rows["clp_per_usd"][-1]):
+        return fingerprint
+    return hashlib.sha256(f"{fingerprint} {start.session.isoformat()} {start.level.hex()}".encode()).hexdigest()
 
 
 def make_forecast(
@@ -141,16 +185,17 @@ def make_forecast(
     *,
     clock: Callable[[], float],
     calibration: Calibration | None = None,
+    start: Start | None = None,
 ) -> pl.DataFrame:
     """Forecasts one horizon, see `make_forecasts`."""
-    return make_forecasts(engine, [Request(config, target, calibration)], prices, features, clock=clock)[0]
+    return make_forecasts(engine, [Request(config, target, calibration)], prices, features, clock=clock, start=start)[0]
 
 
-def _check_dates(rows: pl.DataFrame, target: Target) -> None:
-    """Refuses an empty history, or one that reaches the sessions to forecast."""
+def _check_dates(rows: pl.DataFrame, target: Target, start: Start | None) -> None:
+    """Refuses an empty history, or prices that reach the sessions to forecast."""
     if rows.height == 0:
         raise ValueError(f"forecast of {target.as_of}: no usable price, all rows are quarantined or there are none")
-    last = rows["session"][-1]
+    last = rows["session"][-1] if start is None else max(rows["session"][-1], start.session)
     if last > target.as_of or last >= target.sessions[0]:
         first = target.sessions[0]
         raise ValueError(f"prices reach {last}: as_of is {target.as_of} and the first step to forecast is {first}")
@@ -163,21 +208,46 @@ def _only(fans: Sequence[Fan], engine: Engine) -> Fan:
     return fans[0]
 
 
-def labels_of(engine: Engine, request: Request, rows: pl.DataFrame) -> dict[str, object]:
+def labels_of(engine: Engine, request: Request, rows: pl.DataFrame, start: Start | None = None) -> dict[str, object]:
     """Constant columns of a forecast: its origin, engine and settings."""
     return {
+        **origin_labels(rows, start),
         "as_of": request.target.as_of,
         "horizon": request.config.horizon,
         "target_date": request.target.target_date,
-        "origin_session": rows["session"][-1],
-        "origin_clp_per_usd": rows["clp_per_usd"][-1],
-        "is_origin_provisional": rows["is_provisional"][-1],
         "model": engine.model,
         "engine": engine.name,
         # Benchmarks ignore the config's representation.
         "representation": request.config.representation if engine.name.startswith("chronos") else "none",
         "source": " + ".join(sorted(rows["source"].unique())),
         "config_fingerprint": request.config.fingerprint,
+    }
+
+
+def origin_labels(rows: pl.DataFrame, start: Start | None) -> dict[str, object]:
+    """Columns that say where the starting level came from.
+
+    Without a start it is the last price of the rows, and nothing more is known of it.
+    """
+    if start is None:
+        last = {
+            "origin_session": rows["session"][-1],
+            "origin_clp_per_usd": rows["clp_per_usd"][-1],
+            "is_origin_provisional": rows["is_provisional"][-1],
+        }
+        return last | dict.fromkeys(ORIGIN_SCHEMA)
+    return {
+        "origin_session": start.session,
+        "origin_clp_per_usd": start.level,
+        "is_origin_provisional": start.kind in (LAST_PRICE, OPEN),
+        "origin_kind": start.kind,
+        "origin_source": start.source,
+        "origin_dated": start.dated,
+        "origin_observed_at": start.observed_at,
+        "origin_age_hours": start.age_hours,
+        "origin_age_sessions": start.age_sessions,
+        "origin_disagreement_pct": start.disagreement_pct,
+        "is_origin_assumed": start.is_assumed,
     }
 
 

@@ -7,20 +7,35 @@ files.
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 import polars as pl
 
-from forex_assets.core.schemas import FORECAST_SCHEMA, LEDGER_SCHEMA, conform
+from forex_assets.core.schemas import FORECAST_SCHEMA, LEDGER_SCHEMA, ORIGIN_SCHEMA, conform
 
 FAN_COLUMNS: Final = tuple(name for name in FORECAST_SCHEMA if name in LEDGER_SCHEMA)
 """Columns of the forecast itself; the engine's running time is left out."""
 
 INPUTS: Final = ("data_fingerprint", "config_fingerprint", "code_version", "engine", "model", "is_shadow", "is_replay")
 """Columns that, equal with an equal fan, make a forecast a repetition."""
+
+SCHEMA_VERSION: Final = 2
+"""Version of the columns of new entries."""
+
+ADDED_COLUMNS: Final = {2: tuple(ORIGIN_SCHEMA)}
+"""Columns of the forecast by the schema version that added them.
+
+An entry's hash covers the columns of its own version, so that a new column breaks no older entry.
+"""
+
+NULLABLE: Final = frozenset({*ORIGIN_SCHEMA})
+"""Columns that a forecast may leave open."""
+
+AGEING: Final = frozenset({"origin_age_hours"})
+"""Columns that change with the clock alone; they make no new version."""
 
 HEADER: Final = ("horizon", "as_of", "sequence", "version", "issued_at", "previous_hash", *INPUTS)
 """Constant columns of an entry, hashed with the fan's hash."""
@@ -48,25 +63,53 @@ class Misfit:
         return f"entry {self.place}{f' ({self.file})' if self.file else ''}: {self.reason}"
 
 
-def fan_hash(rows: pl.DataFrame) -> str:
-    """SHA-256 (hex) of a forecast's `FAN_COLUMNS`.
+def fan_hash(rows: pl.DataFrame, version: int = SCHEMA_VERSION, without: Collection[str] = ()) -> str:
+    """SHA-256 (hex) of a forecast's columns as of a schema version.
 
     Floats enter as `float.hex`: the last bit counts, printing does not. Null differs from "null".
 
     Args:
         rows: one row a step; their order counts.
+        version: of the schema.
+        without: columns left out.
     """
-    return _sha256({name: [_plain(value) for value in rows[name].to_list()] for name in FAN_COLUMNS})
+    left_out = {*_later_columns(version), *without}
+    columns = [name for name in FAN_COLUMNS if name not in left_out]
+    return _sha256({name: [_plain(value) for value in rows[name].to_list()] for name in columns})
 
 
 def entry_hash(entry: pl.DataFrame) -> str:
     """SHA-256 (hex) of an entry's header and fan hash, as canonical JSON.
 
+    From schema version 2 on the version itself is part of the header.
+
     Raises:
-        LedgerError: the header differs between rows.
+        LedgerError: the header differs between rows, or a newer version of forex-assets wrote the entry.
     """
-    fields = header(entry)
-    return _sha256({"fan_hash": fan_hash(entry), **{name: _plain(value) for name, value in fields.items()}})
+    version = version_of(entry)
+    fields = header(entry, HEADER if version == 1 else [*HEADER, "schema_version"])
+    hashed = fan_hash(entry, version)
+    return _sha256({"fan_hash": hashed, **{name: _plain(value) for name, value in fields.items()}})
+
+
+def _later_columns(version: int) -> list[str]:
+    """Names the columns that came after a schema version."""
+    return [name for added, names in ADDED_COLUMNS.items() if added > version for name in names]
+
+
+def version_of(entry: pl.DataFrame) -> int:
+    """Schema version of an entry.
+
+    Raises:
+        LedgerError: a version that this code does not know.
+    """
+    version = header(entry, ["schema_version"])["schema_version"]
+    if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
+        raise LedgerError(
+            f"its schema version is {version}, this version of forex-assets reads 1 to {SCHEMA_VERSION}; "
+            "use the version that wrote it"
+        )
+    return version
 
 
 def header(rows: pl.DataFrame, names: Sequence[str] = HEADER) -> dict[str, object]:
@@ -97,7 +140,7 @@ def entry_of(
     """Makes an entry from one forecast.
 
     Args:
-        forecast: `FORECAST_SCHEMA` of one horizon and date, in any order, no nulls.
+        forecast: `FORECAST_SCHEMA` of one horizon and date, in any order, no nulls but in `NULLABLE`.
         issued_at: with a time zone.
         sequence: place in the chain, from 1.
         version: of this (horizon, as_of, config fingerprint), from 1.
@@ -113,7 +156,7 @@ def entry_of(
         ValueError: other columns than a forecast's.
     """
     rows = conform(forecast, FORECAST_SCHEMA, "forecast for the ledger").select(FAN_COLUMNS).sort("step")
-    if nulls := [column.name for column in rows if column.null_count()]:
+    if nulls := [column.name for column in rows if column.null_count() and column.name not in NULLABLE]:
         raise LedgerError(f"forecast for the ledger: null in {', '.join(nulls)}")
     if rows["step"].is_duplicated().any():
         raise LedgerError("forecast for the ledger: a step stands twice; hand in one forecast at a time")
@@ -127,15 +170,21 @@ def entry_of(
         "is_replay": is_replay,
         "code_version": code_version,
         "previous_hash": previous_hash,
+        "schema_version": SCHEMA_VERSION,
     }
     entry = rows.with_columns(pl.lit(value, dtype=LEDGER_SCHEMA[name]).alias(name) for name, value in added.items())
-    entry = entry.with_columns(pl.lit(entry_hash(entry)).alias("entry_hash"))
+    entry = entry.with_columns(pl.lit(entry_hash(entry)).alias("entry_hash")).select(list(LEDGER_SCHEMA))
     return conform(entry, LEDGER_SCHEMA, "entry of the ledger")
 
 
 def says_the_same(entry: pl.DataFrame, other: pl.DataFrame) -> bool:
-    """Whether two entries have equal inputs and fans, whenever issued."""
-    return header(entry, INPUTS) == header(other, INPUTS) and fan_hash(entry) == fan_hash(other)
+    """Whether two entries have equal inputs and fans, whenever issued.
+
+    An older entry is compared on the columns of its own schema version.
+    """
+    version = min(version_of(entry), version_of(other))
+    hashes = [fan_hash(one, version, without=AGEING) for one in (entry, other)]
+    return header(entry, INPUTS) == header(other, INPUTS) and hashes[0] == hashes[1]
 
 
 def first_misfit(entries: Iterable[pl.DataFrame]) -> Misfit | None:
@@ -161,6 +210,8 @@ def _hold_link(entry: pl.DataFrame, place: int, previous_hash: str) -> None:
     """Raises LedgerError for a changed entry or a broken link."""
     fields = header(entry, [*HEADER, "entry_hash"])
     actual = entry_hash(entry)
+    if added := [name for name in _later_columns(version_of(entry)) if entry[name].null_count() < entry.height]:
+        raise LedgerError(f"it holds {', '.join(added)}, which its schema version does not have")
     if actual != fields["entry_hash"]:
         raise LedgerError(f"its content gives the hash {actual[:12]}…, it carries {str(fields['entry_hash'])[:12]}…")
     if fields["sequence"] != place:

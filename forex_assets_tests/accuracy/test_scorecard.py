@@ -29,6 +29,7 @@ from forex_assets.core.schemas import (
     REALIZED_SCHEMA,
     WALK_QUANTILE_COLUMNS,
     empty,
+    with_later_columns,
 )
 from forex_assets.core.scores import crps, pit
 
@@ -89,7 +90,7 @@ def realized(n: int, *, every: int = 7, days: int = 7, sd: float = 0.02, seed: i
         pl.Series(name, value if isinstance(value, list | np.ndarray) else [value] * n, dtype=REALIZED_SCHEMA[name])
         for name, value in columns.items()
     ]
-    return pl.DataFrame(parts).select(list(REALIZED_SCHEMA))
+    return with_later_columns(pl.DataFrame(parts)).select(list(REALIZED_SCHEMA))
 
 
 def row_of(card: pl.DataFrame, scope: str = "all", **where: str) -> Mapping[str, Any]:

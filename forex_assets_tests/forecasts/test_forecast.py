@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -16,6 +16,7 @@ from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.schemas import (
     FORECAST_SCHEMA,
     MODEL_QUANTILE_COLUMNS,
+    ORIGIN_SCHEMA,
     QUANTILE_COLUMNS,
     SAMPLE_SOURCE,
     USDCLP_SCHEMA,
@@ -30,6 +31,7 @@ from forex_assets.forecasts.forecast import (
     make_forecast,
     make_forecasts,
 )
+from forex_assets.market.origin import Origin as Start
 
 AS_OF = date(2024, 1, 8)
 PLAIN = calendar_of("no holidays", [])
@@ -90,7 +92,7 @@ def test_a_forecast_has_the_schema_and_a_row_a_step() -> None:
     assert table["step"].to_list() == [1, 2, 3, 4, 5]
     assert table["session"].to_list() == list(TARGET.sessions)
     assert table["session"][-1] == table["target_date"][0] == date(2024, 1, 15)
-    assert table.null_count().sum_horizontal()[0] == 0
+    assert {name for name in table.columns if table[name].null_count()} == set(ORIGIN_SCHEMA)
 
 
 def test_the_models_quantiles_are_published_and_the_walks_stand_beside_them() -> None:
@@ -103,6 +105,51 @@ def test_the_models_quantiles_are_published_and_the_walks_stand_beside_them() ->
     good = prices["clp_per_usd"].to_numpy()[[i for i in range(60) if i != 58]]
     walk = random_walk(good[-1], ewma_volatility(good), 5)
     np.testing.assert_array_equal(table.select(WALK_QUANTILE_COLUMNS).to_numpy(), walk.quantiles)
+
+
+START = Start(
+    level=1000.0, kind="dólar observado", source="central_bank", session=AS_OF, dated=date(2024, 1, 9),
+    observed_at=datetime(2024, 1, 8, 21, tzinfo=UTC), age_hours=1.0, age_sessions=0, disagreement_pct=0.4,
+    tolerance_pct=1.2, is_assumed=False,
+)  # fmt: skip
+
+
+def test_with_a_start_only_the_level_changes_and_the_engine_reads_finished_prices() -> None:
+    prices, engine = prices_of(), FixedEngine()
+    table = make_forecast(engine, CONFIG, TARGET, prices, clock=clock, start=START)
+    finished = prices["clp_per_usd"].to_numpy()[:58]
+    np.testing.assert_array_equal(engine.seen[0][0].prices, finished)
+    ratio = 1000.0 / finished[-1]
+    for row in table.iter_rows(named=True):
+        np.testing.assert_allclose([row[name] for name in QUANTILE_COLUMNS], ratio * np.arange(1, 10) * 100, rtol=1e-15)
+        assert row["mean"] == pytest.approx(555.0 * ratio, rel=1e-15)
+    walk = random_walk(1000.0, ewma_volatility(finished), 5)
+    np.testing.assert_array_equal(table.select(WALK_QUANTILE_COLUMNS).to_numpy(), walk.quantiles)
+    expected = {
+        "origin_session": AS_OF, "origin_clp_per_usd": 1000.0, "is_origin_provisional": False,
+        "origin_kind": "dólar observado", "origin_source": "central_bank", "origin_dated": date(2024, 1, 9),
+        "origin_age_hours": 1.0, "origin_age_sessions": 0, "origin_disagreement_pct": 0.4, "is_origin_assumed": False,
+        "source": SAMPLE_SOURCE,
+    }  # fmt: skip
+    assert expected.items() <= table.row(0, named=True).items()
+
+
+def test_another_starting_level_is_another_fingerprint_and_the_last_price_itself_is_not() -> None:
+    prices = prices_of().filter(~pl.col("is_provisional"))
+    last = prices.filter(~pl.col("is_quarantined")).row(-1, named=True)
+    own = replace(START, session=last["session"], level=last["clp_per_usd"])
+
+    def fingerprint(start: Start | None) -> str:
+        return make_forecast(FixedEngine(), CONFIG, TARGET, prices, clock=clock, start=start)["data_fingerprint"][0]
+
+    assert fingerprint(own) == fingerprint(None)
+    assert len({fingerprint(s) for s in (None, START, replace(START, level=1000.1), replace(own, session=AS_OF))}) == 4
+
+
+def test_a_start_at_or_after_the_first_session_to_forecast_is_refused() -> None:
+    start = replace(START, session=date(2024, 1, 9))
+    with pytest.raises(ValueError, match="prices reach 2024-01-09"):
+        make_forecast(FixedEngine(), CONFIG, TARGET, prices_of(), clock=clock, start=start)
 
 
 def test_a_quarantined_price_reaches_no_engine() -> None:

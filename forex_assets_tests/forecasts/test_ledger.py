@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forex_assets.core.schemas import FORECAST_SCHEMA, LEDGER_SCHEMA
+from forex_assets.core.schemas import FORECAST_SCHEMA, LEDGER_SCHEMA, with_later_columns
 from forex_assets.forecasts.ledger import (
     FAN_COLUMNS,
     LedgerError,
@@ -41,6 +41,10 @@ def forecast_of(day: int = 0, seed: int = 0, horizon: str = "7d", config: str = 
         "session": [as_of + timedelta(days=step) for step in range(1, STEPS + 1)],
         "origin_session": as_of,
         "is_origin_provisional": False,
+        "origin_dated": as_of,
+        "origin_observed_at": ISSUED - timedelta(hours=1),
+        "origin_age_sessions": 0,
+        "is_origin_assumed": False,
         "is_calibrated": True,
         "calibration_errors": 250,
         "config_fingerprint": config,
@@ -97,6 +101,8 @@ def test_a_fan_hash_is_that_of_its_canonical_json_written_by_hand() -> None:
         for value in frame[name].to_list():
             if isinstance(value, float):
                 values.append(value.hex())
+            elif isinstance(value, datetime):
+                values.append(value.strftime("%Y-%m-%dT%H:%M:%S+00:00"))
             elif isinstance(value, date):
                 values.append(value.strftime("%Y-%m-%d"))
             else:
@@ -111,7 +117,8 @@ def test_an_entry_hash_is_that_of_its_header_written_by_hand() -> None:
     text = (
         '{"as_of":"2024-01-08","code_version":"1","config_fingerprint":"c0ffee","data_fingerprint":"data of 0, 0",'
         f'"engine":"text","fan_hash":"{fan_hash(forecast_of())}","horizon":"7d","is_replay":false,"is_shadow":true,'
-        '"issued_at":"2024-01-08T22:00:00+00:00","model":"text","previous_hash":"beef","sequence":7,"version":2}'
+        '"issued_at":"2024-01-08T22:00:00+00:00","model":"text","previous_hash":"beef","schema_version":2,"sequence":7,'
+        '"version":2}'
     )
     assert made["entry_hash"].to_list() == [hashlib.sha256(text.encode()).hexdigest()] * STEPS
 
@@ -180,6 +187,61 @@ def test_other_inputs_or_another_fan_are_not_the_same(name: str) -> None:
 def test_other_code_or_a_shadow_is_not_the_same() -> None:
     assert not says_the_same(entry(), entry(code_version="2"))
     assert not says_the_same(entry(), entry(is_shadow=True))
+
+
+def test_the_age_of_the_starting_price_alone_makes_no_new_entry() -> None:
+    older = forecast_of().with_columns(origin_age_hours=pl.lit(3.0))
+    assert says_the_same(entry(), entry(forecast=older, issued_at=ISSUED + timedelta(hours=2)))
+    assert not says_the_same(entry(), entry(forecast=forecast_of().with_columns(origin_source=pl.lit("other"))))
+    assert entry(forecast=older)["entry_hash"][0] != entry()["entry_hash"][0]
+
+
+def test_a_forecast_may_leave_its_origin_open() -> None:
+    nulls = [pl.lit(None, dtype=forecast_of().schema[name]).alias(name) for name in ADDED]
+    assert first_misfit([entry(forecast=forecast_of().with_columns(nulls))]) is None
+
+
+ADDED = [
+    "origin_kind", "origin_source", "origin_dated", "origin_observed_at", "origin_age_hours", "origin_age_sessions",
+    "origin_disagreement_pct", "is_origin_assumed",
+]  # fmt: skip
+"""Columns that the second version of the schema added."""
+
+
+def first_version(frame: pl.DataFrame, previous_hash: str) -> pl.DataFrame:
+    """An entry as the first version wrote it, its hash from JSON made by hand."""
+
+    def plain(value: object) -> object:
+        if isinstance(value, float):
+            return value.hex()
+        return value.isoformat() if isinstance(value, date) else value
+
+    old = frame.drop(*ADDED, "schema_version").with_columns(previous_hash=pl.lit(previous_hash))
+    head = ["horizon", "as_of", "sequence", "version", "issued_at", "previous_hash", "data_fingerprint",
+            "config_fingerprint", "code_version", "engine", "model", "is_shadow", "is_replay"]  # fmt: skip
+    own = ["issued_at", "sequence", "version", "is_shadow", "is_replay", "code_version", "previous_hash", "entry_hash"]
+
+    def digest(values: dict[str, object]) -> str:
+        return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    fan = digest({name: [plain(v) for v in old[name].to_list()] for name in old.columns if name not in own})
+    return old.with_columns(entry_hash=pl.lit(digest({"fan_hash": fan, **{n: plain(old[n][0]) for n in head}})))
+
+
+def test_a_chain_begun_by_the_first_version_goes_on_in_the_second_and_every_change_is_found() -> None:
+    first = with_later_columns(first_version(CHAIN[0], ""))
+    second = with_later_columns(first_version(CHAIN[1], first["entry_hash"][0]))
+    made = {"code_version": "2", "sequence": 3, "version": 1, "previous_hash": second["entry_hash"][0]}
+    third = entry_of(forecast_of(2), issued_at=ISSUED, **made)
+    assert [frame["schema_version"][0] for frame in (first, second, third)] == [1, 1, 2]
+    assert first_misfit([first, second, third]) is None
+    assert "gives the hash" in misfit_reason([changed(first, "q50"), second, third])
+    lowered = third.with_columns(schema_version=pl.lit(1, pl.Int64))
+    assert "which its schema version does not have" in misfit_reason([first, second, lowered])
+    forged = second.with_columns(origin_kind=pl.lit("last price"))
+    assert "holds origin_kind, which its schema version does not have" in misfit_reason([first, forged, third])
+    newer = third.with_columns(schema_version=pl.lit(3, pl.Int64))
+    assert "schema version is 3, this version of forex-assets reads 1 to 2" in misfit_reason([first, second, newer])
 
 
 def test_an_untouched_chain_fits_and_so_does_an_empty_one() -> None:

@@ -51,7 +51,7 @@ def fan() -> pl.DataFrame:
         "engine_seconds": 0.1,
     }
     frame = pl.DataFrame(rows).with_columns(pl.lit(v, dtype=FORECAST_SCHEMA[k]).alias(k) for k, v in labels.items())
-    return conform(frame.select(list(FORECAST_SCHEMA)), FORECAST_SCHEMA, "fan")
+    return conform(frame, FORECAST_SCHEMA, "fan")
 
 
 def test_a_sound_fan_passes_both() -> None:

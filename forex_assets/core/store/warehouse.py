@@ -18,7 +18,7 @@ import filelock
 import polars as pl
 
 from forex_assets.core.columns import COLUMNS
-from forex_assets.core.schemas import Schema
+from forex_assets.core.schemas import Schema, with_later_columns
 from forex_assets.core.store.atomic import write_atomically, write_bytes_atomically
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ def _read_table(path: Path) -> pl.DataFrame | None:
     except OSError as error:
         raise WarehouseError(f"cannot read {path}: {error.strerror}; check its permissions and disk") from error
     try:
-        return pl.read_parquet(io.BytesIO(content))
+        return with_later_columns(pl.read_parquet(io.BytesIO(content)))
     # A damaged page can make polars panic; PanicException is no Exception.
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         raise WarehouseError(
