@@ -11,20 +11,18 @@ from forex_assets.cli.common import (
     LOOP,
     AsJson,
     AsOf,
+    Horizon,
+    answer,
     app,
     err,
     fail,
     horizons_of,
-    out,
-    print_json,
     reported,
     session_of,
 )
 
 ledger_app = typer.Typer(no_args_is_help=True, help="The record of every forecast issued.")
 app.add_typer(ledger_app, name="ledger", rich_help_panel=DESK)
-
-Horizon = Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")]
 
 
 @app.command(
@@ -54,7 +52,7 @@ def backtest(
     session = session_of(as_of)
     from forex_assets.accuracy.backtest_run import Origins
     from forex_assets.accuracy.scorecard import scorecard as card_of
-    from forex_assets.cli import render_accuracy
+    from forex_assets.cli import render
     from forex_assets.cli.progress import run_backtests
     from forex_assets.cli.runner import materialize_backtest, materialize_scorecard
 
@@ -68,10 +66,7 @@ def backtest(
         materialize_backtest(session, horizons, {"first": first, "last": last, "every": every})
         materialize_scorecard(session)
     card = card_of(rows, session.today)
-    if as_json:
-        print_json(card.to_dicts())
-    else:
-        render_accuracy.scorecard(out, card, session.market == "sample")
+    answer(as_json, card.to_dicts(), render.scorecard(card, session.market == "sample"))
 
 
 @app.command(
@@ -85,7 +80,7 @@ def scorecard(horizon: Horizon = "all", as_json: AsJson = False) -> None:
     import polars as pl
 
     from forex_assets.accuracy.scorecard import SCORECARD_SCHEMA
-    from forex_assets.cli import render_accuracy
+    from forex_assets.cli import render
 
     card = session.tables.read("accuracy/scorecard", schema=SCORECARD_SCHEMA)
     if card is None:
@@ -93,12 +88,8 @@ def scorecard(horizon: Horizon = "all", as_json: AsJson = False) -> None:
             f"no scorecard in {session.tables.root} yet; make one with `forex-assets backtest` or `forecast`",
             FAILED,
         )
-        return
     card = card.filter(pl.col("horizon").is_in(horizons))
-    if as_json:
-        print_json(card.to_dicts())
-    else:
-        render_accuracy.scorecard(out, card, session.market == "sample")
+    answer(as_json, card.to_dicts(), render.scorecard(card, session.market == "sample"))
 
 
 @ledger_app.command(epilog="Examples:  forex-assets ledger verify  ·  ledger verify --horizon 7d --json")
@@ -120,15 +111,16 @@ def verify(horizon: Horizon = "all", as_json: AsJson = False) -> None:
         misfit = store.verify(name, expected_heads=noted)
         found = str(misfit) if misfit else None
         report.append({"horizon": name, "entries": store.count(name), "noted": len(noted), "misfit": found})
-    if as_json:
-        print_json(report)
-    else:
-        for record in report:
-            end = "" if record["noted"] or not record["entries"] else "; its end is not checked: Dagster noted no head"
-            state = f"[green]intact[/]{end}" if record["misfit"] is None else f"[red]broken:[/] {record['misfit']}"
-            out.print(f"{record['horizon']}: {record['entries']} entries, {state}", soft_wrap=True, highlight=False)
+    answer(as_json, report, map(_chain, report))
     if any(record["misfit"] for record in report):
         raise typer.Exit(FAILED)
+
+
+def _chain(record: dict[str, Any]) -> str:
+    """State of one horizon's chain."""
+    end = "" if record["noted"] or not record["entries"] else "; its end is not checked: Dagster noted no head"
+    state = f"intact{end}" if record["misfit"] is None else f"broken: {record['misfit']}"
+    return f"{record['horizon']}: {record['entries']} entries, {state}"
 
 
 def _date(option: str, text: str | None) -> Any:

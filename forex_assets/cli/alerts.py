@@ -1,6 +1,7 @@
 """The commands about mail and webhook: whether messages arrive, and what waits."""
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -10,12 +11,12 @@ from forex_assets.cli.common import (
     FAILED,
     OPERATIONS,
     AsJson,
+    answer,
     app,
     err,
     fail,
-    out,
-    print_json,
     reported,
+    say,
     session_of,
 )
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from forex_assets.operations.alerts.send import Notifier
 
 NOT_SET_UP = "set FOREX_SMTP_HOST and FOREX_MAIL_TO for mail, FOREX_WEBHOOK_URL, or FOREX_ALERT_URLS; see docs/mail.md"
+SHOWN_EVENTS = 10
 mail_app = typer.Typer(no_args_is_help=True, help="Whether mail and webhook work, and what waits to be sent.")
 app.add_typer(mail_app, name="mail", rich_help_panel=OPERATIONS)
 
@@ -34,8 +36,6 @@ def send_test(as_json: AsJson = False) -> None:
 
     Exit code 1 where one was not sent, 2 where neither is set up.
     """
-    from datetime import UTC, datetime
-
     from forex_assets.operations.alerts.events import DeliveryError, trial_message
     from forex_assets.operations.alerts.send import notifier_of
 
@@ -51,12 +51,7 @@ def send_test(as_json: AsJson = False) -> None:
                 )
             except DeliveryError as error:
                 answers.append({"channel": name, "is_sent": False, "answer": str(error)})
-    if as_json:
-        print_json(answers)
-    else:
-        for each in answers:
-            said = "sent" if each["is_sent"] else "not sent"
-            out.print(f"{each['channel']}: {said}: {each['answer']}", markup=False, highlight=False, soft_wrap=True)
+    answer(as_json, answers, [f"{each['channel']}: {_result(each['is_sent'])}: {each['answer']}" for each in answers])
     if not answers:
         fail(NOT_SET_UP, BAD_USAGE)
     if not all(each["is_sent"] for each in answers):
@@ -67,20 +62,18 @@ def send_test(as_json: AsJson = False) -> None:
 @reported
 def status(as_json: AsJson = False) -> None:
     """Show waiting and sent messages, the last error, latest events."""
+    from forex_assets.cli.tables import Column, table, when
     from forex_assets.operations.alerts.send import notifier_of
 
     report = _status_of(notifier_of(session_of()))
-    if as_json:
-        print_json(report)
-        return
-    for each in report["channels"]:
-        out.print(_channel_words(each), markup=False, highlight=False, soft_wrap=True)
-    for fault in report["faults"]:
-        out.print(fault, markup=False, highlight=False, soft_wrap=True)
-    for event in report["events"][:10]:
-        sample = " (SAMPLE DATA)" if event["is_sample"] else ""
-        line = f"  {event['happened_at']:.16}  {event['kind']}{sample}: {event['title']}"
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
+    words = [*map(_channel_words, report["channels"]), *report["faults"]]
+    columns = [
+        Column("at (Santiago)", "happened_at", when),
+        Column("event", lambda event: event["kind"] + " (SAMPLE DATA)" * event["is_sample"], wraps=True),
+        Column("title", "title", wraps=True),
+    ]
+    events = [table(report["events"][:SHOWN_EVENTS], columns)] if report["events"] else ["No events yet."]
+    answer(as_json, report, [*words, *events])
 
 
 @mail_app.command("send", epilog="Examples:  forex-assets mail send  ·  mail send --json")
@@ -92,7 +85,6 @@ def send_now(as_json: AsJson = False) -> None:
     was not sent or something is set up wrongly, 2 where nothing is set up.
     """
     from dataclasses import replace
-    from datetime import UTC, datetime
 
     from forex_assets.cli.overview import instance_of
     from forex_assets.core.dagster.run_records import end_dead_runs
@@ -108,17 +100,9 @@ def send_now(as_json: AsJson = False) -> None:
                 end_dead_runs(instance, now)  # first, so that they become events as failed runs
                 notifier.add(Reader(instance, session, {}, now).events(), now)
         attempts = at_once.deliver(now)
-    if as_json:
-        print_json([asdict(each) for each in attempts])
-    else:
-        for each in attempts:
-            said = "sent" if each.is_sent else "not sent"
-            line = f"{each.channel}: {each.count} events {said}: {each.words}"
-            out.print(line, markup=False, highlight=False, soft_wrap=True)
-        if not attempts and notifier.channels:
-            out.print("nothing to tell")
-    for name, fault in notifier.faults.items():
-        err.print(f"{name}: {fault}", markup=False, highlight=False, soft_wrap=True)
+    words = [f"{each.channel}: {each.count} events {_result(each.is_sent)}: {each.words}" for each in attempts]
+    answer(as_json, [asdict(each) for each in attempts], words or ["nothing to send"] * bool(notifier.channels))
+    say((f"{name}: {fault}" for name, fault in notifier.faults.items()), err)
     if not notifier.channels and not notifier.faults:
         fail(NOT_SET_UP, BAD_USAGE)
     if notifier.faults or not all(each.is_sent for each in attempts):
@@ -136,16 +120,22 @@ def _status_of(notifier: "Notifier") -> dict[str, Any]:
     }
 
 
+def _result(is_sent: bool) -> str:
+    return "sent" if is_sent else "not sent"
+
+
 def _channel_words(channel: dict[str, Any]) -> str:
     """A channel in one or two lines."""
+    from forex_assets.cli.tables import moment
+
     if not channel["is_set_up"]:
         return f"{channel['channel']}: not set up; see docs/mail.md"
-    last = f", last {channel['last_sent_at']:%Y-%m-%d %H:%M} UTC" if channel["last_sent_at"] else ""
+    last = f", last {moment(channel['last_sent_at'])} in Santiago" if channel["last_sent_at"] else ""
     words = (
         f"{channel['channel']} ({channel['where']}): {channel['pending']} events wait, "
         f"{channel['sent_events']} sent in {channel['sent_messages']} messages{last}"
     )
     if not channel["failures"]:
         return words
-    again = channel["next_attempt_not_before"]
-    return f"{words}\n  failed {channel['failures']} times: {channel['last_error']}; again after {again:%H:%M} UTC"
+    again = f"again after {moment(channel['next_attempt_not_before'])} in Santiago"
+    return f"{words}\n  failed {channel['failures']} times: {channel['last_error']}; {again}"

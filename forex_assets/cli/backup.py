@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forex_assets.cli.common import OPERATIONS, AsJson, app, err, out, print_json, reported, session_of
+from forex_assets.cli.common import BAD_USAGE, OPERATIONS, AsJson, answer, app, err, fail, reported, session_of
 
 if TYPE_CHECKING:
     from forex_assets.core.session import Session
@@ -32,10 +32,8 @@ def create(as_json: AsJson = False) -> None:
     with err.status("archiving and reading back …"):
         archive = create_backup(session)
         files = len(verify(archive.path).files)
-    if as_json:
-        print_json({"archive": str(archive.path), "files": files, "bytes": archive.size})
-    else:
-        out.print(f"{archive.path}: {files} files, {archive.size / 2**20:.1f} MiB", soft_wrap=True, highlight=False)
+    record = {"archive": str(archive.path), "files": files, "bytes": archive.size}
+    answer(as_json, record, [f"{archive.path}: {files} files, {_size(archive.size)}"])
 
 
 @backup_app.command("list", epilog="Examples:  forex-assets backup list  ·  backup list --json")
@@ -43,17 +41,19 @@ def create(as_json: AsJson = False) -> None:
 def list_archives(as_json: AsJson = False) -> None:
     """Show the archives there are, newest first."""
     session = session_of()
+    from forex_assets.cli.tables import Column, each, table, when
     from forex_assets.operations.backup.archive import archives
     from forex_assets.operations.backup.backup import backup_folder
 
-    found = archives(backup_folder(session))
-    if as_json:
-        print_json([{"archive": str(a.path), "at": a.at.isoformat(), "bytes": a.size} for a in found])
-        return
-    for each in found:
-        out.print(f"{each.at:%Y-%m-%d %H:%M} UTC  {each.size / 2**20:8.1f} MiB  {each.path}", soft_wrap=True)
-    if not found:
-        out.print(f"none in {backup_folder(session)}: forex-assets backup create", soft_wrap=True)
+    folder = backup_folder(session)
+    found = [{"archive": str(a.path), "at": a.at.isoformat(), "bytes": a.size} for a in archives(folder)]
+    columns = [
+        Column("at (Santiago)", "at", when),
+        Column("size", "bytes", each(_size)),
+        Column("archive", lambda row: Path(row["archive"]).name),
+    ]
+    rows = [table(found, columns)] if found else []
+    answer(as_json, found, [f"In {folder}:" if found else f"none in {folder}: forex-assets backup create", *rows])
 
 
 @backup_app.command(epilog="Examples:  forex-assets backup verify  ·  backup verify FILE --json")
@@ -66,13 +66,12 @@ def verify(archive: ArchiveFile = None, as_json: AsJson = False) -> None:
     session = session_of()
     from forex_assets.operations.backup.archive import verify as verified
 
-    path = archive or _newest(session)
+    path = _chosen(session, archive)
     with err.status("reading …"):
         manifest = verified(path)
-    if as_json:
-        print_json({"archive": str(path), "created_at": manifest.created_at.isoformat(), "files": len(manifest.files)})
-    else:
-        out.print(f"{path}: whole, {len(manifest.files)} files", soft_wrap=True, highlight=False)
+    files = len(manifest.files)
+    record = {"archive": str(path), "created_at": manifest.created_at.isoformat(), "files": files}
+    answer(as_json, record, [f"{path}: whole, {files} files"])
 
 
 @backup_app.command(epilog="Examples:  forex-assets backup restore  ·  backup restore FILE --force")
@@ -91,16 +90,12 @@ def restore(
     session = session_of()
     from forex_assets.operations.backup.backup import restore_backup
 
-    path = archive or _newest(session)
+    path = _chosen(session, archive)
     with err.status("restoring …"):
-        kept = restore_backup(session, path, is_forced=force)
-    if as_json:
-        print_json({"archive": str(path), "kept": {name: str(folder) for name, folder in kept.items()}})
-        return
-    out.print(f"restored from {path}", soft_wrap=True, highlight=False)
-    for folder in kept.values():
-        out.print(f"what was there is in {folder}", soft_wrap=True, highlight=False)
-    out.print("Check the record: forex-assets ledger verify")
+        kept = {name: str(folder) for name, folder in restore_backup(session, path, is_forced=force).items()}
+    words = [f"restored from {path}", *(f"what was there is in {folder}" for folder in kept.values())]
+    words.append("Check the record: forex-assets ledger verify")
+    answer(as_json, {"archive": str(path), "kept": kept}, words)
 
 
 @backup_app.command(epilog="Examples:  forex-assets backup prune  ·  backup prune --json")
@@ -111,14 +106,15 @@ def prune(as_json: AsJson = False) -> None:
     from forex_assets.operations.backup.backup import prune_backups
 
     gone = prune_backups(session)
-    if as_json:
-        print_json(gone)
-    else:
-        out.print("\n".join(gone) or "nothing to remove", soft_wrap=True)
+    answer(as_json, gone, gone or ["nothing to remove"])
 
 
-def _newest(session: "Session") -> Path:
-    """The newest archive's file.
+def _size(size: int) -> str:
+    return f"{size / 2**20:,.1f} MiB"
+
+
+def _chosen(session: "Session", archive: Path | None) -> Path:
+    """The named archive's file, or the newest.
 
     Raises:
         ArchiveError: there is none.
@@ -126,6 +122,10 @@ def _newest(session: "Session") -> Path:
     from forex_assets.operations.backup.archive import ArchiveError, archives
     from forex_assets.operations.backup.backup import backup_folder
 
+    if archive is not None:
+        if not archive.is_file():
+            fail(f"{archive}: no such file; `forex-assets backup list` names the archives", BAD_USAGE)
+        return archive
     folder = backup_folder(session)
     found = archives(folder)
     if not found:

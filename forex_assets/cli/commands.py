@@ -3,7 +3,6 @@
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from forex_assets.cli.common import (
     DESK,
@@ -11,14 +10,17 @@ from forex_assets.cli.common import (
     OPERATIONS,
     AsJson,
     AsOf,
+    Horizon,
+    answer,
     app,
     err,
     fail,
     horizons_of,
-    out,
     print_json,
     reported,
+    say,
     session_of,
+    warn,
 )
 
 
@@ -28,7 +30,7 @@ from forex_assets.cli.common import (
 )
 @reported
 def forecast(
-    horizon: Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")] = "all",
+    horizon: Horizon = "all",
     as_of: AsOf = None,
     stored: Annotated[bool, typer.Option("--stored", help="Use the prices that are stored; ask no source.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Print every session instead of about one a week.")] = False,
@@ -71,11 +73,11 @@ def forecast(
     else:
         for fan in fans:
             if fan is not None:
-                render.fan(out, fan, is_full=full)
+                say(render.fan(fan, is_full=full))
         found = (engines_of(session.settings).find(session.configs.read(name).model) for name in horizons)
-        render.closing_words(out, session, list(dict.fromkeys((each.model, each.why) for each in found)))
+        say(render.closing_words(session, list(dict.fromkeys((each.model, each.why) for each in found))))
     if shadow_fault:
-        err.print(f"[yellow]warning:[/] {escape(shadow_fault)}", highlight=False, soft_wrap=True)
+        warn(shadow_fault)
     if failure:
         fail(str(failure), FAILED)
 
@@ -92,10 +94,7 @@ def ingest(as_of: AsOf = None, as_json: AsJson = False) -> None:
 
     with err.status("prices …"):
         report = materialize_market(session)
-    if as_json:
-        print_json(report)
-    else:
-        render.ingest(out, report)
+    answer(as_json, report, render.ingest(report))
 
 
 @app.command(rich_help_panel=DESK, epilog="Examples:  forex-assets status  ·  status --json")
@@ -106,10 +105,7 @@ def status(as_json: AsJson = False) -> None:
     from forex_assets.cli.overview import status_of
 
     report = status_of(session_of())
-    if as_json:
-        print_json(report)
-    else:
-        render.status(out, report)
+    answer(as_json, report, render.status(report))
 
 
 @app.command(rich_help_panel=OPERATIONS, epilog="Examples:  forex-assets doctor  ·  doctor --json")
@@ -124,9 +120,6 @@ def doctor(as_json: AsJson = False) -> None:
 
     with err.status("asking every source …"):
         report = doctor_of(session_of())
-    if as_json:
-        print_json(report)
-    else:
-        render.doctor(out, report)
+    answer(as_json, report, render.doctor(report))
     if not report["can_forecast"]:
         raise typer.Exit(FAILED)

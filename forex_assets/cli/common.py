@@ -6,13 +6,15 @@ Nothing heavy is imported at the top: `--help` must not wait for Dagster or torc
 import json
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
+from textwrap import fill
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
+from rich.table import Table
 
 from forex_assets.core.horizon import HORIZONS, days_of
 
@@ -55,6 +57,7 @@ def options(
 AsOf = Annotated[
     str | None, typer.Option("--as-of", metavar="DATE", help="Forecast as if it were 19:00 in Santiago of this day.")
 ]
+Horizon = Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
 
 
@@ -115,7 +118,12 @@ def _records_fault(error: BaseException) -> str:
     return ""
 
 
-def fail(message: str, code: int) -> None:
+def warn(message: str) -> None:
+    """One line on stderr; the command goes on."""
+    err.print(f"[yellow]warning:[/] {escape(message)}", highlight=False, soft_wrap=True)
+
+
+def fail(message: str, code: int) -> NoReturn:
     """One line on stderr, then out."""
     err.print(f"[red]error:[/] {escape(message)}", highlight=False, soft_wrap=True)
     raise typer.Exit(code)
@@ -142,6 +150,33 @@ def horizons_of(text: str) -> list[str]:
 def print_json(value: Any) -> None:
     """To standard output, for programs."""
     sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")
+
+
+def say(parts: Iterable[RenderableType], console: Console = out) -> None:
+    """Prints tables and lines for people.
+
+    Lines are wrapped at spaces only, so that a path can be copied.
+    """
+    for part in parts:
+        if isinstance(part, str):
+            for line in part.splitlines():
+                indent = line[: len(line) - len(line.lstrip())]
+                wrapped = fill(
+                    line, console.width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+                )
+                console.print(wrapped, markup=False, highlight=False, soft_wrap=True)
+        else:
+            console.print(part)
+        if isinstance(part, Table):
+            console.print()
+
+
+def answer(as_json: bool, record: Any, parts: Iterable[RenderableType]) -> None:
+    """Prints the record for programs, or tables and lines for people."""
+    if as_json:
+        print_json(record)
+    else:
+        say(parts)
 
 
 def user_name() -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from forex_assets.cli.common import DESK, AsJson, app, horizons_of, out, print_json, reported, session_of
+from forex_assets.cli.common import DESK, AsJson, Horizon, answer, app, horizons_of, out, reported, session_of
 
 
 @app.command(
@@ -14,7 +14,7 @@ from forex_assets.cli.common import DESK, AsJson, app, horizons_of, out, print_j
 )
 @reported
 def dashboard(
-    horizon: Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")] = "all",
+    horizon: Horizon = "all",
     is_watched: Annotated[bool, typer.Option("--watch", help="Draw it anew until Ctrl-C.")] = False,
     seconds: Annotated[float, typer.Option("--every", min=1, max=3600, help="Seconds between two drawings.")] = 30,
     as_json: AsJson = False,
@@ -22,21 +22,20 @@ def dashboard(
     """Show fan, skill, coverage, decision, verdict and watch by horizon."""
     horizons = horizons_of(horizon)
     session = session_of()
+    from rich.console import Group
     from rich.live import Live
 
     from forex_assets.cli.dashboard_data import dashboard_of
-    from forex_assets.cli.render_dashboard import drawn
+    from forex_assets.cli.render_loop import dashboard as drawn
 
-    if as_json:
-        print_json(dashboard_of(session, horizons))
-        return
-    if not is_watched:
-        out.print(drawn(dashboard_of(session, horizons)))
+    if as_json or not is_watched:
+        record = dashboard_of(session, horizons)
+        answer(as_json, record, drawn(record))
         return
     try:
         with Live(console=out, auto_refresh=False, screen=out.is_terminal) as live:
             while True:
-                live.update(drawn(dashboard_of(session_of(), horizons)), refresh=True)
+                live.update(Group(*drawn(dashboard_of(session_of(), horizons))), refresh=True)
                 time.sleep(seconds)
     except KeyboardInterrupt:
         return

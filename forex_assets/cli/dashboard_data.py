@@ -1,4 +1,4 @@
-"""Data of the dashboard; `render_dashboard` draws it."""
+"""Data of the dashboard; `render_loop` draws it."""
 
 from collections.abc import Sequence
 from typing import Any, Final

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.console import RenderableType
 
-from forex_assets.cli.common import FAILED, LOOP, AsJson, app, err, fail, out, print_json, reported, session_of
+from forex_assets.cli.common import FAILED, LOOP, AsJson, answer, app, err, fail, reported, session_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,33 +36,30 @@ def detectors(
     """Measure monitoring rules on generated markets: false alarms, latency.
 
     Budget and thresholds are those of configs/policy.yaml. The default takes about a minute and says its standard
-    errors; docs/monitoring.md has the figures of a longer run.
+    errors; docs/monitoring.md has the figures of a longer run. Needs a checkout of the project: the container image has
+    no simulations.
     """
     session = session_of()
     _find_benchmarks()
     from detector_simulation import measure
     from feed_faults import feed_table
+    from forex_assets.cli.progress import progress_bar
 
     policy = session.policy
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    # In a pipe the bar would leave an empty line behind.
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+    with progress_bar(err) as progress:
         task = progress.add_task("markets", total=worlds)
         rules = measure(policy, worlds=worlds, seed=seed, report=lambda done, _: progress.update(task, completed=done))
         task = progress.add_task("feeds", total=None)
         feeds = feed_table(worlds, seed, lambda done, total: progress.update(task, completed=done, total=total))
-    if as_json:
-        print_json({
-            "budget_per_14_days": policy.budget_per_14_days,
-            "false_alarms_per_year": policy.false_alarms_per_year,
-            "worlds": worlds,
-            "seed": seed,
-            "detectors": rules.to_dicts(),
-            "feeds": feeds.to_dicts(),
-        })  # fmt: skip
-        return
-    out.print(rules_table(rules, policy.budget_per_14_days))
-    out.print(feeds_table(feeds))
+    record = {
+        "budget_per_14_days": policy.budget_per_14_days,
+        "false_alarms_per_year": policy.false_alarms_per_year,
+        "worlds": worlds,
+        "seed": seed,
+        "detectors": rules.to_dicts(),
+        "feeds": feeds.to_dicts(),
+    }
+    answer(as_json, record, [rules_table(rules, policy.budget_per_14_days), feeds_table(feeds)])
 
 
 def _find_benchmarks() -> None:
@@ -78,56 +74,61 @@ def _find_benchmarks() -> None:
         sys.path.append(str(BENCHMARKS))
 
 
-def rules_table(rules: "pl.DataFrame", budget: float) -> Table:
+def rules_table(rules: "pl.DataFrame", budget: float) -> RenderableType:
     """Shares found within 7 and 14 days, per cent.
 
     The first line is false alarms.
     """
-    rows = {(row["fault"], row["detector"], row["rule"]): row for row in rules.iter_rows(named=True)}
-    n = rules["n"][0]
-    worst = 100 * max(rules["se_7_days"].to_list() + rules["se_14_days"].to_list())
-    table = Table(
-        title="Found within 7 / 14 days, % of fortnights",
-        caption=f"{n} fortnights of generated markets; standard errors up to {worst:.1f}. A fault found no more often "
-        f"than nothing is not found. Budget: {budget:.1%} of fortnights with a false alarm.",
-        title_justify="left",
-        caption_justify="left",
+    from forex_assets.cli.tables import Column, interval, percent, table
+
+    found = {(row["fault"], row["detector"], row["rule"]): row for row in rules.iter_rows(named=True)}
+    faults = rules["fault"].unique(maintain_order=True).to_list()
+    yearly = ", ".join(
+        f"{' '.join(head.split())} {found['nothing', detector, rule]['per_year']:.1f}"
+        for detector, rule, head in COLUMNS
     )
-    table.add_column("fault", no_wrap=True)
-    for *_, head in COLUMNS:
-        table.add_column(head, justify="right", no_wrap=True)
-    for fault in rules["fault"].unique(maintain_order=True):
-        cells = [_shares(rows[fault, detector, rule]) for detector, rule, _ in COLUMNS]
-        table.add_row(fault, *cells, end_section=fault == "nothing", style="bold" if fault == "nothing" else None)
-        if fault == "nothing":
-            yearly = [f"{rows[fault, detector, rule]['per_year']:.1f}" for detector, rule, _ in COLUMNS]
-            table.add_row("  alarms a year", *yearly, end_section=True)
-    return table
+    worst = 100 * max(rules["se_7_days"].to_list() + rules["se_14_days"].to_list())
+
+    def shares(detector: str, rule: str) -> Any:
+        def of_fault(row: Any) -> tuple[float, float]:
+            cell = found[row["fault"], detector, rule]
+            return cell["found_7_days"], cell["found_14_days"]
+
+        return of_fault
+
+    return table(
+        [{"fault": fault} for fault in faults],
+        [
+            Column("fault", "fault"),
+            *(Column(head, shares(detector, rule), interval(percent(0), " / ")) for detector, rule, head in COLUMNS),
+        ],
+        title="Found within 7 / 14 days, % of fortnights",
+        caption=f"{rules['n'][0]} fortnights of generated markets; standard errors up to {worst:.1f}. A fault found no "
+        f"more often than nothing is not found. Budget: {budget:.1%} of fortnights with a false alarm. "
+        f"Alarms a year with nothing wrong: {yearly}.",
+        is_bold=lambda row: row["fault"] == "nothing",
+    )
 
 
-def feeds_table(feeds: "pl.DataFrame") -> Table:
+def feeds_table(feeds: "pl.DataFrame") -> RenderableType:
     """One line a fault of a feed and check."""
-    table = Table(
+    from forex_assets.cli.tables import Column, percent, table
+
+    return table(
+        feeds.to_dicts(),
+        [
+            Column("fault and check", lambda row: f"{row['fault']}\n  {row['check']}", wraps=True),
+            Column("does", "severity"),
+            Column("found, %", "found", percent(0)),
+            Column("after", _after),
+            Column("false, %", "false_alarms", percent(0)),
+        ],
         title="Broken feeds, found by the checks of prices",
         caption="after: sessions with the fault, soonest and latest. false: alarms with nothing wrong.",
-        title_justify="left",
-        caption_justify="left",
     )
-    table.add_column("fault and check", overflow="fold")
-    for name in ("does", "found", "after", "false"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in feeds.iter_rows(named=True):
-        label = f"{row['fault']}\n  {row['check']}"
-        table.add_row(label, row["severity"], f"{row['found']:.0%}", _after(row), f"{row['false_alarms']:.0%}")
-    return table
 
 
-def _shares(row: dict[str, Any]) -> str:
-    """`33 / 45`."""
-    return f"{100 * row['found_7_days']:.0f} / {100 * row['found_14_days']:.0f}"
-
-
-def _after(row: dict[str, Any]) -> str:
+def _after(row: Any) -> str:
     """`3`, `40–210`, or that it was not."""
     if row["soonest"] is None:
         return f"not in {row['tried']}"

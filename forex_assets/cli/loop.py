@@ -1,6 +1,7 @@
 """Commands of the loop: run, validate, rollback, history, explain."""
 
 from contextlib import nullcontext
+from itertools import chain, starmap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,12 +11,12 @@ from forex_assets.cli.common import (
     FAILED,
     LOOP,
     AsJson,
+    Horizon,
+    answer,
     app,
     err,
     fail,
     horizons_of,
-    out,
-    print_json,
     reported,
     session_of,
     user_name,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from forex_assets.core.session import Session
 
 UNDER_WAY = "a search is under way; see `forex-assets status`, or the UI: make ui"
-Horizon = Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")]
 
 
 @app.command(
@@ -57,10 +57,7 @@ def run(
             each | {"failure": failures.get(each["horizon"]), "is_searched": each["horizon"] in searched}
             for each in explanations(session.at_present(), horizons)
         ]
-    if as_json:
-        print_json(found)
-    else:
-        render_loop.outcomes(out, found, is_rehearsal=dry_run, is_sample=live.market == "sample")
+    answer(as_json, found, render_loop.outcomes(found, is_rehearsal=dry_run, is_sample=live.market == "sample"))
     if failures:
         raise typer.Exit(FAILED)
 
@@ -159,11 +156,9 @@ def validate(horizon: Horizon = "all", as_json: AsJson = False) -> None:
     with err.status("both forecast from the same past dates …"):
         run_assets(session, [keys.VALIDATION_REPORT], horizons, build=build)
     found = explanations(session.at_present(), horizons)
-    if as_json:
-        print_json([{"horizon": each["horizon"], **(each["validation"] or {})} for each in found])
-    else:
-        for each in found:
-            render_loop.validation(out, each["horizon"], each["validation"])
+    reports = [(each["horizon"], each["validation"]) for each in found]
+    record = [{"horizon": name, **(report or {})} for name, report in reports]
+    answer(as_json, record, chain.from_iterable(starmap(render_loop.validation, reports)))
 
 
 @app.command(rich_help_panel=LOOP, epilog="Examples:  forex-assets explain --horizon 7d  ·  explain --json")
@@ -176,10 +171,7 @@ def explain(horizon: Horizon = "all", as_json: AsJson = False) -> None:
     from forex_assets.cli.explanation import explanations
 
     found = explanations(session, horizons)
-    if as_json:
-        print_json(found)
-    else:
-        render_loop.explanation(out, found, is_sample=session.market == "sample")
+    answer(as_json, found, render_loop.explanation(found, is_sample=session.market == "sample"))
 
 
 @app.command(rich_help_panel=LOOP, epilog="Examples:  forex-assets history  ·  history --horizon 7d --limit 50 --json")
@@ -196,10 +188,7 @@ def history(
     from forex_assets.cli.explanation import history as history_of
 
     found = history_of(session, horizons, limit)
-    if as_json:
-        print_json(found)
-    else:
-        render_loop.history(out, found)
+    answer(as_json, found, [render_loop.history(found)])
 
 
 @app.command(
@@ -227,9 +216,7 @@ def rollback(
     from forex_assets.deployment.deploy import roll_back
 
     record = roll_back(session, name, to=to, reason=reason or "asked for at the command line", by=user_name())
-    if as_json:
-        print_json(record.model_dump(mode="json"))
-    else:
-        render_loop.deployment(out, record.model_dump(mode="json"))
+    shown = record.model_dump(mode="json")
+    answer(as_json, shown, render_loop.deployment(shown))
     if record.state not in ("deployed", "unchanged"):
         raise typer.Exit(FAILED)

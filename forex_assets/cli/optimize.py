@@ -7,11 +7,11 @@ import typer
 from forex_assets.cli.common import (
     LOOP,
     AsJson,
+    Horizon,
+    answer,
     app,
     err,
     horizons_of,
-    out,
-    print_json,
     reported,
     session_of,
     user_name,
@@ -20,13 +20,11 @@ from forex_assets.cli.common import (
 optimize_app = typer.Typer(no_args_is_help=True, help="Whether and when to search for better settings.")
 app.add_typer(optimize_app, name="optimize", rich_help_panel=LOOP)
 
-Horizon = Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")]
-
 
 @optimize_app.command(epilog="Examples:  forex-assets optimize request --horizon 7d --reason 'new regime'")
 @reported
 def request(
-    horizon: Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")],
+    horizon: Horizon,
     reason: Annotated[str, typer.Option(help="Why, for whoever reads the decision.")] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -40,13 +38,9 @@ def request(
 
     who = user_name()
     made = [requests_of(session).add(name, reason=reason, asked_by=who, asked_at=session.now) for name in horizons]
-    if as_json:
-        print_json([each.model_dump(mode="json") for each in made])
-        return
-    for each in made:
-        out.print(f"{each.horizon}: a search is asked for by {each.words}", markup=False, soft_wrap=True)
-    out.print("Decided weekdays at 20:00 in Santiago where `make ui` runs, or now by")
-    out.print("  forex-assets optimize decide")
+    words = [f"{each.horizon}: a search is requested by {each.words}" for each in made]
+    words.append("Decided weekdays at 20:00 in Santiago where `make ui` runs, or now: forex-assets optimize decide")
+    answer(as_json, [each.model_dump(mode="json") for each in made], words)
 
 
 @optimize_app.command(epilog="Examples:  forex-assets optimize decide  ·  optimize decide --horizon 7d --json")
@@ -65,7 +59,4 @@ def decide(horizon: Horizon = "all", as_json: AsJson = False) -> None:
     with err.status("looking at prices and errors …"):
         materialize_decisions(session, horizons)
     records = [each for each in optimization_of(session.at_present()) if each["horizon"] in horizons]
-    if as_json:
-        print_json(records)
-    else:
-        render.optimization(out, records)
+    answer(as_json, records, render.optimization(records))

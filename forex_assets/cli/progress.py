@@ -16,13 +16,20 @@ NAMED = 3
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 
+def progress_bar(console: Console) -> Progress:
+    """Bar that disappears when done; hidden in a pipe.
+
+    A pipe would keep an empty line of it.
+    """
+    return Progress(*COLUMNS, console=console, transient=True, disable=not console.is_terminal)
+
+
 def run_backtests(
     console: Console, session: Session, horizons: list[str], engine: str, origins: Origins
 ) -> pl.DataFrame:
     """Runs backtests with a bar each; names skipped dates."""
     tables, remarks = [], []
-    # In a pipe the bar would leave an empty line behind.
-    with Progress(*COLUMNS, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with progress_bar(console) as progress:
         for horizon in horizons:
             task = progress.add_task(f"backtest {horizon}", total=None)
             rows, skipped = run_backtest(
@@ -44,7 +51,7 @@ def run_backtests(
 @contextmanager
 def search_bar(console: Console, horizon: str) -> Iterator[None]:
     """Shows a bar for the search inside the block."""
-    with Progress(*COLUMNS, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with progress_bar(console) as progress:
         task = progress.add_task(f"search and validation {horizon}", total=None)
         with listening(lambda done, total: progress.update(task, completed=done, total=total)):
             yield

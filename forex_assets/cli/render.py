@@ -1,192 +1,250 @@
-"""Tables of status, doctor, ingest and fans, 80 columns wide."""
+"""Tables and lines of the desk's commands, 80 columns wide."""
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 import polars as pl
-from rich.console import Console
-from rich.markup import escape
-from rich.panel import Panel
-from rich.table import Table
+from rich.console import RenderableType
 
+from forex_assets.cli.tables import (
+    MISSING,
+    Column,
+    band,
+    bands,
+    banner,
+    ends,
+    estimate,
+    fixed,
+    gains,
+    interval,
+    moment,
+    percent,
+    price,
+    prices,
+    table,
+    when,
+    whole,
+)
+from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import SAMPLE_SOURCE
 from forex_assets.core.session import Session
 
-WEEK = 5
+WEEK: Final = 5
+"""Sessions between two rows of a short fan."""
+
+SCOPES: Final = {"all": "all", "last year": "1 y", "last 60 days": "60 d"}
+RECORDS: Final = {
+    "ledger": "issued at the time",
+    "replay": "issued at a clock set back",
+    "backtest": "made afterwards from what was available then",
+}
+LEGEND: Final = (
+    "n: forecasts that came true, and how many independent ones they are worth. Skill, % with its 95 % interval: RMSE "
+    "better than no change, CRPS better than the EWMA benchmark; - with too few for an interval. Inside: % of prices "
+    "in the 80 % and in the 95 % band."
+)
 
 
-def banner(console: Console) -> None:
-    """The words that stand over everything made from the generated market."""
-    console.print(Panel(f"[bold red]{SAMPLE_SOURCE}[/]", border_style="red", expand=False))
-
-
-def price(value: float | None) -> str:
-    """A price with two decimals, one from a thousand on."""
-    return "–" if value is None else f"{value:.{2 if value < 1000 else 1}f}"
-
-
-def band(low: float | None, high: float | None) -> str:
-    """Two prices as a range; a dash where there are none."""
-    return "–" if low is None or high is None else f"{price(low)}–{price(high)}"
-
-
-def fan(console: Console, frame: pl.DataFrame, *, is_full: bool) -> None:
+def fan(frame: pl.DataFrame, *, is_full: bool) -> Iterator[RenderableType]:
     """Median and bands by session, with the benchmark's band."""
-    first, last = frame.row(0, named=True), frame.row(-1, named=True)
-    is_sample = first["source"] == SAMPLE_SOURCE
-    table = Table(
-        title=f"USD/CLP {first['horizon']}: issued {first['as_of']}, target {first['target_date']}"
-        + (f"\n[bold red]{SAMPLE_SOURCE}[/]" if is_sample else ""),
-        caption=f"{first['engine']}: {escape(first['model'])}. From {price(first['origin_clp_per_usd'])} on "
-        f"{first['origin_session']}{', provisional' if first['is_origin_provisional'] else ''} "
-        f"({first['source']}). {_calibration(last)} Walk: no change, EWMA(.97) volatility.",
-        title_justify="left",
-        caption_justify="left",
+    rows = frame.to_dicts()
+    first, last = rows[0], rows[-1]
+    kept = {1, last["step"]} | set(range(WEEK, last["step"], WEEK if last["step"] <= 4 * WEEK + 2 else 2 * WEEK))
+    sample = f"\n{SAMPLE_SOURCE}" if first["source"] == SAMPLE_SOURCE else ""
+    origin = f"{price(first['origin_clp_per_usd'])} on {first['origin_session']}"
+    provisional = ", provisional" if first["is_origin_provisional"] else ""
+    yield table(
+        [row for row in rows if is_full or row["step"] in kept],
+        [
+            Column("session", "session"),
+            Column("step", "step", whole),
+            Column("median", "q50", prices),
+            Column("80 % band", ends("q10", "q90"), bands),
+            Column("95 % band", ends("q025", "q975"), bands),
+            Column("no change 95 %", ends("walk_q025", "walk_q975"), bands),
+        ],
+        title=f"USD/CLP {first['horizon']}: issued {first['as_of']}, target {first['target_date']}{sample}",
+        caption=f"{first['engine']}: {first['model']}. From {origin}{provisional} ({first['source']}). "
+        f"{_calibration(last)} No change: EWMA(.97) volatility around the last price.",
+        is_bold=lambda row: row["step"] == last["step"],
     )
-    for name in ("session", "step", "median", "80 % band", "95 % band", "walk 95 %"):
-        table.add_column(name, justify="left" if name == "session" else "right", no_wrap=True)
-    keep = {1, last["step"]} | set(range(WEEK, last["step"], WEEK if last["step"] <= 4 * WEEK + 2 else 2 * WEEK))
-    for row in frame.iter_rows(named=True):
-        if is_full or row["step"] in keep:
-            table.add_row(
-                str(row["session"]),
-                str(row["step"]),
-                price(row["q50"]),
-                band(row["q10"], row["q90"]),
-                band(row["q025"], row["q975"]),
-                band(row["walk_q025"], row["walk_q975"]),
-                style="bold" if row["step"] == last["step"] else None,
-            )
-    console.print(table)
 
 
 def _calibration(last: dict[str, Any]) -> str:
-    """Whose the bands are."""
+    """Says by which errors the bands are corrected."""
     if not last["is_calibrated"]:
         return "Bands: the model's own."
     own = band(last["model_q025"], last["model_q975"])
     return f"Bands: corrected by {last['calibration_errors']} past errors; the model's own 95 % was {own}."
 
 
-def closing_words(console: Console, session: Session, models: list[tuple[str, str]]) -> None:
-    """Which models and why, and where to look next."""
-    for model, why in models:
-        console.print(f"Model: {escape(model)} ({escape(why)})", soft_wrap=True)
-    console.print(f"Tables: {session.tables.root}/forecasts/latest/   Graph and plots: make ui", soft_wrap=True)
+def closing_words(session: Session, models: Sequence[tuple[str, str]]) -> Iterator[RenderableType]:
+    """Models and why, and where to look next."""
+    yield from (f"Model: {model} ({why})" for model, why in models)
+    yield f"Tables: {session.tables.root}/forecasts/latest/   Graph and plots: make ui"
     if session.market == "sample":
-        banner(console)
+        yield banner()
 
 
-def ingest(console: Console, report: list[dict[str, Any]]) -> None:
+def ingest(report: Sequence[dict[str, Any]]) -> Iterator[RenderableType]:
     """Ingested series, their sources and skipped sources."""
     if any(SAMPLE_SOURCE in str(record.get("data")) for record in report):
-        banner(console)
-    table = Table("table", "rows", "first", "last", "source", title="Prices in", title_justify="left")
-    for record in report:
-        table.add_row(
-            record["asset"],
-            str(record.get("row_count", "")),
-            record.get("first_session", "–"),
-            record.get("last_session", "–"),
-            _source(record.get("source") or (SAMPLE_SOURCE if "data" in record else "")),
-        )
-    console.print(table)
+        yield banner()
+    yield table(
+        report,
+        [
+            Column("table", "asset"),
+            Column("rows", lambda record: record.get("row_count"), whole),
+            Column("first", lambda record: record.get("first_session")),
+            Column("last", lambda record: record.get("last_session")),
+            Column("source", lambda record: _source(record.get("source") or record.get("data"))),
+        ],
+        title="Prices in",
+    )
     for record in report:
         for attempt in record.get("sources_tried", []):
-            mark = "[green]used[/]" if attempt["used"] else "[yellow]passed over[/]"
-            console.print(
-                f"{record['asset']}: {attempt['source']} {mark}: {escape(attempt['answer'])} "
-                f"({attempt['seconds']:.1f} s)",
-                soft_wrap=True,
-            )
+            result = "used" if attempt["used"] else "passed over"
+            seconds = f"{attempt['seconds']:.1f} s"
+            yield f"{record['asset']}: {attempt['source']} {result}: {attempt['answer']} ({seconds})"
 
 
-def status(console: Console, report: dict[str, Any]) -> None:
+def status(report: dict[str, Any]) -> Iterator[RenderableType]:
     """Stored prices, latest forecasts, recent runs."""
     if report["is_sample"]:
-        banner(console)
-    console.print(f"Clock {report['clock']}   warehouse {report['warehouse']}", soft_wrap=True)
-    prices = Table("prices", "last session", "value", "source", "age (sessions)")
-    for r in report["prices"]:
-        value = "–" if r["last"] is None else f"{r['last']:,.4g}" if r["last"] < 100 else price(r["last"])
-        provisional = " (provisional)" if r["is_provisional"] else ""
-        prices.add_row(r["table"], (r["last_session"] or "none") + provisional, value, _source(r["source"]), _age(r))
-    console.print(prices)
-    fans = Table("horizon", "issued", "target", "median", "95 % band", "engine", "age")
-    for r in report["forecasts"]:
-        bounds = band(r["low_95"], r["high_95"])
-        fans.add_row(
-            r["horizon"],
-            r["as_of"] or "none",
-            r["target_date"] or "–",
-            price(r["median"]),
-            bounds,
-            r["engine"] or "–",
-            _age(r),
-        )
-    console.print(fans)
-    optimization(console, report["optimization"])
+        yield banner()
+    yield f"Clock {moment(report['clock'])} in Santiago   warehouse {report['warehouse']}"
+    yield price_table(report["prices"])
+    yield table(
+        report["forecasts"],
+        [
+            Column("horizon", "horizon"),
+            Column("issued", "as_of"),
+            Column("target", "target_date"),
+            Column("median", "median", prices),
+            Column("95 % band", ends("low_95", "high_95"), bands),
+            Column("engine", "engine"),
+            Column("age", _age),
+        ],
+    )
+    yield from optimization(report["optimization"])
     if report["runs"]:
-        runs = Table("run", "job", "status", "started")
-        for r in report["runs"]:
-            runs.add_row(r["run"], r["job"], r["status"], r["started"])
-        console.print(runs)
+        columns = [Column(name, name) for name in ("run", "job", "status")]
+        yield table(report["runs"], [*columns, Column("started (Santiago)", "started", when)])
     else:
-        console.print("No runs yet: forex-assets forecast")
+        yield "No runs yet: forex-assets forecast"
 
 
-def optimization(console: Console, records: list[dict[str, Any]]) -> None:
+def price_table(records: Sequence[dict[str, Any]]) -> RenderableType:
+    """Stored prices with unit, source and age."""
+    return table(
+        records,
+        [
+            Column("prices", "table"),
+            Column("last session", "last_session"),
+            Column("value", "last", fixed(3)),
+            Column("source", lambda r: _source(r["source"]), wraps=True),
+            Column("age (sessions)", _age),
+        ],
+    )
+
+
+def optimization(records: Sequence[dict[str, Any]]) -> Iterator[RenderableType]:
     """Age of each horizon's settings and the last decision."""
-    table = Table("search", "last optimized", "age (days)", "last decision", "fires")
-    for r in records:
-        fires = "–" if r["fires"] is None else "[yellow]yes[/]" if r["fires"] else "no"
-        table.add_row(
-            r["horizon"],
-            r["last_optimized"] or "never",
-            "–" if r["age_days"] is None else str(r["age_days"]),
-            "none" if r["decided_at"] is None else r["decided_at"][:16].replace("T", " ") + " UTC",
-            fires + (", searching" if r["is_searching"] else ""),
-        )
-    console.print(table)
-    for r in records:
-        if r["words"]:
-            console.print(escape(r["words"]), highlight=False)
-        for request in r["requests"]:
-            console.print(f"{r['horizon']}: asked for by {escape(request)}; waits for a decision", highlight=False)
+    yield table(
+        records,
+        [
+            Column("search", "horizon"),
+            Column("last optimized", "last_optimized"),
+            Column("age (days)", "age_days", whole),
+            Column("decided (Santiago)", "decided_at", when),
+            Column("fires", _fires),
+        ],
+    )
+    for record in records:
+        if record["words"]:
+            yield record["words"]
+        for request in record["requests"]:
+            yield f"{record['horizon']}: requested by {request}; waits for a decision"
 
 
-def _source(name: str | None) -> str:
+def _fires(record: dict[str, Any]) -> str | None:
+    if record["fires"] is None and not record["is_searching"]:
+        return None
+    return ("yes" if record["fires"] else "no") + (", searching" if record["is_searching"] else "")
+
+
+def _source(name: str | None) -> str | None:
     """A source's name for a narrow column."""
-    return "sample" if name == SAMPLE_SOURCE else name or ""
+    return "sample" if name and SAMPLE_SOURCE in name else name
 
 
 def _age(record: dict[str, Any]) -> str:
+    """Age in sessions, or that it is stale."""
     age = record["age_in_sessions"]
-    if age is None:
-        return "[yellow]missing[/]"
-    return f"[yellow]{age}, stale[/]" if record["is_stale"] else str(age)
+    words = "missing" if age is None else f"stale, {age}" if record["is_stale"] else str(age)
+    return words + ", provisional" * bool(record.get("is_provisional"))
 
 
-def doctor(console: Console, report: dict[str, Any]) -> None:
+def doctor(report: dict[str, Any]) -> Iterator[RenderableType]:
     """Installation, sources, models and stale data."""
-    console.print("Installed: " + ", ".join(f"{k} {v}" for k, v in report["installed"].items()), soft_wrap=True)
-    folders = ", ".join(f"{name} {folder}" for name, folder in report["folders"].items())
-    console.print(f"Folders: {folders}", markup=False, highlight=False, soft_wrap=True)
+    yield "Installed: " + ", ".join(f"{k} {v}" for k, v in report["installed"].items())
+    yield "Folders: " + ", ".join(f"{name} {folder}" for name, folder in report["folders"].items())
     if report["sources"]:
-        sources = Table("source", "answers", "what it said", "seconds")
-        for r in report["sources"]:
-            sources.add_row(
-                r["source"],
-                "[green]yes[/]" if r["answers"] else "[yellow]no[/]",
-                escape(r["answer"]),
-                f"{r['seconds']:.1f}",
-            )
-        console.print(sources)
+        yield table(
+            report["sources"],
+            [
+                Column("source", "source"),
+                Column("answers", lambda r: "yes" if r["answers"] else "failed"),
+                Column("answer", "answer", wraps=True),
+                Column("seconds", "seconds", fixed(1)),
+            ],
+        )
     else:
-        console.print(f"FOREX_MARKET=sample: no source is asked. {SAMPLE_SOURCE}.")
-    for r in report["models"]:
-        console.print(f"{r['horizon']}: " + escape(r["error"] or f"{r['used']} ({r['why']})"), soft_wrap=True)
+        yield f"FOREX_MARKET=sample: no source is asked. {SAMPLE_SOURCE}."
+    for record in report["models"]:
+        yield f"{record['horizon']}: " + (record["error"] or f"{record['used']} ({record['why']})")
     if report["unknown_names"]:
-        console.print(f"[yellow]Unknown names, misspelt?[/] {', '.join(report['unknown_names'])}", soft_wrap=True)
-    console.print("Stale or missing: " + (", ".join(report["stale"]) or "nothing"), soft_wrap=True)
-    ready = report["can_forecast"]
-    console.print("[green]A forecast can be made.[/]" if ready else "[red]No forecast can be made: see above.[/]")
+        yield f"Unknown names, misspelt? {', '.join(report['unknown_names'])}"
+    yield "Stale or missing: " + (", ".join(report["stale"]) or "nothing")
+    yield "A forecast can be made." if report["can_forecast"] else "No forecast can be made: see above."
+
+
+def scorecard(card: pl.DataFrame, is_sample: bool) -> Iterator[RenderableType]:
+    """One table a record and engine."""
+    if is_sample:
+        yield banner()
+    order = pl.col("horizon").replace_strict({name: i for i, name in enumerate(HORIZONS)}, return_dtype=pl.Int64)
+    scored = card.sort(order, maintain_order=True).filter((pl.col("n") > 0) & pl.col("scope").is_in(list(SCOPES)))
+    if scored.is_empty():
+        yield "Nothing has come true yet: `forex-assets backtest` scores past dates."
+        return
+    for record in (name for name in RECORDS if name in scored["record"]):
+        of_record = scored.filter(pl.col("record") == record)
+        for (engine, model), rows in sorted(of_record.group_by("engine", "model", maintain_order=True)):
+            name = model if engine == model else f"{model} ({engine})"
+            yield _scores(f"Scorecard, {record}: {RECORDS[record]}; {name}", rows)
+    yield LEGEND
+
+
+def _scores(title: str, rows: pl.DataFrame) -> RenderableType:
+    has_point_skill = rows.select((pl.col("rmse_skill") != 0).any()).item()
+    is_first = rows.select((pl.col("horizon") != pl.col("horizon").shift()).fill_null(True).alias("is_first"))
+    return table(
+        rows.hstack(is_first).to_dicts(),
+        [
+            Column("", lambda row: row["horizon"] if row["is_first"] else " "),
+            Column("span", lambda row: SCOPES[row["scope"]]),
+            Column("n", lambda row: (row["n"], row["n_effective"]), _counts),
+            Column("RMSE", "rmse", fixed(1)),
+            *([Column("skill of RMSE", estimate("rmse_skill", needs_interval=True), gains)] if has_point_skill else []),
+            Column("skill of CRPS", estimate("crps_skill", needs_interval=True), gains),
+            Column("inside", ends("coverage_80", "coverage_95"), interval(percent(0), "/")),
+        ],
+        title=title,
+        caption="" if has_point_skill else "Point forecast: no change (the median is the last price).",
+    )
+
+
+def _counts(pairs: Sequence[tuple[int, float | None]]) -> Iterator[str]:
+    """Forecasts and how many independent ones they are worth."""
+    return (f"{n}/{MISSING if worth is None else format(worth, '.0f')}" for n, worth in pairs)

@@ -1,41 +1,59 @@
-"""Tables of the loop, 80 columns wide."""
+"""Tables and lines of the loop's commands, 80 columns wide."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from textwrap import shorten
 from typing import Any, Final
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.console import RenderableType
+from rich.rule import Rule
 
-from forex_assets.cli.render import banner
+from forex_assets.cli.render import price_table
+from forex_assets.cli.tables import (
+    MISSING,
+    Column,
+    band,
+    banner,
+    ends,
+    estimate,
+    facts,
+    figures,
+    fixed,
+    gains,
+    interval,
+    moment,
+    price,
+    table,
+    when,
+    whole,
+    yes_no,
+)
 
 SHOWN_CANDIDATES: Final = 8
 SHOWN_WORDS: Final = 90
-"""Letters of an event's words in the history; `explain` has them all."""
+"""Characters of an event's words in the history; `explain` has all."""
 
-COLOURS: Final = {"approved": "green", "deployed": "green", "rejected": "red", "failed": "red", "refused": "yellow"}
+DASHBOARD_WORDS: Final = 200
+"""Characters of a verdict or reason on the dashboard."""
 
 
-def outcomes(console: Console, found: Sequence[dict[str, Any]], *, is_rehearsal: bool, is_sample: bool) -> None:
+def outcomes(runs: Sequence[dict[str, Any]], *, is_rehearsal: bool, is_sample: bool) -> Iterator[RenderableType]:
     """Result of a run: a line a horizon, then reasons."""
     if is_sample:
-        banner(console)
+        yield banner()
     if is_rehearsal:
-        console.print("Dry run: on a copy that is gone again; nothing was written.", style="bold")
-    for each in found:
-        console.print(f"[bold]{each['horizon']}[/]: {escape(_outcome(each))}", highlight=False)
-        for words in _reasons(each):
-            console.print(f"  {escape(words)}", highlight=False)
-    console.print("Every figure: forex-assets explain", highlight=False)
+        yield "Dry run: on a copy that is gone again; nothing was written."
+    for run in runs:
+        yield f"{run['horizon']}: {_outcome(run)}"
+        yield from (f"  {words}" for words in _reasons(run))
+    yield "Every figure: forex-assets explain"
 
 
-def _outcome(each: dict[str, Any]) -> str:
-    """How it ended, in a few words."""
-    if each.get("failure"):
-        return f"failed: {each['failure']}"
-    decision, validation, deployment = each["decision"], each["validation"], each["deployment"]
-    if not each.get("is_searched"):
+def _outcome(run: dict[str, Any]) -> str:
+    """The result in a few words."""
+    if run.get("failure"):
+        return f"failed: {run['failure']}"
+    decision, validation, deployment = run["decision"], run["validation"], run["deployment"]
+    if not run.get("is_searched"):
         return "no search; the current settings stay"
     if not validation or (decision and decision.get("fires") and _is_older(validation, decision)):
         return "searched; not validated"
@@ -46,128 +64,179 @@ def _outcome(each: dict[str, Any]) -> str:
     return "approved, not deployed"
 
 
-def _reasons(each: dict[str, Any]) -> list[str]:
-    """The parts' own words, as far as the run came."""
-    decision = each["decision"]
+def _reasons(run: dict[str, Any]) -> list[str]:
+    """Words of decision, search, validation and a refusal."""
+    decision, validation, deployment = run["decision"], run["validation"], run["deployment"]
     if not decision:
         return []
     parts = [decision]
     if decision.get("fires"):
-        parts += [part for part in (each["search"], each["validation"]) if part and not _is_older(part, decision)]
+        parts += [part for part in (run["search"], validation) if part and not _is_older(part, decision)]
     words = [str(part["words"]) for part in parts if part.get("words")]
-    deployment, report = each["deployment"], each["validation"]
-    if deployment and report and deployment.get("validation_id") == _first(report, "validation_id"):
+    if deployment and validation and deployment.get("validation_id") == _first(validation, "validation_id"):
         words += [f"not deployed: {deployment['reason']}"] if deployment["state"] != "deployed" else []
     return words
 
 
-def explanation(console: Console, found: Sequence[dict[str, Any]], *, is_sample: bool) -> None:
+def explanation(records: Sequence[dict[str, Any]], *, is_sample: bool) -> Iterator[RenderableType]:
     """Everything known of each horizon, in the loop's order."""
     if is_sample:
-        banner(console)
-    for each in found:
-        console.rule(f"[bold]{each['horizon']}", align="left")
-        console.print(_live(each["config"], each["config_fault"]), highlight=False)
-        decision(console, each["decision"])
-        search(console, each["search"])
-        validation(console, each["horizon"], each["validation"])
-        deployment(console, each["deployment"])
-        watch(console, each["watch"])
+        yield banner()
+    for record in records:
+        yield Rule(record["horizon"], align="left", style="bold")
+        yield _settings(record["config"], record["config_fault"])
+        yield from _decision(record["decision"])
+        yield from _search(record["search"])
+        yield from validation(record["horizon"], record["validation"])
+        yield from deployment(record["deployment"])
+        yield f"Watch: {record['watch']['words'] if record['watch'] else 'none'}"
 
 
-def _live(config: dict[str, Any] | None, fault: str | None) -> str:
-    if fault:
-        return f"Live: [red]{escape(fault)}[/]"
-    if config is None:
-        return "Live: no config yet; forex-assets run --force searches one"
+def _settings(config: dict[str, Any] | None, fault: str | None) -> str:
+    if fault or config is None:
+        return f"Current settings: {fault or 'none yet; forex-assets run --force searches some'}"
     fields = ("context_length", "num_samples", "temperature", "representation")
-    settings = ", ".join(f"{name} {config[name]}" for name in fields)
-    return f"Live: {config['fingerprint']} ({escape(config['model'])}; {settings})"
+    settings = ", ".join(f"{name} {MISSING if config[name] is None else config[name]}" for name in fields)
+    return f"Current settings: {config['fingerprint']} ({config['model']}; {settings})"
 
 
-def decision(console: Console, part: dict[str, Any] | None) -> None:
+def _decision(part: dict[str, Any] | None) -> Iterator[RenderableType]:
     """Whether to search, rule by rule."""
     if part is None:
-        console.print("Decision: none yet; forex-assets optimize decide")
+        yield "Decision: none yet; forex-assets optimize decide"
         return
-    console.print(f"Decision of {_when(part)}: {escape(part['words'])}", highlight=False)
-    table = Table("rule", "value", "limit", "published", "calibrated", "counts")
-    for row in part["rows"]:
-        verdicts = [_yes(row[name]) for name in ("literal", "calibrated", "counts")]
-        table.add_row(row["rule"], _number(row["value"]), _number(row["limit"]), *verdicts)
-    console.print(table)
+    yield f"Decision of {moment(part['at'])}: {part['words']}"
+    results = {"published": "literal", "calibrated": "calibrated", "counts": "counts"}
+    rules = [Column(head, name, yes_no) for head, name in results.items()]
+    yield table(part["rows"], [Column("rule", "rule"), *_limits(), *rules])
 
 
-def search(console: Console, part: dict[str, Any] | None) -> None:
+def _search(part: dict[str, Any] | None) -> Iterator[RenderableType]:
     """Candidates, best first."""
     if part is None:
-        console.print("Search: none yet; forex-assets run --force")
+        yield "Search: none yet; forex-assets run --force"
         return
-    console.print(f"Search of {_when(part)}: {escape(part['words'])}", highlight=False)
-    table = Table("rank", "context", "samples", "temp.", "loss", "gain, % (95 %)", "")
-    for row in part["rows"][:SHOWN_CANDIDATES]:
-        marks = [name for name in ("incumbent", "chosen") if row[f"is_{name}"]]
-        settings = [_number(row[name]) for name in ("rank", "context_length", "num_samples", "temperature", "loss")]
-        table.add_row(*settings, share(row["gain"], row["gain_low"], row["gain_high"]), ", ".join(marks))
-    console.print(table)
-    if len(part["rows"]) > SHOWN_CANDIDATES:
-        console.print(f"{len(part['rows']) - SHOWN_CANDIDATES} more: explain --json")
+    yield f"Search of {moment(part['at'])}: {part['words']}"
+    hidden = len(part["rows"]) - SHOWN_CANDIDATES
+    yield table(
+        part["rows"][:SHOWN_CANDIDATES],
+        [
+            Column("rank", "rank", whole),
+            Column("context", "context_length", whole),
+            Column("samples", "num_samples", whole),
+            Column("temp.", "temperature", fixed(2)),
+            Column("loss", "loss", fixed(4)),
+            Column("gain, %", estimate("gain"), gains),
+            Column("", lambda row: ", ".join(n for n in ("incumbent", "chosen") if row[f"is_{n}"]) or " "),
+        ],
+        caption=f"{hidden} more: explain --json" if hidden > 0 else "",
+    )
 
 
-def validation(console: Console, horizon: str, part: dict[str, Any] | None) -> None:
+def validation(horizon: str, part: dict[str, Any] | None) -> Iterator[RenderableType]:
     """The five criteria."""
     if part is None:
-        console.print(f"Validation of {horizon}: none yet; forex-assets run --force")
+        yield f"Validation of {horizon}: none yet; forex-assets run --force"
         return
-    colour = COLOURS.get(str(part.get("verdict")), "yellow")
-    console.print(
-        f"Validation of {horizon}, {_when(part)}: [{colour}]{part.get('verdict')}[/]. {escape(part['words'])}",
-        highlight=False,
+    yield f"Validation of {horizon}, {moment(part['at'])}: {part.get('verdict')}. {part['words']}"
+    yield table(
+        part["rows"],
+        [
+            Column("criterion", "criterion"),
+            *_limits(),
+            Column("95 % interval", ends("low", "high"), interval(figures)),
+            Column("published", lambda row: {True: "passed", False: "failed"}.get(row["literal"])),
+            Column("calibrated", "calibrated"),
+        ],
     )
-    table = Table("criterion", "value", "limit", "95 % interval", "published", "calibrated")
-    for row in part["rows"]:
-        interval = "–" if row["low"] is None else f"{_number(row['low'])} to {_number(row['high'])}"
-        table.add_row(
-            row["criterion"],
-            _number(row["value"]),
-            _number(row["limit"]),
-            interval,
-            _yes(row["literal"], "passed", "failed"),
-            row["calibrated"],
-        )
-    console.print(table)
 
 
-def deployment(console: Console, record: dict[str, Any] | None) -> None:
+def deployment(record: dict[str, Any] | None) -> Iterator[RenderableType]:
     """The newest deployment or rollback."""
     if record is None:
-        console.print("Deployment: none yet")
+        yield "Deployment: none yet"
         return
-    colour = COLOURS.get(record["state"], "default")
     change = f"{record['from_fingerprint'] or 'nothing'} → {record['to_fingerprint']}"
-    console.print(
-        f"{record['kind'].capitalize()} of {record['at'][:16].replace('T', ' ')} UTC by {escape(record['by'])}: "
-        f"[{colour}]{record['state']}[/], {change}. {escape(record['reason'])}",
-        highlight=False,
-    )
-    console.print(f"  backup {record['backup'] or 'none'}; git: {record['git']} {escape(record['git_words'])}".rstrip())
+    yield f"{record['kind'].capitalize()} of {_change(record)} ({change})"
+    yield f"  backup {record['backup'] or 'none'}; git: {record['git']} {record['git_words']}".rstrip()
 
 
-def watch(console: Console, state: dict[str, Any] | None) -> None:
-    """Observations of the watch."""
-    console.print("Watch: none" if state is None else f"Watch: {escape(str(state['words']))}", highlight=False)
+def _change(record: dict[str, Any], length: int = 10_000) -> str:
+    """When, by whom, with which result and why settings changed."""
+    return f"{moment(record['at'])} by {record['by']}: {record['state']}. {shorten(record['reason'], length)}"
 
 
-def history(console: Console, entries: Sequence[dict[str, Any]]) -> None:
+def history(entries: Sequence[dict[str, Any]], *, has_words: bool = True) -> RenderableType:
     """Events, newest first."""
     if not entries:
-        console.print("Nothing yet: forex-assets run")
-        return
-    table = Table("at, UTC", "horizon", "what", "outcome", "words")
-    for each in entries:
-        at = each["at"][:16].replace("T", " ")
-        table.add_row(at, each["horizon"], each["what"], each["outcome"], escape(shorten(each["words"], SHOWN_WORDS)))
-    console.print(table)
+        return "No search, verdict or change yet: forex-assets run"
+    columns = [
+        Column("at (Santiago)", "at", when),
+        Column("horizon", "horizon"),
+        Column("what", "what"),
+        Column("outcome", "outcome", wraps=True),
+    ]
+    words = Column("words", lambda entry: shorten(entry["words"], SHOWN_WORDS), wraps=True)
+    return table(entries, [*columns, words] if has_words else columns)
+
+
+def dashboard(record: dict[str, Any]) -> Iterator[RenderableType]:
+    """Prices, a panel a horizon, the last events."""
+    if record["is_sample"]:
+        yield banner()
+    yield f"USD/CLP at {moment(record['clock'])} in Santiago"
+    yield price_table(record["prices"])
+    for horizon in record["horizons"]:
+        yield facts(_glance(horizon), horizon["horizon"])
+    yield history(record["history"], has_words=False)
+
+
+def _glance(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Lines of one horizon's panel."""
+    config, verdict, change = record["config"], record["validation"], record["deployment"]
+    yield "fan", _fan(record["forecast"])
+    yield "record", _record(record["skill"])
+    yield "settings", record["config_fault"] or f"{config['fingerprint'] if config else 'none yet'}, {_age(record)}"
+    decision = record["decision"]
+    yield "decision", str(decision.get("words")) if decision else "none yet: forex-assets optimize decide"
+    words = shorten(f"{verdict.get('verdict')}: {verdict.get('words')}", DASHBOARD_WORDS) if verdict else "none yet"
+    yield "verdict", words
+    yield "change", f"{change['kind']} of {_change(change, SHOWN_WORDS)}" if change else "none yet"
+    yield "watch", str(record["watch"]["words"]) if record["watch"] else "none"
+
+
+def _fan(forecast: dict[str, Any]) -> str:
+    if forecast["as_of"] is None:
+        return "missing: forex-assets forecast"
+    stale = f"; stale, {forecast['age_in_sessions']} sessions old" if forecast["is_stale"] else ""
+    bounds = band(forecast["low_95"], forecast["high_95"])
+    source = f"{forecast['engine']}: {forecast['model']}"
+    return f"to {forecast['target_date']}: median {price(forecast['median'])}, 95 % {bounds} ({source}){stale}"
+
+
+def _record(skill: dict[str, Any] | None) -> str:
+    """Skill against the benchmarks with intervals, and coverage."""
+    if skill is None:
+        return "nothing has come true yet"
+    rmse, crps = (Column("", estimate(name), gains).cells([skill])[0] for name in ("rmse_skill", "crps_skill"))
+    inside = f"{100 * skill['coverage_80']:.0f}/{100 * skill['coverage_95']:.0f}"
+    worth = MISSING if skill["n_effective"] is None else format(skill["n_effective"], ".0f")
+    return (
+        f"{skill['n']} {skill['record']} ({worth} independent): skill % RMSE {rmse}, CRPS {crps}; "
+        f"inside 80/95 %: {inside}"
+    )
+
+
+def _age(record: dict[str, Any]) -> str:
+    """Age of the settings by their last search."""
+    searching = ", searching now" if record["is_searching"] else ""
+    waiting = f", {len(record['requests'])} requested" if record["requests"] else ""
+    age = "never searched" if record["age_days"] is None else f"searched {record['age_days']} days ago"
+    return f"{age}{searching}{waiting}"
+
+
+def _limits() -> list[Column]:
+    return [Column("value", "value", figures), Column("limit", "limit", figures)]
 
 
 def _is_older(part: dict[str, Any], decision: dict[str, Any]) -> bool:
@@ -177,23 +246,3 @@ def _is_older(part: dict[str, Any], decision: dict[str, Any]) -> bool:
 
 def _first(part: dict[str, Any], column: str) -> Any:
     return part["rows"][0][column] if part["rows"] else None
-
-
-def _when(part: dict[str, Any]) -> str:
-    return f"{part['at'][:16].replace('T', ' ')} UTC"
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"
-
-
-def share(value: float | None, low: float | None, high: float | None) -> str:
-    """A gain in per cent, with its interval."""
-    if value is None:
-        return "–"
-    interval = "" if low is None or high is None else f" [{100 * low:+.1f}, {100 * high:+.1f}]"
-    return f"{100 * value:+.1f}{interval}"
-
-
-def _yes(value: bool | None, yes: str = "yes", no: str = "no") -> str:
-    return "–" if value is None else yes if value else no

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from forex_assets.cli.common import DESK, AsJson, AsOf, app, err, out, print_json, reported, session_of
+from forex_assets.cli.common import DESK, AsJson, AsOf, answer, app, err, reported, session_of
 
 
 @app.command(rich_help_panel=DESK, epilog="Examples:  forex-assets report --open  ·  FOREX_LANG=es forex-assets report")
@@ -20,9 +20,6 @@ def report(
 
     with err.status("drawing …"):
         path = write_report(session)
-    if as_json:
-        print_json({"file": str(path), "language": session.settings.lang})
-    else:
-        out.print(str(path), soft_wrap=True, highlight=False)
+    answer(as_json, {"file": str(path), "language": session.settings.lang}, [str(path)])
     if is_opened:
         typer.launch(path.as_uri())

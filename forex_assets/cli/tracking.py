@@ -1,6 +1,8 @@
 """Commands on MLflow runs: list, compare, best, stats, upkeep."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from itertools import groupby
+from statistics import fmean
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -9,28 +11,27 @@ from forex_assets.cli.common import (
     FAILED,
     OPERATIONS,
     AsJson,
+    Horizon,
+    answer,
     app,
     err,
     fail,
     horizons_of,
-    out,
-    print_json,
     reported,
     session_of,
 )
 
-if TYPE_CHECKING:
-    from forex_assets.operations.tracking.mlflow_store import Tracked
-
 tracking_app = typer.Typer(no_args_is_help=True, help="The records of runs in MLflow.")
 app.add_typer(tracking_app, name="tracking", rich_help_panel=OPERATIONS)
 
-Horizon = Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")]
-KINDS = ("forecast", "search", "validation", "deployment", "all")
+KINDS: Final = ("forecast", "search", "validation", "deployment", "all")
+NO_RUNS: Final = "none yet: forex-assets tracking repair"
 OfKind = Annotated[str, typer.Option("--kind", metavar="|".join(KINDS), help="Which kind.")]
+Run = dict[str, Any]
+"""`run`, `experiment`, `status`, `started_at`, `params`, `metrics`, `tags` of a recorded run."""
 
 
-def _runs(kind: str, horizon: str, limit: int = 1000) -> "list[Tracked]":
+def _runs(kind: str, horizon: str) -> list[Run]:
     """Recorded runs of the market that is read, newest first."""
     horizons_of(horizon)
     if kind not in KINDS:
@@ -38,26 +39,22 @@ def _runs(kind: str, horizon: str, limit: int = 1000) -> "list[Tracked]":
     session = session_of()
     from forex_assets.operations.tracking.resources import tracker_of
 
-    prefix = "usdclp-sample/" if session.market == "sample" else "usdclp/"
     with err.status("MLflow …"):
-        found = tracker_of(session).runs(prefix)
-    parts = [each.experiment.split("/") for each in found]
-    chosen = [
-        each for each, (_, k, h) in zip(found, parts, strict=True) if kind in ("all", k) and horizon in ("all", h)
-    ]
-    return chosen[:limit]
-
-
-def _record(run: "Tracked") -> dict[str, Any]:
-    return {
-        "run": run.run_id,
-        "experiment": run.experiment,
-        "status": run.status,
-        "started_at": run.started_at.isoformat(timespec="seconds"),
-        "params": dict(run.params),
-        "metrics": dict(run.metrics),
-        "tags": dict(run.tags),
-    }
+        found = tracker_of(session).runs("usdclp-sample/" if session.market == "sample" else "usdclp/")
+    runs = []
+    for each in found:
+        _, of_kind, of_horizon = each.experiment.split("/")
+        if kind in ("all", of_kind) and horizon in ("all", of_horizon):
+            runs.append({
+                "run": each.run_id,
+                "experiment": each.experiment,
+                "status": each.status,
+                "started_at": each.started_at.isoformat(timespec="seconds"),
+                "params": dict(each.params),
+                "metrics": dict(each.metrics),
+                "tags": dict(each.tags),
+            })  # fmt: skip
+    return runs
 
 
 @app.command(
@@ -71,16 +68,16 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List recorded runs, newest first."""
-    found = [_record(each) for each in _runs(kind, horizon, limit)]
-    if as_json:
-        print_json(found)
-        return
-    from rich.table import Table
+    from forex_assets.cli.tables import Column, table, when
 
-    table = Table("run", "experiment", "status", "started, UTC")
-    for each in found:
-        table.add_row(each["run"][:8], each["experiment"], each["status"], each["started_at"][:16].replace("T", " "))
-    out.print(table if found else "none yet: forex-assets tracking repair")
+    found = _runs(kind, horizon)[:limit]
+    columns = [
+        Column("run", _name),
+        Column("experiment", "experiment"),
+        Column("status", "status"),
+        Column("started (Santiago)", "started_at", when),
+    ]
+    answer(as_json, found, [table(found, columns)] if found else [NO_RUNS])
 
 
 @app.command(
@@ -92,31 +89,22 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Show runs side by side; differences are marked."""
-    every = _runs("all", "all")
-    found = []
-    for name in names:
-        matching = [each for each in every if each.run_id.startswith(name)]
-        if len(matching) != 1:
-            fail(f"{name} names {len(matching)} runs; forex-assets runs shows them", FAILED)
-        found.append(_record(matching[0]))
-    fields = {part: sorted({key for each in found for key in each[part]}) for part in ("params", "metrics")}
-    rows = [
-        {"what": part, "name": key, "values": [each[part].get(key) for each in found]}
-        for part, keys in fields.items()
-        for key in keys
-    ]
-    for row in rows:
-        row["differs"] = len(set(map(str, row["values"]))) > 1
-    if as_json:
-        print_json({"runs": [each["run"] for each in found], "rows": rows})
-        return
-    from rich.table import Table
+    from forex_assets.cli.tables import Column, table
 
-    table = Table("", "", *(each["run"][:8] for each in found))
-    for row in rows:
-        cells = [f"{value:.5g}" if isinstance(value, float) else str(value) for value in row["values"]]
-        table.add_row("≠" if row["differs"] else "", row["name"], *cells, style="bold" if row["differs"] else None)
-    out.print(table)
+    every = _runs("all", "all")
+    chosen = [_only(name, every) for name in names]
+    rows: list[dict[str, Any]] = []
+    for part in ("params", "metrics"):
+        for key in sorted({key for run in chosen for key in run[part]}):
+            values = [run[part].get(key) for run in chosen]
+            rows.append({"what": part, "name": key, "values": values, "differs": len(set(map(str, values))) > 1})
+    columns = [
+        Column("", lambda row: "≠" if row["differs"] else " "),
+        Column("", "name"),
+        *(Column(_name(run), _value(place), wraps=True) for place, run in enumerate(chosen)),
+    ]
+    record = {"runs": [run["run"] for run in chosen], "rows": rows}
+    answer(as_json, record, [table(rows, columns, is_bold=lambda row: row["differs"])])
 
 
 @app.command(
@@ -135,44 +123,44 @@ def best(
 
     The best of many is luck too: see validation.
     """
-    chosen: dict[str, dict[str, Any]] = {}
-    for each in map(_record, _runs(kind, horizon)):
-        if metric not in each["metrics"]:
-            continue
-        known, value = chosen.get(each["experiment"]), each["metrics"][metric]
-        if known is None or (value > known["metrics"][metric] if is_highest else value < known["metrics"][metric]):
-            chosen[each["experiment"]] = each
-    if not chosen:
-        fail(f"no recorded run of kind {kind}, horizon {horizon} has a figure {metric!r}", FAILED)
-    if as_json:
-        print_json(list(chosen.values()))
-        return
-    for name, each in sorted(chosen.items()):
-        out.print(f"{name}: {metric} {each['metrics'][metric]:.5g} in {each['run'][:8]}", highlight=False)
+    from forex_assets.cli.tables import Column, figures, table, when
+
+    found = _runs(kind, horizon)
+    measured = [run for run in found if metric in run["metrics"]]
+    if not measured:
+        names = sorted({name for run in found for name in run["metrics"]})
+        there = f"there are {', '.join(names)}" if names else "no run has figures"
+        fail(f"--metric {metric}: no recorded run of kind {kind}, horizon {horizon} has it; {there}", BAD_USAGE)
+
+    def figure(run: Run) -> float:
+        return float(run["metrics"][metric])
+
+    chosen = [(max if is_highest else min)(members, key=figure) for _, members in _experiments(measured)]
+    columns = [
+        Column("experiment", "experiment"),
+        Column(metric, figure, figures),
+        Column("run", _name),
+        Column("started (Santiago)", "started_at", when),
+    ]
+    answer(as_json, chosen, [table(chosen, columns)])
 
 
 @app.command(rich_help_panel=OPERATIONS, epilog="Examples:  forex-assets stats  ·  stats --kind forecast --json")
 @reported
 def stats(kind: OfKind = "all", horizon: Horizon = "all", as_json: AsJson = False) -> None:
     """Show number, failures and mean figures of each experiment."""
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for each in map(_record, _runs(kind, horizon)):
-        groups.setdefault(each["experiment"], []).append(each)
     found = []
-    for name, members in sorted(groups.items()):
-        figures = sorted({key for each in members for key in each["metrics"]})
-        values = {key: [each["metrics"][key] for each in members if key in each["metrics"]] for key in figures}
-        failed = sum(each["status"] == "FAILED" for each in members)
-        means = {key: sum(known) / len(known) for key, known in values.items()}
+    for name, members in _experiments(_runs(kind, horizon)):
+        metrics = sorted({key for run in members for key in run["metrics"]})
+        means = {key: fmean(run["metrics"][key] for run in members if key in run["metrics"]) for key in metrics}
+        failed = sum(run["status"] == "FAILED" for run in members)
         found.append({"experiment": name, "runs": len(members), "failed": failed, "means": means})
-    if as_json:
-        print_json(found)
-        return
-    for row in found:
-        text = ", ".join(f"{key} {value:.4g}" for key, value in row["means"].items())
-        out.print(f"{row['experiment']}: {row['runs']} runs, {row['failed']} failed; means: {text or '-'}")
-    if not found:
-        out.print("none yet: forex-assets tracking repair")
+    words = [
+        f"{row['experiment']}: {row['runs']} runs, {row['failed']} failed; means: "
+        + (", ".join(f"{key} {value:.4g}" for key, value in row["means"].items()) or "-")
+        for row in found
+    ]
+    answer(as_json, found, words or [NO_RUNS])
 
 
 @tracking_app.command(epilog="Examples:  forex-assets tracking repair")
@@ -190,10 +178,7 @@ def repair(as_json: AsJson = False) -> None:
     with err.status("MLflow …"), instance_of(session) as instance:
         count, reason = (0, "") if instance is None else record_in_mlflow(session, instance)
         closed = 0 if reason else tracker_of(session).repair()
-    if as_json:
-        print_json({"sent": count, "closed": closed, "error": reason or None})
-    else:
-        out.print(f"sent {count}, closed {closed}", highlight=False)
+    answer(as_json, {"sent": count, "closed": closed, "error": reason or None}, [f"sent {count}, closed {closed}"])
     if reason:
         fail(reason, FAILED)
 
@@ -212,7 +197,33 @@ def prune(as_json: AsJson = False) -> None:
 
     with err.status("MLflow …"):
         count = tracker_of(session).prune(session.policy.operations.tracking_days, datetime.now(UTC))
-    if as_json:
-        print_json({"deleted": count})
-    else:
-        out.print(f"deleted {count} runs", highlight=False)
+    answer(as_json, {"deleted": count}, [f"deleted {count} runs"])
+
+
+def _name(run: Run) -> str:
+    """Beginning of a run's name, for tables."""
+    return str(run["run"][:8])
+
+
+def _value(place: int) -> Any:
+    """Row function: a run's parameter or figure."""
+
+    def value(row: dict[str, Any]) -> str | None:
+        found = row["values"][place]
+        return f"{found:.5g}" if isinstance(found, float) else None if found is None else str(found)
+
+    return value
+
+
+def _only(name: str, runs: list[Run]) -> Run:
+    """The run whose name begins so; bad usage unless it is one."""
+    matching = [run for run in runs if run["run"].startswith(name)]
+    if len(matching) != 1:
+        fail(f"{name}: names {len(matching)} runs, must name one; forex-assets runs lists them", BAD_USAGE)
+    return matching[0]
+
+
+def _experiments(runs: list[Run]) -> list[tuple[str, list[Run]]]:
+    """Runs by experiment, sorted by name."""
+    by_name = sorted(runs, key=lambda run: str(run["experiment"]))
+    return [(name, list(members)) for name, members in groupby(by_name, key=lambda run: str(run["experiment"]))]

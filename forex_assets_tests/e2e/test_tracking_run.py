@@ -112,7 +112,7 @@ def test_what_ran_is_recorded_once_and_can_be_compared(
     assert {row["experiment"] for row in json.loads(cli("stats", "--json").stdout)} >= {"usdclp-sample/search/7d"}
     assert json.loads(cli("tracking", "repair", "--json").stdout) == {"sent": 0, "closed": 0, "error": None}
     assert json.loads(cli("tracking", "prune", "--json").stdout) == {"deleted": 0}
-    assert cli("compare", "nosuchrun", "[/x]").exit_code == 1
+    assert cli("compare", "nosuchrun", "[/x]").exit_code == 2
     for wrong in ("runs --horizon 8d", "stats --kind nope", "best --metric loss --kind [/x]"):
         done = cli(*wrong.split())
         assert done.exit_code == 2

@@ -182,7 +182,7 @@ def test_what_is_to_be_told_can_be_sent_at_once_and_is_sent_once(hook: Service, 
         first = CliRunner().invoke(app, ["mail", "send", "--json"])
         assert first.exit_code == 0, first.output
         assert sum(item["count"] for item in json.loads(first.stdout)) == 2
-        assert "nothing to tell" in CliRunner().invoke(app, ["mail", "send"]).stdout
+        assert "nothing to send" in CliRunner().invoke(app, ["mail", "send"]).stdout
         tick(instance, gather_sensor(later))
     assert json.loads(CliRunner().invoke(app, ["mail", "send", "--json"]).stdout) == []
     assert sorted(item["kind"] for item in delivered(hook)) == ["deployed", "triggered"]
