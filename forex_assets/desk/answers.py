@@ -1,0 +1,133 @@
+"""Answers: rows for people and programs, with the facts behind them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from forex_assets.desk.averages import mean_of_closes
+from forex_assets.desk.events import Events
+from forex_assets.desk.law import PriceLaw
+from forex_assets.desk.observado import Fixings, month_average
+from forex_assets.desk.odds import Odds, odds, round_levels
+from forex_assets.desk.outlook import Basis, DayLaw, Outlook
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Answer to one question.
+
+    Attributes:
+        title: of the table.
+        rows: numbers by column name; shares from 0 to 1, prices in CLP per USD.
+        basis: price, age, model, past errors, kind of data.
+        notes: sentences for people.
+        more: further tables by name.
+    """
+
+    title: str
+    rows: Sequence[Row]
+    basis: Basis
+    notes: Sequence[str] = ()
+    more: Mapping[str, Sequence[Row]] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the answer for programs."""
+        return {"basis": self.basis.facts(), "rows": list(self.rows), **(self.more or {}), "notes": list(self.notes)}
+
+    def flat_rows(self) -> list[Row]:
+        """Returns rows that carry the facts behind them, for CSV."""
+        return [{**row, **self.basis.facts()} for row in self.rows]
+
+
+def rounded(value: float, digits: int = 4) -> float:
+    """Rounds without a negative zero."""
+    return round(float(value), digits) + 0.0
+
+
+def read_from(day: DayLaw) -> str:
+    """Says which fans a date is read from."""
+    if len(day.horizons) == 1:
+        return f"{day.session}: the {day.horizons[0]} fan's own row"
+    return f"{day.session}: interpolated between the {day.horizons[0]} and {day.horizons[1]} fans' target dates"
+
+
+def odds_row(result: Odds, *, is_observado: bool = False) -> Row:
+    """Returns one level's chances as a row."""
+    return {
+        "level": result.level,
+        "date": result.day.asked.isoformat(),
+        "session": result.day.session.isoformat(),
+        "sessions": result.day.sessions,
+        "above": rounded(result.above),
+        "below": rounded(result.below),
+        "touch": None if is_observado else rounded(result.touch),
+    }
+
+
+def odds_answer(
+    outlook: Outlook, days: Sequence[DayLaw], levels: Sequence[float] | None = None, *, is_observado: bool = False
+) -> Answer:
+    """Answers: above each level at each date, and touched by it.
+
+    Args:
+        levels: CLP per USD; None takes round levels around the price.
+        is_observado: the days are of the dólar observado, whose touches no rule covers.
+    """
+    rows = [
+        odds_row(each, is_observado=is_observado)
+        for day in days
+        for each in odds(outlook, levels or round_levels(day), day)
+    ]
+    reads = "; ".join(read_from(day) for day in days) + "."
+    if is_observado:
+        return Answer("Chances of the dólar observado", rows, outlook.basis(*days), [f"Width from: {reads}"])
+    words = "above and below: the close on the date. touch: some close reaches the level by then."
+    return Answer("Chances of the dollar's close", rows, outlook.basis(*days), [words, reads])
+
+
+def with_events(answer: Answer, events: Events) -> Answer:
+    """Adds the policy meetings up to the last date of the answer."""
+    last = max(date.fromisoformat(str(row["session"])) for row in answer.rows)
+    words = events.words(answer.basis.price_session, last)
+    return replace(answer, notes=[*answer.notes, *([words] if words else [])])
+
+
+def average_answer(outlook: Outlook, fixings: Fixings, month: date) -> Answer:
+    """Answers: where a month's average observado may end."""
+    result = month_average(outlook, fixings, month)
+    known = f"{result.known} observados are published"
+    known += f", mean {result.known_mean:,.2f}" if result.known_mean is not None else ""
+    notes = [
+        f"{known}; {result.unknown} are to come.",
+        "Log-normal, EWMA(.97) volatility; not corrected by past errors.",
+    ]
+    if not fixings.values:
+        notes.append("No observado is stored: tomorrow's starts from the price.")
+    row = law_row(f"average of {month:%Y-%m}", None, result.law)
+    row |= {"published": result.known, "to_come": result.unknown}
+    return Answer(f"Average dólar observado of {month:%Y-%m}", [row], _uncorrected(outlook), notes)
+
+
+def closes_answer(outlook: Outlook, sessions: int) -> Answer:
+    """Answers: the mean of the next closes."""
+    row = law_row(f"mean of the next {sessions} closes", None, mean_of_closes(outlook.price, outlook.sd, sessions))
+    note = "Log-normal, EWMA(.97) volatility; not corrected by past errors."
+    return Answer(f"Mean of the next {sessions} closes", [row], _uncorrected(outlook), [note])
+
+
+def _uncorrected(outlook: Outlook) -> Basis:
+    """Facts of an answer that uses price and volatility alone."""
+    return replace(outlook.basis(), model="random walk, EWMA(.97) volatility", past_errors=0)
+
+
+def law_row(what: str, day: date | None, law: PriceLaw) -> Row:
+    """Returns a distribution's median and bands as a row."""
+    return {
+        "what": what,
+        "date": None if day is None else day.isoformat(),
+        "median": rounded(law.median, 2),
+        **{f"p{100 * p:04.1f}".replace(".", "_"): rounded(law.quantile(p), 2) for p in (0.025, 0.1, 0.9, 0.975)},
+    }
