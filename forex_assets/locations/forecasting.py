@@ -7,6 +7,7 @@ import dagster as dg
 
 from forex_assets.accuracy import assets as accuracy
 from forex_assets.accuracy import checks as checks_accuracy
+from forex_assets.core.dagster.executor import in_process_or_multiprocess
 from forex_assets.core.dagster.io_manager import WarehouseIO
 from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.features import assets as features
@@ -67,6 +68,7 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
         schedules=[jobs.refresh_market_on_weekdays, report.report_on_weekdays, backup.back_up_nightly],
         sensors=[jobs.follow_new_inputs, alerts.gather_alerts, alerts.send_alerts, tracking_sensors.record_runs],
         resources={**resources, **(overrides or {})},
+        executor=in_process_or_multiprocess,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from forex_assets.core.dagster import keys
+from forex_assets.core.dagster.executor import in_process_or_multiprocess
 from forex_assets.core.dagster.io_manager import WarehouseIO
 from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.deployment import assets as deployment
@@ -75,6 +76,7 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             schedules.follow_new_forecasts,
         ],
         resources={**resources, **(overrides or {})},
+        executor=in_process_or_multiprocess,
     )
 
 
