@@ -213,10 +213,15 @@ def rollback(
     (name,) = horizons_of(horizon)
     session = session_of()
     from forex_assets.cli import render_loop
+    from forex_assets.cli.overview import instance_of
+    from forex_assets.core.dagster.config_observations import report_changed_configs
     from forex_assets.deployment.deploy import roll_back
 
     record = roll_back(session, name, to=to, reason=reason or "asked for at the command line", by=user_name())
     shown = record.model_dump(mode="json")
     answer(as_json, shown, render_loop.deployment(shown))
+    with instance_of(session) as instance:
+        if instance is not None:  # without records the first start of the UI forecasts anyway
+            report_changed_configs(instance, session.configs, [name])
     if record.state not in ("deployed", "unchanged"):
         raise typer.Exit(FAILED)

@@ -8,6 +8,7 @@ import polars as pl
 
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
+from forex_assets.core.dagster.config_observations import report_changed_configs
 from forex_assets.core.dagster.metadata import clock_metadata, column_schema, frame_metadata, small_table
 from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.core.dagster.run_records import PARTITION_TAG, forecasts_of
@@ -49,6 +50,7 @@ def deployment(
         record = deploy_validated(run, engines.of(run), horizon, report)
         deployer.prune(real_now())
         context.log.info(f"{horizon}: {record.state}: {record.reason}")
+        report_changed_configs(context.instance, run.configs, [horizon])
         tables[horizon] = records_table(deployer.records(horizon))
         context.add_asset_metadata(deployment_metadata(run, record, tables[horizon]), keys.DEPLOYMENT, horizon)
         if record.state == "failed":
@@ -103,6 +105,7 @@ def deployment_watch(
 
     for horizon in context.partition_keys:
         observation = observe(run, engines.of(run), horizon, count, real_now())
+        report_changed_configs(context.instance, run.configs, [horizon])
         tables[horizon] = empty(WATCH_SCHEMA) if observation is None else observation.table
         values = _watch_values(observation)
         context.log.info(f"{horizon}: {values[names.WORDS]}")

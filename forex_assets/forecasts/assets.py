@@ -10,7 +10,8 @@ from forex_assets.core import names
 from forex_assets.core.code_version import code_version
 from forex_assets.core.config_store import ConfigError
 from forex_assets.core.dagster import keys
-from forex_assets.core.dagster.conditions import FORECAST_FRESHNESS, on_new_inputs
+from forex_assets.core.dagster.conditions import FORECAST_FRESHNESS, observed_nightly, on_new_inputs
+from forex_assets.core.dagster.config_observations import config_version
 from forex_assets.core.dagster.metadata import column_schema, frame_metadata
 from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.core.horizon import HORIZONS, target_of
@@ -44,21 +45,15 @@ class Forecast:
     partitions_def=keys.HORIZON_PARTITIONS,
     group_name="config",
     tags={"dagster/kind/json": ""},
-    automation_condition=dg.AutomationCondition.on_cron("0 * * * *"),
+    automation_condition=observed_nightly(),
     description="`configs/chronos_<horizon>.json`: model, context, samples, temperature, representation, seed. "
-    "Data version: the settings' fingerprint; changed settings start a forecast, a reformatted file does not.",
+    "Data version: the settings' fingerprint; changed settings start a forecast, a reformatted file does not. "
+    "`observe_configs` reports edits within a minute, a deployment or rollback reports itself.",
 )
 def inference(session: SessionResource) -> dg.DataVersionsByPartition:
     """Returns each horizon's fingerprint, also when one file is unreadable."""
     configs = session.session().configs
-
-    def version(horizon: str) -> str:
-        try:
-            return configs.read(horizon).fingerprint
-        except ConfigError:
-            return "cannot be read"
-
-    return dg.DataVersionsByPartition({horizon: version(horizon) for horizon in HORIZONS})
+    return dg.DataVersionsByPartition({horizon: config_version(configs, horizon) for horizon in HORIZONS})
 
 
 @dg.asset(

@@ -13,6 +13,7 @@ from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.features import assets as features
 from forex_assets.forecasts import assets as forecasts
 from forex_assets.forecasts import checks as forecast_checks
+from forex_assets.forecasts import sensors as forecast_sensors
 from forex_assets.forecasts.resources import ForecastEngines
 from forex_assets.locations import forecasting_jobs as jobs
 from forex_assets.market import assets as market
@@ -66,7 +67,13 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             tracking.track_runs,
         ],
         schedules=[jobs.refresh_market_on_weekdays, report.report_on_weekdays, backup.back_up_nightly],
-        sensors=[jobs.follow_new_inputs, alerts.gather_alerts, alerts.send_alerts, tracking_sensors.record_runs],
+        sensors=[
+            jobs.follow_new_inputs,
+            forecast_sensors.observe_configs,
+            alerts.gather_alerts,
+            alerts.send_alerts,
+            tracking_sensors.record_runs,
+        ],
         resources={**resources, **(overrides or {})},
         executor=in_process_or_multiprocess,
     )

@@ -39,7 +39,8 @@ refresh_market_on_weekdays = dg.ScheduleDefinition(
 
 follow_new_inputs = dg.AutomationConditionSensorDefinition(
     "follow_new_inputs",
-    target=dg.AssetSelection.all(),
+    target=dg.AssetSelection.all(include_sources=True),
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Runs every asset whose automation condition holds: features and forecasts after new prices.",
+    description="Runs every asset whose automation condition holds: features and forecasts after new prices or "
+    "settings.",
 )

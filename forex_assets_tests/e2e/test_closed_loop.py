@@ -99,6 +99,12 @@ class Loop:
     def live(self) -> int:
         return ConfigStore(self.root / "configs").read("7d").context_length
 
+    def observed(self) -> str | None:
+        """The settings of 7d that Dagster was told of last."""
+        wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(["config", "inference"]), asset_partitions=["7d"])
+        event = self.instance.fetch_observations(wanted, limit=1).records[0].asset_observation
+        return event and event.data_version
+
     def record(self) -> DeploymentRecord:
         found = deployments_of(self.session).latest("7d")
         assert found is not None
@@ -128,6 +134,7 @@ def test_from_a_request_to_a_deployment_and_when_it_fails_back_again(world: Path
     assert loop.tick(deploy_on_approval) == []
     assert loop.live() == 90
     record = loop.record()
+    assert loop.observed() == record.to_fingerprint, "the deployment tells Dagster itself"
     assert (record.state, record.git, record.by) == ("deployed", "committed", "loop")
     assert git(world, "log", "-1", "--format=%s").startswith("Deploy 7d")
     assert git(world, "status", "--porcelain") == ""
@@ -145,6 +152,7 @@ def test_from_a_request_to_a_deployment_and_when_it_fails_back_again(world: Path
     back = loop.record()
     assert (back.kind, back.by, back.undoes) == ("rollback", "watch", record.id)
     assert (world / "configs/chronos_7d.json").read_bytes() == before
+    assert loop.observed() == back.to_fingerprint, "and so does a rollback"
     assert git(world, "log", "-1", "--format=%s").startswith("Rollback 7d")
     assert run(loop.forecaster, loop.instance, names.FORECAST_JOB, "7d")
 

@@ -1,5 +1,6 @@
 """The location as Dagster sees it: a graph that explains itself, jobs that do not mix partitions, real ticks."""
 
+import json
 from pathlib import Path
 
 import dagster as dg
@@ -7,6 +8,7 @@ import pytest
 
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
+from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.locations.forecasting import build
 
 DEFS = build()
@@ -91,3 +93,45 @@ def test_new_prices_make_features_and_then_all_four_forecasts(workspace: Path) -
 @pytest.mark.parametrize("key", [keys.USDCLP, keys.COPPER, keys.LATEST])
 def test_every_table_people_act_on_is_checked(key: dg.AssetKey) -> None:
     assert [k for k in GRAPH.asset_check_keys if k.asset_key == key]
+
+
+def test_changed_settings_make_one_forecast_of_their_horizon(workspace: Path) -> None:
+    """The sensor reads the file and the condition asks for the fan: once, and nothing where only the layout changed."""
+    path = workspace / "configs/chronos_15d.json"
+    with dg.DagsterInstance.ephemeral() as instance:
+        materialize(instance, keys.USDCLP, keys.COPPER, keys.FEATURES)
+        for horizon in keys.HORIZON_PARTITIONS.get_partition_keys():
+            instance.report_runless_asset_event(dg.AssetMaterialization(keys.LATEST, partition=horizon))
+        observed = observe(instance)
+        assert {event.partition for event in observed} == {"7d", "15d", "30d", "90d"}
+        tick = dg.evaluate_automation_conditions(DEFS, instance)
+        assert tick.get_num_requested(keys.LATEST) == 4, "at the first start of all, whatever came before"
+        tick = dg.evaluate_automation_conditions(DEFS, instance, cursor=tick.cursor)
+        values = json.loads(path.read_text())
+        path.write_text(json.dumps(values, indent=7))
+        assert observe(instance) == []
+        path.write_text(json.dumps(values | {"seed": 5}))
+        assert [event.partition for event in observe(instance)] == ["15d"]
+        changed = dg.evaluate_automation_conditions(DEFS, instance, cursor=tick.cursor)
+        assert changed.get_requested_partitions(keys.LATEST) == {"15d"}
+        assert observe(instance) == []
+        quiet = dg.evaluate_automation_conditions(DEFS, instance, cursor=changed.cursor)
+        assert quiet.get_num_requested(keys.LATEST) == 0
+        path.write_text("{")
+        assert [event.data_version for event in observe(instance)] == ["cannot be read"]
+
+
+def observe(instance: dg.DagsterInstance) -> list[dg.AssetObservation]:
+    """One tick of the sensor, its events kept as the daemon keeps them."""
+    sensor = DEFS.resolve_sensor_def("observe_configs")
+    context = dg.build_sensor_context(instance, resources={"session": SessionResource()})
+    events = [event for event in sensor.evaluate_tick(context).asset_events if isinstance(event, dg.AssetObservation)]
+    for event in events:
+        instance.report_runless_asset_event(event)
+    return events
+
+
+def test_the_automation_sensor_that_is_on_watches_the_settings_too() -> None:
+    sensor = DEFS.resolve_sensor_def("follow_new_inputs")
+    assert isinstance(sensor, dg.AutomationConditionSensorDefinition)
+    assert keys.INFERENCE_CONFIG in sensor.asset_selection.resolve(GRAPH)

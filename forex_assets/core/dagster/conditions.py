@@ -33,7 +33,8 @@ FORECAST_FRESHNESS = dg.FreshnessPolicy.cron(
 def on_new_inputs(*optional: dg.AssetKey) -> dg.AutomationCondition[dg.AssetKey]:
     """Runs on new inputs with passed checks, and every evening.
 
-    Required inputs must exist. The evening run repeats the same forecast from the same inputs, so it is harmless.
+    Required inputs must exist. The evening run and that of the first evaluation catch up on inputs that came while no
+    daemon ran; they repeat the same forecast from the same inputs, so they are harmless.
 
     Args:
         optional: inputs that may be missing.
@@ -45,7 +46,13 @@ def on_new_inputs(*optional: dg.AssetKey) -> dg.AutomationCondition[dg.AssetKey]
     missing = dg.AutomationCondition.any_deps_missing()
     missing_tables = missing.ignore(dg.AssetSelection.assets(INFERENCE_CONFIG, *optional))
     eager = dg.AutomationCondition.eager().replace(missing, missing_tables)
-    return ((eager | (catch_up & ~missing_tables)) & passed & idle).with_label("on_new_inputs")
+    at_start = dg.AutomationCondition.initial_evaluation()
+    return ((eager | ((catch_up | at_start) & ~missing_tables)) & passed & idle).with_label("on_new_inputs")
+
+
+def observed_nightly() -> dg.AutomationCondition[dg.AssetKey]:
+    """Observes a source once an evening, beside its own sensor."""
+    return dg.AutomationCondition.cron_tick_passed(CATCH_UP_CRON, SANTIAGO)
 
 
 def on_saturdays() -> dg.AutomationCondition[dg.AssetKey]:
