@@ -72,6 +72,14 @@ class DeploymentStore:
         """Records of a horizon, newest first."""
         return self._records(horizon).all()
 
+    def readable(self, horizon: str) -> list[DeploymentRecord]:
+        """Records of a horizon that can be read, newest first."""
+        return list(self._records(horizon).listing().records)
+
+    def faults(self, horizon: str) -> list[str]:
+        """One line for each record that cannot be read."""
+        return list(self._records(horizon).listing().faults)
+
     def latest(self, horizon: str) -> DeploymentRecord | None:
         """The newest change of settings, or else the newest record."""
         records = self.records(horizon)

@@ -17,11 +17,10 @@ def deployments(store: DeploymentStore, horizon: str, *, after: int = 0) -> Iter
     Args:
         after: only records with a greater `place`.
 
-    Raises:
-        WarehouseError: a record cannot be read; the message names it.
+    A record that cannot be read is left out; `store.faults` names it.
     """
-    for record in store.records(horizon):
-        place = int("".join(filter(str.isdigit, record.id.partition("-")[0])))
+    for record in store.readable(horizon):
+        place = int("".join(filter(str.isdigit, record.id.partition("-")[0])) or 0)
         if place <= after:
             return
         yield EventRecord(place, record.id, record.at, deployment_values(record))

@@ -22,7 +22,6 @@ from forex_assets.core.dagster.run_records import (
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.retry_policy import next_step
 from forex_assets.core.session import Session
-from forex_assets.core.store.warehouse import WarehouseError
 from forex_assets.deployment.assets import NOTHING, failed_watches
 from forex_assets.deployment.deploy import real_now
 from forex_assets.deployment.deployment_store import deployments_of
@@ -59,7 +58,11 @@ def deploy_sensor(clock: Callable[[], datetime] = real_now) -> dg.SensorDefiniti
         view = session.session()
         requests, words = list[dg.RunRequest](), list[str]()
         for horizon in HORIZONS:
-            request, state = _deployment_to_launch(context.instance, view, horizon, clock())
+            try:
+                request, state = _deployment_to_launch(context.instance, view, horizon, clock())
+            except Exception as error:  # an unreadable record of one horizon leaves the others deployed
+                context.log.exception(f"{horizon}: {error}")
+                request, state = None, f"{type(error).__name__}: {error}"
             requests += [request] if request else []
             words.append(f"{horizon}: {state}")
         if requests:
@@ -122,8 +125,8 @@ def watch_sensor(clock: Callable[[], datetime] = real_now) -> dg.SensorDefinitio
         for horizon in HORIZONS:
             try:
                 request, reason = _observation_to_launch(context.instance, view, horizon, now)
-            except WarehouseError as error:  # an unreadable record of one horizon leaves the others watched
-                context.log.error(f"{horizon}: {error}")
+            except Exception as error:  # an unreadable record of one horizon leaves the others watched
+                context.log.exception(f"{horizon}: {error}")
                 request, reason = None, str(error)
             requests += [request] if request else []
             words.append(f"{horizon}: {reason}")

@@ -19,6 +19,7 @@ from forex_assets.locations import forecasting_jobs as jobs
 from forex_assets.market import assets as market
 from forex_assets.market import checks as market_checks
 from forex_assets.market.resources import MarketSources
+from forex_assets.operations.alerts import jobs as alert_jobs
 from forex_assets.operations.alerts import sensors as alerts
 from forex_assets.operations.backup import jobs as backup
 from forex_assets.operations.tracking import jobs as tracking
@@ -61,7 +62,7 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             jobs.market_refresh,
             jobs.forecast_all_horizons,
             jobs.backtest_all_horizons,
-            alerts.deliver_alerts,
+            alert_jobs.deliver_alerts,
             report.report_daily,
             backup.back_up,
             tracking.track_runs,

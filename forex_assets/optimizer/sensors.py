@@ -38,7 +38,11 @@ def optimize_sensor(clock: Clock = _real_time) -> dg.SensorDefinition:
         marks = _marks(context)
         requests, said = list[dg.RunRequest](), list[str]()
         for horizon in HORIZONS:
-            request, marks[horizon], words = _of_horizon(context.instance, run, horizon, marks[horizon], clock())
+            try:
+                request, marks[horizon], words = _of_horizon(context.instance, run, horizon, marks[horizon], clock())
+            except Exception as error:  # an unreadable record of one horizon leaves the others searched
+                context.log.exception(f"{horizon}: {error}")
+                request, words = None, f"{type(error).__name__}: {error}"
             requests += [request] if request else []
             said.append(f"{horizon}: {words}")
         return _result(requests, marks, "; ".join(said))

@@ -24,7 +24,7 @@ def config_version(configs: ConfigStore, horizon: str) -> str:
 def changed_configs(
     instance: dg.DagsterInstance, configs: ConfigStore, horizons: Iterable[str] = HORIZONS
 ) -> list[dg.AssetObservation]:
-    """Returns an observation of each horizon whose settings Dagster does not know yet."""
+    """Returns observations of settings that Dagster does not know yet."""
     versions = {horizon: config_version(configs, horizon) for horizon in horizons}
     return [
         dg.AssetObservation(keys.INFERENCE_CONFIG, partition=horizon, tags={DATA_VERSION_TAG: version})

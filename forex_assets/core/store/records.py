@@ -149,17 +149,13 @@ class Records(Generic[Model]):
         return [record for record in map(self.get, self.keys()) if record is not None]
 
     def listing(self) -> Listing[Model]:
-        """Usable records, and a line for each unusable file.
-
-        Raises:
-            WarehouseError: a file cannot be read at all.
-        """
+        """Usable records, and a line for each unusable file."""
         records, faults = list[Model](), list[str]()
         for key in self.keys():
-            content = self.files.read(f"{key}.json")
-            if content is None:
-                continue  # removed since the names were listed
             try:
+                content = self.files.read(f"{key}.json")
+                if content is None:
+                    continue  # removed since the names were listed
                 records.append(self._parse(key, content))
             except WarehouseError as error:
                 faults.append(str(error))

@@ -3,6 +3,7 @@
 An event's id comes from its record, so that a record read twice makes one event.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -76,16 +77,28 @@ def deployment_event(record: EventRecord, horizon: str, is_sample: bool) -> Even
     return None
 
 
-def unreadable_deployments_event(horizon: str, error: Exception, now: datetime, is_sample: bool) -> Event:
-    """The event of deployment records that cannot be read, one a day."""
+def unreadable_deployment_event(fault: str, horizon: str, now: datetime, is_sample: bool) -> Event:
+    """The event of a deployment record that cannot be read, one a day."""
     return Event(
-        id=f"run failed/deployments/{horizon}/{_day(now)}",
+        id=f"run failed/deployments/{horizon}/{_hash(fault)}/{_day(now)}",
         kind="run failed",
         horizon=horizon,
-        title=f"{horizon}: the deployment records cannot be read",
-        words=str(error),
+        title=f"{horizon}: a deployment record cannot be read",
+        words=fault,
         happened_at=now,
         is_sample=is_sample,
+    )
+
+
+def unreadable_event(place: str, error: Exception | str, now: datetime) -> Event:
+    """The event of a record or file that cannot be read, one a day."""
+    reason = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+    return Event(
+        id=f"run failed/unreadable/{_hash(place + error if isinstance(error, str) else place)}/{_day(now)}",
+        kind="run failed",
+        title="a record cannot be read; others are still told",
+        words=f"{place}: {reason}",
+        happened_at=now,
     )
 
 
@@ -162,6 +175,10 @@ def _prices_event(name: str, title: str, words: str, at: datetime, is_sample: bo
     return Event(
         id=f"stale data/{name}", kind="stale data", title=title, words=words, happened_at=at, is_sample=is_sample
     )
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:16]
 
 
 def _day(at: datetime) -> str:

@@ -6,7 +6,7 @@ channel's log says which events it sent.
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -23,8 +23,8 @@ LOCK = ".delivering.lock"
 class Outbox:
     """Events and channel logs of a folder.
 
-    Every method raises WarehouseError where a file cannot be read or written. A damaged log stops its channel, since
-    all events would be sent again; a damaged event stops nothing.
+    Methods raise WarehouseError where the folder cannot be read or written. A damaged event or log stops nothing: a
+    log that cannot be used is set aside, and its channel sends the last 24 hours again.
 
     Args:
         folder: made at the first write.
@@ -39,13 +39,19 @@ class Outbox:
 
     def add(self, events: Iterable[Event], now: datetime) -> int:
         """Keeps new events that are not too old; returns their number."""
-        keys, new = set(self._events.keys()), 0
+        keys, new, faults = set(self._events.keys()), 0, list[WarehouseError]()
         for event in events:
             key = _key(event)
             if key not in keys and event.happened_at >= now - KEPT_FOR:
-                self._events.put(key, event)
+                try:
+                    self._events.put(key, event)
+                except WarehouseError as error:
+                    faults.append(error)  # the others are kept first
+                    continue
                 keys.add(key)
                 new += 1
+        if faults:
+            raise faults[0]
         return new
 
     def kept(self) -> Listing[Event]:
@@ -68,7 +74,26 @@ class Outbox:
 
     def log(self, channel: str) -> ChannelLog:
         """A channel's log; an empty one before its first message."""
-        return self._logs.get(channel) or ChannelLog()
+        try:
+            return self._logs.get(channel) or ChannelLog()
+        except WarehouseError:
+            return ChannelLog()
+
+    def set_damaged_logs_aside(self, now: datetime) -> list[str]:
+        """Renames logs that cannot be used; returns a line for each.
+
+        The next log of the channel begins a day back: a repeated alert is better than none.
+        """
+        faults = list[str]()
+        for channel in self.channels():
+            try:
+                self._logs.get(channel)
+            except WarehouseError as error:
+                path, kept = self.folder / f"{channel}.json", f".{channel}.damaged-{now:%Y%m%dT%H%M%S}"
+                with suppress(OSError):  # where it stays, the channel's next log replaces it
+                    path.rename(path.with_name(kept))
+                faults.append(f"{error}; kept as {kept}")
+        return faults
 
     def write_log(self, channel: str, log: ChannelLog) -> None:
         """Replaces a channel's log."""

@@ -23,6 +23,7 @@ from forex_assets.operations.alerts.apprise_channel import (
 )
 from forex_assets.operations.alerts.delivery import LOOK_BACK, ChannelLog, due, waiting
 from forex_assets.operations.alerts.events import Channel, DeliveryError, Event, message_id, message_of
+from forex_assets.operations.alerts.gather import unreadable_event
 from forex_assets.operations.alerts.mail import Mail, addresses_of
 from forex_assets.operations.alerts.outbox import Outbox
 
@@ -111,6 +112,10 @@ class Notifier:
             events = self.outbox.kept().records
             return [sent for channel in self.channels.values() for sent in self._send_all(channel, events, now)]
 
+    def faulty_files(self, now: datetime) -> list[Event]:
+        """Events of files in the outbox that cannot be used."""
+        return [unreadable_event("outbox", fault, now) for fault in self.outbox.kept().faults]
+
     def status(self) -> list[dict[str, Any]]:
         """State of each channel: pending, sent, failures, last error."""
         events = self.outbox.kept().records
@@ -136,6 +141,9 @@ class Notifier:
             except DeliveryError as error:
                 words, is_sent = str(error), False
                 log = log.failed(now, words, is_uncertain=error.is_uncertain)
+            except Exception as error:  # a fault of one channel must not silence the others
+                words, is_sent = redact(f"{type(error).__name__}: {error}", *self.secrets), False
+                log = log.failed(now, words, is_uncertain=True)
             self.outbox.write_log(channel.name, log)
             attempts.append(Delivered(channel.name, len(group), is_sent, words))
             if not is_sent:
@@ -144,6 +152,9 @@ class Notifier:
 
     def _begin_and_end(self, now: datetime) -> None:
         """Notes new and removed channels; a new one begins a day back."""
+        faults = self.outbox.set_damaged_logs_aside(now)
+        if faults:
+            self.add([unreadable_event("log of a channel", fault, now) for fault in faults], now)
         for name in dict.fromkeys([*self.channels, *self.outbox.channels()]):
             log, is_set_up = self.outbox.log(name), name in self.channels
             if is_set_up and log.since is None:

@@ -1,13 +1,11 @@
-"""Gathers events into the outbox and launches their delivery.
-
-No sensor contacts a server. A failed delivery is a green run with a warning, and is tried again.
-"""
+"""Gathers events into the outbox and launches their delivery. No sensor contacts a server."""
 
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import dagster as dg
 
@@ -25,7 +23,6 @@ from forex_assets.core.dagster.run_records import (
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import SAMPLE_SOURCE
 from forex_assets.core.session import Session
-from forex_assets.core.store.warehouse import WarehouseError
 from forex_assets.deployment.deployment_store import deployments_of
 from forex_assets.deployment.event_records import deployments
 from forex_assets.operations.alerts import gather
@@ -34,6 +31,7 @@ from forex_assets.operations.alerts.events import Event
 from forex_assets.operations.alerts.send import ids_of, notifier_of
 
 Clock = Callable[[], datetime]
+Record = TypeVar("Record")
 Marks = dict[str, int]
 """Last place read in each stream of records, by the stream's name."""
 
@@ -70,25 +68,45 @@ class Reader:
     now: datetime
 
     def events(self) -> list[Event]:
-        """Events of all new records."""
-        is_sample = self.session.market == "sample"
-        events = list[Event | None]()
+        """Events of all new records.
+
+        A record, file or stream that cannot be read is an event of its own and hides no other.
+        """
+        is_sample, events = self.session.market == "sample", list[Event]()
         for horizon in HORIZONS:
             for key, event_of in _BY_HORIZON:
                 stream = f"{key.to_user_string()}/{horizon}"
-                events += [event_of(record, horizon, is_sample) for record in self._new(stream, key, horizon)]
+                make = partial(_of_horizon, event_of, horizon, is_sample)
+                events += self._told(stream, self._new(stream, key, horizon), make)
             events += self._deployments(horizon, is_sample)
         for key in MARKET_KEYS:
             series = key.to_user_string()
             fallbacks = filter(is_fallback, self._new(f"{series}/fallback", key))
-            events += [gather.fallback_event(record, series, is_sample) for record in fallbacks]
-            events.append(self._stale(key))
-        events += [gather.failed_run_event(run, is_sample) for run in self._failed_runs()]
-        return [event for event in events if event is not None]
+            make_fallback = partial(gather.fallback_event, series=series, is_sample=is_sample)
+            events += self._told(f"{series}/fallback", fallbacks, make_fallback)
+            events += self._told(f"{series}/checks", iter([key]), self._stale)
+        return events + self._told(RUNS, self._failures(), partial(self._failed_run, is_sample=is_sample))
 
-    def _new(self, stream: str, key: dg.AssetKey, horizon: str | None = None) -> list[EventRecord]:
+    def _told(self, stream: str, records: Iterator[Record], make: Callable[[Record], Event | None]) -> list[Event]:
+        """Events of a stream, and one for each record that gives none."""
+        events = list[Event]()
+        while True:
+            place = "the next record"
+            try:
+                record = next(records, None)
+                if record is None:
+                    return events
+                place = getattr(record, "id", place)
+                event = make(record)
+                events += [event] if event is not None else []
+            except Exception as error:
+                events.append(gather.unreadable_event(f"{stream}: {place}", error, self.now))
+                if place == "the next record":  # a broken reader ends
+                    return events
+
+    def _new(self, stream: str, key: dg.AssetKey, horizon: str | None = None) -> Iterator[EventRecord]:
         mark = self.marks.get(stream, 0)
-        return list(self._since(stream, records(self.instance, key, horizon, after=mark, page=10)))
+        return self._since(stream, records(self.instance, key, horizon, after=mark, page=10))
 
     def _since(self, stream: str, newest_first: Iterator[EventRecord]) -> Iterator[EventRecord]:
         mark = self.marks.get(stream, 0)
@@ -98,15 +116,14 @@ class Reader:
             self.marks[stream] = max(record.place, self.marks.get(stream, 0))
             yield record
 
-    def _deployments(self, horizon: str, is_sample: bool) -> list[Event | None]:
-        """Events of deployments and rollbacks; an unreadable record is an event."""
-        stream = f"deployments/{horizon}"
-        store = deployments_of(self.session)
-        try:
-            new = list(self._since(stream, deployments(store, horizon, after=self.marks.get(stream, 0))))
-        except WarehouseError as error:
-            return [gather.unreadable_deployments_event(horizon, error, self.now, is_sample)]
-        return [gather.deployment_event(record, horizon, is_sample) for record in new]
+    def _deployments(self, horizon: str, is_sample: bool) -> list[Event]:
+        """Events of deployments and rollbacks, and of records that cannot be used."""
+        stream, store = f"deployments/{horizon}", deployments_of(self.session)
+        make = partial(gather.deployment_event, horizon=horizon, is_sample=is_sample)
+        new = self._since(stream, deployments(store, horizon, after=self.marks.get(stream, 0)))
+        faults = iter(store.faults(horizon))
+        broken = partial(gather.unreadable_deployment_event, horizon=horizon, now=self.now, is_sample=is_sample)
+        return self._told(stream, new, make) + self._told(stream, faults, broken)
 
     def _stale(self, key: dg.AssetKey) -> Event | None:
         """The event of old prices, by check or last update."""
@@ -123,8 +140,8 @@ class Reader:
                 return gather.stale_event(key.to_user_string(), evaluation.description or "", at, is_sample)
         return gather.silent_event(key.to_user_string(), newest.written_at, self.now, is_sample)
 
-    def _failed_runs(self) -> Iterator[gather.FailedRun]:
-        """New failed runs of all code locations, without failed deliveries."""
+    def _failures(self) -> Iterator[dg.EventLogRecord]:
+        """New failed runs of all code locations."""
         mark = self.marks.get(RUNS, 0)
         failures = dg.RunStatusChangeRecordsFilter(
             dg.DagsterEventType.RUN_FAILURE,
@@ -136,23 +153,35 @@ class Reader:
             page = self.instance.fetch_run_status_changes(failures, limit=PAGE, cursor=cursor, ascending=True)
             for failure in page.records:
                 self.marks[RUNS] = max(failure.storage_id, self.marks.get(RUNS, 0))
-                run = self.instance.get_run_by_id(failure.run_id)
-                if run is not None and run.job_name != names.ALERT_JOB:
-                    yield _failed_run(self.instance, run, failure)
+                yield failure
             cursor, has_more = page.cursor, page.has_more
 
+    def _failed_run(self, failure: dg.EventLogRecord, is_sample: bool) -> Event | None:
+        """The event of a failed run; none for a failed delivery."""
+        run = self.instance.get_run_by_id(failure.run_id)
+        if run is None or run.job_name == names.ALERT_JOB:
+            return None
+        event = failure.event_log_entry.dagster_event
+        try:
+            words = _first_error(self.instance, run.run_id)
+        except Exception as error:
+            words = f"its log cannot be read ({type(error).__name__}: {error})"
+        failed = gather.FailedRun(
+            id=run.run_id,
+            job=run.job_name,
+            assets=tuple(key.to_user_string() for key in run.asset_selection or ()),
+            tags=run.tags,
+            horizon=run.tags.get(PARTITION_TAG),
+            words=words or (event.message if event and event.message else ""),
+            at=datetime.fromtimestamp(failure.timestamp, UTC),
+        )
+        return gather.failed_run_event(failed, is_sample)
 
-def _failed_run(instance: dg.DagsterInstance, run: dg.DagsterRun, failure: dg.EventLogRecord) -> gather.FailedRun:
-    event = failure.event_log_entry.dagster_event
-    return gather.FailedRun(
-        id=run.run_id,
-        job=run.job_name,
-        assets=tuple(key.to_user_string() for key in run.asset_selection or ()),
-        tags=run.tags,
-        horizon=run.tags.get(PARTITION_TAG),
-        words=_first_error(instance, run.run_id) or (event.message if event and event.message else ""),
-        at=datetime.fromtimestamp(failure.timestamp, UTC),
-    )
+
+def _of_horizon(
+    event_of: Callable[[EventRecord, str, bool], Event | None], horizon: str, is_sample: bool, record: EventRecord
+) -> Event | None:
+    return event_of(record, horizon, is_sample)
 
 
 def _first_error(instance: dg.DagsterInstance, run_id: str) -> str:
@@ -181,10 +210,14 @@ def gather_sensor(clock: Clock = _real_time) -> dg.SensorDefinition:
     )
     def gather_alerts(context: dg.SensorEvaluationContext, session: SessionResource) -> dg.SensorResult:
         run_session, now = session.session(), clock()
-        for words in end_dead_runs(context.instance, now):  # first, so that they become events as failed runs
-            context.log.warning(words)
-        reader = Reader(context.instance, run_session, _marks(context), now)
-        new, unsent = notifier_of(run_session).add(reader.events(), now)
+        faults = list[Event]()
+        try:
+            for words in end_dead_runs(context.instance, now):  # first, so that they become events as failed runs
+                context.log.warning(words)
+        except Exception as error:
+            faults.append(gather.unreadable_event("runs under way", error, now))
+        reader, notifier = Reader(context.instance, run_session, _marks(context), now), notifier_of(run_session)
+        new, unsent = notifier.add([*faults, *reader.events(), *notifier.faulty_files(now)], now)
         if unsent:
             context.log.warning(f"{unsent} events were dropped unsent, too old or too many; forex-assets mail status")
         # The cursor follows the events: those read again after a crash are in the outbox already.
@@ -215,29 +248,6 @@ def send_sensor(clock: Clock = _real_time) -> dg.SensorDefinition:
         return dg.SensorResult(run_requests=[dg.RunRequest(run_key=run_key)])
 
     return send_alerts
-
-
-@dg.op(description="Sends due messages through every channel. A failed delivery is a warning, and is tried again.")
-def send_what_is_due(context: dg.OpExecutionContext, session: SessionResource) -> None:
-    """Delivers once."""
-    attempts = notifier_of(session.session()).deliver(_real_time())
-    for attempt in attempts:
-        words = f"{attempt.channel}, {attempt.count} events: {attempt.words}"
-        context.log.info(words) if attempt.is_sent else context.log.warning(words)
-    failed = sum(not attempt.is_sent for attempt in attempts)
-    context.add_output_metadata({"messages": len(attempts), "failed": failed})
-
-
-@dg.job(
-    name=names.ALERT_JOB,
-    executor_def=dg.in_process_executor,
-    # Before forecasts and searches in the queue: it takes seconds, and people wait for it.
-    tags={"dagster/priority": "10"},
-    description="Delivers due messages to mail, webhook and chat services.",
-)
-def deliver_alerts() -> None:
-    """Delivers alerts."""
-    send_what_is_due()
 
 
 def _marks(context: dg.SensorEvaluationContext) -> Marks:

@@ -36,7 +36,7 @@ def record_runs(context: dg.SensorEvaluationContext, session: SessionResource) -
 
     The cursor saves reading; the run key, which Dagster remembers, launches each event once.
     """
-    marks: dict[str, float] = json.loads(context.cursor or "{}")
+    marks = _marks(context)
     unrecorded, newest = list[Unrecorded](), dict(marks)
     try:
         for event in events(session.session(), context.instance, marks, limit=None if marks else 1):
@@ -54,6 +54,17 @@ def record_runs(context: dg.SensorEvaluationContext, session: SessionResource) -
     if not requests:
         return dg.SensorResult(skip_reason="nothing new", cursor=cursor)
     return dg.SensorResult(run_requests=requests, cursor=cursor)
+
+
+def _marks(context: dg.SensorEvaluationContext) -> dict[str, float]:
+    """Last place read in each stream; none if the cursor is unreadable."""
+    try:
+        noted = json.loads(context.cursor or "{}")
+    except ValueError:
+        context.log.warning(f"the cursor {context.cursor!r} cannot be read; the newest events are looked at again")
+        return {}
+    held = noted if isinstance(noted, dict) else {}
+    return {stream: float(place) for stream, place in held.items() if isinstance(place, int | float)}
 
 
 def _request(event: Unrecorded) -> dg.RunRequest:

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forex_assets.core.store.warehouse import WarehouseError
 from forex_assets.operations.alerts.delivery import ChannelLog, dropped, due, wait_after, waiting
 from forex_assets.operations.alerts.events import KINDS, Event, Kind, folded, message_of
 from forex_assets.operations.alerts.outbox import Outbox
@@ -129,5 +128,19 @@ def test_files_of_earlier_versions_are_read_and_a_damaged_one_is_named(tmp_path:
     assert "0b.json" in kept.faults[0]
     assert Outbox(tmp_path).log("mail") == LOG
     (tmp_path / "mail.json").write_text("{")
-    with pytest.raises(WarehouseError, match="sent again"):
-        Outbox(tmp_path).log("mail")
+    (fault,) = Outbox(tmp_path).set_damaged_logs_aside(NOW)
+    assert "mail.json" in fault
+    assert "sent again" in fault
+    assert Outbox(tmp_path).channels() == []
+    assert [path.read_text() for path in tmp_path.glob(".mail.damaged-*")] == ["{"]
+
+
+def test_an_unreadable_file_costs_itself_and_is_named(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path)
+    assert outbox.add([event("a"), event("b"), event("c")], NOW) == 3
+    victim = next(path for path in (tmp_path / "events").iterdir() if '"b"' in path.read_text())
+    victim.unlink()
+    victim.mkdir()  # what no user can read, root neither
+    kept = outbox.kept()
+    assert sorted(item.id for item in kept.records) == ["a", "c"]
+    assert victim.name in kept.faults[0]

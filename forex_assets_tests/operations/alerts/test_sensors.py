@@ -1,6 +1,7 @@
 """Tests alerts from Dagster's records to a real HTTP server."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 from dagster._core.events import AssetCheckEvaluationPlanned, DagsterEvent, DagsterEventType
+from dagster._core.test_utils import create_run_for_test
 from typer.testing import CliRunner
 
 from forex_assets.cli import app
@@ -24,6 +26,8 @@ from forex_assets.locations.forecasting import build
 from forex_assets.operations.alerts.send import notifier_of
 from forex_assets.operations.alerts.sensors import gather_sensor, send_sensor
 from forex_assets_tests.operations.alerts.conftest import Service
+
+NAMES = re.compile(r"[\w.-]+\.json")
 
 
 @pytest.fixture
@@ -141,6 +145,38 @@ def test_a_damaged_record_of_a_deployment_is_told_once_a_day_and_hides_nothing(h
     events = [(item["kind"], item["words"]) for item in delivered(hook)]
     assert sorted(kind for kind, _ in events) == ["run failed", "triggered"]
     assert any(path.name in words for _, words in events)
+
+
+def test_no_single_unreadable_file_or_record_silences_the_others(hook: Service) -> None:
+    """Damaged: an event, the webhook's log, a stray log, a deployment record that is a folder, a failed run's log."""
+    with dg.DagsterInstance.get() as instance:
+        happened("d0")
+        first = tick(instance, gather_sensor(later))
+        assert deliver(instance)
+        outbox = open_session().settings.warehouse / "outbox"
+        (outbox / "events/0b.json").write_text("{")
+        (outbox / "webhook.json").write_text("{")
+        (outbox / "sent.json").write_bytes(b"\xff\xfe")
+        happened("d1")
+        (path,) = deployments_of(open_session()).folder.rglob("*-d1.json")
+        path.unlink()
+        path.mkdir()
+        happened("d2")
+        run = create_run_for_test(instance, job_name="somebodys_job", status=dg.DagsterRunStatus.STARTED)
+        instance.report_run_failed(run)
+        for shard in Path(instance.root_directory).rglob(f"{run.run_id}.db"):
+            shard.write_bytes(b"no database")
+        noted(instance, keys.TRIGGER_DECISION, fires=True, reasons="age", words="Search 7d: never optimized")
+        gathered = tick(instance, gather_sensor(later), first.cursor)
+        tick(instance, gather_sensor(later), gathered.cursor)
+        assert deliver(instance)
+        assert deliver(instance)
+    told = {item["id"]: item for item in delivered(hook)}
+    words = " ".join(item["words"] for item in told.values())
+    assert [item["kind"] for item in told.values()].count("triggered") == 1
+    assert {path.name, "0b.json", "webhook.json", "sent.json"} <= set(NAMES.findall(words))
+    assert any(item["title"] == "somebodys_job failed" for item in told.values())
+    assert sum(item["kind"] == "deployed" for item in told.values()) == 2
 
 
 def test_a_price_run_that_died_before_its_checks_silences_no_alert(hook: Service) -> None:
