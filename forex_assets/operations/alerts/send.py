@@ -141,7 +141,7 @@ class Notifier:
             except DeliveryError as error:
                 words, is_sent = str(error), False
                 log = log.failed(now, words, is_uncertain=error.is_uncertain)
-            except Exception as error:  # a fault of one channel must not silence the others
+            except Exception as error:  # noqa: BLE001 - a fault of one channel must not silence the others
                 words, is_sent = redact(f"{type(error).__name__}: {error}", *self.secrets), False
                 log = log.failed(now, words, is_uncertain=True)
             self.outbox.write_log(channel.name, log)

@@ -99,7 +99,7 @@ class Reader:
                 place = getattr(record, "id", place)
                 event = make(record)
                 events += [event] if event is not None else []
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - any fault of a record becomes an event
                 events.append(gather.unreadable_event(f"{stream}: {place}", error, self.now))
                 if place == "the next record":  # a broken reader ends
                     return events
@@ -164,7 +164,7 @@ class Reader:
         event = failure.event_log_entry.dagster_event
         try:
             words = _first_error(self.instance, run.run_id)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a damaged log must not hide the failure
             words = f"its log cannot be read ({type(error).__name__}: {error})"
         failed = gather.FailedRun(
             id=run.run_id,
@@ -214,7 +214,7 @@ def gather_sensor(clock: Clock = _real_time) -> dg.SensorDefinition:
         try:
             for words in end_dead_runs(context.instance, now):  # first, so that they become events as failed runs
                 context.log.warning(words)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - told as an event; the others are gathered
             faults.append(gather.unreadable_event("runs under way", error, now))
         reader, notifier = Reader(context.instance, run_session, _marks(context), now), notifier_of(run_session)
         new, unsent = notifier.add([*faults, *reader.events(), *notifier.faulty_files(now)], now)
