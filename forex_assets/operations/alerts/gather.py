@@ -78,7 +78,7 @@ def deployment_event(record: EventRecord, horizon: str, is_sample: bool) -> Even
 
 
 def unreadable_deployment_event(fault: str, horizon: str, now: datetime, is_sample: bool) -> Event:
-    """The event of a deployment record that cannot be read, one a day."""
+    """The daily event of an unreadable deployment record."""
     return Event(
         id=f"run failed/deployments/{horizon}/{_hash(fault)}/{_day(now)}",
         kind="run failed",
@@ -91,7 +91,7 @@ def unreadable_deployment_event(fault: str, horizon: str, now: datetime, is_samp
 
 
 def unreadable_event(place: str, error: Exception | str, now: datetime) -> Event:
-    """The event of a record or file that cannot be read, one a day."""
+    """The daily event of an unreadable record or file."""
     reason = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
     return Event(
         id=f"run failed/unreadable/{_hash(place + error if isinstance(error, str) else place)}/{_day(now)}",

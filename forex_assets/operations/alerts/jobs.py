@@ -1,4 +1,7 @@
-"""Job that delivers alerts. A failed delivery is a green run with a warning, and is tried again."""
+"""Job that delivers alerts.
+
+A failed delivery is a green run with a warning, and is tried again.
+"""
 
 from datetime import UTC, datetime
 

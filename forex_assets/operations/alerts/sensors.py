@@ -1,4 +1,7 @@
-"""Gathers events into the outbox and launches their delivery. No sensor contacts a server."""
+"""Gathers events into the outbox and launches their delivery.
+
+No sensor contacts a server.
+"""
 
 import json
 from collections.abc import Callable, Iterator
