@@ -1,4 +1,4 @@
-"""Executor of both code locations: one process a run, unless the run's config asks for more."""
+"""Executor of both code locations: one process a run by default."""
 
 from typing import Any, Final
 
