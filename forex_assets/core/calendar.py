@@ -47,6 +47,13 @@ class SessionCalendar:
         """Returns the last session strictly before a day."""
         return self.roll_back(day - timedelta(days=1))
 
+    def next(self, day: date) -> date:
+        """Returns the first session strictly after a day."""
+        day += timedelta(days=1)
+        while not self.is_session(day):
+            day += timedelta(days=1)
+        return day
+
     def between(self, after: date, through: date) -> list[date]:
         """Returns sessions after `after` through `through`, ascending."""
         days = (after + timedelta(days=k) for k in range(1, (through - after).days + 1))

@@ -68,6 +68,7 @@ _MARKET: Final = _columns(
         "session": (DAY, "Market day that the row is about."),
         "clp_per_usd": (PESO, "Closing price of the US dollar."),
         "close_usd_lb": (POUND, "Closing price of COMEX copper, front month; null in rows of FRED."),
+        "london_usd_lb": (POUND, "London price of copper, by the day that its publisher gives it."),
         "monthly_level_usd_lb": (POUND, "FRED's monthly average, carried forward; null unless FRED was needed."),
         "source": (TEXT, "Name of the price source; the generated market names itself."),
         "is_provisional": (FLAG, "The price is not final: the bar of its session is not finished."),

@@ -7,6 +7,8 @@ from typing import Final
 
 COPPER: Final = "market/copper_hgf_usd_lb"
 USDCLP: Final = "market/usdclp"
+OBSERVADO: Final = "market/observado"
+COPPER_LME: Final = "market/copper_lme"
 REVISIONS: Final = "market/revisions"
 PRICE_HISTORY: Final = "market/history"
 """Prefix of the stored price histories."""

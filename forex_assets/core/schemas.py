@@ -68,6 +68,9 @@ COPPER_SCHEMA: Final[Schema] = {
     "monthly_level_usd_lb": pl.Float64,
 }
 
+OBSERVADO_SCHEMA: Final = prices_schema("clp_per_usd")
+COPPER_LME_SCHEMA: Final = prices_schema("london_usd_lb")
+
 REVISIONS_SCHEMA: Final[Schema] = {
     "series": pl.String,
     "source": pl.String,

@@ -95,7 +95,7 @@ class Session:
         if "source" in frame.columns and not frame.is_empty():
             is_sample = (frame["source"] == SAMPLE_SOURCE).any()
             return self.sample_tables if is_sample else self.live_tables
-        if self.settings.market != "sample" and key in {names.USDCLP, names.COPPER}:
+        if self.settings.market != "sample" and key in {names.USDCLP, names.COPPER, names.OBSERVADO, names.COPPER_LME}:
             return self.live_tables
         return self.tables
 

@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     yahoo_url: str | None = Field(None, description="another server with Yahoo's chart service, e.g. a proxy")
     fred_url: str | None = Field(None, description="another root of FRED's service")
     bcch_url: str | None = Field(None, description="another server with the Banco Central's service")
+    mindicador_url: str | None = Field(None, description="another server with mindicador.cl's service")
     source_deadline_s: float = Field(30.0, gt=0, description="seconds after which a silent source is given up")
     fred_api_key: SecretStr | None = Field(None, alias="FRED_API_KEY", description="FRED's key; without it no FRED")
     bcch_user: SecretStr | None = Field(None, alias="BCCH_USER", description="Banco Central user; without it no BCCh")

@@ -46,6 +46,8 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
         assets=[
             market.usdclp,
             market.copper_hgf_usd_lb,
+            market.observado,
+            market.copper_lme,
             market.revisions,
             features.copper,
             forecasts.inference,

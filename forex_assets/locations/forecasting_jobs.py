@@ -11,7 +11,9 @@ from forex_assets.core.dagster.conditions import MARKET_CRON
 
 market_refresh = dg.define_asset_job(
     names.MARKET_JOB,
-    selection=dg.AssetSelection.assets(keys.USDCLP, keys.COPPER, keys.REVISIONS, keys.FEATURES),
+    selection=dg.AssetSelection.assets(
+        keys.USDCLP, keys.COPPER, keys.OBSERVADO, keys.COPPER_LME, keys.REVISIONS, keys.FEATURES
+    ),
     description="Fetches prices, lists revisions, computes features.",
 )
 

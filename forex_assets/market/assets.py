@@ -11,15 +11,23 @@ from forex_assets.core.dagster.conditions import MARKET_FRESHNESS
 from forex_assets.core.dagster.metadata import attempts_table, column_schema, frame_metadata
 from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.core.plots import markdown_image
-from forex_assets.core.schemas import COPPER_SCHEMA, REVISIONS_SCHEMA, USDCLP_SCHEMA, empty, is_sample
+from forex_assets.core.schemas import (
+    COPPER_LME_SCHEMA,
+    COPPER_SCHEMA,
+    OBSERVADO_SCHEMA,
+    REVISIONS_SCHEMA,
+    USDCLP_SCHEMA,
+    empty,
+    is_sample,
+)
 from forex_assets.core.session import Session
 from forex_assets.market.fallback import Ingest
 from forex_assets.market.history import revisions_of
-from forex_assets.market.ingestion import ingest_copper, ingest_usdclp
+from forex_assets.market.ingestion import ingest_copper, ingest_copper_lme, ingest_observado, ingest_usdclp
 from forex_assets.market.plots import prices_plot
 from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.price_store import PriceStore
-from forex_assets.market.prices import COPPER, USDCLP, PriceSeries, describe_attempts
+from forex_assets.market.prices import COPPER, COPPER_LME, OBSERVADO, USDCLP, PriceSeries, describe_attempts
 from forex_assets.market.resources import MarketSources
 
 
@@ -71,8 +79,38 @@ def copper_hgf_usd_lb(
 
 
 @dg.asset(
+    key=keys.OBSERVADO,
+    group_name="market",
+    kinds={"polars", "parquet"},
+    owners=names.OWNERS,
+    metadata=column_schema(OBSERVADO_SCHEMA),
+    description="Dólar observado by its own date: Banco Central, else mindicador.cl, else the stored history. That of "
+    "the next banking day is out at about 18:00. Contracts settle on it. Never blocks a forecast.",
+)
+def observado(context: dg.AssetExecutionContext, session: SessionResource, sources: MarketSources) -> pl.DataFrame:
+    """Returns the dólar observado by its own date; may be empty."""
+    run_session = session.session()
+    return _optional(context, run_session, OBSERVADO, ingest_observado(sources.of(run_session)))
+
+
+@dg.asset(
+    key=keys.COPPER_LME,
+    group_name="market",
+    kinds={"polars", "parquet"},
+    owners=names.OWNERS,
+    metadata=column_schema(COPPER_LME_SCHEMA),
+    description="London copper, USD/lb by the publisher's date: Banco Central, else mindicador.cl, else the stored "
+    "history. For what-if questions only: it shows a move two rows later than COMEX. Never blocks a forecast.",
+)
+def copper_lme(context: dg.AssetExecutionContext, session: SessionResource, sources: MarketSources) -> pl.DataFrame:
+    """Returns London copper; may be empty."""
+    run_session = session.session()
+    return _optional(context, run_session, COPPER_LME, ingest_copper_lme(sources.of(run_session)))
+
+
+@dg.asset(
     key=keys.REVISIONS,
-    deps=[keys.USDCLP, keys.COPPER],
+    deps=[keys.USDCLP, keys.COPPER, keys.OBSERVADO, keys.COPPER_LME],
     group_name="market",
     kinds={"polars", "parquet"},
     owners=names.OWNERS,
@@ -89,12 +127,20 @@ def revisions(context: dg.AssetExecutionContext, session: SessionResource) -> pl
     frames = [empty(REVISIONS_SCHEMA)]
     if run_session.market == "live":
         store = PriceStore(run_session.live_tables)
-        for series in (USDCLP, COPPER):
+        for series in (USDCLP, COPPER, OBSERVADO, COPPER_LME):
             histories = (store.history(series, source) for source in store.sources(series))
             frames += [revisions_of(history, series) for history in histories if history is not None]
     table = pl.concat(frames).sort("revised_at", "series", "session")
     context.add_output_metadata(frame_metadata(table))
     return table
+
+
+def _optional(context: dg.AssetExecutionContext, session: Session, series: PriceSeries, result: Ingest) -> pl.DataFrame:
+    """Shows a series without which forecasts go on, and returns its rows."""
+    if result.prices.is_empty():
+        context.log.warning(f"no {series.name}: {describe_attempts(result.attempts)}; forecasts go on without it")
+    _show(context, session, series, result)
+    return result.prices
 
 
 def _show(context: dg.AssetExecutionContext, session: Session, series: PriceSeries, result: Ingest) -> None:

@@ -10,18 +10,20 @@ from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.checks import check_of
 from forex_assets.core.dagster.keys import table_key
 from forex_assets.core.finding import Finding
-from forex_assets.core.schemas import COPPER_SCHEMA, USDCLP_SCHEMA, Schema, empty
+from forex_assets.core.schemas import COPPER_LME_SCHEMA, COPPER_SCHEMA, OBSERVADO_SCHEMA, USDCLP_SCHEMA, Schema, empty
 from forex_assets.core.session import Session
 from forex_assets.market import quality
 from forex_assets.market.alignment import copper_and_peso_move_on_the_same_day, sources_agree
 from forex_assets.market.history import prices_at
 from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.price_store import PriceStore
-from forex_assets.market.prices import COPPER, USDCLP, PriceSeries
+from forex_assets.market.prices import COPPER, COPPER_LME, OBSERVADO, USDCLP, PriceSeries
 
 SERIES: dict[str, tuple[dg.AssetKey, Schema]] = {
     USDCLP.name: (keys.USDCLP, USDCLP_SCHEMA),
     COPPER.name: (keys.COPPER, COPPER_SCHEMA),
+    OBSERVADO.name: (keys.OBSERVADO, OBSERVADO_SCHEMA),
+    COPPER_LME.name: (keys.COPPER_LME, COPPER_LME_SCHEMA),
 }
 Rule = Callable[..., Finding]
 Inputs = Callable[[PriceSeries, Session], tuple[object, ...]]
@@ -71,6 +73,16 @@ def _quality(series: PriceSeries) -> list[dg.AssetChecksDefinition]:
     return [check(rule, inputs, blocks=blocks and series is USDCLP) for rule, inputs, blocks in QUALITY]
 
 
+def _optional_quality(series: PriceSeries) -> list[dg.AssetChecksDefinition]:
+    """Makes the one check of a series that no forecast needs."""
+
+    def judge(session: Session) -> Finding:
+        return quality.is_ordered_and_current(_prices(session, series), series, calendar_of(series), session.today)
+
+    rule = quality.is_ordered_and_current
+    return [check_of(SERIES[series.name][0], rule.__name__, judge, rule.__doc__, blocks=False)]
+
+
 def _lead_lag(session: Session) -> Finding:
     return copper_and_peso_move_on_the_same_day(_prices(session, COPPER), _prices(session, USDCLP))
 
@@ -89,6 +101,8 @@ def _overlap(session: Session) -> Finding:
 ALL = [
     *_quality(USDCLP),
     *_quality(COPPER),
+    *_optional_quality(OBSERVADO),
+    *_optional_quality(COPPER_LME),
     check_of(
         keys.COPPER,
         "copper_is_in_usd_per_pound",

@@ -7,14 +7,24 @@ from datetime import UTC, datetime
 import polars as pl
 
 from forex_assets.core import names
-from forex_assets.core.schemas import SAMPLE_SOURCE, prices_schema
+from forex_assets.core.schemas import SAMPLE_SOURCE, empty, fetched_schema, prices_schema
 from forex_assets.core.session import Session
 from forex_assets.market.fallback import Ingest, ingest, with_monthly_level
 from forex_assets.market.history import prices_at
 from forex_assets.market.price_sources import PriceSources, calendar_of
 from forex_assets.market.price_store import PriceStore
-from forex_assets.market.prices import COPPER, COPPER_MONTHLY, USDCLP, Attempt, PriceSeries, PriceSource
+from forex_assets.market.prices import (
+    COPPER,
+    COPPER_LME,
+    COPPER_MONTHLY,
+    OBSERVADO,
+    USDCLP,
+    Attempt,
+    PriceSeries,
+    PriceSource,
+)
 from forex_assets.market.quality import mark_bad_ticks, marked_anew
+from forex_assets.market.sample import sample_observado
 
 
 def ingest_usdclp(sources: PriceSources) -> Ingest:
@@ -47,6 +57,23 @@ def ingest_copper(sources: PriceSources) -> Ingest:
         daily.added + monthly.added,
     )
     return _with_level(sources, both, None if monthly.prices.is_empty() else monthly.prices)
+
+
+def ingest_observado(sources: PriceSources) -> Ingest:
+    """Fetches the dólar observado by its own date; may be empty.
+
+    In the evening the Banco Central also gives that of the next banking day.
+    """
+    if sources.branch() == "sample":
+        return _sampled(sources, OBSERVADO, sample_observado(sources.sample().usdclp, calendar_of(OBSERVADO)))
+    return _fetched(sources, OBSERVADO, sources.observado_sources())
+
+
+def ingest_copper_lme(sources: PriceSources) -> Ingest:
+    """Fetches London copper; empty for the generated market."""
+    if sources.branch() == "sample":
+        return _sampled(sources, COPPER_LME, empty(fetched_schema(COPPER_LME.value)))
+    return _fetched(sources, COPPER_LME, sources.copper_lme_sources())
 
 
 def _fetched(sources: PriceSources, series: PriceSeries, asked: list[PriceSource]) -> Ingest:

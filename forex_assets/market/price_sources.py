@@ -10,8 +10,11 @@ from forex_assets.market.price_store import PriceStore
 from forex_assets.market.prices import COPPER, USDCLP, Attempt, PriceSeries, PriceSource
 from forex_assets.market.sample import SampleMarket, sample_market
 from forex_assets.market.source_probe import probe_sources
+from forex_assets.market.sources import published
 from forex_assets.market.sources.central_bank import CentralBankSource
 from forex_assets.market.sources.fred import FredMonthly
+from forex_assets.market.sources.mindicador import MindicadorSource
+from forex_assets.market.sources.published import PublishedSeries
 from forex_assets.market.sources.yahoo import YahooSource
 
 YAHOO_SYMBOLS = {USDCLP.name: "CLP=X", COPPER.name: "HG=F"}
@@ -40,14 +43,40 @@ class PriceSources:
         yahoo = YahooSource(
             series, YAHOO_SYMBOLS[series.name], s.yahoo_url, calendar_of(series), deadline_s=self.deadline_s
         )
-        return [yahoo, self.central_bank] if series is USDCLP else [yahoo]
+        if series is not USDCLP:
+            return [yahoo]
+        return [yahoo, *self._official(published.BANK_CLOSE, published.MINDICADOR_CLOSE)]
+
+    def observado_sources(self) -> list[PriceSource]:
+        """Returns sources of the dólar observado by its own date."""
+        return self._official(published.BANK_OBSERVADO, published.MINDICADOR_OBSERVADO)
+
+    def copper_lme_sources(self) -> list[PriceSource]:
+        """Returns sources of London copper."""
+        return self._official(published.BANK_COPPER, published.MINDICADOR_COPPER)
+
+    def policy_rate_sources(self) -> list[PriceSource]:
+        """Returns sources of Chile's policy rate."""
+        return self._official(published.BANK_POLICY_RATE, published.MINDICADOR_POLICY_RATE)
+
+    def _official(self, bank: PublishedSeries, mindicador: PublishedSeries) -> list[PriceSource]:
+        """Returns the Banco Central, then mindicador.cl."""
+        return [self._bank(bank), self._mindicador(mindicador)]
+
+    def _bank(self, series: PublishedSeries) -> CentralBankSource:
+        s = self.session.settings
+        user, password = (v.get_secret_value() if v else None for v in (s.bcch_user, s.bcch_password))
+        calendar = calendar_of(USDCLP)
+        return CentralBankSource(user, password, s.bcch_url, calendar, series, deadline_s=self.deadline_s)
+
+    def _mindicador(self, series: PublishedSeries) -> MindicadorSource:
+        url = self.session.settings.mindicador_url
+        return MindicadorSource(url, calendar_of(USDCLP), series, deadline_s=self.deadline_s)
 
     @property
     def central_bank(self) -> CentralBankSource:
         """Banco Central de Chile's dólar observado."""
-        s = self.session.settings
-        user, password = (v.get_secret_value() if v else None for v in (s.bcch_user, s.bcch_password))
-        return CentralBankSource(user, password, s.bcch_url, calendar_of(USDCLP), deadline_s=self.deadline_s)
+        return self._bank(published.BANK_CLOSE)
 
     @property
     def fred(self) -> FredMonthly:
@@ -67,6 +96,7 @@ class PriceSources:
             "Yahoo CLP=X": self.daily(USDCLP)[0],
             "Yahoo HG=F": self.daily(COPPER)[0],
             "Banco Central": self.central_bank,
+            "mindicador.cl": self._mindicador(published.MINDICADOR_CLOSE),
             "FRED PCOPPUSDM": self.fred,
         }
 

@@ -31,6 +31,11 @@ USDCLP: Final = PriceSeries("usdclp", "clp_per_usd", "CLP per USD", (200.0, 3000
 COPPER: Final = PriceSeries("copper_hgf_usd_lb", "close_usd_lb", "USD/lb", (0.5, 20.0), "COMEX")
 COPPER_MONTHLY: Final = PriceSeries("copper_monthly_usd_lb", "close_usd_lb", "USD/lb", (0.5, 20.0), "COMEX")
 """Monthly averages; apart, so that none passes for a daily price."""
+OBSERVADO: Final = PriceSeries("observado", "clp_per_usd", "CLP per USD", (200.0, 3000.0), "CLP")
+"""Dólar observado, by its own date."""
+COPPER_LME: Final = PriceSeries("copper_lme", "london_usd_lb", "USD/lb", (0.5, 20.0), "CLP")
+"""London copper by the Banco Central's date; for what-if questions only."""
+POLICY_RATE: Final = PriceSeries("policy_rate", "policy_rate_pct", "%", (0.01, 60.0), "CLP")
 POUNDS_PER_TONNE: Final = 2204.62262
 
 

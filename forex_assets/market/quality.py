@@ -186,6 +186,27 @@ def is_not_stale(prices: pl.DataFrame, series: PriceSeries, calendar: SessionCal
     return _age("is_not_stale", STALE_AFTER, severity_of(series), prices, series, calendar, as_of)
 
 
+def is_ordered_and_current(
+    prices: pl.DataFrame, series: PriceSeries, calendar: SessionCalendar, as_of: date
+) -> Finding:
+    """Rows are in order, in range and current.
+
+    A series without any row passes: it is optional, and needs an account or a network.
+    """
+    name = "is_ordered_and_current"
+    if prices.is_empty():
+        return Finding(name, True, "warn", f"no {series.name}: no source has given any", {"rows": 0})
+    parts = (
+        sessions_strictly_increase(prices, series),
+        has_no_nulls(prices, series),
+        prices_are_in_range(prices, series),
+        is_current(prices, series, calendar, as_of),
+    )
+    failures = [f"{part.name}: {part.message}" for part in parts if not part.passed]
+    message = "; ".join(failures) or parts[-1].message
+    return Finding(name, not failures, "warn", message, {"rows": prices.height})
+
+
 def _age(
     name: str,
     limit: int,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from forex_assets.core.calendar import NEW_YORK, SANTIAGO, SessionCalendar
 from forex_assets.core.schemas import SAMPLE_SOURCE, conform, fetched_schema
 from forex_assets.market.prices import COPPER, USDCLP, PriceSeries
+from forex_assets.market.quality import mark_bad_ticks
 
 EPOCH: Final = date(2005, 1, 3)
 """First generated weekday, a Monday; moving it changes every value."""
@@ -111,6 +112,25 @@ def sample_market(
         for k, spec in enumerate((SAMPLE_COPPER, SAMPLE_USDCLP))
     ]
     return SampleMarket(copper=frames[0], usdclp=frames[1])
+
+
+def sample_observado(usdclp: pl.DataFrame, calendar: SessionCalendar) -> pl.DataFrame:
+    """Returns the generated dólar observado by its own date.
+
+    That of a day averages the two closes before it, like an average over the session between them, and is known when
+    that session closes. A bad tick counts as the close before.
+
+    Args:
+        usdclp: generated peso (`fetched_schema`), oldest first.
+    """
+    close = pl.col(USDCLP.value)
+    average = (close + close.shift(1)) / 2
+    good = mark_bad_ticks(usdclp, USDCLP).with_columns(pl.when(~pl.col("is_quarantined")).then(close).forward_fill())
+    rows = good.drop("is_quarantined").with_columns(average.round(2)).drop_nulls(USDCLP.value)
+    days = [calendar.next(day) for day in rows["session"]]
+    return conform(
+        rows.with_columns(session=pl.Series(days, dtype=pl.Date)), fetched_schema(USDCLP.value), "sample observado"
+    )
 
 
 def _weekdays(through: date) -> list[date]:

@@ -60,6 +60,7 @@ def market(workspace: Path, environment: Callable[..., None]) -> Iterator[Market
             FOREX_YAHOO_URL=server.url,
             FOREX_FRED_URL=f"{server.url}/fred",
             FOREX_BCCH_URL=server.url,
+            FOREX_MINDICADOR_URL=f"{server.url}/mindicador",
             FRED_API_KEY=KEY,
             BCCH_USER=USER,
             BCCH_PASSWORD=PASSWORD,
@@ -102,6 +103,15 @@ def test_prices_stand_on_their_true_days_and_fans_start_from_todays_last_price(m
         )
         (summary,) = records.values()
         assert summary.last_check_execution_record.status.value == "SUCCEEDED"
+
+
+def test_the_evening_shows_the_observado_of_the_next_banking_day(market: MarketServer) -> None:
+    tomorrow = TODAY + timedelta(days=1)
+    market.observed.append((tomorrow, "951.25", "OK"))
+    materialize_market(new_session())
+    fixings = table("market/observado")
+    assert (fixings["session"][-1], fixings["clp_per_usd"][-1]) == (tomorrow, 951.25)
+    assert fixings["available_at"][-1] == datetime(2024, 6, 12, 22, tzinfo=UTC)  # 18:00 in Chile's winter
 
 
 FAULTS = ["429", "html", "dropped", "stalled"]

@@ -19,6 +19,8 @@ def test_every_asset_says_what_it_is() -> None:
     assert {key.to_user_string() for key in GRAPH.get_all_asset_keys()} == {
         "market/usdclp",
         "market/copper_hgf_usd_lb",
+        "market/observado",
+        "market/copper_lme",
         "market/revisions",
         "features/copper",
         "config/inference",

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -52,8 +52,9 @@ class MarketServer:
         last: Yahoo's last price by symbol, with its (aware) moment.
         monthly: FRED's values; None is served as `.`.
         observed: Banco Central's values: (date, value as text, statusCode).
+        indicators: mindicador's values by code: unit, and value by day.
         faults: by service (`yahoo`, `fred`, `central_bank`): a list of failures, one used up a request; the last stays.
-            A text in braces is answered as it is.
+            `mindicador` as well. A text in braces is answered as it is.
         retry_after: header of error answers, where set.
         requests: how often each service was asked; `other` are paths that no chart, series or value is at.
         queries: the query of every request, by service.
@@ -63,6 +64,7 @@ class MarketServer:
     last: dict[str, tuple[float, datetime]] = field(default_factory=dict)
     monthly: dict[date, float | None] = field(default_factory=dict)
     observed: list[tuple[date, str, str]] = field(default_factory=list)
+    indicators: dict[str, tuple[str, dict[date, Any]]] = field(default_factory=dict)
     faults: dict[str, list[str]] = field(default_factory=dict)
     retry_after: str | None = None
     requests: Counter[str] = field(default_factory=Counter)
@@ -79,6 +81,8 @@ class MarketServer:
         """The right answer."""
         if service == "yahoo":
             return json.dumps(self._chart(unquote(path.rsplit("/", 1)[1]), query))
+        if service == "mindicador":
+            return json.dumps(self._indicator(*path.split("/")[-2:]))
         return self._observations(query) if service == "fred" else json.dumps(self._values(query))
 
     def _chart(self, symbol: str, query: dict[str, str]) -> dict[str, Any]:
@@ -103,6 +107,16 @@ class MarketServer:
             result["timestamp"] = [row[0] for row in shown]
         return {"chart": {"result": [result], "error": None}}
 
+    def _indicator(self, code: str, year: str) -> dict[str, Any]:
+        unit, values = self.indicators.get(code, ("", {}))
+        shown = [
+            {"fecha": midnight.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"), "valor": value}
+            for day, value in sorted(values.items(), reverse=True)
+            for midnight in [datetime.combine(day, time(), ZoneInfo("America/Santiago"))]
+            if str(day.year) == year
+        ]
+        return {"version": "1.7.0", "codigo": code, "nombre": code, "unidad_medida": unit, "serie": shown}
+
     def _observations(self, query: dict[str, str]) -> str:
         items = "".join(
             f'<observation date="{day}" value={quoteattr("." if value is None else repr(value))}/>\n'
@@ -124,10 +138,11 @@ class MarketServer:
         return {"Codigo": 0, "Descripcion": "Success", "Series": {"seriesId": query["timeseries"], "Obs": shown}}
 
 
-EMPTY = {"yahoo": '{"chart": {"result": [], "error": null}}', "fred": "", "central_bank": ""}
+EMPTY = {"yahoo": '{"chart": {"result": [], "error": null}}', "fred": "", "central_bank": "", "mindicador": ""}
 PATHS = {
     "/v8/finance/chart/": "yahoo",
     "/fred/series/observations": "fred",
+    "/mindicador/api/": "mindicador",
     "/SieteRestWS/SieteRestWS.ashx": "central_bank",
 }
 

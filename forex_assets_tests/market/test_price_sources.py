@@ -19,7 +19,9 @@ CLOSED = "http://127.0.0.1:9"
 @pytest.fixture
 def silent(workspace: Path, environment: Callable[..., None]) -> PriceSources:
     """Sources of `FOREX_MARKET=auto`, none of which answers."""
-    environment(FOREX_MARKET="auto", **{f"FOREX_{name}_URL": CLOSED for name in ("YAHOO", "FRED", "BCCH")})
+    environment(
+        FOREX_MARKET="auto", **{f"FOREX_{name}_URL": CLOSED for name in ("YAHOO", "FRED", "BCCH", "MINDICADOR")}
+    )
     return PriceSources(open_session(), 1.0)
 
 
@@ -38,9 +40,14 @@ def test_a_named_market_needs_no_probe(market: str, silent: PriceSources, enviro
     assert PriceSources(open_session(), 1.0).branch() == market
 
 
-def test_the_peso_has_a_second_daily_source_and_copper_has_one(silent: PriceSources) -> None:
-    assert [source.name for source in silent.daily(USDCLP)] == ["yahoo", "central_bank"]
+def test_the_peso_has_two_stand_ins_and_copper_has_none(silent: PriceSources) -> None:
+    assert [source.name for source in silent.daily(USDCLP)] == ["yahoo", "central_bank", "mindicador"]
     assert [source.name for source in silent.daily(COPPER)] == ["yahoo"]
+
+
+def test_official_series_come_from_the_central_bank_and_then_from_mindicador(silent: PriceSources) -> None:
+    for asked in (silent.observado_sources(), silent.copper_lme_sources(), silent.policy_rate_sources()):
+        assert [source.name for source in asked] == ["central_bank", "mindicador"]
 
 
 class FakeSource:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from forex_assets.core.calendar import SessionCalendar, calendar_of
 from forex_assets.core.schemas import SAMPLE_SOURCE, fetched_schema
 from forex_assets.market.prices import COPPER, USDCLP, PriceSeries
-from forex_assets.market.sample import sample_market
+from forex_assets.market.sample import sample_market, sample_observado
 
 PESO_RESTS = [date(year, 9, day) for year in range(2005, 2031) for day in (18, 19)]
 COPPER_RESTS = [date(year, 7, 4) for year in range(2005, 2031)]
@@ -130,3 +130,23 @@ def test_a_clock_without_a_zone_or_before_the_market_or_without_calendars_is_ref
         sample_market(datetime(2005, 1, 3, 12, tzinfo=UTC), CALENDARS)
     with pytest.raises(ValueError, match=r"no calendar \['COMEX'\]"):
         sample_market(AS_OF, {"CLP": CALENDARS["CLP"]})
+
+
+def test_the_generated_observado_averages_the_two_closes_before_its_date() -> None:
+    days = [date(2024, 9, 16), date(2024, 9, 17), date(2024, 9, 20), date(2024, 9, 23), date(2024, 9, 24)]
+    peso = pl.DataFrame({
+        "session": days,
+        "clp_per_usd": [900.0, 910.0, 1100.0, 905.0, 915.0],  # the third is a bad tick
+        "source": [SAMPLE_SOURCE] * 5,
+        "is_provisional": [False] * 5,
+        "is_suspect": [False] * 5,
+        "available_at": [datetime.combine(day, time(21), UTC) for day in days],
+    }, schema=fetched_schema("clp_per_usd"))  # fmt: skip
+    rows = sample_observado(peso, CALENDARS["CLP"])
+    assert rows.select("session", "clp_per_usd").rows() == [
+        (date(2024, 9, 20), 905.0),  # the 18th and 19th are holidays
+        (date(2024, 9, 23), 910.0),
+        (date(2024, 9, 24), 907.5),
+        (date(2024, 9, 25), 910.0),
+    ]
+    assert rows["available_at"].to_list() == peso["available_at"].to_list()[1:]

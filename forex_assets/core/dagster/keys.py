@@ -20,6 +20,8 @@ def asset_key(table: str) -> dg.AssetKey:
 
 COPPER: Final = asset_key(names.COPPER)
 USDCLP: Final = asset_key(names.USDCLP)
+OBSERVADO: Final = asset_key(names.OBSERVADO)
+COPPER_LME: Final = asset_key(names.COPPER_LME)
 REVISIONS: Final = asset_key(names.REVISIONS)
 FEATURES: Final = asset_key(names.FEATURES)
 INFERENCE_CONFIG: Final = asset_key(names.INFERENCE_CONFIG)

@@ -1,12 +1,15 @@
 """Requests to price services: one deadline, retries, readable errors."""
 
+import json
+import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from http import HTTPStatus
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote, quote_plus
 
 import polars as pl
@@ -126,6 +129,64 @@ class AskedSource:
 
     def _ask(self, call: Callable[[float], T]) -> T:
         return ask(self.name, call, deadline_s=self._deadline_s, attempts=self._attempts, sleep=self._sleep)
+
+
+def get_text(source: str, url: str, query: dict[str, str], left_s: float) -> str:
+    """Returns the body of one GET request.
+
+    Errors are raised outside `except`, since their causes can hold a password of the address.
+
+    Args:
+        left_s: seconds left; one request takes `REQUEST_LIMIT_S` at most.
+    """
+    import requests
+
+    # urllib3 logs whole addresses at DEBUG, and one of them holds a password.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+    limit_s = max(min(left_s, REQUEST_LIMIT_S), 0.001)
+    try:
+        with requests.Session() as session:
+            response = session.get(url, params=query, timeout=limit_s)
+    except requests.Timeout:
+        failure = no_answer(source, limit_s)
+    except requests.RequestException as error:
+        failure = broken_connection(source, error)
+    else:
+        if response.status_code < 400:
+            return str(response.content.decode("utf-8", "replace"))
+        failure = refusal(source, response.status_code, response.headers.get("Retry-After"))
+    raise failure
+
+
+def hold_to_question(source: str, answer: Mapping[str, object], asked: Mapping[str, object]) -> None:
+    """Refuses an answer that names something else than asked for.
+
+    A field that the answer lacks is not compared.
+
+    Args:
+        asked: wanted value by field of the answer.
+
+    Raises:
+        SourceError: the first field with another value.
+    """
+    for name, wanted in asked.items():
+        named = answer.get(name)
+        if named is not None and named != wanted:
+            raise SourceError(source, f"answered with {name} {named!r}, asked for {wanted!r}")
+
+
+def parsed_json(source: str, text: str) -> Any:
+    """Parses a body.
+
+    Raises:
+        SourceError: blank, or not JSON.
+    """
+    if not text.strip():
+        raise SourceError(source, "empty answer", is_retryable=True)
+    with suppress(ValueError):
+        return json.loads(text)
+    # Raised outside the handler: the decoder's error keeps the body, which may repeat the address.
+    raise SourceError(source, "answer is not JSON", is_retryable=True)
 
 
 _back_off = wait_exponential(multiplier=0.5, max=8) + wait_random(0, 0.5)

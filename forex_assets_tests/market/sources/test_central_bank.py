@@ -1,5 +1,6 @@
 """Banco Central's dólar observado, over a real socket."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
@@ -9,7 +10,8 @@ from forex_assets.core.calendar import calendar_of
 from forex_assets.core.holidays import market_calendar
 from forex_assets.core.schemas import conform, fetched_schema
 from forex_assets.market.prices import SourceError
-from forex_assets.market.sources.central_bank import CentralBankSource, observed_rows
+from forex_assets.market.sources.central_bank import CentralBankSource, bank_values
+from forex_assets.market.sources.published import BANK_CLOSE, BANK_COPPER, BANK_OBSERVADO, published_rows
 from forex_assets_tests.market.market_server import PASSWORD, SECRETS, USER, MarketServer, serving
 
 CLP = market_calendar("CLP")
@@ -46,20 +48,67 @@ def test_a_value_is_of_the_banking_day_before_its_date_over_weekends_and_holiday
     ]
 
 
-def test_a_value_is_known_from_nine_in_santiago_on_its_date_and_not_a_moment_before(market: MarketServer) -> None:
-    nine = datetime(2023, 9, 20, 12, tzinfo=UTC)  # summer time: three hours behind UTC
-    assert bank(market).fetch(None, nine)["session"][-1] == FRIDAY
-    assert bank(market).fetch(None, nine)["available_at"][-1] == nine
-    assert bank(market).fetch(None, nine.replace(hour=11, minute=59))["session"][-1] == date(2023, 9, 14)
+def test_a_value_is_known_from_the_evening_of_the_banking_day_before_its_date(market: MarketServer) -> None:
+    six = datetime(2023, 9, 15, 21, tzinfo=UTC)  # Friday 18:00, summer time; the value is dated Wednesday
+    assert bank(market).fetch(None, six)["session"][-1] == FRIDAY
+    assert bank(market).fetch(None, six)["available_at"][-1] == six
+    assert bank(market).fetch(None, six.replace(hour=20, minute=59))["session"][-1] == date(2023, 9, 14)
 
 
-def test_the_series_and_the_range_are_asked_for_by_name_and_never_past_the_day_of_asking(market: MarketServer) -> None:
+def test_the_observado_by_its_own_date_shows_tomorrow_in_the_evening(market: MarketServer) -> None:
+    source = CentralBankSource(USER, PASSWORD, market.url, CLP, BANK_OBSERVADO)
+    evening = source.fetch(date(2023, 9, 14), datetime(2023, 9, 15, 22, tzinfo=UTC))
+    assert evening.select("session", "clp_per_usd").rows() == [
+        (date(2023, 9, 14), 880.10),
+        (FRIDAY, 885.20),
+        (WEDNESDAY, 890.30),  # the next banking day
+    ]
+
+
+def test_another_series_than_the_one_asked_for_is_refused_by_name(market: MarketServer) -> None:
+    market.faults["central_bank"] = [
+        '{"Codigo": 0, "Series": {"seriesId": "F073.TCO.PRE.Z.D", "Obs": '
+        '[{"indexDateString": "14-09-2023", "value": "880.10", "statusCode": "OK"}]}}'
+    ]
+    source = CentralBankSource(USER, PASSWORD, market.url, CLP, BANK_COPPER)
+    with pytest.raises(SourceError, match=r"answered with seriesId 'F073.TCO.PRE.Z.D', asked for 'F019.PPB.PRE.100.D'"):
+        source.fetch(None, datetime(2023, 10, 1, tzinfo=UTC))
+    assert market.queries["central_bank"][0]["timeseries"] == "F019.PPB.PRE.100.D"
+
+
+@pytest.mark.parametrize("cell", ["NeuN", "ND", "", None, "NaN", "-880", "0", True, "8_80", "1e999", [880], "881,20"])
+def test_an_unreadable_value_costs_that_day_and_no_other(cell: object) -> None:
+    days = ["13-09-2023", "14-09-2023", "2023-09-15", "18-09-2023"]  # the third date is in another format
+    cells = ["880.10", cell, "881", "882.5"]
+    observations = [{"indexDateString": d, "value": v, "statusCode": "OK"} for d, v in zip(days, cells, strict=True)]
+    text = json.dumps({"Codigo": 0, "Series": {"seriesId": "A", "Obs": observations}})
+    assert bank_values(text, "A", str) == [(date(2023, 9, 13), 880.10), (date(2023, 9, 18), 882.5)]
+
+
+def test_a_day_with_two_different_values_is_left_out_and_one_said_twice_is_taken() -> None:
+    cells = [("13-09-2023", "880"), ("14-09-2023", "881"), ("13-09-2023", "880"), ("14-09-2023", "882")]
+    observations = [{"indexDateString": d, "value": v, "statusCode": "OK"} for d, v in cells]
+    text = json.dumps({"Codigo": 0, "Series": {"seriesId": "A", "Obs": observations}})
+    assert bank_values(text, "A", str) == [(date(2023, 9, 13), 880.0)]
+
+
+def test_values_carried_over_a_weekend_or_holiday_are_no_values_of_their_own() -> None:
+    days = [FRIDAY, date(2023, 9, 16), date(2023, 9, 17), date(2023, 9, 18), TUESDAY, WEDNESDAY]
+    values = list(zip(days, [885.2] * 5 + [890.3], strict=True))
+    rows = published_rows(values, BANK_CLOSE, CLP, datetime(2023, 10, 1, tzinfo=UTC))
+    assert [(row.session, row.value) for row in rows] == [(date(2023, 9, 14), 885.2), (FRIDAY, 890.3)]
+
+
+def test_the_series_and_the_range_are_asked_for_by_name_and_past_the_day_of_asking(market: MarketServer) -> None:
     frame = bank(market).fetch(date(2023, 9, 14), datetime(2023, 9, 22, 2, tzinfo=UTC))
-    assert frame["session"].to_list() == [date(2023, 9, 14), FRIDAY]
+    assert frame["session"].to_list() == [date(2023, 9, 14), FRIDAY, date(2023, 9, 21)]
     asked = market.queries["central_bank"][0]
     assert asked["timeseries"] == "F073.TCO.PRE.Z.D"
     assert asked["function"] == "GetSeries"
-    assert (asked["firstdate"], asked["lastdate"]) == ("2023-09-14", "2023-09-21")  # still Thursday in Santiago
+    assert (asked["firstdate"], asked["lastdate"]) == (
+        "2023-09-14",
+        "2023-10-01",
+    )  # asked on the 21st
 
 
 @pytest.mark.parametrize(("user", "password"), [(None, None), ("", PASSWORD), (USER, None)])
@@ -88,5 +137,5 @@ def test_a_range_without_values_is_a_failure(market: MarketServer) -> None:
 def test_a_value_on_a_day_unknown_to_the_calendar_does_not_push_out_the_session_before_it() -> None:
     calendar = calendar_of("one holiday", [date(2024, 1, 10)])
     values = [(date(2024, 1, 11), 903.0), (date(2024, 1, 10), 902.0), (date(2024, 1, 9), 901.0)]
-    rows = observed_rows(values, calendar, datetime(2024, 2, 1, tzinfo=UTC))
+    rows = published_rows(values, BANK_CLOSE, calendar, datetime(2024, 2, 1, tzinfo=UTC))
     assert [(row.session, row.value) for row in rows] == [(date(2024, 1, 8), 901.0), (date(2024, 1, 9), 902.0)]
