@@ -5,6 +5,8 @@ assets are in the rooms to the left.
 """
 
 import signal
+import sys
+from io import TextIOWrapper
 
 # isort: off
 from forex_assets.cli import dashboard, loop  # noqa: F401  # first: the help lists groups in this order
@@ -30,4 +32,7 @@ def main() -> None:
     """
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
         signal.signal(signal.SIGHUP, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal without UTF-8 shows `?` instead of failing
+            stream.reconfigure(errors="replace")
     app()

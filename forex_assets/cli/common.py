@@ -95,9 +95,14 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
             RunFailed,
         ) as error:
             fail(str(error), FAILED)
+        except BrokenPipeError:  # the reader, such as `head`, has seen enough
+            raise
         except Exception as error:
             if words := _records_fault(error):
                 fail(words, FAILED)
+            if isinstance(error, OSError):
+                where = error.filename or "the output"
+                fail(f"cannot read or write {where}: {error.strerror}; see to space and permissions", FAILED)
             raise
 
     return guarded
@@ -105,7 +110,7 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
 
 def _records_fault(error: BaseException) -> str:
     """Fault of Dagster's records, as on a full disk, else ""."""
-    if sqlalchemy := sys.modules.get("sqlalchemy.exc"):  # who has never loaded it has not raised it
+    if sqlalchemy := sys.modules.get("sqlalchemy.exc"):  # not loaded, not raised
         first: BaseException | None = error
         while first is not None and not isinstance(first, sqlalchemy.SQLAlchemyError | sqlite3.Error):
             first = first.__cause__ or first.__context__
@@ -132,8 +137,12 @@ def fail(message: str, code: int) -> NoReturn:
 def session_of(as_of: str | None = None) -> "Session":
     """Opens the command's session, at another clock where one is given."""
     from forex_assets.core.session import open_session
+    from forex_assets.core.settings import SettingsError
 
-    return open_session(as_of=as_of)
+    try:
+        return open_session(as_of=as_of)
+    except SettingsError as error:
+        fail(str(error).replace("FOREX_AS_OF=", "--as-of ") if as_of else str(error), BAD_USAGE)
 
 
 def horizons_of(text: str) -> list[str]:
@@ -149,7 +158,9 @@ def horizons_of(text: str) -> list[str]:
 
 def print_json(value: Any) -> None:
     """To standard output, for programs."""
-    sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")
+    is_ascii = not (sys.stdout.encoding or "").lower().startswith("utf")
+    sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=is_ascii) + "\n")
+    sys.stdout.flush()  # a full disk is noticed here
 
 
 def say(parts: Iterable[RenderableType], console: Console = out) -> None:

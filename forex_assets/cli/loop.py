@@ -215,8 +215,11 @@ def rollback(
     from forex_assets.cli import render_loop
     from forex_assets.cli.overview import instance_of
     from forex_assets.core.dagster.config_observations import report_changed_configs
-    from forex_assets.deployment.deploy import roll_back
+    from forex_assets.deployment.deploy import deployer_of, roll_back
 
+    known = [backup.name for backup in deployer_of(session).backups.all(name)]
+    if to is not None and to not in known:
+        fail(f"--to {to}: no backup of {name}; the newest are {', '.join(known[:3]) or 'none'}", BAD_USAGE)
     record = roll_back(session, name, to=to, reason=reason or "asked for at the command line", by=user_name())
     shown = record.model_dump(mode="json")
     answer(as_json, shown, render_loop.deployment(shown))

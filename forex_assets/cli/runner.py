@@ -253,7 +253,8 @@ def _raise_where_failed(result: dg.ExecuteInProcessResult, made: Sequence[str] =
         for event in result.all_events:
             data = event.event_specific_data
             if getattr(data, "error", None) is not None:  # a step's failure, or that of a resource before any step
-                raise RunFailed(f"{event.step_key or 'run'}: {_reason(data)} {where}", made)
+                step = (event.step_key or "run").replace("__", "/")
+                raise RunFailed(f"{step}: {_reason(data)} {where}", made)
         raise RunFailed(f"no step says why {where}", made)
 
 

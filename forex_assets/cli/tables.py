@@ -15,7 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from forex_assets.core.calendar import SANTIAGO
+from forex_assets.core.calendar import santiago_time
 from forex_assets.core.schemas import SAMPLE_SOURCE
 from forex_assets.report.words import number
 
@@ -95,8 +95,7 @@ def moment(at: datetime | str | None) -> str:
     """An instant as Santiago's date and time, to the minute."""
     if at is None:
         return MISSING
-    instant = datetime.fromisoformat(at) if isinstance(at, str) else at
-    return f"{instant.astimezone(SANTIAGO):%Y-%m-%d %H:%M}"
+    return santiago_time(datetime.fromisoformat(at) if isinstance(at, str) else at)
 
 
 when = each(moment)

@@ -21,6 +21,11 @@ def issue_instant(as_of: date) -> datetime:
     return datetime.combine(as_of, ISSUE_TIME, SANTIAGO).astimezone(UTC)
 
 
+def santiago_time(at: datetime) -> str:
+    """Writes an instant for people, as `2025-06-13 10:05`."""
+    return f"{at.astimezone(SANTIAGO):%Y-%m-%d %H:%M}"
+
+
 @dataclass(frozen=True)
 class SessionCalendar:
     """Weekdays less the holidays of a market.

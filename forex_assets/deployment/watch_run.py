@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import AwareDatetime, BaseModel
 
 from forex_assets.core import names
-from forex_assets.core.calendar import SANTIAGO
+from forex_assets.core.calendar import santiago_time
 from forex_assets.core.schemas import conform, empty
 from forex_assets.core.session import Session
 from forex_assets.deployment.deploy import deployer_of
@@ -50,14 +50,14 @@ class WatchState(BaseModel):
     Attributes:
         until: end of the watch.
         state: see `WatchStateName`; `not looked at` before the first observation.
-        looks: number of observations.
+        observations: how many there are.
         failures: failed probes and runs.
     """
 
     deployment_id: str
     until: AwareDatetime
     state: str
-    looks: int
+    observations: int
     failures: int
     words: str
 
@@ -69,7 +69,7 @@ def watch_state(session: Session, horizon: str) -> WatchState | None:
         return None
     table = _observations(session, record)
     state, failures = "not looked at", 0
-    until = f"{record.watch_until.astimezone(SANTIAGO):%Y-%m-%d %H:%M} in Santiago"
+    until = f"{santiago_time(record.watch_until)} in Santiago"
     words = f"until {until}, not observed yet: `make ui` runs the watch"
     if not table.is_empty():
         last = table.row(-1, named=True)
@@ -79,7 +79,7 @@ def watch_state(session: Session, horizon: str) -> WatchState | None:
         deployment_id=record.id,
         until=record.watch_until,
         state=state,
-        looks=table.height,
+        observations=table.height,
         failures=failures,
         words=words,
     )

@@ -7,6 +7,7 @@ import dagster as dg
 import polars as pl
 
 from forex_assets.core import names
+from forex_assets.core.calendar import santiago_time
 from forex_assets.core.code_version import code_version
 from forex_assets.core.config_store import ConfigError
 from forex_assets.core.dagster import keys
@@ -115,7 +116,7 @@ def _refuse_unfit(session: Session, prices: pl.DataFrame) -> None:
     faults = [f"{f.name}: {f.message}" for f in results if f.severity == "block" and not f.passed]
     if faults:
         raise dg.Failure(
-            f"USD/CLP is unfit to forecast from at {session.now:%Y-%m-%d %H:%M} UTC: {'; '.join(faults)}. "
+            f"USD/CLP is unfit to forecast from at {santiago_time(session.now)} in Santiago: {'; '.join(faults)}. "
             "Bring prices in with `forex-assets ingest`, at the same FOREX_AS_OF where one is set",
             metadata={names.UNFIT: True},
             allow_retries=False,

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 import polars as pl
 
 from forex_assets.core import names
-from forex_assets.core.calendar import SessionCalendar
+from forex_assets.core.calendar import SessionCalendar, santiago_time
 from forex_assets.core.schemas import COPPER_SCHEMA, conform, empty, prices_schema
 from forex_assets.core.schemas import UTC as UTC_TYPE
 from forex_assets.market.history import BadFetch, Merge, prices_at
@@ -111,7 +111,7 @@ def _ask(
         return nothing, f"refused: {error.reason}", None
     prices = prices_at(merge.history, series, as_of)
     if prices.is_empty():
-        return nothing, f"refused: no row was available by {as_of:%Y-%m-%d %H:%M} UTC", None
+        return nothing, f"refused: no row was available by {santiago_time(as_of)} in Santiago", None
     return prices, merge.message, merge
 
 

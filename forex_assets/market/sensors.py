@@ -6,6 +6,7 @@ from typing import Final
 
 import dagster as dg
 
+from forex_assets.core.calendar import santiago_time
 from forex_assets.core.dagster.run_records import FIRST_SOURCE, MARKET_KEYS, EventRecord, is_fallback, records
 
 FALLBACKS: Final = 3
@@ -54,7 +55,8 @@ def _fallback_words(name: str, used: list[EventRecord]) -> str:
     sources = ", ".join(dict.fromkeys(str(record.metadata["source"]) for record in used))
     return (
         f"{name}: {len(used)} times in {FALLBACK_WINDOW.days} days prices did not come from {FIRST_SOURCE} but from "
-        f"{sources} or the stored history, last {used[0].written_at:%Y-%m-%d %H:%M} UTC; see `forex-assets doctor`"
+        f"{sources} or the stored history, last {santiago_time(used[0].written_at)} in Santiago; "
+        "see `forex-assets doctor`"
     )
 
 

@@ -3,6 +3,7 @@
 import polars as pl
 
 from forex_assets.core import names
+from forex_assets.core.calendar import santiago_time
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import COPPER_SCHEMA, REALIZED_SCHEMA, USDCLP_SCHEMA, Schema, empty
 from forex_assets.core.session import Session
@@ -30,8 +31,8 @@ def drift_of(session: Session) -> Drift:
     peso = _known_prices(session, USDCLP, USDCLP_SCHEMA)
     if peso.is_empty():
         raise NoPrices(
-            f"no USD/CLP prices in {session.tables.root} by {session.now:%Y-%m-%d %H:%M} UTC to watch; bring them in "
-            "with `forex-assets ingest`"
+            f"no USD/CLP prices in {session.tables.root} by {santiago_time(session.now)} in Santiago to watch; "
+            "bring them in with `forex-assets ingest`"
         )
     realized = pl.concat([empty(REALIZED_SCHEMA), *(realized_of(session, horizon) for horizon in HORIZONS)])
     series = drift_series(peso, _known_prices(session, COPPER, COPPER_SCHEMA), realized)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from forex_assets.core.calendar import santiago_time
 from forex_assets.core.horizon import days_of
 from forex_assets.core.session import Session
 from forex_assets.core.store.records import Folder, Records
@@ -38,8 +39,8 @@ class Request(BaseModel):
 
     @property
     def words(self) -> str:
-        """`ana on 2025-06-13 14:05 UTC: new supplier`."""
-        asked = f"{self.asked_by} on {self.asked_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        """`ana on 2025-06-13 10:05: new supplier`, Santiago's time."""
+        asked = f"{self.asked_by} on {santiago_time(self.asked_at)}"
         return f"{asked}: {self.reason}" if self.reason else asked
 
 

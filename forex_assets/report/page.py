@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from forex_assets.core.calendar import SANTIAGO
+from forex_assets.core.calendar import SANTIAGO, santiago_time
 from forex_assets.core.horizon import HORIZONS, days_of
 from forex_assets.features.copper import COPPER_FEATURES
 from forex_assets.report.charts import COPPER_LEGEND, FAN_LEGEND, copper_chart, fan_chart, library
@@ -41,7 +41,7 @@ def render_report(tables: ReportTables, language: Language) -> str:
         language=language,
         say=say,
         library=Markup(library()),
-        as_of=f"{tables.as_of.astimezone(SANTIAGO):%Y-%m-%d %H:%M}",
+        as_of=santiago_time(tables.as_of),
         is_sample=tables.is_sample,
         fans=fans,
         fan_legend=FAN_LEGEND,

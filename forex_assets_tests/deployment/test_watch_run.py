@@ -200,7 +200,7 @@ def test_unusable_prices_are_no_fault_of_the_settings(scene: Scene, why: str) ->
         scene.session = open_session(as_of="1990-01-01")
     assert scene.states(12) == [WATCHING] * 11 + [PASSED]
     assert not scene.is_quarantined(record)
-    assert (scene.watch().failures, scene.watch().looks) == (0, 12)
+    assert (scene.watch().failures, scene.watch().observations) == (0, 12)
     assert "no fault of the settings" in scene.watch().words
 
 
@@ -268,10 +268,10 @@ def test_before_the_first_observation_the_state_names_the_command(scene: Scene) 
     assert watch_state(scene.session, "7d") is None
     record = scene.deploy(90)
     state = scene.watch()
-    assert (state.deployment_id, state.until, state.looks) == (record.id, record.watch_until, 0)
+    assert (state.deployment_id, state.until, state.observations) == (record.id, record.watch_until, 0)
     assert "make ui" in state.words
     scene.observe()
-    assert (scene.watch().state, scene.watch().looks, scene.watch().failures) == (WATCHING, 1, 0)
+    assert (scene.watch().state, scene.watch().observations, scene.watch().failures) == (WATCHING, 1, 0)
 
 
 def issue(scene: Scene, days: Sequence[date]) -> None:

@@ -236,7 +236,7 @@ def test_a_rollback_at_the_command_line_is_recorded_and_moves_the_aliases(worksp
     tracker = tracker_of(session)
     assert tracker.aliases(model) == {"champion": new.fingerprint, "previous": old.fingerprint}
     assert cli("rollback", "--horizon", "7d").exit_code == 0
-    assert cli("rollback", "--horizon", "7d", "--to", "nosuch").exit_code == 1
+    assert cli("rollback", "--horizon", "7d", "--to", "nosuch").exit_code == 2
     assert sent(session) >= 1
     assert sent(session) == 0
     assert tracker.aliases(model) == {"champion": old.fingerprint, "previous": new.fingerprint}

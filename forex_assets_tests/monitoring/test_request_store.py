@@ -20,7 +20,7 @@ def test_a_request_is_read_back_as_it_was_made_by_its_own_horizon_only(tmp_path:
     made = store.add("7d", reason="new regime", asked_by="ana", asked_at=NOON)
     assert store.open("7d").requests == (made,)
     assert store.open("15d").requests == ()
-    assert made.words == "ana on 2025-06-13 12:00 UTC: new regime"
+    assert made.words == "ana on 2025-06-13 08:00: new regime"
 
 
 def test_requests_are_read_oldest_first(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from forex_assets.core import names
-from forex_assets.core.calendar import SANTIAGO
+from forex_assets.core.calendar import SANTIAGO, santiago_time
 from forex_assets.core.dagster.run_records import EventRecord
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.operations.alerts.events import Event, Kind
@@ -133,7 +133,7 @@ def silent_event(series: str, updated_at: datetime, now: datetime, is_sample: bo
     """The event of prices without updates, one a series and day."""
     if now - updated_at <= SILENT_FOR:
         return None
-    words = f"Last update {updated_at.astimezone(SANTIAGO):%Y-%m-%d %H:%M} in Santiago. Check that the schedule "
+    words = f"Last update {santiago_time(updated_at)} in Santiago. Check that the schedule "
     words += "refresh_market_on_weekdays is on."
     return _prices_event(f"{series}/silent/{_day(now)}", f"{series}: prices are not updated", words, now, is_sample)
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Final, Literal
 
-from forex_assets.core.calendar import SANTIAGO
+from forex_assets.core.calendar import santiago_time
 from forex_assets.operations.alerts.events import MOST_LINES, SAMPLE_WORDS, Message, Repeated, folded
 
 Form = Literal["plain", "html"]
@@ -32,7 +32,7 @@ def rendered(message: Message, form: Form) -> str:
 def _fields(entry: Repeated) -> dict[str, Any]:
     """Template fields of an entry, times in Santiago."""
     event = entry.event
-    last, first = (f"{at.astimezone(SANTIAGO):%Y-%m-%d %H:%M}" for at in (event.happened_at, entry.first_at))
+    last, first = map(santiago_time, (event.happened_at, entry.first_at))
     return {
         "heading": " · ".join(part for part in (event.kind, event.horizon) if part),
         "title": event.title,

@@ -1,0 +1,66 @@
+"""Bad usage ends with exit code 2 and names thing and value; a full disk is one line, not a traceback."""
+
+import json
+import shlex
+import sys
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from forex_assets.cli import app
+from forex_assets.cli.common import print_json, reported
+
+
+@pytest.mark.parametrize(
+    ("typed", "named"),
+    [
+        ("forecast --horizon 8d", "--horizon 8d"),
+        ("forecast --as-of nope", "--as-of nope"),
+        ("report --as-of 2999-01-01", "future"),
+        ("scorecard --horizon 7", "--horizon 7"),
+        ("backtest --to nope", "--to nope"),
+        ("backtest --every 0d", "'0d'"),
+        ("backtest --from 2023-01-01 --to 2022-01-01", "later than the last"),
+        ("history --limit 0", "--limit"),
+        ("dashboard --every nan", "--every"),
+        ("rollback --horizon all", "--horizon all"),
+        ("rollback --horizon 7d --to ../../nosuch", "--to ../../nosuch"),
+        ("optimize request", "--horizon"),
+        ("runs --kind [/x]", "--kind [/x]"),
+        ("compare nosuch", "nosuch"),
+        ("best --metric nosuch", "--metric nosuch"),
+        ("backup verify /no/such/file", "/no/such/file"),
+        ("backup restore .", ".: no such file"),
+        ("detectors --worlds 1", "--worlds"),
+        ("mail test", "FOREX_SMTP_HOST"),
+    ],
+)
+def test_bad_usage_is_exit_code_2_and_names_what_is_wrong(workspace: Path, typed: str, named: str) -> None:
+    done = CliRunner().invoke(app, shlex.split(typed))
+    assert isinstance(done.exception, SystemExit)
+    assert done.exit_code == 2, done.output
+    assert named in " ".join(done.output.split())
+    assert "Traceback" not in done.output
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_one_line_with_a_remedy(capsys: pytest.CaptureFixture[str]) -> None:
+    @reported
+    def command() -> None:
+        Path("/dev/full").write_text("x")
+
+    with pytest.raises(typer.Exit) as ended:
+        command()
+    assert ended.value.exit_code == 1
+    assert "No space left on device; see to space" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_json_is_readable_whatever_the_terminal_can_show(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    out = BytesIO()
+    monkeypatch.setattr(sys, "stdout", TextIOWrapper(out, encoding))
+    print_json({"words": "señal ≥ 1 – 😀"})
+    assert json.loads(out.getvalue().decode(encoding)) == {"words": "señal ≥ 1 – 😀"}
