@@ -87,7 +87,6 @@ def send_now(as_json: AsJson = False) -> None:
     from dataclasses import replace
 
     from forex_assets.cli.overview import instance_of
-    from forex_assets.core.dagster.run_records import end_dead_runs
     from forex_assets.operations.alerts.send import notifier_of
     from forex_assets.operations.alerts.sensors import Reader
 
@@ -97,7 +96,6 @@ def send_now(as_json: AsJson = False) -> None:
     with err.status("looking, then sending …"):
         with instance_of(session) as instance:
             if instance is not None:
-                end_dead_runs(instance, now)  # first, so that they become events as failed runs
                 notifier.add(Reader(instance, session, {}, now).events(), now)
         attempts = at_once.deliver(now)
     words = [f"{each.channel}: {each.count} events {_result(each.is_sent)}: {each.words}" for each in attempts]

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from forex_assets.core.dagster.run_records import EventRecord
     from forex_assets.core.session import Session
 
-UNDER_WAY = "a search is under way; see `forex-assets status`, or the UI: make ui"
-
 
 @app.command(
     rich_help_panel=LOOP,
@@ -74,10 +72,10 @@ def _run(session: "Session", horizons: list[str], *, is_forced: bool) -> tuple[d
     with err.status("looking at prices and errors …"):
         materialize_decisions(session, horizons)
         firing, waiting = _firing(session, horizons, is_forced=is_forced)
-    failures |= dict.fromkeys(waiting, UNDER_WAY)
+    failures |= waiting
     for name, decision in firing.items():
-        if _is_launched(session, name, decision):  # by a sensor, while an earlier horizon was searched
-            failures[name] = UNDER_WAY
+        if words := _is_launched(session, name, decision):  # by a sensor, while an earlier horizon was searched
+            failures[name] = words
             continue
         try:
             _recalibrate(session, name, decision)
@@ -86,31 +84,37 @@ def _run(session: "Session", horizons: list[str], *, is_forced: bool) -> tuple[d
     return failures, set(firing)
 
 
-def _firing(session: "Session", horizons: list[str], *, is_forced: bool) -> "tuple[dict[str, EventRecord], list[str]]":
-    """Decisions that ask for a search, and horizons being searched.
+def _firing(
+    session: "Session", horizons: list[str], *, is_forced: bool
+) -> "tuple[dict[str, EventRecord], dict[str, str]]":
+    """Decisions that ask for a search; what other searches are doing.
 
     Two that are told to search at once may both be answered by the decision of the one: the other waits.
     """
     from forex_assets.cli.overview import instance_of
     from forex_assets.core.dagster import keys
-    from forex_assets.core.dagster.run_records import is_searching, records
+    from forex_assets.core.dagster.run_records import records, search_in_progress
 
     with instance_of(session) as instance:
         if instance is None:
-            return {}, []
+            return {}, {}
         newest = {name: next(records(instance, keys.TRIGGER_DECISION, name)) for name in horizons}
         firing = {name: decision for name, decision in newest.items() if decision.fires}
-        waiting = [name for name in (horizons if is_forced else firing) if is_searching(instance, name)]
+        others = {name: search_in_progress(instance, name) for name in (horizons if is_forced else firing)}
+        waiting = {name: words for name, words in others.items() if words}
     return {name: decision for name, decision in firing.items() if name not in waiting}, waiting
 
 
-def _is_launched(session: "Session", horizon: str, decision: "EventRecord") -> bool:
-    """Tells whether a search of the decision's horizon is on record."""
+def _is_launched(session: "Session", horizon: str, decision: "EventRecord") -> str:
+    """Says what another search for a decision is doing; empty without one."""
     from forex_assets.cli.overview import instance_of
-    from forex_assets.core.dagster.run_records import attempts_for, is_searching
+    from forex_assets.core.dagster.run_records import attempts_for, search_in_progress
 
     with instance_of(session) as instance:
-        return instance is not None and (is_searching(instance, horizon) or bool(attempts_for(instance, decision.id)))
+        if instance is None:
+            return ""
+        launched = f"a sensor has launched the search of decision {decision.id}; see `forex-assets status`"
+        return search_in_progress(instance, horizon) or (launched if attempts_for(instance, decision.id) else "")
 
 
 def _recalibrate(session: "Session", horizon: str, decision: "EventRecord") -> None:

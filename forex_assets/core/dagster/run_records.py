@@ -9,7 +9,7 @@ import dagster as dg
 
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
-from forex_assets.core.processes import PROCESS_TAG, is_gone
+from forex_assets.core.processes import HEARTBEAT_TAG, PROCESS_TAG, is_gone, is_here
 from forex_assets.core.retry_policy import Attempt, State
 from forex_assets.core.schemas import SAMPLE_SOURCE
 from forex_assets.core.session import Session
@@ -27,7 +27,13 @@ FIRST_SOURCE = "yahoo"
 MARKET_KEYS = (keys.USDCLP, keys.COPPER)
 
 LONGEST_RUN = timedelta(days=1)
-"""Age from which a run without a process tag counts as dead."""
+"""Age from which a run that shows no sign of life counts as dead."""
+
+SILENT_FOR = timedelta(hours=1)
+"""Time without a heartbeat after which a run of another machine counts as dead."""
+
+DAEMON_SILENT_FOR = timedelta(minutes=5)
+"""Time without a heartbeat after which Dagster's daemon counts as stopped."""
 
 _STATES: dict[dg.DagsterRunStatus, State] = {
     dg.DagsterRunStatus.NOT_STARTED: "created",
@@ -133,8 +139,31 @@ def is_searching(instance: dg.DagsterInstance, horizon: str) -> bool:
     return bool(instance.get_run_records(wanted, limit=1))
 
 
+def search_in_progress(instance: dg.DagsterInstance, horizon: str) -> str:
+    """Says what a search of a horizon is doing; empty where there is none."""
+    wanted = dg.RunsFilter(job_name=names.OPTIMIZE_JOB, statuses=IN_PROGRESS, tags={PARTITION_TAG: horizon})
+    found = instance.get_run_records(wanted, limit=1)
+    if not found:
+        return ""
+    if found[0].dagster_run.status == dg.DagsterRunStatus.QUEUED and not has_daemon(instance):
+        return (
+            "a search is queued and waits for Dagster's daemon; start it: make ui. Without a daemon it is given up "
+            "after a day"
+        )
+    return "a search is under way; see `forex-assets status`, or the UI: make ui"
+
+
+def has_daemon(instance: dg.DagsterInstance) -> bool:
+    """Tells whether a daemon that takes runs from the queue is alive."""
+    from dagster._daemon.types import DaemonHeartbeat
+
+    beats: list[DaemonHeartbeat] = list(instance.get_daemon_heartbeats().values())
+    newest = max((beat.timestamp for beat in beats), default=0.0)
+    return datetime.now(UTC).timestamp() - newest < DAEMON_SILENT_FOR.total_seconds()
+
+
 def end_dead_runs(instance: dg.DagsterInstance, now: datetime) -> list[str]:
-    """Marks runs as failed whose process is gone.
+    """Marks runs as failed that nothing can end any more.
 
     A run killed together with its launcher, by a power cut or at the command line, stays in progress in Dagster's
     records: its horizon would never be searched again, and two such runs would fill the queue.
@@ -146,18 +175,34 @@ def end_dead_runs(instance: dg.DagsterInstance, now: datetime) -> list[str]:
         One message a run.
     """
     messages = list[str]()
-    under_way = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
-    for record in instance.get_run_records(dg.RunsFilter(statuses=under_way)):
-        run = record.dagster_run
-        began = datetime.fromtimestamp(record.start_time or now.timestamp(), UTC)
-        process = run.tags.get(PROCESS_TAG)
-        is_dead = is_gone(process) if process else now - began > LONGEST_RUN
-        again = instance.get_run_by_id(run.run_id) if is_dead else None  # It may have ended meanwhile.
+    for record in instance.get_run_records(dg.RunsFilter(statuses=IN_PROGRESS)):
+        why = _end_of(instance, record, now)
+        again = instance.get_run_by_id(record.dagster_run.run_id) if why else None  # It may have ended meanwhile.
         if again is not None and not again.is_finished:
-            words = f"run {run.run_id[:8]} ({run.job_name}) is over: its process was killed, or the machine went down"
+            words = f"run {again.run_id[:8]} ({again.job_name}) is over: {why}"
             instance.report_run_failed(again, words)
             messages.append(words)
     return messages
+
+
+def _end_of(instance: dg.DagsterInstance, record: dg.RunRecord, now: datetime) -> str:
+    """Why a run counts as dead; empty where it may live."""
+    run, process = record.dagster_run, record.dagster_run.tags.get(PROCESS_TAG)
+    changed = record.update_timestamp.replace(tzinfo=record.update_timestamp.tzinfo or UTC)
+    if process and is_here(process):
+        return "its process was killed, or the machine went down" if is_gone(process) else ""
+    if run.status == dg.DagsterRunStatus.QUEUED:
+        is_over = now - changed > LONGEST_RUN and not has_daemon(instance)
+        return "no daemon has taken it from the queue for a day" if is_over else ""
+    if run.status == dg.DagsterRunStatus.STARTING:
+        longest = timedelta(seconds=max(float(instance.run_monitoring_start_timeout_seconds), 60.0)) * 2
+        return f"it did not start within {longest.total_seconds():.0f} s" if now - changed > longest else ""
+    began = datetime.fromtimestamp(record.start_time or now.timestamp(), UTC)
+    beat = run.tags.get(HEARTBEAT_TAG)
+    if beat is None:
+        return "it has not said within a day that it lives" if now - began > LONGEST_RUN else ""
+    silent = now - datetime.fromisoformat(beat)
+    return f"its machine has not said for {SILENT_FOR} that it lives" if silent > SILENT_FOR else ""
 
 
 def forecasts_of(instance: dg.DagsterInstance, run_id: str) -> set[str]:

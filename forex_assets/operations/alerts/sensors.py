@@ -76,6 +76,10 @@ class Reader:
         A record, file or stream that cannot be read is an event of its own and hides no other.
         """
         is_sample, events = self.session.market == "sample", list[Event]()
+        try:
+            end_dead_runs(self.instance, self.now)  # first, so that they become events as failed runs
+        except Exception as error:  # noqa: BLE001 - told as an event; the others are gathered
+            events.append(gather.unreadable_event("runs in progress", error, self.now))
         for horizon in HORIZONS:
             for key, event_of in _BY_HORIZON:
                 stream = f"{key.to_user_string()}/{horizon}"
@@ -213,14 +217,8 @@ def gather_sensor(clock: Clock = _real_time) -> dg.SensorDefinition:
     )
     def gather_alerts(context: dg.SensorEvaluationContext, session: SessionResource) -> dg.SensorResult:
         run_session, now = session.session(), clock()
-        faults = list[Event]()
-        try:
-            for words in end_dead_runs(context.instance, now):  # first, so that they become events as failed runs
-                context.log.warning(words)
-        except Exception as error:  # noqa: BLE001 - told as an event; the others are gathered
-            faults.append(gather.unreadable_event("runs under way", error, now))
         reader, notifier = Reader(context.instance, run_session, _marks(context), now), notifier_of(run_session)
-        new, unsent = notifier.add([*faults, *reader.events(), *notifier.faulty_files(now)], now)
+        new, unsent = notifier.add([*reader.events(), *notifier.faulty_files(now)], now)
         if unsent:
             context.log.warning(f"{unsent} events were dropped unsent, too old or too many; forex-assets mail status")
         # The cursor follows the events: those read again after a crash are in the outbox already.

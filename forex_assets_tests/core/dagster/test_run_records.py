@@ -1,0 +1,87 @@
+"""When a run in progress counts as dead: by its process, its heartbeat, or the time that a start may take."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.test_utils import create_run_for_test, instance_for_test
+from dagster._daemon.types import DaemonHeartbeat
+
+from forex_assets.core import names
+from forex_assets.core.dagster.heartbeat import heartbeat
+from forex_assets.core.dagster.run_records import PARTITION_TAG, end_dead_runs, is_searching, search_in_progress
+from forex_assets.core.processes import HEARTBEAT_TAG, PROCESS_TAG, process_name
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    with instance_for_test(temp_dir=str(tmp_path)) as made:
+        yield made
+
+
+def search(instance: dg.DagsterInstance, status: str, **tags: str) -> str:
+    tags = {PARTITION_TAG: "7d", **tags}
+    origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("x"), "y"), names.OPTIMIZE_JOB)
+    run = create_run_for_test(
+        instance,
+        job_name=names.OPTIMIZE_JOB,
+        status=dg.DagsterRunStatus[status],
+        tags=tags,
+        remote_job_origin=origin,
+    )
+    return str(run.run_id)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def test_a_run_that_does_not_start_within_twice_dagsters_limit_is_over(instance: dg.DagsterInstance) -> None:
+    search(instance, "STARTING")
+    limit = timedelta(seconds=instance.run_monitoring_start_timeout_seconds)
+    assert end_dead_runs(instance, now() + limit) == []
+    assert is_searching(instance, "7d")
+    assert len(end_dead_runs(instance, now() + 3 * limit)) == 1
+    assert not is_searching(instance, "7d")
+
+
+def test_a_search_in_this_process_lives_however_far_the_clock_is_set_ahead(instance: dg.DagsterInstance) -> None:
+    for status in ("STARTING", "STARTED", "QUEUED"):
+        search(instance, status, **{PROCESS_TAG: process_name()})
+    assert end_dead_runs(instance, now() + timedelta(days=4000)) == []
+
+
+def test_a_queued_search_waits_for_a_daemon_and_is_given_up_after_a_day_without_one(
+    instance: dg.DagsterInstance,
+) -> None:
+    search(instance, "QUEUED")
+    assert "make ui" in search_in_progress(instance, "7d")
+    assert "daemon" in search_in_progress(instance, "7d")
+    assert end_dead_runs(instance, now() + timedelta(hours=23)) == []
+    instance.add_daemon_heartbeat(DaemonHeartbeat(now().timestamp(), "QUEUED_RUN_COORDINATOR", "x"))
+    assert "under way" in search_in_progress(instance, "7d")
+    assert end_dead_runs(instance, now() + timedelta(days=3)) == [], "a daemon takes it when there is room"
+    instance.add_daemon_heartbeat(DaemonHeartbeat(now().timestamp() - 900, "QUEUED_RUN_COORDINATOR", "x"))
+    assert len(end_dead_runs(instance, now() + timedelta(hours=25))) == 1
+    assert search_in_progress(instance, "7d") == ""
+
+
+def test_a_run_of_another_machine_lives_as_long_as_it_says_so(instance: dg.DagsterInstance) -> None:
+    elsewhere = {PROCESS_TAG: "elsewhere 17 boot:4"}
+    run_id = search(instance, "STARTED", **elsewhere, **{HEARTBEAT_TAG: now().isoformat()})
+    assert end_dead_runs(instance, now() + timedelta(minutes=55)) == []
+    with heartbeat(instance, run_id, interval_s=0.01):
+        before = tag(instance, run_id)
+        while tag(instance, run_id) == before:
+            time.sleep(0.01)
+    assert len(end_dead_runs(instance, now() + timedelta(minutes=65))) == 1
+
+
+def tag(instance: dg.DagsterInstance, run_id: str) -> str:
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    return run.tags[HEARTBEAT_TAG]
