@@ -1,4 +1,7 @@
-"""Process names that stay valid after the process ends, whatever the clock does."""
+"""Process names that stay valid after the process ends.
+
+Setting the clock changes none.
+"""
 
 import os
 import socket
@@ -11,10 +14,10 @@ PROCESS_TAG: Final = "forex/process"
 """Run tag: name of the process that executes the run."""
 
 HEARTBEAT_TAG: Final = ".dagster/forex_heartbeat"
-"""Hidden run tag: when the run's process was last known to be alive, ISO, UTC."""
+"""Hidden run tag: last sign of life of the process, ISO, UTC."""
 
 TOLERANCE_S: Final = 5.0
-"""Tolerance of start times by the clock in seconds, where the system has no others."""
+"""Tolerance of start times by the clock in seconds; Linux needs none."""
 
 _STATE, _START_TICKS = 2, 21
 """Places in `/proc/<pid>/stat`, counted from 0."""
@@ -62,7 +65,10 @@ def is_gone(name: str) -> bool:
 
 
 def _began(number: int) -> str:
-    """Returns the start of a process: `<boot>:<ticks>` on Linux, else seconds of the clock."""
+    """Returns the start of a process.
+
+    `<boot>:<ticks>` on Linux, else seconds of the clock.
+    """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

@@ -27,10 +27,10 @@ FIRST_SOURCE = "yahoo"
 MARKET_KEYS = (keys.USDCLP, keys.COPPER)
 
 LONGEST_RUN = timedelta(days=1)
-"""Age from which a run that shows no sign of life counts as dead."""
+"""Age from which a silent run counts as dead."""
 
 SILENT_FOR = timedelta(hours=1)
-"""Time without a heartbeat after which a run of another machine counts as dead."""
+"""Silence after which another machine's run counts as dead."""
 
 DAEMON_SILENT_FOR = timedelta(minutes=5)
 """Time without a heartbeat after which Dagster's daemon counts as stopped."""
@@ -140,7 +140,7 @@ def is_searching(instance: dg.DagsterInstance, horizon: str) -> bool:
 
 
 def search_in_progress(instance: dg.DagsterInstance, horizon: str) -> str:
-    """Says what a search of a horizon is doing; empty where there is none."""
+    """Says what a horizon's search is doing; empty without one."""
     wanted = dg.RunsFilter(job_name=names.OPTIMIZE_JOB, statuses=IN_PROGRESS, tags={PARTITION_TAG: horizon})
     found = instance.get_run_records(wanted, limit=1)
     if not found:
