@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from forex_assets.core.dagster.heartbeat import heartbeat
+from forex_assets.core.dagster.heartbeat import start_heartbeat
 from forex_assets.core.processes import PROCESS_TAG, process_name
 from forex_assets.core.session import Session, open_session
 
@@ -41,7 +41,6 @@ class SessionResource(dg.ConfigurableResource[Session]):
         default_factory=dict, description="settings by field name, such as as_of or model, over the environment's"
     )
     _run_id: str | None = PrivateAttr(default=None)
-    _beats: AbstractContextManager[None] | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Tags a launched run with its process, and starts its heartbeat.
@@ -49,20 +48,11 @@ class SessionResource(dg.ConfigurableResource[Session]):
         The command line tags its own runs.
         """
         run, instance = context.run, context.instance
-        self._beats = None
         self._run_id = run.run_id if run is not None else None
         if run is not None and instance is not None and PROCESS_TAG not in run.tags:
             instance.add_run_tags(run.run_id, {PROCESS_TAG: process_name(os.getppid())})
         if run is not None and instance is not None:
-            self._beats = heartbeat(instance, run.run_id)
-            self._beats.__enter__()
-
-    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
-        """Ends the run's heartbeat."""
-        del context
-        if self._beats is not None:
-            self._beats.__exit__(None, None, None)
-            self._beats = None
+            start_heartbeat(instance, run.run_id)
 
     def session(self) -> Session:
         """Returns the run's session; outside a run a new one.

@@ -12,7 +12,7 @@ from dagster._core.test_utils import create_run_for_test, instance_for_test
 from dagster._daemon.types import DaemonHeartbeat
 
 from forex_assets.core import names
-from forex_assets.core.dagster.heartbeat import heartbeat
+from forex_assets.core.dagster.heartbeat import start_heartbeat
 from forex_assets.core.dagster.run_records import PARTITION_TAG, end_dead_runs, is_searching, search_in_progress
 from forex_assets.core.processes import HEARTBEAT_TAG, PROCESS_TAG, process_name
 
@@ -74,10 +74,10 @@ def test_a_run_of_another_machine_lives_as_long_as_it_says_so(instance: dg.Dagst
     elsewhere = {PROCESS_TAG: "elsewhere 17 boot:4"}
     run_id = search(instance, "STARTED", **elsewhere, **{HEARTBEAT_TAG: now().isoformat()})
     assert end_dead_runs(instance, now() + timedelta(minutes=55)) == []
-    with heartbeat(instance, run_id, interval_s=0.01):
-        before = tag(instance, run_id)
-        while tag(instance, run_id) == before:
-            time.sleep(0.01)
+    before = tag(instance, run_id)
+    start_heartbeat(instance, run_id, interval_s=0.01)
+    while tag(instance, run_id) == before:
+        time.sleep(0.01)
     assert len(end_dead_runs(instance, now() + timedelta(minutes=65))) == 1
 
 
