@@ -12,9 +12,8 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.markup import escape
-from rich.table import Table
 
 from forex_assets.core.horizon import HORIZONS, days_of
 
@@ -178,7 +177,7 @@ def say(parts: Iterable[RenderableType], console: Console = out) -> None:
                 console.print(wrapped, markup=False, highlight=False, soft_wrap=True)
         else:
             console.print(part)
-        if isinstance(part, Table):
+        if isinstance(part, Group):  # a table
             console.print()
 
 

@@ -38,6 +38,9 @@ RECORDS: Final = {
     "replay": "issued at a clock set back",
     "backtest": "made afterwards from what was available then",
 }
+SHOWN_SKILL: Final = 0.0005
+"""Smallest skill that is not shown as 0.0 %."""
+
 LEGEND: Final = (
     "n: forecasts that came true, and how many independent ones they are worth. Skill, % with its 95 % interval: RMSE "
     "better than no change, CRPS better than the EWMA benchmark; - with too few for an interval. Inside: % of prices "
@@ -105,7 +108,7 @@ def ingest(report: Sequence[dict[str, Any]]) -> Iterator[RenderableType]:
         for attempt in record.get("sources_tried", []):
             result = "used" if attempt["used"] else "passed over"
             seconds = f"{attempt['seconds']:.1f} s"
-            yield f"{record['asset']}: {attempt['source']} {result}: {attempt['answer']} ({seconds})"
+            yield f"{record['asset']}: {_source(attempt['source'])} {result}: {attempt['answer']} ({seconds})"
 
 
 def status(report: dict[str, Any]) -> Iterator[RenderableType]:
@@ -201,8 +204,10 @@ def doctor(report: dict[str, Any]) -> Iterator[RenderableType]:
         )
     else:
         yield f"FOREX_MARKET=sample: no source is asked. {SAMPLE_SOURCE}."
+    models: dict[str, list[str]] = {}
     for record in report["models"]:
-        yield f"{record['horizon']}: " + (record["error"] or f"{record['used']} ({record['why']})")
+        models.setdefault(record["error"] or f"{record['used']} ({record['why']})", []).append(record["horizon"])
+    yield from (f"{', '.join(horizons)}: {words}" for words, horizons in models.items())
     if report["unknown_names"]:
         yield f"Unknown names, misspelt? {', '.join(report['unknown_names'])}"
     yield "Stale or missing: " + (", ".join(report["stale"]) or "nothing")
@@ -227,7 +232,7 @@ def scorecard(card: pl.DataFrame, is_sample: bool) -> Iterator[RenderableType]:
 
 
 def _scores(title: str, rows: pl.DataFrame) -> RenderableType:
-    has_point_skill = rows.select((pl.col("rmse_skill") != 0).any()).item()
+    has_point_skill = rows.select((pl.col("rmse_skill").abs() >= SHOWN_SKILL).any()).item()
     is_first = rows.select((pl.col("horizon") != pl.col("horizon").shift()).fill_null(True).alias("is_first"))
     return table(
         rows.hstack(is_first).to_dicts(),

@@ -11,6 +11,7 @@ from math import floor, log10
 from typing import Any, Final
 
 from rich import box
+from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -160,26 +161,16 @@ def table(
     title: str = "",
     caption: str = "",
     is_bold: Callable[[Row], bool] = lambda row: False,
-) -> Table:
+) -> RenderableType:
     """Draws rows; columns say what of them and how."""
     rows = list(rows)
-    drawn = Table(
-        title=Text(title, "bold") if title else None,
-        caption=Text(caption) if caption else None,
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-        header_style="bold",
-    )
+    drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
         side: Any = "left" if column.format in LEFT else "right"
         drawn.add_column(Text(column.head), justify=side, no_wrap=not column.wraps, overflow="fold")
     for row, *cells in zip(rows, *(column.cells(rows) for column in columns), strict=True):
         drawn.add_row(*(Text(cell, colour(cell)) for cell in cells), style="bold" if is_bold(row) else None)
-    return drawn
+    return Group(*([Text(title, "bold")] if title else []), drawn, Text(caption, end="\n" if caption else ""))
 
 
 def facts(pairs: Iterable[tuple[str, str]], title: str = "") -> Panel:

@@ -149,18 +149,21 @@ def best(
 @reported
 def stats(kind: OfKind = "all", horizon: Horizon = "all", as_json: AsJson = False) -> None:
     """Show number, failures and mean figures of each experiment."""
+    from forex_assets.cli.tables import Column, table, whole
+
     found = []
     for name, members in _experiments(_runs(kind, horizon)):
         metrics = sorted({key for run in members for key in run["metrics"]})
         means = {key: fmean(run["metrics"][key] for run in members if key in run["metrics"]) for key in metrics}
         failed = sum(run["status"] == "FAILED" for run in members)
         found.append({"experiment": name, "runs": len(members), "failed": failed, "means": means})
-    words = [
-        f"{row['experiment']}: {row['runs']} runs, {row['failed']} failed; means: "
-        + (", ".join(f"{key} {value:.4g}" for key, value in row["means"].items()) or "-")
-        for row in found
+    columns = [
+        Column("experiment", "experiment"),
+        Column("runs", "runs", whole),
+        Column("failed", "failed", whole),
+        Column("means", lambda row: ", ".join(f"{key} {value:.4g}" for key, value in row["means"].items()), wraps=True),
     ]
-    answer(as_json, found, words or [NO_RUNS])
+    answer(as_json, found, [table(found, columns)] if found else [NO_RUNS])
 
 
 @tracking_app.command(epilog="Examples:  forex-assets tracking repair")

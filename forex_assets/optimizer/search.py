@@ -205,5 +205,6 @@ def _sentence(table: pl.DataFrame, chosen: str, incumbent: str, objective: Objec
         row = table.filter(pl.col("is_chosen")).row(0, named=True)
         interval = "" if row["gain_low"] is None else f" [{100 * row['gain_low']:+.1f}, {100 * row['gain_high']:+.1f}]"
         settings = f"context {row['context_length']}, samples {row['num_samples']}, temperature {row['temperature']}"
-        said = f"found {chosen} ({settings}): {LOSS[objective]} {100 * row['gain']:+.1f} %{interval} better than live"
+        gain = f"{LOSS[objective]} {100 * row['gain']:+.1f} %{interval}"
+        said = f"found {chosen} ({settings}): {gain} better than the current settings"
     return f"{said}; {words}"

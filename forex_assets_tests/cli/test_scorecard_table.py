@@ -122,7 +122,7 @@ def test_too_few_forecasts_for_an_interval_show_no_skill() -> None:
 
 
 def test_no_figure_is_a_negative_zero() -> None:
-    zeros = {f"rmse_skill{end}": pl.lit(-0.0002) for end in ("", "_low", "_high")}
+    zeros = {f"crps_skill{end}": pl.lit(-0.0002) for end in ("", "_low", "_high")}
     text = drawn(card().with_columns(**zeros))
     assert "0.0 [0.0, 0.0]" in text
     assert "-0.0" not in text
