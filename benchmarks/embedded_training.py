@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from forex_assets.core.fan import Array
 from forex_assets.core.store.atomic import write_bytes_atomically
-from forex_assets.forecasts.baselines import DECAY, LOOKBACK, SEED_RETURNS
+from forex_assets.core.volatility import DECAY, SEED_RETURNS
+from forex_assets.forecasts.baselines import LOOKBACK
 from generated_returns import garch, generated_returns
 
 if TYPE_CHECKING:

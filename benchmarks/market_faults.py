@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from forex_assets.core.fan import Array
-from forex_assets.forecasts.baselines import DECAY
+from forex_assets.core.volatility import DECAY
 from forex_assets.market.prices import POUNDS_PER_TONNE
 from forex_assets.monitoring.realized_sums import MOST_SCORE, SUMS
 from generated_returns import garch

@@ -28,6 +28,7 @@ from forex_assets.cli.tables import (
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import SAMPLE_SOURCE
 from forex_assets.core.session import Session
+from forex_assets.market.origin_table import start_words
 
 WEEK: Final = 5
 """Sessions between two rows of a short fan."""
@@ -54,8 +55,6 @@ def fan(frame: pl.DataFrame, *, is_full: bool) -> Iterator[RenderableType]:
     first, last = rows[0], rows[-1]
     kept = {1, last["step"]} | set(range(WEEK, last["step"], WEEK if last["step"] <= 4 * WEEK + 2 else 2 * WEEK))
     sample = f"\n{SAMPLE_SOURCE}" if first["source"] == SAMPLE_SOURCE else ""
-    origin = f"{price(first['origin_clp_per_usd'])} on {first['origin_session']}"
-    provisional = ", provisional" if first["is_origin_provisional"] else ""
     yield table(
         [row for row in rows if is_full or row["step"] in kept],
         [
@@ -67,10 +66,18 @@ def fan(frame: pl.DataFrame, *, is_full: bool) -> Iterator[RenderableType]:
             Column("no change 95 %", ends("walk_q025", "walk_q975"), bands),
         ],
         title=f"USD/CLP {first['horizon']}: issued {first['as_of']}, target {first['target_date']}{sample}",
-        caption=f"{first['engine']}: {first['model']}. From {origin}{provisional} ({first['source']}). "
+        caption=f"{first['engine']}: {first['model']}. {_start(first)} Width from {first['source']}. "
         f"{_calibration(last)} No change: EWMA(.97) volatility around the last price.",
         is_bold=lambda row: row["step"] == last["step"],
     )
+
+
+def _start(first: dict[str, Any]) -> str:
+    """Level that a fan starts from, with its source and age."""
+    if words := start_words(first):
+        return f"Starts from {words}."
+    provisional = ", provisional" if first["is_origin_provisional"] else ""
+    return f"Starts from {price(first['origin_clp_per_usd'])} on {first['origin_session']}{provisional}."
 
 
 def _calibration(last: dict[str, Any]) -> str:
@@ -210,6 +217,7 @@ def doctor(report: dict[str, Any]) -> Iterator[RenderableType]:
     yield from (f"{', '.join(horizons)}: {words}" for words, horizons in models.items())
     if report["unknown_names"]:
         yield f"Unknown names, misspelt? {', '.join(report['unknown_names'])}"
+    yield f"Prices: {report['account']}"
     yield "Stale or missing: " + (", ".join(report["stale"]) or "nothing")
     yield "A forecast can be made." if report["can_forecast"] else "No forecast can be made: see above."
 

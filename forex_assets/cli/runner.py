@@ -47,7 +47,8 @@ def materialize_market(session: Session) -> list[dict[str, Any]]:
     Raises:
         RunFailed: an asset failed, or a check that blocks what is downstream.
     """
-    wanted = [keys.COPPER, keys.USDCLP, keys.OBSERVADO, keys.COPPER_LME, keys.REVISIONS, keys.FEATURES]
+    wanted = [keys.COPPER, keys.USDCLP, keys.OBSERVADO, keys.COPPER_LME]
+    wanted += [keys.QUOTES, keys.ORIGIN, keys.REVISIONS, keys.FEATURES]
     result = run_assets(session, wanted)
     said = {event.asset_key: event for event in result.get_asset_materialization_events() if event.asset_key}
     return [

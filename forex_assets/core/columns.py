@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from forex_assets.core.origin_columns import ORIGIN_COLUMNS
+from forex_assets.core.origin_columns import ORIGIN_COLUMNS, QUOTE_COLUMNS
 from forex_assets.core.schemas import QUANTILE_COLUMNS, QUANTILE_LEVELS
 
 PESO: Final = "CLP per USD"
@@ -70,6 +70,7 @@ _MARKET: Final = _columns(
         "close_usd_lb": (POUND, "Closing price of COMEX copper, front month; null in rows of FRED."),
         "london_usd_lb": (POUND, "London price of copper, by the day that its publisher gives it."),
         "monthly_level_usd_lb": (POUND, "FRED's monthly average, carried forward; null unless FRED was needed."),
+        **QUOTE_COLUMNS,
         "source": (TEXT, "Name of the price source; the generated market names itself."),
         "is_provisional": (FLAG, "The price is not final: the bar of its session is not finished."),
         "is_suspect": (FLAG, "The source contradicts itself on this row; the row is kept and not used."),

@@ -9,6 +9,8 @@ COPPER: Final = "market/copper_hgf_usd_lb"
 USDCLP: Final = "market/usdclp"
 OBSERVADO: Final = "market/observado"
 COPPER_LME: Final = "market/copper_lme"
+QUOTES: Final = "market/quotes"
+ORIGIN: Final = "market/origin"
 REVISIONS: Final = "market/revisions"
 PRICE_HISTORY: Final = "market/history"
 """Prefix of the stored price histories."""
@@ -35,6 +37,12 @@ DAILY_REPORT: Final = "report/daily"
 
 SOURCES_TRIED: Final = "sources_tried"
 """Metadata key of prices: sources asked, and their answers."""
+
+ORIGIN_SESSION: Final = "origin_session"
+"""Metadata key of the origin: market day of the starting price."""
+
+ORIGIN_KIND: Final = "origin_kind"
+"""Metadata key of the origin: how the starting price came about."""
 
 STORED: Final = "stored"
 """Name of the stored history among the sources tried."""

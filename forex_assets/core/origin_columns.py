@@ -10,6 +10,16 @@ ORIGIN_COLUMNS: Final[dict[str, tuple[str, str]]] = {
     "origin_age_hours": ("hours", "Age of the starting price when the fan was made."),
     "origin_age_sessions": ("sessions", "Sessions from that of the starting price to the day of issue."),
     "origin_disagreement_pct": ("%", "Largest difference to another price of the session; null without another."),
+    "origin_tolerance_pct": ("%", "Difference between prices of one session that counts as disagreement."),
     "is_origin_assumed": ("true or false", "When the starting price could be known follows a rule; nobody noted it."),
 }
-"""Columns of `ORIGIN_SCHEMA` by name: unit, then description."""
+"""Columns of a fan's origin by name: unit, then description."""
+
+QUOTE_COLUMNS: Final[dict[str, tuple[str, str]]] = {
+    "quote_kind": ("text", "How the price came about: last price, dólar observado, open of the unfinished bar."),
+    "dated": ("date", "Date that the source gives the price; an observado's is the next banking day."),
+    "observed_at": ("UTC", "The price's own time: moment of a last price, publication of an observado."),
+    "seen_at": ("UTC", "When a run first fetched the price."),
+    "is_assumed": ("true or false", "`available_at` follows a rule: the price was downloaded long after its time."),
+}
+"""Columns of the archive of quotes by name: unit, then description."""

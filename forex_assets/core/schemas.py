@@ -92,6 +92,27 @@ ORIGIN_SCHEMA: Final[Schema] = {
     "is_origin_assumed": pl.Boolean,
 }
 
+QUOTES_SCHEMA: Final[Schema] = {
+    # One row a price as it was seen.
+    "quote_kind": pl.String,
+    "session": pl.Date,
+    "dated": pl.Date,
+    "clp_per_usd": pl.Float64,
+    "observed_at": UTC,
+    "seen_at": UTC,
+    "available_at": UTC,
+    "is_assumed": pl.Boolean,
+    "source": pl.String,
+}
+
+STARTING_LEVEL_SCHEMA: Final[Schema] = {
+    "issued_at": UTC,
+    "origin_session": pl.Date,
+    "origin_clp_per_usd": pl.Float64,
+    **ORIGIN_SCHEMA,
+    "origin_tolerance_pct": pl.Float64,
+}
+
 FORECAST_SCHEMA: Final[Schema] = {
     "as_of": pl.Date,
     "horizon": pl.String,

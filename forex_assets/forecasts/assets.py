@@ -23,14 +23,16 @@ from forex_assets.core.session import Session
 from forex_assets.forecasts.calibration import past_errors
 from forex_assets.forecasts.engine import Engine, EngineError
 from forex_assets.forecasts.engines import Engines
-from forex_assets.forecasts.forecast import make_forecast
+from forex_assets.forecasts.forecast import last_session, make_forecast
 from forex_assets.forecasts.ledger_store import LedgerStore
 from forex_assets.forecasts.plots import fan_plot
 from forex_assets.forecasts.realized import join_realized
 from forex_assets.forecasts.resources import ForecastEngines
+from forex_assets.market.origin_table import start_words
 from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.prices import USDCLP
 from forex_assets.market.quality import findings, marked_anew, usable
+from forex_assets.market.quotes import origin_at
 
 
 @dataclass(frozen=True)
@@ -60,18 +62,19 @@ def inference(session: SessionResource) -> dg.DataVersionsByPartition:
 @dg.asset(
     key=keys.LATEST,
     ins={"usdclp": dg.AssetIn(key=keys.USDCLP), "copper": dg.AssetIn(key=keys.FEATURES)},
-    deps=[keys.INFERENCE_CONFIG],
+    deps=[keys.INFERENCE_CONFIG, keys.ORIGIN],
     partitions_def=keys.HORIZON_PARTITIONS,
     backfill_policy=dg.BackfillPolicy.single_run(),
     group_name="forecasts",
     kinds={"polars", "parquet"},
     owners=names.OWNERS,
     metadata=column_schema(FORECAST_SCHEMA),
-    automation_condition=on_new_inputs(),
+    automation_condition=on_new_inputs(keys.ORIGIN),
     freshness_policy=FORECAST_FRESHNESS,
     description="The latest USD/CLP fan (forecast range) by session up to the horizon's target date: mean and nine "
     "quantiles, with the uncorrected model's and the no-change benchmark's. Made by the configured Chronos model, the "
-    "embedded one or the EWMA benchmark. Past errors of the same model and settings correct the bands.",
+    "embedded one or the EWMA benchmark. Past errors of the same model and settings correct the bands. It starts from "
+    "the level of `market/origin`; width and context come from finished prices of one source.",
 )
 def latest(
     context: dg.AssetExecutionContext,
@@ -129,13 +132,15 @@ def _forecast(
     """Forecasts one horizon."""
     resolved, config = engines.resolve(session.configs.read(horizon))
     engine = engines.engine(resolved)
-    last_session = usable(prices, USDCLP)["session"][-1]
-    target = target_of(horizon, session.today, last_session, calendar_of(USDCLP))
+    start = origin_at(session, prices)
+    target = target_of(horizon, session.today, last_session(prices, start), calendar_of(USDCLP))
     calibration = None
     if config.is_calibrated:
         errors = past_errors(matching_errors(session, engine, config, prices))
         calibration = errors.calibration(session.now, target.steps)
-    fan = make_forecast(engine, config, target, prices, features, clock=time.perf_counter, calibration=calibration)
+    fan = make_forecast(
+        engine, config, target, prices, features, clock=time.perf_counter, calibration=calibration, start=start
+    )
     return Forecast(fan, resolved.why)
 
 
@@ -171,6 +176,7 @@ def _metadata(prices: pl.DataFrame, forecast: Forecast) -> dict[str, object]:
         calibration=f"bands corrected by {last['calibration_errors']} past errors at the target"
         if last["is_calibrated"]
         else "none: the model's own quantiles",
+        starts_from=start_words(last),
         target_date=str(last["target_date"]),
         median_at_target=last["q50"],
         band_95_at_target=f"{last['q025']:.2f} to {last['q975']:.2f}",

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 import numpy as np
@@ -141,6 +142,12 @@ def make_forecasts(
         labels |= {"engine_seconds": seconds, "data_fingerprint": fingerprint}
         tables.append(forecast_table(request, started_fan(fan, rows, start), labels))
     return tables
+
+
+def last_session(prices: pl.DataFrame, start: Start | None) -> date:
+    """Returns the session that a fan starts from."""
+    last: date = context_rows(prices, start)["session"][-1]
+    return last if start is None else max(last, start.session)
 
 
 def context_rows(prices: pl.DataFrame, start: Start | None) -> pl.DataFrame:

@@ -48,6 +48,8 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             market.copper_hgf_usd_lb,
             market.observado,
             market.copper_lme,
+            market.quotes,
+            market.origin,
             market.revisions,
             features.copper,
             forecasts.inference,

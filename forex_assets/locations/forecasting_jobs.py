@@ -12,9 +12,16 @@ from forex_assets.core.dagster.conditions import MARKET_CRON
 market_refresh = dg.define_asset_job(
     names.MARKET_JOB,
     selection=dg.AssetSelection.assets(
-        keys.USDCLP, keys.COPPER, keys.OBSERVADO, keys.COPPER_LME, keys.REVISIONS, keys.FEATURES
+        keys.USDCLP,
+        keys.COPPER,
+        keys.OBSERVADO,
+        keys.COPPER_LME,
+        keys.QUOTES,
+        keys.ORIGIN,
+        keys.REVISIONS,
+        keys.FEATURES,
     ),
-    description="Fetches prices, lists revisions, computes features.",
+    description="Fetches prices, picks the level that fans start from, lists revisions, computes features.",
 )
 
 forecast_all_horizons = dg.define_asset_job(

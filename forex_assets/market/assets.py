@@ -8,14 +8,16 @@ import polars as pl
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.conditions import MARKET_FRESHNESS
-from forex_assets.core.dagster.metadata import attempts_table, column_schema, frame_metadata
+from forex_assets.core.dagster.metadata import attempts_table, clock_metadata, column_schema, frame_metadata
 from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.core.plots import markdown_image
 from forex_assets.core.schemas import (
     COPPER_LME_SCHEMA,
     COPPER_SCHEMA,
     OBSERVADO_SCHEMA,
+    QUOTES_SCHEMA,
     REVISIONS_SCHEMA,
+    STARTING_LEVEL_SCHEMA,
     USDCLP_SCHEMA,
     empty,
     is_sample,
@@ -24,10 +26,13 @@ from forex_assets.core.session import Session
 from forex_assets.market.fallback import Ingest
 from forex_assets.market.history import revisions_of
 from forex_assets.market.ingestion import ingest_copper, ingest_copper_lme, ingest_observado, ingest_usdclp
+from forex_assets.market.origin_table import origin_table, start_words
 from forex_assets.market.plots import prices_plot
 from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.price_store import PriceStore
 from forex_assets.market.prices import COPPER, COPPER_LME, OBSERVADO, USDCLP, PriceSeries, describe_attempts
+from forex_assets.market.quality import marked_anew
+from forex_assets.market.quotes import archive_of, origin_at
 from forex_assets.market.resources import MarketSources
 
 
@@ -106,6 +111,61 @@ def copper_lme(context: dg.AssetExecutionContext, session: SessionResource, sour
     """Returns London copper; may be empty."""
     run_session = session.session()
     return _optional(context, run_session, COPPER_LME, ingest_copper_lme(sources.of(run_session)))
+
+
+@dg.asset(
+    key=keys.QUOTES,
+    deps=[keys.USDCLP, keys.OBSERVADO],
+    group_name="market",
+    kinds={"polars", "parquet"},
+    owners=names.OWNERS,
+    metadata=column_schema(QUOTES_SCHEMA),
+    description="Every last price and dólar observado as it was seen: value, its own time, first sight, source. A view "
+    "of the stored histories, which only grow.",
+)
+def quotes(context: dg.AssetExecutionContext, session: SessionResource) -> pl.DataFrame:
+    """Returns the archive of peso prices; empty for the generated market."""
+    table = archive_of(session.session())
+    assumed = int(table["is_assumed"].sum())
+    context.add_output_metadata(frame_metadata(table, availability_assumed=assumed))
+    return table
+
+
+@dg.asset(
+    key=keys.ORIGIN,
+    deps=[keys.USDCLP, keys.QUOTES],
+    group_name="market",
+    kinds={"polars", "parquet"},
+    owners=names.OWNERS,
+    metadata=column_schema(STARTING_LEVEL_SCHEMA),
+    description="The level that fans start from now, its source and age: the session's last price if near the dólar "
+    "observado of the next banking day, else that observado, else the open of the unfinished bar, else the last bar.",
+)
+def origin(context: dg.AssetExecutionContext, session: SessionResource) -> pl.DataFrame:
+    """Returns the current origin as one row; empty without a price."""
+    run = session.session()
+    prices = run.tables.read(names.USDCLP, schema=USDCLP_SCHEMA)
+    known = empty(USDCLP_SCHEMA) if prices is None else prices.filter(pl.col("available_at") <= run.now)
+    chosen = origin_at(run, marked_anew(known, USDCLP))
+    table = origin_table(chosen, run.now)
+    if chosen is None:
+        context.log.warning("no price to start a fan from; bring prices in with `forex-assets ingest`")
+    else:
+        row = table.row(0, named=True)
+        metadata = {
+            "starts_from": start_words(row),
+            "level": chosen.level,
+            "source": chosen.source,
+            names.ORIGIN_SESSION: str(chosen.session),
+            names.ORIGIN_KIND: chosen.kind,
+            "age_hours": round(chosen.age_hours, 1),
+            "age_in_sessions": chosen.age_sessions,
+            "tolerance_pct": round(chosen.tolerance_pct, 2),
+        }
+        if chosen.disagreement_pct is not None:
+            metadata["disagreement_pct"] = round(chosen.disagreement_pct, 2)
+        context.add_output_metadata(frame_metadata(table, **metadata, **clock_metadata(run)))
+    return table
 
 
 @dg.asset(

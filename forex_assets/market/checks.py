@@ -6,15 +6,25 @@ from itertools import combinations
 import dagster as dg
 import polars as pl
 
+from forex_assets.core import names
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.checks import check_of
 from forex_assets.core.dagster.keys import table_key
 from forex_assets.core.finding import Finding
-from forex_assets.core.schemas import COPPER_LME_SCHEMA, COPPER_SCHEMA, OBSERVADO_SCHEMA, USDCLP_SCHEMA, Schema, empty
+from forex_assets.core.schemas import (
+    COPPER_LME_SCHEMA,
+    COPPER_SCHEMA,
+    OBSERVADO_SCHEMA,
+    STARTING_LEVEL_SCHEMA,
+    USDCLP_SCHEMA,
+    Schema,
+    empty,
+)
 from forex_assets.core.session import Session
 from forex_assets.market import quality
 from forex_assets.market.alignment import copper_and_peso_move_on_the_same_day, sources_agree
 from forex_assets.market.history import prices_at
+from forex_assets.market.origin_table import origin_agrees, origin_is_recent
 from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.price_store import PriceStore
 from forex_assets.market.prices import COPPER, COPPER_LME, OBSERVADO, USDCLP, PriceSeries
@@ -90,15 +100,35 @@ def _lead_lag(session: Session) -> Finding:
 def _overlap(session: Session) -> Finding:
     """Compares the peso's stored histories pairwise; the generated market has one source."""
     store = PriceStore(session.live_tables)
-    names = store.sources(USDCLP) if session.market == "live" else []
-    histories = {name: store.history(USDCLP, name) for name in names}
+    stored = store.sources(USDCLP) if session.market == "live" else []
+    histories = {name: store.history(USDCLP, name) for name in stored}
     views = {
         name: prices_at(history, USDCLP, session.now) for name, history in histories.items() if history is not None
     }
     return sources_agree(list(combinations(views.items(), 2)), USDCLP)
 
 
+def _origin(session: Session) -> pl.DataFrame:
+    """Reads the current origin; an absent one is empty."""
+    frame = session.tables.read(names.ORIGIN)
+    return empty(STARTING_LEVEL_SCHEMA) if frame is None else frame
+
+
 ALL = [
+    check_of(
+        keys.ORIGIN,
+        "origin_is_recent",
+        lambda session: origin_is_recent(_origin(session)),
+        origin_is_recent.__doc__,
+        blocks=False,
+    ),
+    check_of(
+        keys.ORIGIN,
+        "origin_agrees",
+        lambda session: origin_agrees(_origin(session)),
+        origin_agrees.__doc__,
+        blocks=False,
+    ),
     *_quality(USDCLP),
     *_quality(COPPER),
     *_optional_quality(OBSERVADO),

@@ -108,11 +108,15 @@ class Origin:
 
     @property
     def words(self) -> str:
-        """Level, kind and age: `947.3 (dólar observado of 2024-07-03, 1 h old)`."""
-        hours = round(self.age_hours)
-        age = f"{hours} h old" if hours < 48 else f"{hours // 24} days old"
-        assumed = ", availability assumed" if self.is_assumed else ""
-        return f"{self.level:.1f} ({self.kind} of {self.dated}, {age}{assumed})"
+        """The origin for people, see `origin_words`."""
+        return origin_words(self.level, self.kind, self.dated, self.age_hours, is_assumed=self.is_assumed)
+
+
+def origin_words(level: float, kind: str, dated: date, age_hours: float, *, is_assumed: bool) -> str:
+    """Returns level, kind and age: `947.3 (dólar observado of 2024-07-03, 1 h old)`."""
+    hours = round(age_hours)
+    age = f"{hours} h old" if hours < 48 else f"{hours // 24} days old"
+    return f"{level:.1f} ({kind} of {dated}, {age}{', availability assumed' if is_assumed else ''})"
 
 
 class QuoteBook:
@@ -174,8 +178,9 @@ def pick_origin(book: QuoteBook, sigma: float, issued_at: datetime, calendar: Se
 
 
 def _latest_of_each_kind(known: Sequence[Quote]) -> list[Quote]:
-    """Returns one quote a kind: the latest by its own time."""
-    return list({quote.kind: quote for quote in sorted(known, key=lambda q: (q.observed_at, q.known_from))}.values())
+    """Returns one quote a kind: the latest by its own time, of equals the one known first."""
+    ordered = sorted(sorted(known, key=lambda q: q.known_from, reverse=True), key=lambda q: q.observed_at)
+    return list({quote.kind: quote for quote in ordered}.values())
 
 
 def _chosen(known: Sequence[Quote], tolerance: float) -> Quote:

@@ -8,10 +8,10 @@ import polars as pl
 from forex_assets.accuracy.backtest_run import inputs_of
 from forex_assets.core.horizon import target_of
 from forex_assets.core.session import Session
-from forex_assets.forecasts.forecast import make_forecast
+from forex_assets.forecasts.forecast import last_session, make_forecast
 from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.prices import USDCLP
-from forex_assets.market.quality import usable
+from forex_assets.market.quotes import origin_at
 from forex_assets.optimizer.timing import Side
 
 
@@ -25,9 +25,10 @@ def newest_fans(session: Session, sides: Mapping[str, Side]) -> tuple[pl.DataFra
         The prices (`USDCLP_SCHEMA`), and `FORECAST_SCHEMA` by title.
     """
     prices, features = inputs_of(session)
-    last, fans = usable(prices)["session"][-1], {}
+    start, fans = origin_at(session, prices), {}
+    last = last_session(prices, start)
     for name, side in sides.items():
         target = target_of(side.config.horizon, session.today, last, calendar_of(USDCLP))
-        fan = make_forecast(side.engine, side.config, target, prices, features, clock=time.perf_counter)
+        fan = make_forecast(side.engine, side.config, target, prices, features, clock=time.perf_counter, start=start)
         fans[f"{name}: its own fan, bands not corrected"] = fan
     return prices, fans

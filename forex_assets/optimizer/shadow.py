@@ -21,11 +21,11 @@ from forex_assets.core.session import Session
 from forex_assets.forecasts.calibration import Calibration, past_errors
 from forex_assets.forecasts.engine import Engine
 from forex_assets.forecasts.engines import Engines
-from forex_assets.forecasts.forecast import make_forecast
+from forex_assets.forecasts.forecast import last_session, make_forecast
 from forex_assets.forecasts.ledger_store import Appended, LedgerStore
 from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.prices import USDCLP
-from forex_assets.market.quality import usable
+from forex_assets.market.quotes import origin_at
 from forex_assets.optimizer.candidate_backtest_run import splits_of, trial_rows
 from forex_assets.optimizer.champion_challenger import Contest, live_config, remarks
 from forex_assets.optimizer.shadow_store import Shadow, ShadowStore
@@ -78,9 +78,12 @@ def shadow_forecast(session: Session, engines: Engines, horizon: str) -> pl.Data
     found, config = engines.resolve(shadow.config)
     engine = engines.engine(found)
     prices, features = inputs_of(session)
-    target = target_of(horizon, today, usable(prices)["session"][-1], calendar_of(USDCLP))
+    start = origin_at(session, prices)
+    target = target_of(horizon, today, last_session(prices, start), calendar_of(USDCLP))
     calibration = _calibration(session, engine, config, target.steps) if config.is_calibrated else None
-    return make_forecast(engine, config, target, prices, features, clock=time.perf_counter, calibration=calibration)
+    return make_forecast(
+        engine, config, target, prices, features, clock=time.perf_counter, calibration=calibration, start=start
+    )
 
 
 def append_shadow(session: Session, engines: Engines, horizon: str) -> Appended | None:

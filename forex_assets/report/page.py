@@ -67,11 +67,19 @@ def _fan(tables: ReportTables, horizon: str, say: Say, figure: Any) -> dict[str,
     return {
         "title": say("forecast_of", days=days_of(horizon), target=last["target_date"]),
         "chart": fan_chart(history, fan, say, f"fan-{horizon}") if prices is not None else "",
-        "words": say(
-            "band_words", last=figure(first["origin_clp_per_usd"], 1), origin=first["origin_session"], **values
-        ),
+        "words": f"{_start(first, say, figure)} {say('band_words', **values)}",
         "made_by": say("made_by", model=last["model"], engine=last["engine"], bands=bands),
     }
+
+
+def _start(first: dict[str, Any], say: Say, figure: Any) -> str:
+    """Level that a fan starts from, its source and age at issue."""
+    last = figure(first["origin_clp_per_usd"], 1)
+    if first["origin_kind"] is None:
+        return say("starts_on", last=last, origin=first["origin_session"])
+    key = "starts_from_assumed" if first["is_origin_assumed"] else "starts_from"
+    kind, hours = say(f"origin_{first['origin_kind']}"), figure(first["origin_age_hours"], 0)
+    return say(key, last=last, kind=kind, dated=first["origin_dated"], hours=hours)
 
 
 def _scorecard(card: pl.DataFrame | None, say: Say, figure: Any) -> dict[str, Any]:

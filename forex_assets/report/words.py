@@ -18,11 +18,24 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "forecasts": ("Where the dollar may go", "Hacia dónde puede ir el dólar"),
     "forecast_of": ("{days} days: to {target}", "{days} días: al {target}"),
+    "starts_from": (
+        "Starts from {last} ({kind} of {dated}, {hours} h old when issued).",
+        "Parte de {last} ({kind} del {dated}, {hours} h al emitirse).",
+    ),
+    "starts_from_assumed": (
+        "Starts from {last} ({kind} of {dated}, {hours} h old when issued, availability assumed).",
+        "Parte de {last} ({kind} del {dated}, {hours} h al emitirse, disponibilidad supuesta).",
+    ),
+    "starts_on": ("From {last} on {origin}.", "Desde {last} el {origin}."),
+    "origin_last price": ("last price", "último precio"),
+    "origin_dólar observado": ("dólar observado", "dólar observado"),
+    "origin_open of the unfinished bar": ("open of the unfinished bar", "apertura de la barra en curso"),
+    "origin_finished bar": ("finished bar", "barra cerrada"),
     "band_words": (
-        "From {last} on {origin}. Half of the outcomes are expected above {median} and half below; 8 in 10 between {low80} "
+        "Half of the outcomes are expected above {median} and half below; 8 in 10 between {low80} "
         "and {high80}, 19 in 20 between {low95} and {high95}. The no-change benchmark (random walk) gives "
         "{walk_low} to {walk_high} for 19 in 20.",
-        "Desde {last} el {origin}. Se espera la mitad de los resultados sobre {median} y la mitad bajo ese valor; 8 de 10 "
+        "Se espera la mitad de los resultados sobre {median} y la mitad bajo ese valor; 8 de 10 "
         "entre {low80} y {high80}, 19 de 20 entre {low95} y {high95}. La referencia sin cambio (caminata "
         "aleatoria) da {walk_low} a {walk_high} para 19 de 20.",
     ),

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import embedded_training as training
 from embedded_training import Recipe, tokens_of, train
 from forex_assets.core.settings import PROJECT
-from forex_assets.forecasts.baselines import ewma_volatility
+from forex_assets.core.volatility import ewma_volatility
 from train_embedded import app
 
 SHIPPED = PROJECT / "forex_assets/models/embedded"

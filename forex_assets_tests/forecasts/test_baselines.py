@@ -11,7 +11,8 @@ from scipy.stats import lognorm
 
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.schemas import QUANTILE_LEVELS
-from forex_assets.forecasts.baselines import EwmaEngine, ewma_volatility, random_walk
+from forex_assets.core.volatility import ewma_volatility
+from forex_assets.forecasts.baselines import EwmaEngine, random_walk
 from forex_assets.forecasts.engine import EngineError, Origin
 
 CONFIG = InferenceConfig(horizon="7d", model="ewma", context_length=64)

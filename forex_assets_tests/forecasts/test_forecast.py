@@ -22,7 +22,8 @@ from forex_assets.core.schemas import (
     USDCLP_SCHEMA,
     WALK_QUANTILE_COLUMNS,
 )
-from forex_assets.forecasts.baselines import EwmaEngine, ewma_volatility, random_walk
+from forex_assets.core.volatility import ewma_volatility
+from forex_assets.forecasts.baselines import EwmaEngine, random_walk
 from forex_assets.forecasts.engine import EngineError, Origin
 from forex_assets.forecasts.forecast import (
     Request,

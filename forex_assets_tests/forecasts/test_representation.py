@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 from forex_assets.core.inference_config import Representation
 from forex_assets.core.schemas import QUANTILE_LEVELS
-from forex_assets.forecasts.baselines import ewma_volatility
+from forex_assets.core.volatility import ewma_volatility
 from forex_assets.forecasts.engine import EngineError
 from forex_assets.forecasts.representation import (
     Encoded,
