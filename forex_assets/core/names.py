@@ -38,11 +38,8 @@ DAILY_REPORT: Final = "report/daily"
 SOURCES_TRIED: Final = "sources_tried"
 """Metadata key of prices: sources asked, and their answers."""
 
-ORIGIN_SESSION: Final = "origin_session"
-"""Metadata key of the origin: market day of the starting price."""
-
-ORIGIN_KIND: Final = "origin_kind"
-"""Metadata key of the origin: how the starting price came about."""
+NEWEST_OBSERVADO: Final = "newest_observado"
+"""Metadata key of the origin: latest date of an observado known to it."""
 
 STORED: Final = "stored"
 """Name of the stored history among the sources tried."""
@@ -147,6 +144,7 @@ LEDGER_ROOT: Final = "warehouse"
 OWNERS: Final = ["team:treasury"]
 
 MARKET_JOB: Final = "market_refresh"
+ORIGIN_JOB: Final = "origin_refresh"
 FORECAST_JOB: Final = "forecast_all_horizons"
 BACKTEST_JOB: Final = "backtest_all_horizons"
 DRIFT_JOB: Final = "report_drift"

@@ -34,8 +34,8 @@ An entry's hash covers the columns of its own version, so that a new column brea
 NULLABLE: Final = frozenset({*ORIGIN_SCHEMA})
 """Columns that a forecast may leave open."""
 
-AGEING: Final = frozenset({"origin_age_hours"})
-"""Columns that change with the clock alone; they make no new version."""
+AGEING: Final = frozenset({"origin_age_hours", "origin_disagreement_pct"})
+"""Columns that change while the forecast stays; they make no new version."""
 
 HEADER: Final = ("horizon", "as_of", "sequence", "version", "issued_at", "previous_hash", *INPUTS)
 """Constant columns of an entry, hashed with the fan's hash."""

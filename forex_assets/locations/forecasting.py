@@ -18,6 +18,7 @@ from forex_assets.forecasts.resources import ForecastEngines
 from forex_assets.locations import forecasting_jobs as jobs
 from forex_assets.market import assets as market
 from forex_assets.market import checks as market_checks
+from forex_assets.market import sensors as market_sensors
 from forex_assets.market.resources import MarketSources
 from forex_assets.operations.alerts import jobs as alert_jobs
 from forex_assets.operations.alerts import sensors as alerts
@@ -64,6 +65,7 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
         asset_checks=[*market_checks.ALL, *forecast_checks.ALL, *checks_accuracy.ALL],
         jobs=[
             jobs.market_refresh,
+            jobs.origin_refresh,
             jobs.forecast_all_horizons,
             jobs.backtest_all_horizons,
             alert_jobs.deliver_alerts,
@@ -75,6 +77,7 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
         sensors=[
             jobs.follow_new_inputs,
             forecast_sensors.observe_configs,
+            market_sensors.poll_observado,
             alerts.gather_alerts,
             alerts.send_alerts,
             tracking_sensors.record_runs,

@@ -24,6 +24,12 @@ market_refresh = dg.define_asset_job(
     description="Fetches prices, picks the level that fans start from, lists revisions, computes features.",
 )
 
+origin_refresh = dg.define_asset_job(
+    names.ORIGIN_JOB,
+    selection=dg.AssetSelection.assets(keys.OBSERVADO, keys.QUOTES, keys.ORIGIN),
+    description="Asks for the dólar observado of the next banking day; picks the level that fans start from again.",
+)
+
 forecast_all_horizons = dg.define_asset_job(
     names.FORECAST_JOB,
     selection=dg.AssetSelection.assets(keys.LATEST, keys.LEDGER, keys.REALIZED),

@@ -32,7 +32,7 @@ from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.price_store import PriceStore
 from forex_assets.market.prices import COPPER, COPPER_LME, OBSERVADO, USDCLP, PriceSeries, describe_attempts
 from forex_assets.market.quality import marked_anew
-from forex_assets.market.quotes import archive_of, origin_at
+from forex_assets.market.quotes import archive_of, newest_observado, origin_at
 from forex_assets.market.resources import MarketSources
 
 
@@ -156,8 +156,9 @@ def origin(context: dg.AssetExecutionContext, session: SessionResource) -> pl.Da
             "starts_from": start_words(row),
             "level": chosen.level,
             "source": chosen.source,
-            names.ORIGIN_SESSION: str(chosen.session),
-            names.ORIGIN_KIND: chosen.kind,
+            "kind": chosen.kind,
+            "session_of_price": str(chosen.session),
+            names.NEWEST_OBSERVADO: str(newest_observado(run)),
             "age_hours": round(chosen.age_hours, 1),
             "age_in_sessions": chosen.age_sessions,
             "tolerance_pct": round(chosen.tolerance_pct, 2),

@@ -155,6 +155,16 @@ def origin_at(session: Session, prices: pl.DataFrame) -> Origin | None:
     return pick_origin(QuoteBook(quotes), series_sd(prices), session.now, calendar_of(USDCLP))
 
 
+def newest_observado(session: Session) -> date | None:
+    """Returns the latest date of an observado known at the clock; None without any."""
+    table = session.tables.read(names.QUOTES)
+    if table is None:
+        return None
+    known = table.filter((pl.col("quote_kind") == OBSERVADO) & (pl.col("available_at") <= session.now))
+    newest = known["dated"].max()
+    return newest if isinstance(newest, date) else None
+
+
 def series_sd(prices: pl.DataFrame) -> float:
     """EWMA standard deviation of a session's log return.
 

@@ -1,13 +1,24 @@
-"""Sensor that warns when prices often come from a fallback source."""
+"""Sensors of the market: fallback warnings, polling for the observado."""
 
 import json
-from datetime import timedelta
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import dagster as dg
 
-from forex_assets.core.calendar import santiago_time
+from forex_assets.core import names
+from forex_assets.core.calendar import SANTIAGO, santiago_time
+from forex_assets.core.dagster import keys
+from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.core.dagster.run_records import FIRST_SOURCE, MARKET_KEYS, EventRecord, is_fallback, records
+from forex_assets.core.session import Session
+from forex_assets.market.polling import WAIT_MINUTES, Evening, next_step
+from forex_assets.market.price_sources import calendar_of
+from forex_assets.market.prices import OBSERVADO
 
 FALLBACKS: Final = 3
 """Fallbacks within the window that cause a warning."""
@@ -67,3 +78,76 @@ def _fallback_marks(cursor: str | None) -> dict[str, int]:
     except ValueError:
         return {}
     return {k: v for k, v in noted.items() if isinstance(v, int)} if isinstance(noted, dict) else {}
+
+
+def observado_sensor(clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> dg.SensorDefinition:
+    """Makes the sensor `poll_observado`.
+
+    Args:
+        clock: real time.
+    """
+
+    @dg.sensor(
+        name="poll_observado",
+        job_name=names.ORIGIN_JOB,
+        minimum_interval_seconds=120,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="From 18:00 in Santiago asks the Banco Central for the dólar observado of the next banking day, "
+        "every 8 to 14 minutes until it is there or 21:00. If it comes after a fan was issued, the origin is picked "
+        "again, at most once an evening, and new fans follow.",
+    )
+    def poll_observado(context: dg.SensorEvaluationContext, session: SessionResource) -> dg.SensorResult:
+        """Launches a question, or a new origin; real prices at the present time only."""
+        run = replace(session.session(), now=clock())
+        if run.settings.as_of is not None or run.market != "live":
+            return dg.SensorResult(skip_reason="prices are generated, or the clock is set by hand")
+        step = next_step(_evening(context, run), calendar_of(OBSERVADO))
+        if step.action == "wait":
+            return dg.SensorResult(skip_reason=step.words, cursor=context.cursor)
+        context.log.info(step.words)
+        if step.action == "renew":
+            # Dagster launches no run key twice: once an evening.
+            request = dg.RunRequest(run_key=f"origin/{run.today}", asset_selection=[keys.QUOTES, keys.ORIGIN])
+            return dg.SensorResult(run_requests=[request], cursor=context.cursor)
+        wait = timedelta(minutes=random.uniform(*WAIT_MINUTES))
+        request = dg.RunRequest(run_key=f"observado/{run.now.isoformat()}", asset_selection=[keys.OBSERVADO])
+        return dg.SensorResult(run_requests=[request], cursor=(run.now + wait).isoformat())
+
+    return poll_observado
+
+
+poll_observado = observado_sensor()
+
+
+def _evening(context: dg.SensorEvaluationContext, run: Session) -> Evening:
+    """Reads the state of the evening from the records."""
+    observado = next(records(context.instance, keys.OBSERVADO, page=1), None)
+    origin = next(records(context.instance, keys.ORIGIN, page=1), None)
+    is_todays = (
+        origin is not None
+        and origin.metadata.get(names.MARKET) == run.market
+        and origin.clock.astimezone(SANTIAGO).date() == run.today
+    )
+    return Evening(
+        now=run.now,
+        has_account=bool(run.settings.bcch_user and run.settings.bcch_password),
+        newest_observado=_date(observado, "last_session"),
+        not_before=_instant(context.cursor),
+        origin_observado=_date(origin, names.NEWEST_OBSERVADO) if is_todays else None,
+        has_origin=is_todays,
+    )
+
+
+def _date(record: EventRecord | None, name: str) -> date | None:
+    """Reads a date of a record's metadata; None without it."""
+    with suppress(ValueError):
+        return date.fromisoformat(str(record.metadata.get(name))) if record is not None else None
+    return None
+
+
+def _instant(cursor: str | None) -> datetime | None:
+    """Reads the next question's time; a lost cursor asks at once."""
+    with suppress(ValueError):
+        instant = datetime.fromisoformat(cursor or "")
+        return instant if instant.tzinfo else None
+    return None

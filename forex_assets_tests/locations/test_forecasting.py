@@ -21,6 +21,8 @@ def test_every_asset_says_what_it_is() -> None:
         "market/copper_hgf_usd_lb",
         "market/observado",
         "market/copper_lme",
+        "market/quotes",
+        "market/origin",
         "market/revisions",
         "features/copper",
         "config/inference",
@@ -45,7 +47,9 @@ def test_every_asset_says_what_it_is() -> None:
 def test_the_graph_runs_from_prices_to_fans() -> None:
     parents = {key: GRAPH.get(key).parent_keys for key in GRAPH.get_all_asset_keys()}
     assert parents[keys.FEATURES] == {keys.COPPER, keys.USDCLP}
-    assert parents[keys.LATEST] == {keys.FEATURES, keys.USDCLP, keys.INFERENCE_CONFIG}
+    assert parents[keys.LATEST] == {keys.FEATURES, keys.USDCLP, keys.INFERENCE_CONFIG, keys.ORIGIN}
+    assert parents[keys.ORIGIN] == {keys.USDCLP, keys.QUOTES}
+    assert parents[keys.QUOTES] == {keys.USDCLP, keys.OBSERVADO}
     assert parents[keys.USDCLP] == parents[keys.COPPER] == set()
 
 

@@ -117,9 +117,24 @@ def tables() -> ReportTables:
     )
 
 
+def test_a_fan_says_what_level_it_starts_from_its_source_and_age_in_both_languages() -> None:
+    start = {"origin_kind": "dólar observado", "origin_dated": date(2025, 6, 16), "origin_age_hours": 1.2,
+             "is_origin_assumed": False}  # fmt: skip
+    fresh = fan().with_columns(pl.lit(value).alias(name) for name, value in start.items())
+    shown = replace(tables(), fans={"7d": fresh})
+    assert "Starts from 901.2 (dólar observado of 2025-06-16, 1 h old when issued). Half of" in text_of(
+        render_report(shown, "en")
+    )
+    assert "Parte de 901,2 (dólar observado del 2025-06-16, 1 h al emitirse). Se espera" in text_of(
+        render_report(shown, "es")
+    )
+    guessed = replace(shown, fans={"7d": fresh.with_columns(is_origin_assumed=pl.lit(True))})
+    assert "1 h old when issued, availability assumed)" in text_of(render_report(guessed, "en"))
+
+
 def test_bands_are_explained_with_the_figures_of_the_target() -> None:
     page = text_of(render_report(tables(), "en"))
-    assert "From 901.2 on 2025-06-13. Half of the outcomes are expected above 855.5" in page
+    assert "From 901.2 on 2025-06-13. Half of the outcomes are expected above 855.5" in page, "a fan of before"
     assert "8 in 10 between 833.3 and 877.7, 19 in 20 between 811.1 and 899.9" in page
     assert "(random walk) gives 810.1 to 898.9" in page
     assert "bands calibrated on 129 past errors" in page
