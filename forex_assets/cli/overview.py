@@ -88,7 +88,7 @@ def doctor_of(session: Session) -> dict[str, Any]:
 
 
 def _account_words(session: Session) -> str:
-    """Says where a fan's starting level comes from, and what an account is worth."""
+    """Says where fans start, and what an account is worth."""
     if session.settings.bcch_user and session.settings.bcch_password:
         return "fans start near the Banco Central's dólar observado of the next banking day, out at about 18:00."
     return (

@@ -39,7 +39,7 @@ SOURCES_TRIED: Final = "sources_tried"
 """Metadata key of prices: sources asked, and their answers."""
 
 NEWEST_OBSERVADO: Final = "newest_observado"
-"""Metadata key of the origin: latest date of an observado known to it."""
+"""Metadata key of the origin: latest known observado, its date."""
 
 STORED: Final = "stored"
 """Name of the stored history among the sources tried."""

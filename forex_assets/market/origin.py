@@ -113,7 +113,10 @@ class Origin:
 
 
 def origin_words(level: float, kind: str, dated: date, age_hours: float, *, is_assumed: bool) -> str:
-    """Returns level, kind and age: `947.3 (dólar observado of 2024-07-03, 1 h old)`."""
+    """Returns level, kind and age for people.
+
+    Such as `947.3 (dólar observado of 2024-07-03, 1 h old)`.
+    """
     hours = round(age_hours)
     age = f"{hours} h old" if hours < 48 else f"{hours // 24} days old"
     return f"{level:.1f} ({kind} of {dated}, {age}{', availability assumed' if is_assumed else ''})"
@@ -178,7 +181,7 @@ def pick_origin(book: QuoteBook, sigma: float, issued_at: datetime, calendar: Se
 
 
 def _latest_of_each_kind(known: Sequence[Quote]) -> list[Quote]:
-    """Returns one quote a kind: the latest by its own time, of equals the one known first."""
+    """Returns the latest quote of each kind; of equals the one known first."""
     ordered = sorted(sorted(known, key=lambda q: q.known_from, reverse=True), key=lambda q: q.observed_at)
     return list({quote.kind: quote for quote in ordered}.values())
 

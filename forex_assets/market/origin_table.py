@@ -35,7 +35,11 @@ def origin_table(origin: Origin | None, issued_at: datetime) -> pl.DataFrame:
 
 
 def start_words(row: dict[str, Any]) -> str:
-    """Returns the origin of a fan or of `market/origin` for people; empty without one."""
+    """Returns a row's origin for people; empty without one.
+
+    Args:
+        row: of a fan or of `market/origin`.
+    """
     if row["origin_kind"] is None:
         return ""
     level, kind, dated, age = (

@@ -1,4 +1,4 @@
-"""Archive of peso prices as they were seen, and the origin as of a clock.
+"""Archive of peso prices as seen, and the origin at a clock.
 
 The stored histories only grow, under a lock: the archive is a view of them, and nothing that was seen is lost with it.
 """
@@ -103,7 +103,7 @@ def _observados(history: pl.DataFrame, calendar: SessionCalendar) -> list[tuple[
 
 
 def _is_noted(known: datetime, seen: datetime) -> bool:
-    """Tells whether a price was seen when it came out, and not downloaded later."""
+    """Tells whether a price was seen when it came out."""
     return abs(seen - known) <= NOTED_WITHIN
 
 
@@ -156,7 +156,7 @@ def origin_at(session: Session, prices: pl.DataFrame) -> Origin | None:
 
 
 def newest_observado(session: Session) -> date | None:
-    """Returns the latest date of an observado known at the clock; None without any."""
+    """Returns the latest date of a known observado, or None."""
     table = session.tables.read(names.QUOTES)
     if table is None:
         return None

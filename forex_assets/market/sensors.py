@@ -97,7 +97,7 @@ def observado_sensor(clock: Callable[[], datetime] = lambda: datetime.now(UTC)) 
         "again, at most once an evening, and new fans follow.",
     )
     def poll_observado(context: dg.SensorEvaluationContext, session: SessionResource) -> dg.SensorResult:
-        """Launches a question, or a new origin; real prices at the present time only."""
+        """Launches a question to the bank, or a new origin."""
         run = replace(session.session(), now=clock())
         if run.settings.as_of is not None or run.market != "live":
             return dg.SensorResult(skip_reason="prices are generated, or the clock is set by hand")
