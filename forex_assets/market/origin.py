@@ -181,7 +181,7 @@ def pick_origin(book: QuoteBook, sigma: float, issued_at: datetime, calendar: Se
 
 
 def _latest_of_each_kind(known: Sequence[Quote]) -> list[Quote]:
-    """Returns the latest quote of each kind; of equals the one known first."""
+    """Returns the latest quote of each kind, the first known of equals."""
     ordered = sorted(sorted(known, key=lambda q: q.known_from, reverse=True), key=lambda q: q.observed_at)
     return list({quote.kind: quote for quote in ordered}.values())
 
