@@ -23,7 +23,7 @@ from forex_assets.monitoring.request_store import requests_of
 if TYPE_CHECKING:
     import dagster as dg
 
-PACKAGES = ("dagster", "dagster-webserver", "chronos-forecasting", "torch", "polars", "yfinance", "fredapi")
+PACKAGES = ("dagster", "dagster-webserver", "chronos-forecasting", "torch", "polars", "yfinance")
 HEADS = 1000
 """Noted heads that a chain is held against: four years of evenings."""
 

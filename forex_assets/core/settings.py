@@ -4,12 +4,20 @@ A test checks `docs/configuration.md` against this file.
 """
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from forex_assets.core.calendar import SANTIAGO, issue_instant
 
@@ -18,6 +26,14 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 class SettingsError(Exception):
     """An environment value cannot be used; the message names the remedy."""
+
+
+class _TypedDotEnv(DotEnvSettingsSource):
+    """Reads `.env` as typed: `${NAME}` inside a secret is not expanded."""
+
+    def _read_env_file(self, file_path: Path) -> Mapping[str, str | None]:
+        typed = dotenv_values(file_path, encoding="utf-8", interpolate=False)
+        return {name.lower(): value for name, value in typed.items()}
 
 
 class Settings(BaseSettings):
@@ -49,6 +65,7 @@ class Settings(BaseSettings):
     fred_url: str | None = Field(None, description="another root of FRED's service")
     bcch_url: str | None = Field(None, description="another server with the Banco Central's service")
     mindicador_url: str | None = Field(None, description="another server with mindicador.cl's service")
+    ca_file: Path | None = Field(None, description="certificates (PEM) that price sources and mail trust")
     source_deadline_s: float = Field(30.0, gt=0, description="seconds after which a silent source is given up")
     fred_api_key: SecretStr | None = Field(None, alias="FRED_API_KEY", description="FRED's key; without it no FRED")
     bcch_user: SecretStr | None = Field(None, alias="BCCH_USER", description="Banco Central user; without it no BCCh")
@@ -69,17 +86,37 @@ class Settings(BaseSettings):
     webhook_url: SecretStr | None = Field(None, description="address that gets every event as JSON")
     alert_urls: SecretStr | None = Field(None, description="chat and mail services by apprise address, commas between")
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Takes `.env` as typed, also where Dagster has expanded it.
+
+        `dagster dev` loads `.env` into the environment and expands `${NAME}` on the way; such a value gives way.
+        """
+        file = getattr(dotenv_settings, "env_file", None)
+        if isinstance(file, str | Path) and Path(file).is_file() and isinstance(env_settings, EnvSettingsSource):
+            typed, expanded = dotenv_values(file, interpolate=False), dotenv_values(file)
+            altered = {name.lower() for name in typed if typed[name] != expanded[name] == os.environ.get(name)}
+            env_settings.env_vars = {k: v for k, v in env_settings.env_vars.items() if k not in altered}
+        return init_settings, env_settings, _TypedDotEnv(settings_cls, env_file=file)
+
     @field_validator("*", mode="before")
     @classmethod
     def _blank_is_unset(cls, value: Any, info: Any) -> Any:
         """Treats an empty value as the default."""
         return cls.model_fields[info.field_name].default if value == "" else value
 
-    @field_validator("warehouse", "configs")
+    @field_validator("warehouse", "configs", "ca_file")
     @classmethod
-    def _anchor(cls, value: Path) -> Path:
+    def _anchor(cls, value: Path | None) -> Path | None:
         """Resolves relative paths against the project folder."""
-        return PROJECT / value
+        return None if value is None else PROJECT / value.expanduser()
 
     @field_validator("as_of")
     @classmethod

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from forex_assets.core.calendar import SessionCalendar
 from forex_assets.core.holidays import market_calendar
@@ -40,9 +41,7 @@ class PriceSources:
     def daily(self, series: PriceSeries) -> list[PriceSource]:
         """Returns daily price sources in the order asked."""
         s = self.session.settings
-        yahoo = YahooSource(
-            series, YAHOO_SYMBOLS[series.name], s.yahoo_url, calendar_of(series), deadline_s=self.deadline_s
-        )
+        yahoo = YahooSource(series, YAHOO_SYMBOLS[series.name], s.yahoo_url, calendar_of(series), **self._limits)
         if series is not USDCLP:
             return [yahoo]
         return [yahoo, *self._official(published.BANK_CLOSE, published.MINDICADOR_CLOSE)]
@@ -67,11 +66,15 @@ class PriceSources:
         s = self.session.settings
         user, password = (v.get_secret_value() if v else None for v in (s.bcch_user, s.bcch_password))
         calendar = calendar_of(USDCLP)
-        return CentralBankSource(user, password, s.bcch_url, calendar, series, deadline_s=self.deadline_s)
+        return CentralBankSource(user, password, s.bcch_url, calendar, series, **self._limits)
 
     def _mindicador(self, series: PublishedSeries) -> MindicadorSource:
         url = self.session.settings.mindicador_url
-        return MindicadorSource(url, calendar_of(USDCLP), series, deadline_s=self.deadline_s)
+        return MindicadorSource(url, calendar_of(USDCLP), series, **self._limits)
+
+    @property
+    def _limits(self) -> dict[str, Any]:
+        return {"deadline_s": self.deadline_s, "ca_file": self.session.settings.ca_file}
 
     @property
     def central_bank(self) -> CentralBankSource:
@@ -83,7 +86,7 @@ class PriceSources:
         """FRED's monthly copper price."""
         s = self.session.settings
         key = s.fred_api_key.get_secret_value() if s.fred_api_key else None
-        return FredMonthly(api_key=key, root_url=s.fred_url, deadline_s=self.deadline_s)
+        return FredMonthly(api_key=key, root_url=s.fred_url, **self._limits)
 
     @property
     def histories(self) -> PriceStore:

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from dagster._core.secrets.env_file import get_env_var_dict
 
 from forex_assets.core.settings import PROJECT, Settings, SettingsError, load_settings, unknown_names
 
@@ -92,3 +93,20 @@ def test_a_dotenv_file_is_honoured_and_the_environment_comes_first(tmp_path: Pat
     settings = Settings(_env_file=file)  # type: ignore[call-arg]
     assert (settings.model, settings.device) == ("from-file", "cuda")
     assert settings.fred_api_key is not None
+
+
+@pytest.mark.parametrize("secret", ["a${HOME}b", "a$HOME", "${NOT_SET:-x}", "p${BCCH_USER}"])
+def test_a_secret_is_what_stands_in_the_file_also_after_dagster_has_expanded_it(tmp_path: Path, secret: str) -> None:
+    file = tmp_path / ".env"
+    file.write_text(f"BCCH_USER=desk@example.org\nBCCH_PASSWORD={secret}\n")
+    settings = Settings(_env_file=file)  # type: ignore[call-arg]
+    assert settings.bcch_password is not None
+    assert settings.bcch_password.get_secret_value() == secret
+    os.environ.update(get_env_var_dict(str(tmp_path)))  # as `dagster dev` does
+    settings = Settings(_env_file=file)  # type: ignore[call-arg]
+    assert settings.bcch_password is not None
+    assert settings.bcch_password.get_secret_value() == secret
+    os.environ["BCCH_PASSWORD"] = "of the environment"
+    settings = Settings(_env_file=file)  # type: ignore[call-arg]
+    assert settings.bcch_password is not None
+    assert settings.bcch_password.get_secret_value() == "of the environment"

@@ -6,6 +6,7 @@ The real clients are pointed at it, so that what is tested is what runs: sockets
 import json
 import random
 import socket
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -94,7 +95,7 @@ class MarketServer:
         quote = {"open": opens, "high": closes, "low": opens, "close": closes, "volume": [0] * len(shown)}
         price, at = self.last.get(symbol, (None, None))
         meta = {
-            "currency": "USD",
+            "currency": "CLP" if symbol == "CLP=X" else "USD",
             "symbol": symbol,
             "instrumentType": TYPES[symbol],
             "exchangeTimezoneName": ZONES[symbol],
@@ -193,12 +194,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(market: MarketServer) -> Iterator[MarketServer]:
-    """Serves `market` on a free local port; stalled requests end with it."""
+def serving(market: MarketServer, tls: ssl.SSLContext | None = None) -> Iterator[MarketServer]:
+    """Serves `market` on a free local port, by https with `tls`; stalled requests end with it."""
     handler = type("Handler", (_Handler,), {"market": market})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads, server.block_on_close = True, False
-        market.url = f"http://127.0.0.1:{server.server_port}"
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        market.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:

@@ -10,6 +10,14 @@ from forex_assets.forecasts.engine import EngineError
 
 Kind = Literal["chronos-t5", "chronos-bolt", "chronos-2"]
 
+PIPELINE: Final = "chronos_pipeline_class"
+"""Field of `config.json` by which chronos loads a model."""
+PIPELINES: Final[dict[str, Kind]] = {
+    "ChronosPipeline": "chronos-t5",
+    "ChronosBoltPipeline": "chronos-bolt",
+    "Chronos2Pipeline": "chronos-2",
+}
+
 SETTINGS: Final[dict[Kind, tuple[str, ...]]] = {
     "chronos-t5": ("context_length", "num_samples", "temperature", "representation"),
     "chronos-bolt": ("context_length", "representation"),
@@ -31,10 +39,7 @@ def check_settings(location: str, model: str, config: InferenceConfig) -> None:
     if not file.is_file():
         return
     declared = json.loads(file.read_text(encoding="utf-8"))
-    architectures = " ".join(declared.get("architectures") or [])
-    kind: Kind = (
-        "chronos-bolt" if "Bolt" in architectures else "chronos-2" if "Chronos2" in architectures else "chronos-t5"
-    )
+    kind = PIPELINES.get(declared.get(PIPELINE, "ChronosPipeline"), "chronos-t5")
     check_config(kind, model, feeding_of(declared.get(FEEDING), model), config)
 
 

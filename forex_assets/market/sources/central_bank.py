@@ -16,7 +16,6 @@ from forex_assets.market.prices import SourceError
 from forex_assets.market.sources.fetching import (
     AskedSource,
     fetched_frame,
-    get_text,
     hold_to_question,
     parsed_json,
     redact,
@@ -82,7 +81,7 @@ class CentralBankSource(AskedSource):
         }
         if start is not None:
             query["firstdate"] = start.isoformat()
-        text = get_text(NAME, self._url, query, left_s)
+        text = self._get(self._url, query, left_s)
         return bank_values(text, self._published.code, lambda text: redact(text, self._user, self._password))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -9,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote, quote_plus
 
@@ -24,6 +26,8 @@ DEADLINE_S: Final = 30.0
 REQUEST_LIMIT_S: Final = 15.0
 """Seconds for one request; a stalled one leaves time for another."""
 ATTEMPTS: Final = 3
+CA_FILE: Final = "FOREX_CA_FILE"
+"""Environment name of the certificates that every source trusts."""
 
 T = TypeVar("T")
 
@@ -123,38 +127,73 @@ class AskedSource:
         deadline_s: float = DEADLINE_S,
         attempts: int = ATTEMPTS,
         sleep: Callable[[float], None] = time.sleep,
+        ca_file: Path | None = None,
     ) -> None:
-        """Limits of one fetch, see `ask`."""
+        """Limits of one fetch, see `ask`, and the certificates to trust."""
         self._deadline_s, self._attempts, self._sleep = deadline_s, attempts, sleep
+        self._ca_file = ca_file
+
+    def _get(self, url: str, query: dict[str, str], left_s: float, refused: Callable[[str], str] = lambda _: "") -> str:
+        return get_text(self.name, url, query, left_s, refused, self._ca_file)
 
     def _ask(self, call: Callable[[float], T]) -> T:
         return ask(self.name, call, deadline_s=self._deadline_s, attempts=self._attempts, sleep=self._sleep)
 
 
-def get_text(source: str, url: str, query: dict[str, str], left_s: float) -> str:
+def trusted_certificates(source: str, ca_file: Path | None) -> str | None:
+    """Returns the file of certificates to trust; None for the usual ones.
+
+    Args:
+        ca_file: None: that of the environment.
+
+    Raises:
+        SourceError: the file does not exist.
+    """
+    named = ca_file or os.environ.get(CA_FILE)
+    if not named:
+        return None
+    if not Path(named).is_file():
+        raise SourceError(source, f"{CA_FILE}={named} is no file; name the PEM file of your company's certificates")
+    return str(named)
+
+
+def get_text(
+    source: str,
+    url: str,
+    query: dict[str, str],
+    left_s: float,
+    refused: Callable[[str], str] = lambda _: "",
+    ca_file: Path | None = None,
+) -> str:
     """Returns the body of one GET request.
 
     Errors are raised outside `except`, since their causes can hold a password of the address.
 
     Args:
         left_s: seconds left; one request takes `REQUEST_LIMIT_S` at most.
+        refused: finds the service's words, without secrets, in the body of an HTTP error.
+        ca_file: certificates to trust, see `trusted_certificates`.
     """
     import requests
 
     # urllib3 logs whole addresses at DEBUG, and one of them holds a password.
     logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
     limit_s = max(min(left_s, REQUEST_LIMIT_S), 0.001)
+    certificates = trusted_certificates(source, ca_file)
     try:
         with requests.Session() as session:
-            response = session.get(url, params=query, timeout=limit_s)
+            response = session.get(url, params=query, timeout=limit_s, verify=certificates)
+    except requests.exceptions.SSLError:
+        failure = untrusted(source)
     except requests.Timeout:
         failure = no_answer(source, limit_s)
     except requests.RequestException as error:
         failure = broken_connection(source, error)
     else:
+        text = str(response.content.decode("utf-8", "replace"))
         if response.status_code < 400:
-            return str(response.content.decode("utf-8", "replace"))
-        failure = refusal(source, response.status_code, response.headers.get("Retry-After"))
+            return text
+        failure = refusal(source, response.status_code, response.headers.get("Retry-After"), refused(text))
     raise failure
 
 
@@ -210,6 +249,11 @@ def broken_connection(source: str, error: BaseException) -> SourceError:
     Only the error's type is shown: its text holds addresses.
     """
     return SourceError(source, f"connection failed ({type(error).__name__})", is_retryable=True)
+
+
+def untrusted(source: str) -> SourceError:
+    """Makes the error of a certificate that nobody trusts."""
+    return SourceError(source, f"certificate is not trusted; set {CA_FILE} to your company's certificates (PEM)")
 
 
 def refusal(source: str, status: int, retry_after: str | None = None, detail: str = "") -> RefusedError:

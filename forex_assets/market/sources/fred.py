@@ -5,12 +5,11 @@ to a session, so that nobody takes it for a daily close. It is published about t
 as known from midnight, New York time, 45 days after its date.
 """
 
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from datetime import time as clock_time
-from math import inf
 from typing import Any, Final
-from urllib.error import HTTPError
-from xml.etree.ElementTree import ParseError
+from xml.etree import ElementTree
 
 import polars as pl
 
@@ -19,13 +18,14 @@ from forex_assets.market.prices import COPPER, POUNDS_PER_TONNE, SourceError
 from forex_assets.market.sources.fetching import (
     AskedSource,
     Row,
-    broken_connection,
     fetched_frame,
+    hold_to_question,
     redact,
-    refusal,
 )
+from forex_assets.market.sources.published import dated_values
 
 NAME: Final = "fred"
+ROOT_URL: Final = "https://api.stlouisfed.org/fred"
 PUBLISHED_AFTER: Final = timedelta(days=45)
 
 
@@ -49,7 +49,7 @@ class FredMonthly(AskedSource):
         Args:
             series_id: monthly, in USD per metric ton.
             api_key: FRED's key; without one every fetch fails.
-            root_url: root of the service, such as `http://127.0.0.1:8899/fred`; None: fredapi's own.
+            root_url: root of the service, such as `http://127.0.0.1:8899/fred`; None: FRED's own.
             limits: of one fetch, see `ask`.
         """
         super().__init__(**limits)
@@ -59,52 +59,62 @@ class FredMonthly(AskedSource):
         """Fetches monthly rows, see `PriceSource.fetch`; errors never contain the key."""
         if not self._api_key:
             raise SourceError(NAME, "no FRED_API_KEY set")
-        values = self._ask(lambda _: self._observations(as_of))
+        values = self._ask(lambda left_s: self._observations(as_of, left_s))
         rows = [row for row in map(monthly_row, values, values.values()) if row.available_at <= as_of]
         first = start.replace(day=1) if start else date.min
         return fetched_frame(COPPER.value, NAME, [row for row in rows if row.session >= first])
 
-    def _observations(self, as_of: datetime) -> dict[date, float]:
+    def _observations(self, as_of: datetime, left_s: float) -> dict[date, float]:
         """Requests USD per metric ton by date, without missing values."""
-        from fredapi import Fred
-
-        client = Fred(api_key=self._api_key)
-        if self._root_url:
-            client.root_url = self._root_url.rstrip("/")
         last = as_of.astimezone(NEW_YORK).date()
-        try:
-            series = client.get_series(self._series_id, observation_end=last.isoformat())
-            known = series[series.between(0, inf, inclusive="neither")]  # NaN lies between nothing
-            values = {stamp.date(): float(value) for stamp, value in known.items()}
-            failure = None if values else SourceError(NAME, "empty answer: no observations", is_retryable=True)
-        except Exception as error:  # noqa: BLE001 - fredapi lets through whatever urllib, XML and float() raise
-            failure = understand(error, self._api_key)
-        if failure is not None:  # raised outside `except`: the cause holds the address with the key
-            raise failure
-        return values
+        query = {"series_id": self._series_id, "api_key": self._api_key, "observation_end": last.isoformat()}
+        url = (self._root_url or ROOT_URL).rstrip("/") + "/series/observations"
+
+        def refused(text: str) -> str:
+            return redact(refusal_words(text), self._api_key)
+
+        return monthly_values(self._get(url, query, left_s, refused))
+
+
+def monthly_values(text: str) -> dict[date, float]:
+    """Parses one answer (XML) to USD per metric ton by month.
+
+    An unreadable value or date costs its own month only; `.` is FRED's missing value.
+
+    Raises:
+        SourceError: not XML, transformed units, or no values.
+    """
+    if not text.strip():
+        raise SourceError(NAME, "empty answer", is_retryable=True)
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError:
+        raise SourceError(NAME, "answer is not XML", is_retryable=True) from None
+    if root.tag != "observations":
+        raise SourceError(NAME, f"answer holds no observations, but <{root.tag}>", is_retryable=True)
+    hold_to_question(NAME, root.attrib, {"units": "lin"})
+    values = dict(dated_values((_month(child.get("date")), child.get("value")) for child in root))
+    if not values:
+        raise SourceError(NAME, "empty answer: no observations", is_retryable=True)
+    return values
+
+
+def _month(text: str | None) -> date | None:
+    """Reads the first of a month, yyyy-mm-dd, else None."""
+    with suppress(ValueError, TypeError):
+        day = date.fromisoformat(text or "")
+        return day if day.day == 1 else None
+    return None
+
+
+def refusal_words(text: str) -> str:
+    """Returns FRED's own words of an error answer; else empty."""
+    with suppress(ElementTree.ParseError):
+        return ElementTree.fromstring(text).get("message") or ""
+    return ""
 
 
 def monthly_row(day: date, usd_per_tonne: float) -> Row:
     """Makes the row of one monthly average, known 45 days later."""
     available_at = datetime.combine(day + PUBLISHED_AFTER, clock_time(), NEW_YORK)
     return Row(day, usd_per_tonne / POUNDS_PER_TONNE, available_at)
-
-
-def understand(error: Exception, api_key: str) -> SourceError:
-    """Converts fredapi's exceptions to a `SourceError` without the key.
-
-    fredapi parses an error's body in its own handler, so the HTTP status is only in the context.
-    """
-    answer = error if isinstance(error, HTTPError) else error.__context__
-    if isinstance(answer, HTTPError):
-        said = (
-            redact(str(error), api_key) if isinstance(error, ValueError) and not isinstance(error, ParseError) else ""
-        )
-        return refusal(NAME, answer.code, answer.headers.get("Retry-After"), said if said != "None" else "")
-    if isinstance(error, ParseError):
-        is_empty = error.position == (1, 0) and "no element" in str(error)
-        return SourceError(NAME, "empty answer" if is_empty else "answer is not XML", is_retryable=True)
-    if isinstance(error, OSError):
-        reason = getattr(error, "reason", None)
-        return broken_connection(NAME, reason if isinstance(reason, BaseException) else error)
-    return SourceError(NAME, f"answer holds no observations ({type(error).__name__})", is_retryable=True)

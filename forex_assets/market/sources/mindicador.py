@@ -12,7 +12,7 @@ import polars as pl
 
 from forex_assets.core.calendar import SANTIAGO, SessionCalendar
 from forex_assets.market.prices import SourceError
-from forex_assets.market.sources.fetching import AskedSource, fetched_frame, get_text, hold_to_question, parsed_json
+from forex_assets.market.sources.fetching import AskedSource, fetched_frame, hold_to_question, parsed_json
 from forex_assets.market.sources.published import (
     MINDICADOR_CLOSE,
     PublishedSeries,
@@ -61,7 +61,7 @@ class MindicadorSource(AskedSource):
             for year in years:
                 if year not in answered:
                     answered[year] = indicator_values(
-                        get_text(NAME, f"{self._url}/{year}", {}, left_s), self._published, year
+                        self._get(f"{self._url}/{year}", {}, left_s), self._published, year
                     )
             return [value for year in years for value in answered[year]]
 

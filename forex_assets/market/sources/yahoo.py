@@ -5,6 +5,7 @@ with it. `yahoo_dating` dates the bars.
 """
 
 import atexit
+import json
 import logging
 import tempfile
 import threading
@@ -26,13 +27,15 @@ from forex_assets.market.sources.fetching import (
     fetched_frame,
     no_answer,
     refusal,
+    trusted_certificates,
+    untrusted,
 )
-from forex_assets.market.sources.yahoo_dating import Bar, LastPrice, dated_rows, dating_of
+from forex_assets.market.sources.yahoo_answer import NAME, held_chart
+from forex_assets.market.sources.yahoo_dating import Bar, LastPrice, YahooDating, dated_rows, dating_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NAME: Final = "yahoo"
 CHART: Final = "/v8/finance/chart/"
 COOKIE_LIMIT_S: Final = 4.0
 """Seconds for the optional cookie request."""
@@ -98,7 +101,10 @@ class YahooSource(AskedSource):
         from yfinance import Ticker
         from yfinance.exceptions import YFException
 
-        ticker = Ticker(self._rule.symbol, session=_session(self._base_url, ends_at))
+        ticker = Ticker(
+            self._rule.symbol,
+            session=_session(self._base_url, ends_at, self._rule, trusted_certificates(NAME, self._ca_file)),
+        )
         ticker._tz = self._rule.bar_zone.key  # set, so that yfinance does not request it
         ticker._data.cache_get.cache_clear()  # yfinance caches answers, bad ones included
         try:
@@ -129,7 +135,7 @@ def bars_of(frame: "pd.DataFrame") -> list[Bar]:
 def last_price_of(meta: Any) -> LastPrice | None:
     """Returns the chart's last price and its moment; None if missing."""
     price, at = meta.get("regularMarketPrice"), meta.get("regularMarketTime")
-    if not isinstance(price, int | float) or not hasattr(at, "to_pydatetime"):
+    if isinstance(price, bool) or not isinstance(price, int | float) or not hasattr(at, "to_pydatetime"):
         return None
     return LastPrice(float(price), at.to_pydatetime())
 
@@ -156,12 +162,15 @@ def _prepare(cache_dir: Path | None) -> None:
     yfinance.config.debug.hide_exceptions = False
     # Errors are raised; its warnings would go to stderr as well.
     logging.getLogger("yfinance").setLevel(logging.CRITICAL)
-    folder = cache_dir or _private_folder()
+    try:
+        folder = cache_dir or _private_folder()
+    except OSError as error:
+        raise SourceError(NAME, f"no temporary folder ({error.strerror or error}); make room, or set TMPDIR") from None
     yfinance.set_tz_cache_location(str(folder))
     _prepared.append(folder)
 
 
-def _session(base_url: str | None, ends_at: float) -> Any:
+def _session(base_url: str | None, ends_at: float, rule: YahooDating, certificates: str | None) -> Any:
     """Makes a session for yfinance with deadline and readable errors.
 
     The base address is set here: yfinance's modules hold it twice, and the hosts of the cookie step too.
@@ -169,6 +178,8 @@ def _session(base_url: str | None, ends_at: float) -> Any:
     Args:
         base_url: only server asked; None for yfinance's own.
         ends_at: `time.monotonic` after which no request starts or lasts.
+        rule: of the symbol asked for.
+        certificates: file of those to trust; None for the usual ones.
     """
     from curl_cffi import requests as curl
     from curl_cffi.requests import exceptions as curl_errors
@@ -184,34 +195,39 @@ def _session(base_url: str | None, ends_at: float) -> Any:
                 url = base_url + urlsplit(url).path
             limit_s = max(min(ends_at - time.monotonic(), REQUEST_LIMIT_S if is_chart else COOKIE_LIMIT_S), 0.001)
             options["timeout"] = limit_s
+            if certificates is not None:
+                options["verify"] = certificates
             if not is_chart:
                 return super().request(method, url, *args, **options)
             try:
                 response = super().request(method, url, *args, **options)
             except curl_errors.Timeout:
                 raise no_answer(NAME, limit_s) from None
+            except curl_errors.CertificateVerifyError:
+                raise untrusted(NAME) from None
             except curl_errors.RequestException as error:
                 raise broken_connection(NAME, error) from None
             if response.status_code in (401, 403) and not self.was_forbidden:
                 self.was_forbidden = True  # yfinance gets a new cookie once and asks again
                 return response
-            return _checked(response)
+            return _checked(response, rule)
 
     return ChartSession(impersonate="chrome")
 
 
-def _checked(response: Any) -> Any:
-    """Returns the response if it can be a chart.
+def _checked(response: Any, rule: YahooDating) -> Any:
+    """Returns the response if it can be the chart asked for.
 
     Raises:
-        SourceError: an HTTP error, or a body that is not JSON.
+        SourceError: an HTTP error, a body that is not JSON, or another chart.
     """
     if response.status_code >= 400:
         raise refusal(NAME, response.status_code, response.headers.get("Retry-After"))
     if not response.content.strip():
         raise SourceError(NAME, "empty answer", is_retryable=True)
     try:
-        response.json()
+        body = response.json()
     except ValueError:
         raise SourceError(NAME, "answer is not JSON", is_retryable=True) from None
+    response.content = json.dumps(held_chart(body, rule)).encode()
     return response

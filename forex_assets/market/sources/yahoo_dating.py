@@ -40,6 +40,8 @@ class YahooDating:
 
     Attributes:
         symbol: Yahoo's name.
+        currency: of its prices.
+        exchange: Yahoo's short name of the exchange.
         bar_zone: time zone of a bar's date.
         market_zone: time zone of the market's day, which dates the last price.
         is_weekday_late: whether a bar carries the weekday before its date; weekend bars are ignored.
@@ -50,6 +52,8 @@ class YahooDating:
     """
 
     symbol: str
+    currency: str
+    exchange: str
     bar_zone: ZoneInfo
     market_zone: ZoneInfo
     is_weekday_late: bool
@@ -57,6 +61,17 @@ class YahooDating:
     finished_time: time
     is_open_provisional: bool
     range_trusted_from: date | None
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """Fields that a chart of this symbol names, by value."""
+        return {
+            "symbol": self.symbol,
+            "currency": self.currency,
+            "exchangeName": self.exchange,
+            "exchangeTimezoneName": self.bar_zone.key,
+            "dataGranularity": "1d",
+        }
 
     def is_suspect(self, value: float, bar: Bar) -> bool:
         """Tells whether a price contradicts its bar's range."""
@@ -94,8 +109,8 @@ RANGE_SLACK: Final = 2e-4
 YAHOO_DATING: Final[dict[str, YahooDating]] = {
     rule.symbol: rule
     for rule in (
-        YahooDating("CLP=X", LONDON, SANTIAGO, True, 1, time(0, 15), True, date(2015, 1, 1)),
-        YahooDating("HG=F", NEW_YORK, NEW_YORK, False, 0, time(17, 0), False, None),
+        YahooDating("CLP=X", "CLP", "CCY", LONDON, SANTIAGO, True, 1, time(0, 15), True, date(2015, 1, 1)),
+        YahooDating("HG=F", "USD", "CMX", NEW_YORK, NEW_YORK, False, 0, time(17, 0), False, None),
     )
 }
 

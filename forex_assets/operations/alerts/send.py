@@ -224,7 +224,7 @@ def _mail(settings: Settings, host: str, recipients: str) -> Channel:
         recipients=addresses_of(recipients, "FOREX_MAIL_TO"),
         user=user,
         password=password,
-        ca_file=PROJECT / settings.smtp_ca_file if settings.smtp_ca_file else None,
+        ca_file=PROJECT / settings.smtp_ca_file if settings.smtp_ca_file else settings.ca_file,
     )
 
 

@@ -1,4 +1,4 @@
-"""FRED's monthly copper through fredapi and a real socket."""
+"""FRED's monthly copper over a real socket."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -7,7 +7,7 @@ import pytest
 
 from forex_assets.core.schemas import conform, fetched_schema
 from forex_assets.market.prices import SourceError
-from forex_assets.market.sources.fred import FredMonthly
+from forex_assets.market.sources.fred import FredMonthly, monthly_values, refusal_words
 from forex_assets_tests.market.market_server import KEY, MarketServer, serving
 
 
@@ -72,15 +72,26 @@ def test_a_series_without_a_single_value_is_a_failure(market: MarketServer) -> N
         )
 
 
+@pytest.mark.parametrize("cell", ["ND", "", ".", "NaN", "-8400", "1e999", "True", "8,400.0"])
+def test_an_unreadable_value_or_date_costs_its_own_month_and_no_other(cell: str) -> None:
+    rows = [("2023-10-01", "8818.5"), ("2023-11-01", cell), ("2023-12", "8000"), ("2024-01-01", "8400")]
+    items = "".join(f'<observation date="{day}" value="{value}"/>' for day, value in rows)
+    assert monthly_values(f'<observations units="lin">{items}</observations>') == {
+        date(2023, 10, 1): 8818.5,
+        date(2024, 1, 1): 8400.0,
+    }
+
+
+def test_daily_dates_are_no_months_and_transformed_units_are_refused() -> None:
+    days = "".join(f'<observation date="2024-01-{day:02}" value="8400"/>' for day in range(2, 20))
+    with pytest.raises(SourceError, match="no observations"):
+        monthly_values(f'<observations units="lin">{days}</observations>')
+    with pytest.raises(SourceError, match="answered with units 'pch', asked for 'lin'"):
+        monthly_values('<observations units="pch"><observation date="2024-01-01" value="1.2"/></observations>')
+
+
 def test_what_fred_says_of_a_bad_request_is_told_without_the_key() -> None:
-    from email.message import Message
-    from urllib.error import HTTPError
-
-    from forex_assets.market.sources.fred import understand
-
-    error = ValueError(f"Bad Request.  The value for variable api_key {KEY} is not registered.")
-    error.__context__ = HTTPError(f"http://fred/?api_key={KEY}", 400, "Bad Request", Message(), None)
-    failure = understand(error, KEY)
-    expected = "HTTP 400 Bad Request: Bad Request.  The value for variable api_key *** is not registered."
-    assert (failure.reason, failure.is_retryable) == (expected, False)
-    error.__context__.close()
+    said = f"Bad Request.  The value for variable api_key {KEY} is not registered."
+    body = f'<?xml version="1.0" encoding="utf-8" ?>\n<error code="400" message="{said}"/>'
+    assert refusal_words(body) == said
+    assert refusal_words("error 400") == ""
