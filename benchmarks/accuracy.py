@@ -26,8 +26,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from accuracy_prices import closes_from, generated, stored
 from accuracy_table import markdown
-from forex_assets.accuracy.backtest import Every, HistoryView, backtest, origin_dates, parse_every
+from forex_assets.accuracy.backtest import backtest
 from forex_assets.accuracy.backtest_store import BacktestStore, engine_key
+from forex_assets.accuracy.history_view import HistoryView
+from forex_assets.accuracy.past_dates import Every, origin_dates, parse_every
 from forex_assets.accuracy.peers import PEERS
 from forex_assets.core.holidays import market_calendar
 from forex_assets.core.inference_config import InferenceConfig
@@ -47,7 +49,7 @@ WALKS: dict[str, Engine] = {"ewma": EwmaEngine(), "random-walk": RandomWalkEngin
 BATCH = 16
 SHARED_SOURCES = (
     *(f"forecasts/{name}.py" for name in ("baselines", "forecast", "representation")),
-    *("core/fan.py", "accuracy/backtest.py", "market/quality.py"),
+    *("core/fan.py", "accuracy/backtest.py", "accuracy/history_view.py", "market/quality.py"),
 )
 
 

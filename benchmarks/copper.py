@@ -21,8 +21,9 @@ from pathlib import Path
 
 import polars as pl
 
-from forex_assets.accuracy.backtest import backtest, origin_dates, parse_every
+from forex_assets.accuracy.backtest import backtest
 from forex_assets.accuracy.copper_effect import copper_effect, lead_lag_by_year
+from forex_assets.accuracy.past_dates import origin_dates, parse_every
 from forex_assets.accuracy.superiority import spa_p_value
 from forex_assets.accuracy.verdict import POWER_NOTE
 from forex_assets.core.calendar import SANTIAGO

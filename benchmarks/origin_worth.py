@@ -19,8 +19,8 @@ import numpy as np
 import polars as pl
 
 import pages
-from forex_assets.accuracy.backtest import HistoryView, unfit
 from forex_assets.accuracy.compare import Skill, skill
+from forex_assets.accuracy.history_view import HistoryView, unfit
 from forex_assets.core.calendar import SessionCalendar, issue_instant
 from forex_assets.core.fan import QUANTILE_SCORES
 from forex_assets.core.holidays import market_calendar

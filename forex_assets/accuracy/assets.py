@@ -6,7 +6,7 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from forex_assets.accuracy.backtest_run import Origins, choose_engine, run_backtest
+from forex_assets.accuracy.backtest_run import Origins, choose_engine, renewed_words, run_backtest
 from forex_assets.accuracy.copper_effect import (
     COPPER_EFFECT_SCHEMA,
     compare_backtests,
@@ -98,7 +98,7 @@ def backtest(
     """
     run, tables = session.session(), {}
     for horizon in context.partition_keys:
-        rows, skipped = run_backtest(
+        done = run_backtest(
             run,
             engines.of(run),
             horizon,
@@ -106,9 +106,11 @@ def backtest(
             with_stored=True,  # a run over few dates must not shorten what calibration rests on
             report=lambda done, total, name=horizon: context.log.info(f"{name}: {done} of {total} origins"),  # type: ignore[misc]
         )
-        tables[horizon] = rows
-        skips = {"skipped": len(skipped), "skipped_because": "; ".join(skipped[:3]) or "none"}
-        context.add_asset_metadata(_counts(rows) | skips, keys.BACKTEST, horizon)
+        tables[horizon] = done.rows
+        skips = {"skipped": len(done.skipped), "skipped_because": "; ".join(done.skipped[:3]) or "none"}
+        if words := renewed_words(done.renewed):
+            context.log.info(f"{horizon}: {words}")
+        context.add_asset_metadata(_counts(done.rows) | skips, keys.BACKTEST, horizon)
     return tables
 
 

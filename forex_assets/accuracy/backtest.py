@@ -1,26 +1,25 @@
 """Forecasts from past test dates, without look-ahead.
 
-`forecasts.realized` scores the fans, `backtest_store` keeps them.
+A fan's width and context come from finished prices, its starting level from quotes: what could be known at the origin,
+as in a forecast that is issued. `forecasts.realized` scores the fans, `backtest_store` keeps them.
 """
 
-import hashlib
-import re
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
-from itertools import compress
-from typing import Final, Literal
+from datetime import date
+from typing import Final
 
 import numpy as np
 import polars as pl
 
+from forex_assets.accuracy.history_view import HistoryView, start_of, unfit
 from forex_assets.core.calendar import SessionCalendar, issue_instant
+from forex_assets.core.fan import Array, Fan
 from forex_assets.core.horizon import target_of
 from forex_assets.core.inference_config import InferenceConfig
-from forex_assets.core.schemas import USDCLP_SCHEMA, conform
+from forex_assets.core.schemas import FORECAST_SCHEMA, empty
 from forex_assets.forecasts.baselines import constant_volatility, origin_volatility
-from forex_assets.forecasts.engine import Engine, EngineError, Origin
+from forex_assets.forecasts.engine import Engine, EngineError, GridEngine, GridRequest, Origin
 from forex_assets.forecasts.forecast import (
     Request,
     align_covariates,
@@ -28,124 +27,38 @@ from forex_assets.forecasts.forecast import (
     data_fingerprint,
     forecast_table,
     labels_of,
+    started_fan,
+    started_fingerprint,
 )
+from forex_assets.market.origin import Origin as Start
+from forex_assets.market.origin import QuoteBook
 from forex_assets.market.prices import USDCLP
-from forex_assets.market.quality import STALE_AFTER, marked_anew, usable
-
-MIN_SESSIONS: Final = 250
-"""Fewest usable sessions before an origin, one year."""
 
 RUN: Final = ("as_of", "data_fingerprint", "config_fingerprint", "engine", "model")
 """Columns that determine a fan, the key of a stored run."""
 
 
-@dataclass(frozen=True)
-class Every:
-    """Spacing of origins: each `count`-th session, week or month."""
+@dataclass(frozen=True, eq=False)
+class _Fan:
+    """One fan to make at an origin, from one starting level."""
 
-    count: int
-    unit: Literal["d", "w", "m"]
+    request: Request
+    start: Start
+    labels: dict[str, object]
 
-
-def parse_every(text: str) -> Every:
-    """Parses a spacing such as `1d`, `1w`, `2w`, `1m`.
-
-    Raises:
-        ValueError: it is nothing of the kind.
-    """
-    match = re.fullmatch(r"([1-9][0-9]?)([dwm])", text)
-    if match is None:
-        raise ValueError(f"{text!r} is no interval between origins; give a number of d, w or m, such as 1d, 1w, 2w, 1m")
-    return Every(int(match[1]), match[2])  # type: ignore[arg-type]  # the pattern allows no other letter
-
-
-def origin_dates(calendar: SessionCalendar, first: date, last: date, every: Every) -> list[date]:
-    """Lists the sessions from `first` through `last` to forecast from.
-
-    Days: every `count`-th session from the first. Weeks (ISO) and months: their last session, counted from a fixed day,
-    so that another `first` or `last` picks from the same origins. A period that ends after `last` gives none.
-    """
-    sessions = calendar.between(first - timedelta(days=1), last)
-    if every.unit == "d":
-        return sessions[:: every.count]
-    dates = []
-    for day in sessions:
-        number, end = _period(day, every.unit)
-        if number % every.count == 0 and not calendar.between(day, end):
-            dates.append(day)
-    return dates
-
-
-def _period(day: date, unit: Literal["w", "m"]) -> tuple[int, date]:
-    """Number of a day's week or month, and its last day."""
-    if unit == "w":
-        return (day.toordinal() - 1) // 7, day + timedelta(days=6 - day.weekday())
-    in_the_next = day.replace(day=28) + timedelta(days=4)
-    return 12 * day.year + day.month, in_the_next - timedelta(days=in_the_next.day)
-
-
-def visible(prices: pl.DataFrame, as_of: date) -> pl.DataFrame:
-    """Final prices known at an origin, bad ticks marked anew.
-
-    Args:
-        prices: `USDCLP_SCHEMA`, oldest first. Provisional rows are left out: the final price has replaced them.
-        as_of: day of issue.
-    """
-    is_known = ~pl.col("is_provisional") & (pl.col("available_at") <= issue_instant(as_of))
-    return marked_anew(prices.filter(is_known), USDCLP)
-
-
-class HistoryView:
-    """Usable prices and their fingerprint at many origins.
-
-    Equal to `usable(visible(prices, as_of))`, without marking all rows at each origin. If sessions became available in
-    their own order, an origin sees a prefix of the table, with the same marks: a bad tick is marked by the row that
-    takes it back. Marks at the end of the prefix fall, since no later row has taken those moves back yet.
-
-    Args:
-        prices: `USDCLP_SCHEMA`, oldest first.
-    """
-
-    def __init__(self, prices: pl.DataFrame) -> None:
-        self._prices = conform(prices, USDCLP_SCHEMA, USDCLP.name)
-        finals = marked_anew(self._prices.filter(~pl.col("is_provisional")), USDCLP)
-        self._finals = finals
-        self._available = finals["available_at"].to_list()
-        self._is_in_order = finals["available_at"].is_sorted()
-        self._is_bad = finals["is_quarantined"].to_numpy()
-        is_price = ~pl.col("is_suspect") & pl.col(USDCLP.value).is_between(*USDCLP.plausible)
-        self._could_be_price = finals.select(is_price).to_series().to_numpy()
-        columns = ["session", USDCLP.value, "source", "is_provisional"]
-        # The part of each row that `data_fingerprint` digests.
-        self._lines = [
-            repr((row[0].isoformat(), float(row[1]).hex(), row[2], bool(row[3]))).encode()
-            for row in finals.select(columns).iter_rows()
-        ]
-
-    def at(self, as_of: date) -> tuple[pl.DataFrame, str]:
-        """Usable rows at an origin, and their `data_fingerprint`."""
-        if not self._is_in_order:
-            rows = usable(visible(self._prices, as_of))
-            return rows, data_fingerprint(rows)
-        n = bisect_right(self._available, issue_instant(as_of))
-        is_good = ~self._is_bad[:n]
-        for row in range(n - 1, -1, -1):
-            if not self._could_be_price[row]:
-                continue
-            if is_good[row]:
-                break
-            is_good[row] = True
-        rows = self._finals.head(n).with_columns(is_quarantined=pl.lit(False)).filter(pl.Series(is_good))
-        return rows, hashlib.sha256(b"".join(compress(self._lines, is_good))).hexdigest()
+    @property
+    def run(self) -> tuple[object, ...]:
+        """The fan's values of `RUN`."""
+        return tuple(self.labels[name] for name in RUN)
 
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """One origin for the engine, with its row labels."""
+    """One origin for the engine, and its fans."""
 
-    request: Request
-    origin: Origin
-    labels: dict[str, object]
+    rows: pl.DataFrame
+    covariates: dict[str, Array]
+    fans: tuple[_Fan, ...]
 
 
 def _pass_over(as_of: date, why: str) -> None:
@@ -161,6 +74,7 @@ def backtest(
     calendar: SessionCalendar,
     *,
     clock: Callable[[], float],
+    book: QuoteBook | None = None,
     done: pl.DataFrame | None = None,
     batch: int = 32,
     on_skip: Callable[[date, str], None] = _pass_over,
@@ -177,6 +91,7 @@ def backtest(
         origins: days of issue, in order of execution.
         calendar: the peso's sessions.
         clock: seconds from any start; a batch's time is shared evenly among its origins.
+        book: quotes for the starting level; None for the last finished price.
         done: `FORECAST_SCHEMA`, earlier runs.
         batch: origins in a call of the engine.
         on_skip: called with each skipped origin and the reason: run before, fewer than 250 usable sessions, or a last
@@ -189,9 +104,40 @@ def backtest(
         ValueError: `batch` is below 1, or a price was available before its session.
         EngineError: the engine cannot do what the config asks, or returns another number of fans.
     """
+    done_runs = None if done is None else (done,)
+    inputs = (engine, config, prices, features, origins, calendar)
+    for tables in backtests(*inputs, books=(book,), clock=clock, done=done_runs, batch=batch, on_skip=on_skip):
+        yield tables[0]
+
+
+def backtests(
+    engine: Engine,
+    config: InferenceConfig,
+    prices: pl.DataFrame,
+    features: pl.DataFrame | None,
+    origins: Sequence[date],
+    calendar: SessionCalendar,
+    *,
+    books: Sequence[QuoteBook | None],
+    clock: Callable[[], float],
+    done: Sequence[pl.DataFrame] | None = None,
+    batch: int = 32,
+    on_skip: Callable[[date, str], None] = _pass_over,
+) -> Iterator[tuple[pl.DataFrame, ...]]:
+    """Yields fans from several starting levels, made of the same paths.
+
+    Args and errors as `backtest`; an origin is skipped if it was run from each of its starting levels.
+
+    Args:
+        books: quotes for the starting level, one a table.
+        done: earlier runs, one table a book.
+
+    Yields:
+        One table (`FORECAST_SCHEMA`) a book.
+    """
     if batch < 1:
         raise ValueError(f"batch is {batch}; give the origins a call of the engine, 1 or more")
-    finished = set() if done is None else set(done.select(RUN).unique().iter_rows())
+    finished = [set(table.select(RUN).unique().iter_rows()) for table in done or [empty(FORECAST_SCHEMA)] * len(books)]
     covariates = covariates_for(engine, config, features)
     past, jobs = HistoryView(prices), list[_Job]()
     for as_of in origins:
@@ -199,28 +145,18 @@ def backtest(
         if why := unfit(rows, as_of, calendar):
             on_skip(as_of, why)
             continue
-        known = _known(covariates, as_of)
-        data = fingerprint if known is None else data_fingerprint(rows, known)
-        run = (as_of, data, config.fingerprint, engine.name, engine.model)  # as `RUN`
-        if run in finished:
+        job = _job(engine, config, as_of, rows, fingerprint, _known(covariates, as_of), books, calendar)
+        if all(fan.run in runs for fan, runs in zip(job.fans, finished, strict=True)):
             on_skip(as_of, "run before")
             continue
-        finished.add(run)
-        request = Request(config, target_of(config.horizon, as_of, rows["session"][-1], calendar))
-        jobs.append(_job(engine, request, rows, known, data))
+        for fan, runs in zip(job.fans, finished, strict=True):
+            runs.add(fan.run)
+        jobs.append(job)
         if len(jobs) == batch:
             yield _run(engine, config, jobs, clock)
             jobs = []
     if jobs:
         yield _run(engine, config, jobs, clock)
-
-
-def unfit(rows: pl.DataFrame, as_of: date, calendar: SessionCalendar) -> str:
-    """Reason why no forecast can start; empty if one can."""
-    if rows.height < MIN_SESSIONS:
-        return f"{rows.height} usable sessions, {MIN_SESSIONS} are needed"
-    age = calendar.age(rows["session"][-1], as_of)
-    return f"last price {rows['session'][-1]} is {age} sessions old" if age > STALE_AFTER else ""
 
 
 def _known(features: pl.DataFrame | None, as_of: date) -> pl.DataFrame | None:
@@ -231,24 +167,57 @@ def _known(features: pl.DataFrame | None, as_of: date) -> pl.DataFrame | None:
     return None if known.is_empty() else known
 
 
-def _job(engine: Engine, request: Request, rows: pl.DataFrame, features: pl.DataFrame | None, fingerprint: str) -> _Job:
-    """Prepares one origin's input and labels."""
+def _job(
+    engine: Engine,
+    config: InferenceConfig,
+    as_of: date,
+    rows: pl.DataFrame,
+    fingerprint: str,
+    features: pl.DataFrame | None,
+    books: Sequence[QuoteBook | None],
+    calendar: SessionCalendar,
+) -> _Job:
+    """Prepares one origin's input, and the labels of its fans."""
     covariates = {} if features is None else align_covariates(rows["session"].to_list(), features)
+    data = fingerprint if features is None else data_fingerprint(rows, features)
     values = rows[USDCLP.value].to_numpy().astype(np.float64)
     volatility = {"ewma_sd": origin_volatility(values), "constant_sd": constant_volatility(values)}
-    labels = {**labels_of(engine, request, rows), "data_fingerprint": fingerprint, **volatility}
-    return _Job(request, Origin(values, request.target.steps, covariates), labels)
+    fans = []
+    for book in books:
+        start = start_of(book, rows, volatility["ewma_sd"], as_of, calendar)
+        request = Request(config, target_of(config.horizon, as_of, start.session, calendar))
+        labels = labels_of(engine, request, rows, start) | volatility
+        labels["data_fingerprint"] = started_fingerprint(data, rows, start)
+        fans.append(_Fan(request, start, labels))
+    return _Job(rows, covariates, tuple(fans))
 
 
-def _run(engine: Engine, config: InferenceConfig, jobs: Sequence[_Job], clock: Callable[[], float]) -> pl.DataFrame:
-    """Runs one batch through the engine."""
+def _run(
+    engine: Engine, config: InferenceConfig, jobs: Sequence[_Job], clock: Callable[[], float]
+) -> tuple[pl.DataFrame, ...]:
+    """Runs one batch through the engine; one table a starting level."""
     started = clock()
-    fans = engine.forecast([job.origin for job in jobs], config)
+    fans = _forecast(engine, config, jobs)
     seconds = (clock() - started) / len(jobs)
+    tables = [
+        [
+            forecast_table(one.request, started_fan(fan, job.rows, one.start), one.labels | {"engine_seconds": seconds})
+            for one, fan in zip(job.fans, made, strict=True)
+        ]
+        for job, made in zip(jobs, fans, strict=True)
+    ]
+    return tuple(pl.concat(column) for column in zip(*tables, strict=True))
+
+
+def _forecast(engine: Engine, config: InferenceConfig, jobs: Sequence[_Job]) -> list[list[Fan]]:
+    """The engine's own fans of each job."""
+    steps = [[one.request.target.steps for one in job.fans] for job in jobs]
+    prices = [job.rows[USDCLP.value].to_numpy().astype(np.float64) for job in jobs]
+    origins = [Origin(p, max(n), job.covariates) for p, n, job in zip(prices, steps, jobs, strict=True)]
+    if isinstance(engine, GridEngine) and max(map(len, steps)) > 1:
+        return engine.forecast_grid(origins, [[GridRequest(config, n) for n in each] for each in steps])
+    fans = engine.forecast(origins, config)
     if len(fans) != len(jobs):
         raise EngineError(f"{engine.name} gave {len(fans)} fans for {len(jobs)} origins")
-    tables = [
-        forecast_table(job.request, fan, {**job.labels, "engine_seconds": seconds})
-        for job, fan in zip(jobs, fans, strict=True)
-    ]
-    return pl.concat(tables)
+    # A benchmark's fan of fewer steps is the beginning of a longer one.
+    return [[Fan(fan.mean[:n], fan.quantiles[:n]) for n in each] for fan, each in zip(fans, steps, strict=True)]

@@ -4,16 +4,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 import polars as pl
 
-from forex_assets.accuracy.backtest import RUN, backtest, origin_dates, parse_every
-from forex_assets.accuracy.backtest_store import BacktestStore, engine_key
+from forex_assets.accuracy.backtest import RUN, backtests
+from forex_assets.accuracy.backtest_store import FANS, BacktestStore, engine_key
+from forex_assets.accuracy.past_dates import origin_dates, parse_every
 from forex_assets.accuracy.peers import PEERS
+from forex_assets.accuracy.start_level import StartLevel, book_of
 from forex_assets.core import names
 from forex_assets.core.inference_config import InferenceConfig
-from forex_assets.core.schemas import FORECAST_SCHEMA, empty
+from forex_assets.core.schemas import FORECAST_SCHEMA, REALIZED_SCHEMA, conform, empty
 from forex_assets.core.session import Session
 from forex_assets.forecasts.baselines import EwmaEngine, RandomWalkEngine
 from forex_assets.forecasts.calibration import calibrated_history
@@ -96,6 +98,21 @@ def choose_engine(session: Session, engines: Engines, horizon: str, name: str) -
     return named.engine(model), effective
 
 
+class BacktestRun(NamedTuple):
+    """Result of a backtest.
+
+    Attributes:
+        rows: `REALIZED_SCHEMA`, bands calibrated where the config says so, by errors known before each origin;
+            `stored_crps` is the CRPS of the fan from the last finished price.
+        skipped: skipped origins, with the reason.
+        renewed: origins of an older version, made again since they did not say what they started from.
+    """
+
+    rows: pl.DataFrame
+    skipped: list[str]
+    renewed: int
+
+
 def run_backtest(
     session: Session,
     engines: Engines,
@@ -103,25 +120,24 @@ def run_backtest(
     *,
     engine_name: str = "auto",
     origins: Origins = DEFAULT_ORIGINS,
+    level: StartLevel = "live",
     uses_copper: bool | None = None,
     with_stored: bool = False,
     report: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[pl.DataFrame, list[str]]:
+) -> BacktestRun:
     """Forecasts one horizon from past dates and scores it.
 
-    Stored fans are not made again.
+    Stored fans are not made again, unless an older version of the platform made them.
 
     Args:
         horizon: such as `7d`.
         engine_name: one of `ENGINES`, or a model.
         origins: past test dates.
+        level: `live`: fans start from what could be known then, and are compared with fans of the same paths from the
+            last finished price; `stored`: those only.
         uses_copper: whether an engine with covariates reads copper; None for the config's choice.
         with_stored: whether to return all stored origins up to the clock as well.
         report: called after each batch with the numbers of finished and of all origins.
-
-    Returns:
-        `REALIZED_SCHEMA`, bands calibrated where the config says so, by errors known before each origin; and the
-        skipped origins with the reason.
 
     Raises:
         UnknownEngine: see `choose_engine`.
@@ -133,41 +149,76 @@ def run_backtest(
     if uses_copper is not None:
         config = config.model_copy(update={"uses_copper": uses_copper})
     dates = origins.dates(session.today)
-    store, skipped = BacktestStore(session.tables), list[str]()
+    levels: tuple[StartLevel, ...] = ("live", "stored") if level == "live" else ("stored",)
+    stores, skipped = [BacktestStore(session.tables, root=FANS[each]) for each in levels], list[str]()
     key = engine_key(engine.name, engine.model, config.fingerprint)
-    done = _current_fans(store, horizon, key, config)
-    finished = done.filter(pl.col("as_of").is_in(dates))["as_of"].n_unique()
+    done = [_current_fans(store, horizon, key, config) for store in stores]
+    old = _old_origins(stores[0], horizon, key, config) - set(done[0]["as_of"])
+    dates = sorted({*dates, *(day for day in old if day < session.today)})
+    finished = done[0].filter(pl.col("as_of").is_in(dates))["as_of"].n_unique()
     report(finished, len(dates))
-    batches = backtest(
+    batches = backtests(
         engine,
         config,
         prices,
         features,
         dates,
         calendar_of(USDCLP),
+        books=[book_of(session, each) for each in levels],
         clock=time.perf_counter,
         done=done,
         on_skip=lambda day, why: skipped.append(f"{day}: {why}") if why != "run before" else None,
     )
-    for batch in batches:
-        store.add(horizon, key, batch)
-        finished += batch["as_of"].n_unique()
+    for tables in batches:
+        for store, table in zip(stores, tables, strict=True):
+            store.add(horizon, key, table)
+        finished += tables[0]["as_of"].n_unique()
         report(min(finished, len(dates)), len(dates))
-    store.compact(horizon, key)
-    is_wanted = pl.col("as_of") < session.today if with_stored else pl.col("as_of").is_in(dates)
-    fans = _current_fans(store, horizon, key, config).filter(is_wanted)
-    joined = join_realized(as_issued(fans), prices, session.now)
-    rows = score_rows(calibrated_history(joined) if config.is_calibrated else joined)
-    return rows, skipped
+    scored = []
+    for store in stores:
+        store.compact(horizon, key)
+        is_wanted = pl.col("as_of") < session.today if with_stored else pl.col("as_of").is_in(dates)
+        fans = _current_fans(store, horizon, key, config).filter(is_wanted)
+        joined = join_realized(as_issued(fans), prices, session.now)
+        scored.append(score_rows(calibrated_history(joined) if config.is_calibrated else joined))
+    return BacktestRun(with_stored_scores(scored[0], scored[-1]), skipped, len(old))
+
+
+def renewed_words(count: int) -> str:
+    """Says that old fans were made again; empty if none."""
+    if not count:
+        return ""
+    return (
+        f"{count} origins of an older version started from stored prices; they were made again, this once, from what "
+        "could be known then"
+    )
+
+
+def with_stored_scores(rows: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
+    """Adds the CRPS of fans from the last finished price.
+
+    Args:
+        rows: `REALIZED_SCHEMA` of one horizon, engine, model and config.
+        stored: likewise, of fans from the last finished price.
+    """
+    losses = stored.select("as_of", "session", stored_crps="crps")
+    joined = rows.drop("stored_crps").join(losses, on=["as_of", "session"], how="left", maintain_order="left")
+    return conform(joined, REALIZED_SCHEMA, "backtest")
 
 
 def _current_fans(store: BacktestStore, horizon: str, key: str, config: InferenceConfig) -> pl.DataFrame:
     """Newest stored fan of each origin, of one config.
 
-    The folder of a walk holds several configs.
+    The folder of a walk holds several configs. Fans that do not say what they started from are left out.
     """
-    fans = store.read(horizon, key)
-    return latest_runs(fans.filter(pl.col("config_fingerprint") == config.fingerprint))
+    is_own = (pl.col("config_fingerprint") == config.fingerprint) & pl.col("origin_kind").is_not_null()
+    return latest_runs(store.read(horizon, key).filter(is_own))
+
+
+def _old_origins(store: BacktestStore, horizon: str, key: str, config: InferenceConfig) -> set[date]:
+    """Origins of fans that do not say what they started from."""
+    is_old = (pl.col("config_fingerprint") == config.fingerprint) & pl.col("origin_kind").is_null()
+    return set(store.read(horizon, key).filter(is_old)["as_of"])
 
 
 def latest_runs(fans: pl.DataFrame) -> pl.DataFrame:

@@ -14,8 +14,10 @@ from forex_assets.core.schemas import FORECAST_SCHEMA, conform, empty
 from forex_assets.core.store.warehouse import SUFFIX, Warehouse, WarehouseError
 
 ROOT: Final = "accuracy/backtest_fans"
-TRIALS: Final = "optimizer/trials"
-"""Folder of the backtests of candidates."""
+FANS: Final = {"live": ROOT, "stored": f"{ROOT}_stored"}
+"""Folder by starting level."""
+TRIALS: Final = {"live": "optimizer/trials", "stored": "optimizer/trials_stored"}
+"""Folder of candidates' backtests by starting level."""
 
 
 def engine_key(engine: str, model: str, config_fingerprint: str) -> str:
@@ -32,7 +34,7 @@ class BacktestStore:
     Args:
         warehouse: where the files are.
         lock_timeout_s: how long to wait for another run's reading or writing.
-        root: `ROOT`, or `TRIALS`.
+        root: one of `FANS` or `TRIALS`.
     """
 
     def __init__(self, warehouse: Warehouse, lock_timeout_s: float = 60.0, root: str = ROOT) -> None:

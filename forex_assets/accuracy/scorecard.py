@@ -11,13 +11,14 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from forex_assets.accuracy.compare import coverage_interval, effective_size, overlap_between, skills
+from forex_assets.accuracy.compare import coverage_interval, effective_size, overlap_between, skill, skills
 from forex_assets.core import scores
 from forex_assets.core.fan import Array
 from forex_assets.core.finding import Finding
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import (
     MODEL_QUANTILE_COLUMNS,
+    ORIGIN_SCORES,
     QUANTILE_COLUMNS,
     QUANTILE_LEVELS,
     REALIZED_SCHEMA,
@@ -78,6 +79,7 @@ SCORECARD_SCHEMA: Final[Schema] = {
     "constant_crps_skill_high": pl.Float64,
     "model_crps": pl.Float64,  # of the model's own fan, before calibration
     "model_coverage_95": pl.Float64,  # share of prices inside the model's own 95 % band
+    **ORIGIN_SCORES,  # mean age of the starting prices; crps against stored_crps on the same dates, likewise
 }
 
 PIT_SCHEMA: Final[Schema] = {
@@ -239,6 +241,7 @@ def _scores(rows: pl.DataFrame) -> dict[str, Any]:
         **{f"pinball_{name}": float(loss) for name, loss in zip(QUANTILE_COLUMNS, losses, strict=True)},
         **_band_scores(rows, y, overlap),
         **_skill_scores(rows, y, error, overlap),
+        **_origin_scores(rows, overlap),
     }
 
 
@@ -269,3 +272,17 @@ def _skill_scores(rows: pl.DataFrame, y: Array, error: Array, overlap: float) ->
     for name, effect in zip(names, skills(pairs, overlap=overlap), strict=True):
         figures |= {name: effect.value, f"{name}_low": effect.low, f"{name}_high": effect.high}
     return figures
+
+
+def _origin_scores(rows: pl.DataFrame, overlap: float) -> dict[str, float | None]:
+    """Age and worth of the starting prices."""
+    aged = rows.drop_nulls("origin_age_sessions")
+    paired = rows.drop_nulls("stored_crps")
+    effect = skill(paired["crps"].to_numpy(), paired["stored_crps"].to_numpy(), overlap=overlap)
+    return {
+        "mean_origin_age": aged.select(pl.col("origin_age_sessions").mean()).item(),
+        "assumed_origins": aged.select(pl.col("is_origin_assumed").mean()).item(),
+        "origin_gain": effect.value,
+        "origin_gain_low": effect.low,
+        "origin_gain_high": effect.high,
+    }

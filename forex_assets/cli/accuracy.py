@@ -1,6 +1,6 @@
 """Commands on accuracy: backtest, scorecard, ledger verify."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -21,6 +21,9 @@ from forex_assets.cli.common import (
     session_of,
 )
 
+if TYPE_CHECKING:
+    from forex_assets.accuracy.start_level import StartLevel
+
 ledger_app = typer.Typer(no_args_is_help=True, help="The record of every forecast issued.")
 app.add_typer(ledger_app, name="ledger", rich_help_panel=DESK)
 
@@ -40,29 +43,37 @@ def backtest(
     engine: Annotated[
         str, typer.Option(help="auto, ewma, random-walk, autoarima, autoets, autotheta, garch, or a model.")
     ] = "auto",
+    origin: Annotated[
+        str,
+        typer.Option(metavar="live|stored", help="Start from what could be known then, or from finished prices."),
+    ] = "live",
     as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
     """Forecast from past dates, without look-ahead, and score the outcomes.
 
     Can be stopped at any time: origins that were run are kept. Of the engine that forecasts are made with, the result
-    becomes the table `accuracy/backtest`, from which forecasts take their calibration.
+    becomes the table `accuracy/backtest`, from which forecasts take their calibration; `--origin stored` is for
+    comparison and leaves the table as it is.
     """
     horizons = horizons_of(horizon)
     session = session_of(as_of)
     from forex_assets.accuracy.backtest_run import Origins
     from forex_assets.accuracy.scorecard import scorecard as card_of
+    from forex_assets.accuracy.start_level import START_LEVELS
     from forex_assets.cli import render
     from forex_assets.cli.progress import run_backtests
     from forex_assets.cli.runner import materialize_backtest, materialize_scorecard
 
+    if origin not in START_LEVELS:
+        fail(f"--origin {origin}: no such starting level; give live or stored", BAD_USAGE)
     origins = Origins(_date("--from", first), _date("--to", last), every)
     try:
         origins.dates(session.today)
     except ValueError as error:
         fail(str(error), BAD_USAGE)
-    rows = run_backtests(err, session, horizons, engine, origins)
-    if engine == "auto":
+    rows = run_backtests(err, session, horizons, engine, origins, cast("StartLevel", origin))
+    if engine == "auto" and origin == "live":
         materialize_backtest(session, horizons, {"first": first, "last": last, "every": every})
         materialize_scorecard(session)
     card = card_of(rows, session.today)

@@ -7,7 +7,8 @@ import polars as pl
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from forex_assets.accuracy.backtest_run import Origins, run_backtest
+from forex_assets.accuracy.backtest_run import Origins, renewed_words, run_backtest
+from forex_assets.accuracy.start_level import StartLevel
 from forex_assets.core.progress import listening
 from forex_assets.core.session import Session
 from forex_assets.forecasts.engines import engines_of
@@ -25,24 +26,28 @@ def progress_bar(console: Console) -> Progress:
 
 
 def run_backtests(
-    console: Console, session: Session, horizons: list[str], engine: str, origins: Origins
+    console: Console, session: Session, horizons: list[str], engine: str, origins: Origins, level: StartLevel = "live"
 ) -> pl.DataFrame:
     """Runs backtests with a bar each; names skipped dates."""
     tables, remarks = [], []
     with progress_bar(console) as progress:
         for horizon in horizons:
             task = progress.add_task(f"backtest {horizon}", total=None)
-            rows, skipped = run_backtest(
+            done = run_backtest(
                 session,
                 engines_of(session.settings),
                 horizon,
                 engine_name=engine,
                 origins=origins,
+                level=level,
                 report=lambda done, total, task=task: progress.update(task, completed=done, total=total),  # type: ignore[misc]
             )
-            tables.append(rows)
-            if skipped:
-                remarks.append(f"{horizon}: {len(skipped)} origins passed over, such as {'; '.join(skipped[:NAMED])}")
+            tables.append(done.rows)
+            if words := renewed_words(done.renewed):
+                remarks.append(f"{horizon}: {words}")
+            if done.skipped:
+                examples = "; ".join(done.skipped[:NAMED])
+                remarks.append(f"{horizon}: {len(done.skipped)} origins passed over, such as {examples}")
     for remark in remarks:
         console.print(remark, style="yellow", highlight=False, soft_wrap=True)
     return pl.concat(tables)

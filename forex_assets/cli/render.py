@@ -45,8 +45,9 @@ SHOWN_SKILL: Final = 0.0005
 LEGEND: Final = (
     "n: forecasts that came true, and how many independent ones they are worth. Skill, % with its 95 % interval: RMSE "
     "better than no change, CRPS better than the EWMA benchmark; - with too few for an interval. Inside: % of prices "
-    "in the 80 % and in the 95 % band."
+    "in the 80 % and in the 95 % band. Age: mean sessions from the starting price to the day of issue."
 )
+NO_CHANGE: Final = "Point forecast: no change (the median is the last price)."
 
 
 def fan(frame: pl.DataFrame, *, is_full: bool) -> Iterator[RenderableType]:
@@ -252,10 +253,25 @@ def _scores(title: str, rows: pl.DataFrame) -> RenderableType:
             *([Column("skill of RMSE", estimate("rmse_skill", needs_interval=True), gains)] if has_point_skill else []),
             Column("skill of CRPS", estimate("crps_skill", needs_interval=True), gains),
             Column("inside", ends("coverage_80", "coverage_95"), interval(percent(0), "/")),
+            Column("age", "mean_origin_age", fixed(1)),
         ],
         title=title,
-        caption="" if has_point_skill else "Point forecast: no change (the median is the last price).",
+        caption=" ".join(filter(None, ["" if has_point_skill else NO_CHANGE, *_origin_words(rows)])),
     )
+
+
+def _origin_words(rows: pl.DataFrame) -> Iterator[str]:
+    """Worth of the starting price, and whether its time is assumed."""
+    measured = rows.filter((pl.col("scope") == "all") & pl.col("origin_gain").is_not_null()).to_dicts()
+    if not measured:
+        return
+    worth = gains([(row["origin_gain"], row["origin_gain_low"], row["origin_gain_high"]) for row in measured])
+    listed = "; ".join(f"{row['horizon']} {text}" for row, text in zip(measured, worth, strict=True))
+    yield f"Starting from what could be known, not the last finished price, improved CRPS by, %: {listed}."
+    forecasts = sum(row["n"] for row in measured)
+    assumed = sum(row["n"] * (row["assumed_origins"] or 0) for row in measured)
+    if assumed:
+        yield f"For {100 * assumed / forecasts:.0f} % of dates its publication rule says when it was known."
 
 
 def _counts(pairs: Sequence[tuple[int, float | None]]) -> Iterator[str]:

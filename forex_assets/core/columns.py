@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from forex_assets.core.origin_columns import ORIGIN_COLUMNS, QUOTE_COLUMNS
+from forex_assets.core.origin_columns import ORIGIN_COLUMNS, ORIGIN_SCORE_COLUMNS, QUOTE_COLUMNS
 from forex_assets.core.schemas import QUANTILE_COLUMNS, QUANTILE_LEVELS
 
 PESO: Final = "CLP per USD"
@@ -169,6 +169,7 @@ _ACCURACY: Final = _columns(
         "model_crps": (PESO, "CRPS of the model's own forecast, before calibration."),
         "walk_crps": (PESO, "CRPS of the random walk with EWMA(.97) volatility."),
         "constant_crps": (PESO, "CRPS of the random walk with constant volatility."),
+        **ORIGIN_SCORE_COLUMNS,
         **{
             f"pinball_{name}": (PESO, f"Pinball loss of the published {100 * level:g} % quantile.")
             for name, level in zip(QUANTILE_COLUMNS, QUANTILE_LEVELS, strict=True)

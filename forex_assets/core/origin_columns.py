@@ -23,3 +23,16 @@ QUOTE_COLUMNS: Final[dict[str, tuple[str, str]]] = {
     "is_assumed": ("true or false", "`available_at` follows a rule: the price was downloaded long after its time."),
 }
 """Columns of the archive of quotes by name: unit, then description."""
+
+ORIGIN_SCORE_COLUMNS: Final[dict[str, tuple[str, str]]] = {
+    "stored_crps": ("CLP per USD", "CRPS of the fan from the last finished price, same paths; null in the ledger."),
+    "mean_origin_age": ("sessions", "Mean age of the starting prices at issue; null if none is known."),
+    "assumed_origins": ("share, 0 to 1", "Share of starting prices whose availability follows a rule."),
+    "origin_gain": ("ratio", "1 - CRPS / stored_crps: what the starting price was worth; above 0 is better."),
+    "origin_gain_low": ("ratio", "Lower end of the 95 % confidence interval of origin_gain; null without enough data."),
+    "origin_gain_high": (
+        "ratio",
+        "Upper end of the 95 % confidence interval of origin_gain; null without enough data.",
+    ),
+}
+"""Columns on the starting price's worth: unit, then description."""

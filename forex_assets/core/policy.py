@@ -102,6 +102,8 @@ class SearchPolicy(_Settings):
         objective: loss that ranks candidates: `crps` of the fan, or `rmse` of the median.
         origins: fewest past test dates.
         every: distance between test dates: a number of d (sessions), w or m.
+        origin: starting level of past fans, also in a validation: `live`: what could be known then; `stored`: the last
+            finished price.
         context_length: candidate lengths in sessions, by horizon.
         num_samples: candidate numbers of paths, for models that sample.
         temperature: candidate temperatures, for models that sample.
@@ -116,6 +118,7 @@ class SearchPolicy(_Settings):
     objective: Literal["crps", "rmse"] = "crps"
     origins: Annotated[int, Field(ge=20, le=2000)] = 126
     every: Annotated[str, Field(pattern=r"^[1-9][0-9]?[dwm]$")] = "1w"
+    origin: Literal["live", "stored"] = "live"
     context_length: dict[str, Annotated[list[ContextLength], Field(min_length=1)]] = Field(
         default_factory=lambda: {horizon: list(lengths) for horizon, lengths in _CONTEXTS.items()}
     )

@@ -170,8 +170,19 @@ REALIZED_SCHEMA: Final[Schema] = {
     "model_crps": pl.Float64,
     "walk_crps": pl.Float64,
     "constant_crps": pl.Float64,
+    "stored_crps": pl.Float64,
     "pit": pl.Float64,
     "model_pit": pl.Float64,
+}
+
+
+ORIGIN_SCORES: Final[Schema] = {
+    # Age of the starting prices of a scorecard's row, and their worth; null in scorecards of older versions.
+    "mean_origin_age": pl.Float64,
+    "assumed_origins": pl.Float64,
+    "origin_gain": pl.Float64,
+    "origin_gain_low": pl.Float64,
+    "origin_gain_high": pl.Float64,
 }
 
 
@@ -180,17 +191,26 @@ def empty(schema: Schema) -> pl.DataFrame:
     return pl.DataFrame(schema=schema)
 
 
+def _null(name: str, dtype: pl.DataType | type[pl.DataType]) -> pl.Expr:
+    return pl.lit(None, dtype=dtype).alias(name)
+
+
 def with_later_columns(frame: pl.DataFrame) -> pl.DataFrame:
     """Fills columns that an older version of a table lacks.
 
-    A forecast's origin becomes null, a ledger's schema version 1. Other tables come back as they are.
+    A forecast's origin and its worth become null, a ledger's schema version 1. Other tables come back as they are.
     """
     if "is_origin_provisional" in frame.columns and "origin_kind" not in frame.columns:
         place = frame.columns.index("is_origin_provisional") + 1
-        nulls = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in ORIGIN_SCHEMA.items()]
+        nulls = [_null(name, dtype) for name, dtype in ORIGIN_SCHEMA.items()]
         frame = frame.select(*frame.columns[:place], *nulls, *frame.columns[place:])
     if "previous_hash" in frame.columns and "schema_version" not in frame.columns:
         frame = frame.with_columns(pl.lit(1, dtype=pl.Int64).alias("schema_version"))
+    if {"realized_clp_per_usd", "constant_crps"} <= set(frame.columns) and "stored_crps" not in frame.columns:
+        place = frame.columns.index("constant_crps") + 1
+        frame = frame.select(*frame.columns[:place], _null("stored_crps", pl.Float64()), *frame.columns[place:])
+    if "constant_crps_skill" in frame.columns and "origin_gain" not in frame.columns:
+        frame = frame.with_columns(_null(name, dtype) for name, dtype in ORIGIN_SCORES.items())
     return frame
 
 

@@ -27,7 +27,7 @@ from forex_assets.core.scores import crps, pit
 from forex_assets.market.prices import USDCLP
 from forex_assets.market.quality import usable
 
-SCORE_COLUMNS: Final = ("error", "crps", "model_crps", "walk_crps", "constant_crps", "pit", "model_pit")
+SCORE_COLUMNS: Final = ("error", "crps", "model_crps", "walk_crps", "constant_crps", "stored_crps", "pit", "model_pit")
 
 KEY: Final = (
     *("horizon", "as_of", "version", "config_fingerprint", "step"),
@@ -150,6 +150,8 @@ def score_rows(joined: pl.DataFrame) -> pl.DataFrame:
         "model_pit": pit(y, model),
     }
     scored = joined.with_columns(pl.Series(name, values, dtype=pl.Float64) for name, values in scores.items())
+    # A backtest compares the fan with one from the last finished price; the ledger has none to compare with.
+    scored = scored.with_columns(stored_crps=pl.lit(None, dtype=pl.Float64))
     return conform(scored, REALIZED_SCHEMA, "realized")
 
 

@@ -6,9 +6,10 @@ from datetime import date, datetime
 
 import polars as pl
 
-from forex_assets.accuracy.backtest import MIN_SESSIONS
 from forex_assets.accuracy.backtest_run import inputs_of
 from forex_assets.accuracy.backtest_store import TRIALS, BacktestStore, engine_key
+from forex_assets.accuracy.history_view import MIN_SESSIONS
+from forex_assets.accuracy.start_level import book_of
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.progress import Report
 from forex_assets.core.schemas import REALIZED_SCHEMA, empty
@@ -16,6 +17,7 @@ from forex_assets.core.session import Session
 from forex_assets.forecasts.calibration import calibrated_targets
 from forex_assets.forecasts.engine import Engine
 from forex_assets.forecasts.realized import as_issued, join_realized, score_rows
+from forex_assets.market.origin import QuoteBook
 from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.prices import USDCLP
 from forex_assets.market.quality import usable
@@ -74,9 +76,11 @@ def trial_rows(
         WarehouseError: the trials cannot be kept.
     """
     prices, features = inputs_of(session)
-    store, key = BacktestStore(session.tables, root=TRIALS), engine_key(engine.name, engine.model, "all")
+    level = session.policy.search.origin
+    store, key = BacktestStore(session.tables, root=TRIALS[level]), engine_key(engine.name, engine.model, "all")
     if not cached_only:
-        _run_missing(engine, configs, origins, store, key, (prices, features), report, deadline)
+        book = book_of(session, level)
+        _run_missing(engine, configs, origins, store, key, (prices, features), book, report, deadline)
     return {
         horizon: _scored(
             _wanted(store, horizon, key, configs[horizon], origins[horizon]), configs[horizon], prices, session.now
@@ -92,6 +96,7 @@ def _run_missing(
     store: BacktestStore,
     key: str,
     inputs: tuple[pl.DataFrame, pl.DataFrame | None],
+    book: QuoteBook | None,
     report: Report,
     deadline: float | None,
 ) -> None:
@@ -106,6 +111,7 @@ def _run_missing(
         origins,
         calendar_of(USDCLP),
         clock=time.perf_counter,
+        book=book,
         done=pl.concat(done) if done else None,
         deadline=deadline,
     ):
@@ -119,9 +125,11 @@ def _run_missing(
 def _newest(trials: pl.DataFrame) -> pl.DataFrame:
     """Keeps the last run of each trial.
 
-    Prices that a source revised make a trial run again.
+    Prices that a source revised make a trial run again. Trials that do not say what they started from are left out.
     """
-    return trials.unique(["as_of", "config_fingerprint"], keep="last", maintain_order=True)
+    return trials.filter(pl.col("origin_kind").is_not_null()).unique(
+        ["as_of", "config_fingerprint"], keep="last", maintain_order=True
+    )
 
 
 def _wanted(

@@ -11,7 +11,8 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from forex_assets.accuracy.backtest import RUN, HistoryView, unfit
+from forex_assets.accuracy.backtest import RUN
+from forex_assets.accuracy.history_view import HistoryView, start_of, unfit
 from forex_assets.core.calendar import SessionCalendar, issue_instant
 from forex_assets.core.fan import Array, Fan
 from forex_assets.core.horizon import target_of
@@ -31,7 +32,9 @@ from forex_assets.forecasts.forecast import (
     covariates_for,
     data_fingerprint,
     labels_of,
+    started_fingerprint,
 )
+from forex_assets.market.origin import QuoteBook
 from forex_assets.market.prices import USDCLP
 
 Configs = Mapping[str, Sequence[InferenceConfig]]
@@ -50,6 +53,7 @@ def run_trials(
     calendar: SessionCalendar,
     *,
     clock: Callable[[], float],
+    book: QuoteBook | None = None,
     done: pl.DataFrame | None = None,
     block: int = BLOCK,
     deadline: float | None = None,
@@ -67,6 +71,7 @@ def run_trials(
         origins: days of issue, by horizon.
         calendar: the peso's sessions.
         clock: seconds from any start.
+        book: quotes for the starting levels; None for the last finished price.
         done: `FORECAST_SCHEMA`, trials run before.
         block: origins a table.
         deadline: on the clock; no block is begun after it. None for none.
@@ -86,7 +91,7 @@ def run_trials(
         jobs = list[_Job]()
         for day in days[start : start + block]:
             here = {horizon: configs[horizon] for horizon, wanted in origins.items() if day in wanted}
-            jobs += _at(engine, here, past, features, day, calendar, finished)
+            jobs += _at(engine, here, past, book, features, day, calendar, finished)
         if jobs:
             rows = _run(engine, jobs, clock)
             yield conform(pl.DataFrame(rows, schema=FORECAST_SCHEMA), FORECAST_SCHEMA, "trials")
@@ -98,6 +103,7 @@ class _Job:
 
     request: Request
     prices: Array
+    factor: float  # starting level over the last price that the engine read
     covariates: dict[str, Array]
     labels: dict[str, object]
 
@@ -106,6 +112,7 @@ def _at(
     engine: Engine,
     configs: Configs,
     past: HistoryView,
+    book: QuoteBook | None,
     features: pl.DataFrame | None,
     day: date,
     calendar: SessionCalendar,
@@ -117,18 +124,18 @@ def _at(
         return []
     values = known[USDCLP.value].to_numpy().astype(np.float64)
     volatility = {"ewma_sd": origin_volatility(values), "constant_sd": constant_volatility(values)}
-    jobs = list[_Job]()
+    start, jobs = start_of(book, known, volatility["ewma_sd"], day, calendar), list[_Job]()
     for horizon, tried in configs.items():
-        target = target_of(horizon, day, known["session"][-1], calendar)
+        target = target_of(horizon, day, start.session, calendar)
         given = covariates_for(engine, tried[0], _available(features, day))
-        data = fingerprint if given is None else data_fingerprint(known, given)
+        data = started_fingerprint(fingerprint if given is None else data_fingerprint(known, given), known, start)
         covariates = {} if given is None else align_covariates(known["session"].to_list(), given)
         for config in tried:
             if (day, data, config.fingerprint, engine.name, engine.model, horizon) in finished:
                 continue
             request = Request(config, target)
-            labels = {**labels_of(engine, request, known), "data_fingerprint": data, **volatility}
-            jobs.append(_Job(request, values, covariates, labels))
+            labels = {**labels_of(engine, request, known, start), "data_fingerprint": data, **volatility}
+            jobs.append(_Job(request, values, start.level / float(values[-1]), covariates, labels))
     return jobs
 
 
@@ -149,7 +156,7 @@ def _run(engine: Engine, jobs: Sequence[_Job], clock: Callable[[], float]) -> li
     fans = forecast_grid(engine, origins, asks)
     seconds = (clock() - began) / len(jobs)
     return [
-        _row(job.request, fan, job.labels | {"engine_seconds": seconds})
+        _row(job.request, fan.scaled(job.factor), job.labels | {"engine_seconds": seconds})
         for some, made in zip(groups.values(), fans, strict=True)
         for job, fan in zip(some, made, strict=True)
     ]

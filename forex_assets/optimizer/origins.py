@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from forex_assets.accuracy.backtest import origin_dates, parse_every
+from forex_assets.accuracy.past_dates import origin_dates, parse_every
 from forex_assets.core.calendar import SessionCalendar
 from forex_assets.core.horizon import days_of
 from forex_assets.core.policy import Policy

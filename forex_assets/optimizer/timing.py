@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from forex_assets.accuracy.backtest import HistoryView
 from forex_assets.accuracy.backtest_run import inputs_of
+from forex_assets.accuracy.history_view import HistoryView
 from forex_assets.core.calendar import issue_instant
 from forex_assets.core.fan import Array
 from forex_assets.core.horizon import target_of

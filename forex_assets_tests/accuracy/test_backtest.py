@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forex_assets.accuracy.backtest import Every, HistoryView, backtest, origin_dates, parse_every, visible
+from forex_assets.accuracy.backtest import backtest, backtests
+from forex_assets.accuracy.history_view import HistoryView, visible
+from forex_assets.accuracy.past_dates import Every, origin_dates, parse_every
 from forex_assets.core.calendar import calendar_of, issue_instant
 from forex_assets.core.fan import Fan
 from forex_assets.core.horizon import target_of
@@ -20,6 +22,7 @@ from forex_assets.features.copper import FEATURE_NAMES, FEATURES_SCHEMA
 from forex_assets.forecasts.baselines import EwmaEngine, origin_volatility, random_walk
 from forex_assets.forecasts.engine import EngineError, Origin
 from forex_assets.forecasts.forecast import data_fingerprint, make_forecast
+from forex_assets.market.origin import QuoteBook, observado_quotes, pick_origin, price_quotes
 from forex_assets.market.prices import USDCLP
 from forex_assets.market.quality import marked_anew, usable
 
@@ -140,17 +143,68 @@ def test_a_spike_is_a_price_on_its_day_and_a_bad_tick_once_it_is_taken_back() ->
     assert origins["ewma_sd"].to_list() == [origin_volatility(values[:271]), origin_volatility(good)]
 
 
-def test_each_origin_is_the_forecast_of_that_day() -> None:
-    prices = prices_of(with_bad_ticks(), lag=1)
-    table = run(EveryInput(), prices, NEAR, features=features_of(prices), batch=5)
+def observados(prices: pl.DataFrame, days: Sequence[date]) -> QuoteBook:
+    """Fixings a per cent above the price that they average, published in the evening of its session."""
+    levels = dict(prices.select("session", "clp_per_usd").iter_rows())
+    values = [(CALENDAR.roll_back(day), levels[CALENDAR.previous(day)] * 1.01) for day in days]
+    return QuoteBook(observado_quotes(values, CALENDAR))
+
+
+BOOKS = {"stored": None, "live": observados(prices_of(wandering()), SESSIONS[200:])}
+
+
+@pytest.mark.parametrize("mode", BOOKS)
+def test_each_origin_is_the_forecast_of_that_day(mode: str) -> None:
+    """The engine's fan of the finished prices, moved to the level that was known: nothing else."""
+    prices, book = prices_of(with_bad_ticks(), lag=1), BOOKS[mode]
+    table = run(EveryInput(), prices, NEAR, features=features_of(prices), batch=5, book=book)
     for as_of in NEAR:
-        rows = visible(prices, as_of)
-        target = target_of("15d", as_of, usable(rows)["session"][-1], CALENDAR)
+        rows = usable(visible(prices, as_of))
+        sd = origin_volatility(rows["clp_per_usd"].to_numpy())
+        last = price_quotes(rows.tail(1), CALENDAR)
+        quotes = [*last, *(book.newest(issue_instant(as_of)) if book else [])]
+        start = pick_origin(QuoteBook(quotes), sd, issue_instant(as_of), CALENDAR)
+        assert start is not None
+        target = target_of("15d", as_of, start.session, CALENDAR)
         known = features_of(prices).filter(pl.col("available_at") <= issue_instant(as_of))
-        alone = make_forecast(EveryInput(), CONFIG, target, rows, known, clock=no_clock)
+        alone = make_forecast(EveryInput(), CONFIG, target, rows, known, clock=no_clock, start=start)
         assert alone.equals(table.filter(pl.col("as_of") == as_of))
     assert table["is_calibrated"].sum() == 0
     assert table.schema == FORECAST_SCHEMA
+
+
+def test_a_live_origin_starts_from_the_observado_of_that_evening() -> None:
+    """The price is two sessions late, the fixing dated tomorrow averages today; only the level and the dates change."""
+    prices, as_of = prices_of(wandering(), lag=2), SESSIONS[280]
+    live = run(EwmaEngine(), prices, [as_of], book=BOOKS["live"])
+    stored = run(EwmaEngine(), prices, [as_of])
+    first = live.row(0, named=True)
+    assert first["origin_session"] == as_of
+    assert first["origin_clp_per_usd"] == pytest.approx(wandering()[280] * 1.01)
+    assert (first["origin_kind"], first["origin_dated"]) == ("dólar observado", SESSIONS[281])
+    assert (first["origin_age_sessions"], first["is_origin_assumed"]) == (0, True)
+    assert (stored["origin_age_sessions"][0], stored["origin_kind"][0]) == (2, "finished bar")
+    assert live.height == stored.height - 2
+    assert live["ewma_sd"][0] == stored["ewma_sd"][0]
+    assert live["data_fingerprint"][0] != stored["data_fingerprint"][0]
+
+
+def test_a_fixing_of_tomorrow_evening_is_not_known() -> None:
+    prices, as_of = prices_of(wandering()), SESSIONS[280]
+    late = observados(prices, SESSIONS[282:])
+    assert run(EwmaEngine(), prices, [as_of], book=late).equals(run(EwmaEngine(), prices, [as_of]))
+
+
+@pytest.mark.parametrize("engine", [EwmaEngine(), EveryInput(name="chronos-bolt")])
+def test_live_and_stored_fans_of_one_call_are_those_of_two(engine: EwmaEngine | EveryInput) -> None:
+    prices, config = prices_of(wandering(), lag=2), config_for(engine)
+    inputs = (engine, config, prices, None, NEAR, CALENDAR)
+    pairs = list(backtests(*inputs, books=(BOOKS["live"], None), clock=no_clock, batch=7))
+    live, stored = (pl.concat([pair[side] for pair in pairs]) for side in (0, 1))
+    assert live.equals(run(engine, prices, NEAR, book=BOOKS["live"]))
+    assert stored.equals(run(engine, prices, NEAR))
+    again = list(backtests(*inputs, books=(BOOKS["live"], None), clock=no_clock, done=(live, stored)))
+    assert again == []
 
 
 def test_provisional_prices_are_not_seen() -> None:

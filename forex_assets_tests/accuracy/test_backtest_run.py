@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +10,38 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from forex_assets.accuracy.backtest_run import ENGINES, Origins, UnknownEngine, choose_engine, latest_runs, run_backtest
+from forex_assets.accuracy.backtest_run import (
+    ENGINES,
+    BacktestRun,
+    Origins,
+    UnknownEngine,
+    choose_engine,
+    latest_runs,
+    run_backtest,
+)
 from forex_assets.accuracy.backtest_store import BacktestStore
 from forex_assets.accuracy.peers import PEERS
+from forex_assets.core.calendar import SANTIAGO
 from forex_assets.core.inference_config import InferenceConfig
-from forex_assets.core.schemas import FORECAST_SCHEMA, REALIZED_SCHEMA, USDCLP_SCHEMA, empty
+from forex_assets.core.schemas import (
+    FORECAST_SCHEMA,
+    ORIGIN_SCHEMA,
+    QUOTES_SCHEMA,
+    REALIZED_SCHEMA,
+    USDCLP_SCHEMA,
+    empty,
+)
 from forex_assets.core.session import Session, open_session
 from forex_assets.forecasts.baselines import EwmaEngine, RandomWalkEngine
 from forex_assets.forecasts.chronos.finder import label_of
 from forex_assets.forecasts.engine import Engine, EngineError
 from forex_assets.forecasts.engines import engines_of
-from forex_assets.market.price_sources import PriceSources
+from forex_assets.market.price_sources import PriceSources, calendar_of
 from forex_assets.market.prices import USDCLP
 from forex_assets_tests.forecasts.chronos.tiny_models import build_bolt
 from forex_assets_tests.forecasts.test_quality import fan
 
+CALENDAR = calendar_of(USDCLP)
 ORIGINS = Origins(date(2025, 3, 3), date(2025, 4, 30))
 WEEKS = [date(2025, 3, day) for day in (7, 14, 21, 28)] + [date(2025, 4, day) for day in (4, 11, 17, 25)]
 """By hand: Fridays, but for Good Friday, 18 April; the week of 30 April has not ended by then."""
@@ -65,7 +82,7 @@ def walk(session: Session, name: str = "ewma", origins: Origins = ORIGINS) -> pl
     return run(session, engine_name=name, origins=origins)[0]
 
 
-def run(session: Session, **options: Any) -> tuple[pl.DataFrame, list[str]]:
+def run(session: Session, **options: Any) -> BacktestRun:
     """`run_backtest` of the EWMA walk at 7 days from `ORIGINS`, unless told otherwise."""
     options = {"engine_name": "ewma", "origins": ORIGINS, **options}
     return run_backtest(session, engines_of(session.settings), "7d", **options)
@@ -127,7 +144,7 @@ def test_origins_are_five_years_of_weeks_up_to_the_day_before_the_clock(session:
 
 def test_rows_are_scored_forecasts_of_every_origin_and_step(session: Session) -> None:
     told: list[tuple[int, int]] = []
-    rows, skipped = run_backtest(
+    rows, skipped, _ = run_backtest(
         session,
         engines_of(session.settings),
         "7d",
@@ -149,7 +166,7 @@ def test_origins_that_were_run_are_not_run_again(session: Session) -> None:
     folder = session.tables.root / "accuracy/backtest_fans/7d/ewma"
     stamps = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     told: list[tuple[int, int]] = []
-    again, skipped = run_backtest(
+    again, skipped, _ = run_backtest(
         session,
         engines_of(session.settings),
         "7d",
@@ -164,7 +181,7 @@ def test_origins_that_were_run_are_not_run_again(session: Session) -> None:
 
 def test_origins_with_too_little_before_them_are_passed_over_and_named(session: Session) -> None:
     early = Origins(date(2023, 5, 25), date(2023, 6, 30))
-    rows, skipped = run(session, origins=early)
+    rows, skipped, _ = run(session, origins=early)
     assert skipped
     assert all(words.endswith("usable sessions, 250 are needed") for words in skipped)
     done = {words[:10] for words in skipped} | {str(day) for day in rows["as_of"]}
@@ -213,7 +230,7 @@ def test_a_walk_under_settings_that_come_back_is_the_one_of_those_settings(sessi
     assert set(other["config_fingerprint"]) == {session.configs.read("7d").fingerprint}
     file.write_text(text)
     told: list[tuple[int, int]] = []
-    rows, _ = run_backtest(
+    rows, *_ = run_backtest(
         session,
         engines_of(session.settings),
         "7d",
@@ -237,6 +254,56 @@ def test_bands_are_calibrated_by_errors_known_before_each_origin_unless_the_conf
     plain = walk(session, origins=long)
     assert not plain["is_calibrated"].any()
     assert plain["q025"].to_list() == plain["model_q025"].to_list()
+
+
+def with_observado(session: Session) -> None:
+    """Fixings 2 % above the close of the session that they average, downloaded long after they came out."""
+    prices = stored(session)
+    days = [CALENDAR.next(day) for day in prices["session"]]
+    known = [datetime.combine(day, time(9), SANTIAGO).astimezone(UTC) for day in days]
+    quotes = {
+        "quote_kind": "dólar observado",
+        "session": prices["session"],
+        "dated": days,
+        "clp_per_usd": prices[USDCLP.value] * 1.02,
+        "observed_at": known,
+        "seen_at": session.now,
+        "available_at": known,
+        "is_assumed": True,
+        "source": "mindicador",
+    }
+    session.tables.write("market/quotes", pl.DataFrame(quotes, schema=QUOTES_SCHEMA))
+
+
+def test_past_dates_start_from_the_observado_of_their_evening_unless_stored_prices_are_asked_for(
+    session: Session,
+) -> None:
+    with_observado(session)
+    live, plain = run(session).rows, run(session, level="stored").rows
+    levels = dict(stored(session).select("session", USDCLP.value).iter_rows())
+    for row in live.unique("as_of").iter_rows(named=True):
+        assert row["origin_session"] == row["as_of"]
+        assert row["origin_clp_per_usd"] == pytest.approx(levels[row["as_of"]] * 1.02)
+        assert (row["origin_kind"], row["is_origin_assumed"]) == ("dólar observado", True)
+    assert set(plain["origin_kind"]) == {"finished bar"}
+    paired = live.join(plain, on=["as_of", "session"], suffix="_plain")
+    assert paired.height == live.height
+    assert paired["stored_crps"].to_list() == paired["crps_plain"].to_list()
+    assert (paired["crps"] > paired["crps_plain"]).mean() > 0.5  # type: ignore[operator]  # 2 % off is far off
+
+
+def test_fans_of_an_older_version_are_made_again_once(session: Session) -> None:
+    """Before, no fan said what it started from: those origins are run again, also where other dates are asked for."""
+    store = BacktestStore(session.tables)
+    before = walk(session)
+    fans = store.read("7d", "ewma")
+    shutil.rmtree(session.tables.root / "accuracy")
+    store.add("7d", "ewma", fans.with_columns(pl.lit(None, fans.schema[name]).alias(name) for name in ORIGIN_SCHEMA))
+    week = Origins(WEEKS[0], WEEKS[0] + timedelta(days=2))
+    assert run(session, origins=week).renewed == 8
+    again = run(session)
+    assert (again.renewed, again.skipped) == (0, [])
+    assert_frame_equal(again.rows, before, check_exact=True)
 
 
 def test_the_newest_of_each_origin_is_kept_whole_and_in_order() -> None:

@@ -71,6 +71,25 @@ def test_cells_are_the_cards_figures() -> None:
     assert cells[9] == f"{100 * row['coverage_80']:.0f}/{100 * row['coverage_95']:.0f}"
 
 
+def test_the_age_of_the_starting_price_and_its_worth_stand_beside_the_scores() -> None:
+    """Half of the dates start from a price of their own evening, the others from one two sessions old."""
+    rows = realized(60, days=7, seed=1, horizon="7d").with_columns(
+        origin_age_sessions=pl.int_range(60) % 2 * 2, is_origin_assumed=pl.int_range(60) % 4 == 0,
+        stored_crps=pl.col("crps") / 0.8,
+    )  # fmt: skip
+    text = " ".join(drawn(scorecard(rows, TODAY)).split())
+    assert "improved CRPS by, %: 7d 20.0 [20.0, 20.0]." in text
+    assert "For 25 % of dates its publication rule" in text
+    cells = next(cells for cells in lines_of(drawn(scorecard(rows, TODAY))) if cells[0] == "all")
+    assert cells[-1] == "1.0"
+
+
+def test_a_scorecard_without_known_starting_prices_says_nothing_of_them() -> None:
+    text = drawn(card())
+    assert "improved CRPS" not in text
+    assert next(cells for cells in lines_of(text) if cells[0] == "all")[-1] == "-"
+
+
 def test_horizons_stand_from_short_to_long_each_named_once() -> None:
     lines = lines_of(drawn(card().sort("horizon", descending=True)))
     named = [cells[0] for cells in lines if cells[0] in HORIZONS]

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from forex_assets.core.schemas import QUANTILE_LEVELS, REALIZED_SCHEMA, quantile_column
+from forex_assets.core.schemas import ORIGIN_SCHEMA, QUANTILE_LEVELS, REALIZED_SCHEMA, quantile_column
 
 FIRST = date(2020, 1, 3)
 
@@ -66,6 +66,7 @@ def realized_rows(
         "constant_crps": 1.0,
         "pit": 0.5,
         "model_pit": 0.5,
+        **dict.fromkeys((*ORIGIN_SCHEMA, "stored_crps")),
     }
     for level, offset in zip(QUANTILE_LEVELS, offsets, strict=True):
         for prefix in ("", "model_"):

@@ -70,7 +70,7 @@ def test_the_losses_are_those_of_the_plain_backtest_on_those_days(
     fill(workspace, tables)
     walk = plain_setup()
     days = splits_of(walk.session, ["7d"])["7d"].search
-    plain, _ = run_backtest(walk.session, walk.engines, "7d", engine_name="ewma", origins=Origins(days=days))
+    plain, *_ = run_backtest(walk.session, walk.engines, "7d", engine_name="ewma", origins=Origins(days=days))
     table = run_search(*both(walk), ["7d"])["7d"].table
     assert walk.session.configs.read("7d").is_calibrated
     own = plain.filter("is_target")
@@ -111,14 +111,14 @@ def test_the_same_search_twice_is_the_same_table_and_runs_nothing_again(scene: S
 
 def test_horizons_together_find_what_each_finds_alone(scene: Setup, workspace: Path) -> None:
     together = run_search(*both(scene), ["7d", "90d"])
-    shutil.rmtree(scene.session.tables.root / TRIALS)
+    shutil.rmtree(scene.session.tables.root / TRIALS["live"])
     for horizon, choice in together.items():
         alone = run_search(*both(scene), [horizon])[horizon]
         assert_frame_equal(lasting(alone.table), lasting(choice.table), check_exact=True)
 
 
 def test_a_search_that_was_killed_goes_on_and_comes_to_the_same(scene: Setup, workspace: Path) -> None:
-    folder = scene.session.tables.root / TRIALS
+    folder = scene.session.tables.root / TRIALS["live"]
     command = [sys.executable, "-m", "forex_assets_tests.optimizer.slow_search"]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     give_up = time.monotonic() + 60
@@ -141,7 +141,7 @@ def test_every_method_is_the_same_for_a_seed_from_nothing_and_keeps_what_is_live
 ) -> None:
     set_policy(workspace, method=method, max_candidates=3, seed=5)
     first = run_search(*both(scene), ["7d"])["7d"]
-    shutil.rmtree(scene.session.tables.root / TRIALS)
+    shutil.rmtree(scene.session.tables.root / TRIALS["live"])
     again = run_search(*both(scene), ["7d"])["7d"]
     assert_frame_equal(lasting(again.table), lasting(first.table), check_exact=True)
     assert (again.chosen, again.words) == (first.chosen, first.words)
