@@ -12,9 +12,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from forex_assets.core.fan import Array
 from forex_assets.core.policy import DriftPolicy, Policy
-from forex_assets.monitoring.drift import FIRST, OTHERS_SHARE, SEVERITIES, severity_of
+from forex_assets.monitoring.drift import FIRST, OTHERS_SHARE
 from forex_assets.monitoring.ranked_history import Name, judge
 from forex_assets.monitoring.series import COPPER_RETURN, PESO_RETURN
+from forex_assets.monitoring.severity import SEVERITIES, severity_of
 from forex_assets.monitoring.statistic_series import (
     CORRELATION,
     KS,

@@ -13,10 +13,11 @@ from forex_assets.core.dagster.metadata import clock_metadata, column_schema, fr
 from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.core.dagster.run_records import last_by_clock, records
 from forex_assets.core.session import Session
+from forex_assets.forecasts.resources import ForecastEngines
 from forex_assets.monitoring.degradation import DEGRADATION_SCHEMA
 from forex_assets.monitoring.drift import DRIFT_SCHEMA, Drift
 from forex_assets.monitoring.open_requests import open_requests
-from forex_assets.monitoring.reports import NoPrices, degradation_of, drift_of
+from forex_assets.monitoring.reports import NoPrices, degradation_of, drift_of, reads_copper
 from forex_assets.monitoring.request_store import Open, requests_of
 from forex_assets.monitoring.trigger import DECISION_SCHEMA, Decision, decide
 
@@ -59,11 +60,13 @@ def drift_report_asset(context: dg.AssetExecutionContext, session: SessionResour
     description="Whether forecasts of a horizon got worse: recent errors against the baseline's, by the published rule "
     "and relative to no change on the same dates. Names the scored steps, and when evidence is insufficient.",
 )
-def degradation_report_asset(context: dg.AssetExecutionContext, session: SessionResource) -> dict[str, pl.DataFrame]:
+def degradation_report_asset(
+    context: dg.AssetExecutionContext, session: SessionResource, engines: ForecastEngines
+) -> dict[str, pl.DataFrame]:
     """Returns one row a measure."""
     run, tables = session.session(), {}
     for horizon in context.partition_keys:
-        report = degradation_of(run, horizon)
+        report = degradation_of(run, engines.of(run), horizon)
         tables[horizon] = report.table
         figures: dict[str, Any] = {
             names.WORDS: report.words,
@@ -89,7 +92,9 @@ def degradation_report_asset(context: dg.AssetExecutionContext, session: Session
     description="Whether to search for better settings of a horizon: value, limit and verdict of each rule, and the "
     "decision in words. The sensor `optimize_on_trigger` launches a search for each decision that fires.",
 )
-def trigger_decision(context: dg.AssetExecutionContext, session: SessionResource) -> dict[str, pl.DataFrame]:
+def trigger_decision(
+    context: dg.AssetExecutionContext, session: SessionResource, engines: ForecastEngines
+) -> dict[str, pl.DataFrame]:
     """Returns one row a rule.
 
     Figures are computed from the current tables: a decision must not rest on a report of another day.
@@ -102,8 +107,8 @@ def trigger_decision(context: dg.AssetExecutionContext, session: SessionResource
             context.log.warning(fault)
         decision = decide(
             horizon,
-            degradation=degradation_of(run, horizon),
-            drift=drift,
+            degradation=degradation_of(run, engines.of(run), horizon),
+            drift=drift if reads_copper(run, engines.of(run), horizon) else drift.without_copper(run.policy),
             last_optimized=_day_of(context.instance, run, keys.OPTIMIZED, horizon),
             last_triggered=_day_of(context.instance, run, keys.TRIGGER_DECISION, horizon, fires=True),
             is_requested=bool(waiting.requests),

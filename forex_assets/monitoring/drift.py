@@ -7,7 +7,7 @@ budget. `docs/monitoring.md` has its false alarms and its days to detection.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Final
 
@@ -18,17 +18,9 @@ from forex_assets.core.fan import Array
 from forex_assets.core.policy import DECISION_DAYS, Policy
 from forex_assets.core.schemas import Schema
 from forex_assets.monitoring.ranked_history import Judged, judge
-from forex_assets.monitoring.series import FORECAST_ERROR, PESO_RETURN, Sessions
-from forex_assets.monitoring.statistic_series import (
-    CORRELATION,
-    EWMA,
-    KS,
-    LEAD_LAG,
-    PSI,
-    VARIANCE,
-    StatisticSeries,
-    statistic_series,
-)
+from forex_assets.monitoring.series import COPPER_RETURN, FORECAST_ERROR, PESO_RETURN, Sessions
+from forex_assets.monitoring.severity import SEVERITIES, severity_of
+from forex_assets.monitoring.statistic_series import EWMA, KS, PAIR, PSI, VARIANCE, StatisticSeries, statistic_series
 from forex_assets.monitoring.statistics import finite
 
 DRIFT_SCHEMA: Final[Schema] = {
@@ -49,27 +41,13 @@ DRIFT_SCHEMA: Final[Schema] = {
     "words": pl.String,
 }
 
-SEVERITIES: Final = ("NONE", "LOW", "MEDIUM", "HIGH")
-"""Severities, ascending."""
-
-SEVERITY_CUTS: Final[dict[str, tuple[float, float]]] = {
-    # Effect sizes from which a significant change is MEDIUM and HIGH; a smaller one is LOW.
-    # A shift of a normal's mean by .5 and .8 sd, Cohen's medium and large, is a KS distance of
-    KS: (0.20, 0.31),
-    # .2 as published; .5 is a shift by .7 sd.
-    PSI: (0.20, 0.50),
-    # Volatility × 1.4 and × 2. A fall has no effect size; KS and PSI detect it.
-    VARIANCE: (math.log(2), math.log(4)),
-    EWMA: (math.log(2), math.log(4)),
-    # Cohen's medium and large, q and r.
-    CORRELATION: (0.3, 0.5),
-    LEAD_LAG: (0.3, 0.5),
-}
-
 FIRST: Final = frozenset(
     (series, statistic) for series in (PESO_RETURN, FORECAST_ERROR) for statistic in (VARIANCE, EWMA)
 )
 """Statistics that get most of the budget: volatility of peso and errors."""
+
+COPPER_SERIES: Final = (COPPER_RETURN, PAIR)
+"""Series that do not concern a model without copper."""
 
 OTHERS_SHARE: Final = 0.1
 """Chance of another statistic relative to one of the first.
@@ -95,6 +73,8 @@ class Drift:
         since: first of the last looks above the limit, else None. An alarm lasts ten sessions: two days with one
             `since` belong to one alarm.
         words: a sentence or two for people.
+        begun: by series, the first of the last looks above the limit.
+        is_of_copper_alone: whether it is of copper alone and the current model does not read copper.
     """
 
     table: pl.DataFrame
@@ -106,6 +86,19 @@ class Drift:
     share: float
     since: date | None
     words: str
+    begun: Mapping[str, date] = field(default_factory=dict)
+    is_of_copper_alone: bool = False
+
+    def without_copper(self, policy: Policy) -> "Drift":
+        """Verdict for a model that does not read copper."""
+        if not self.fires_calibrated:
+            return self
+        severity = _most_severe(self.table.filter(~pl.col("series").is_in(COPPER_SERIES)))
+        since = min((day for name, day in self.begun.items() if name not in COPPER_SERIES), default=None)
+        is_enough = SEVERITIES.index(severity) >= SEVERITIES.index(policy.drift.act_from)
+        return replace(
+            self, fires_calibrated=is_enough, severity=severity, since=since, is_of_copper_alone=not is_enough
+        )
 
 
 def drift_report(series: Mapping[str, pl.DataFrame], policy: Policy, today: date) -> Drift:
@@ -166,16 +159,6 @@ def _why_not_judged(stat: StatisticSeries, looks: Sessions, policy: Policy, toda
     if _is_old(stat, today):
         return f"not judged: its last session is {stat.sessions[-1]}, more than {DECISION_DAYS} days ago"
     return ""
-
-
-def severity_of(statistic: str, effect: float) -> str:
-    """Severity of a significant change, by effect size.
-
-    Raises:
-        KeyError: there is no such statistic.
-    """
-    medium, high = SEVERITY_CUTS[statistic]
-    return SEVERITIES[1 + (effect >= medium) + (effect >= high)]
 
 
 def _measured(stat: StatisticSeries, looks: Sessions, reason: str, policy: Policy, today: date) -> dict[str, object]:
@@ -244,24 +227,31 @@ def _row_words(statistic: str, value: float | None, percentile: float | None) ->
 
 def _drift(table: pl.DataFrame, judged: Judged, days: Sessions, policy: Policy) -> Drift:
     """Verdicts of the day from its rows."""
-    severities = table["severity"].drop_nulls().to_list()
-    severity = max(severities, key=SEVERITIES.index, default=SEVERITIES[0])
+    severity = _most_severe(table)
     is_enough = SEVERITIES.index(severity) >= SEVERITIES.index(policy.drift.act_from)
     literal = table["literal_fires"].drop_nulls()
-    above = [day for scores in judged.scores.values() for day in days[scores > judged.limit]]
+    begun = dict[str, date]()
+    for (series, _), scores in judged.scores.items():
+        for day in days[scores > judged.limit]:
+            begun[series] = min(begun.get(series, day.item()), day.item())
     drift = Drift(
         table=table,
         fires_literal=bool(literal.any()) if len(literal) else None,
-        fires_calibrated=is_enough if severities else None,
+        fires_calibrated=is_enough if table["severity"].count() else None,
         severity=severity,
         joint=judged.joint,
         joint_limit=judged.limit,
         share=judged.share,
-        since=min(above).item() if above else None,
+        since=min(begun.values(), default=None),
         words="",
+        begun=begun,
     )
     parts = [_calibrated_words(drift, policy), _gaps(table), _literal_words(table)]
     return replace(drift, words=" ".join(part for part in parts if part))
+
+
+def _most_severe(table: pl.DataFrame) -> str:
+    return max(table["severity"].drop_nulls(), key=SEVERITIES.index, default=SEVERITIES[0])
 
 
 def _calibrated_words(drift: Drift, policy: Policy) -> str:

@@ -34,6 +34,12 @@ SUMS: Final = (
 CALIBRATED_MEASURES: Final = ("rmse_vs_walk", "crps_vs_walk", "spread")
 """Calibrated measures, see `degradation`."""
 
+FEWEST_PAST: Final = 2
+"""Days of truth in the recent window of a past look, as weekly past dates give.
+
+Their ratios vary no less than those of daily ones, whose errors overlap: the limit errs towards fewer alarms.
+"""
+
 _FAN: Final = (
     *("as_of", "record_rank", "is_judged_config", "issued_at", "version"),
     *("config_fingerprint", "data_fingerprint", "engine", "model", "entry_hash"),
@@ -150,7 +156,7 @@ def rank_of(days: Days, sums: Array, today: date, policy: Policy) -> Ranked:
     looks = days[days <= today.toordinal() - rules.recent_days]
     windows = window_pair(days, sums, looks, policy)
     place = SUMS.index("days")
-    is_enough = np.minimum(windows[0][place], windows[1][place]) >= rules.min_errors
+    is_enough = (windows[0][place] >= FEWEST_PAST) & (windows[1][place] >= rules.min_errors)
     past = np.flatnonzero(is_enough)[-policy.drift.history_sessions :]
     return rank_today(
         measure_ratios(windows)[:, past],

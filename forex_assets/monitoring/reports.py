@@ -1,18 +1,32 @@
 """Reads the watched tables and makes both reports."""
 
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
 import polars as pl
 
+from forex_assets.accuracy.backtest_run import Origins, choose_engine, run_backtest
 from forex_assets.core import names
 from forex_assets.core.calendar import santiago_time
+from forex_assets.core.config_store import ConfigError
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import COPPER_SCHEMA, REALIZED_SCHEMA, USDCLP_SCHEMA, Schema, empty
 from forex_assets.core.session import Session
+from forex_assets.forecasts.engine import EngineError
+from forex_assets.forecasts.engines import Engines
+from forex_assets.forecasts.forecast import COVARIATE_ENGINES
 from forex_assets.forecasts.ledger_store import LedgerStore
+from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.prices import COPPER, USDCLP, PriceSeries
 from forex_assets.market.quality import marked_anew
 from forex_assets.monitoring.degradation import Degradation, degradation_report
 from forex_assets.monitoring.drift import Drift, drift_report
 from forex_assets.monitoring.series import drift_series
+
+DAILY_SESSIONS: Final = 90
+"""Past sessions that are backtested where recent errors are lacking: recent window, baseline and a month's targets."""
 
 IDENTITY = ("engine", "model", "config_fingerprint")
 """Columns that identify the settings of a forecast."""
@@ -39,19 +53,47 @@ def drift_of(session: Session) -> Drift:
     return drift_report(series, session.policy, session.today)
 
 
-def degradation_of(session: Session, horizon: str) -> Degradation:
-    """Makes the degradation report of one horizon."""
-    return degradation_report(realized_of(session, horizon), session.policy, session.today, horizon=horizon)
+def degradation_of(session: Session, engines: Engines, horizon: str) -> Degradation:
+    """Makes the degradation report of one horizon.
+
+    Weekly past dates leave too few recent errors: where they are lacking, the last sessions are backtested, once.
+    """
+    report = partial(degradation_report, policy=session.policy, today=session.today, horizon=horizon)
+    stored = report(realized_of(session, horizon))
+    is_possible = session.configs.path(horizon).exists() and session.tables.read(names.USDCLP) is not None
+    if stored.n >= stored.n_needed or not is_possible:
+        return stored
+    try:
+        daily = _daily_backtest(session, engines, horizon)
+    except EngineError as error:  # evidence is lacking, which is no reason to act; forecasts report a broken engine
+        return replace(stored, words=f"{stored.words}; recent dates could not be backtested: {error}")
+    return report(realized_of(session, horizon, daily))
 
 
-def realized_of(session: Session, horizon: str) -> pl.DataFrame:
-    """Reads the scored rows of the current settings; `REALIZED_SCHEMA`.
+def reads_copper(session: Session, engines: Engines, horizon: str) -> bool:
+    """Whether the current forecasts of a horizon use copper; True where it cannot be told."""
+    try:
+        engine, config = choose_engine(session, engines, horizon, "auto")
+        return config.uses_copper and engine.name in COVARIATE_ENGINES
+    except (ConfigError, EngineError):
+        return True
+
+
+def _daily_backtest(session: Session, engines: Engines, horizon: str) -> pl.DataFrame:
+    """Scored forecasts from each of the last sessions; stored ones are not made again."""
+    days = calendar_of(USDCLP).between(session.today - timedelta(days=2 * DAILY_SESSIONS), session.today)
+    days = [day for day in days if day < session.today][-DAILY_SESSIONS:]
+    return run_backtest(session, engines, horizon, origins=Origins(days=tuple(days)))[0]
+
+
+def realized_of(session: Session, horizon: str, more: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Reads the scored rows of the current settings; `REALIZED_SCHEMA`, with those of `more`.
 
     Only rows with engine, model and settings of the ledger's newest entry, if there is one: a change of model is no
     degradation. Prices that were not available at the clock are left out.
     """
     tables = (session.tables.read(name, horizon) for name in (names.BACKTEST, names.REALIZED))
-    rows = pl.concat([empty(REALIZED_SCHEMA), *(table for table in tables if table is not None)])
+    rows = pl.concat([empty(REALIZED_SCHEMA), *(table for table in (*tables, more) if table is not None)])
     rows = rows.filter((pl.col("realized_available_at") <= session.now) & ~pl.col("is_shadow"))
     ledger = LedgerStore(session.tables).read(horizon)
     issued = ledger.filter(~pl.col("is_shadow") & (pl.col("issued_at") <= session.now))

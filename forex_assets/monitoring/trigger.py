@@ -10,7 +10,7 @@ import polars as pl
 from forex_assets.core.calendar import SANTIAGO
 from forex_assets.core.policy import Policy
 from forex_assets.core.schemas import UTC, Schema
-from forex_assets.monitoring.drift import SEVERITIES
+from forex_assets.monitoring.severity import SEVERITIES
 from forex_assets.monitoring.statistics import finite
 
 RULES: Final = ("age", "degradation", "drift", "cooldown", "manual")
@@ -71,6 +71,8 @@ class DriftVerdict(Protocol):
     @property
     def since(self) -> date | None: ...
     @property
+    def is_of_copper_alone(self) -> bool: ...
+    @property
     def words(self) -> str: ...
 
 
@@ -128,7 +130,7 @@ def decide(
     Args:
         horizon: name, such as `7d`.
         degradation: of this horizon.
-        drift: of the inputs, the same for every horizon.
+        drift: of the inputs that the horizon's model reads.
         last_optimized: day of the horizon's last finished search, or None.
         last_triggered: day of the last decision that fired, or None; a day after today counts as today.
         is_requested: a person asks for a search.
@@ -243,6 +245,8 @@ def _drift(verdict: DriftVerdict, policy: Policy, last_triggered: date | None) -
     is_known = verdict.since is not None and last_triggered is not None and verdict.since <= last_triggered
     if policy.decide_by == "literal":
         words = _drift_words(verdict.fires_literal, "by the published rule")
+    elif verdict.is_of_copper_alone:
+        words = f"drift of copper alone, which the current model does not read ({_joint_words(verdict, policy)})"
     elif fires and is_known:
         fires, words = (
             False,

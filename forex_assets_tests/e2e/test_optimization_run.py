@@ -27,8 +27,9 @@ from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.session import Session, open_session
 from forex_assets.core.settings import load_settings
+from forex_assets.forecasts.engines import engines_of
 from forex_assets.locations.optimization import build
-from forex_assets.monitoring.degradation import DEGRADATION_SCHEMA
+from forex_assets.monitoring.degradation import DEGRADATION_SCHEMA, degradation_report
 from forex_assets.monitoring.reports import degradation_of, realized_of
 from forex_assets.monitoring.trigger import DECISION_SCHEMA
 from forex_assets.optimizer.sensors import optimize_on_trigger
@@ -216,7 +217,11 @@ def test_errors_are_those_of_the_engine_that_forecasts_now_and_known_by_the_cloc
     rows = realized_of(new_session(), "7d")
     assert set(rows["record"]) == {"backtest"}
     assert rows["realized_available_at"].max() <= new_session().now  # type: ignore[operator]
-    assert degradation_of(new_session(), "7d").n > 0
+    weekly = degradation_report(rows, new_session().policy, new_session().today)
+    assert weekly.n < weekly.n_needed
+    daily = degradation_of(new_session(), engines_of(new_session().settings), "7d")
+    assert daily.n >= daily.n_needed
+    assert daily.fires_calibrated is not None, daily.words
     path = filled / "warehouse/sample/accuracy/backtest/7d.parquet"
     table = pl.read_parquet(path)
     mixed = table.with_columns(

@@ -15,14 +15,12 @@ from forex_assets.core.policy import DriftPolicy, Policy
 from forex_assets.core.schemas import COPPER_SCHEMA, REALIZED_SCHEMA, USDCLP_SCHEMA, empty
 from forex_assets.monitoring.drift import (
     DRIFT_SCHEMA,
-    SEVERITIES,
-    SEVERITY_CUTS,
     Drift,
     drift_report,
-    severity_of,
 )
 from forex_assets.monitoring.ranked_history import joint_scores, judge, limit_of, tail_scores
 from forex_assets.monitoring.series import drift_series, joint_returns, refuse_levels
+from forex_assets.monitoring.severity import SEVERITIES, SEVERITY_CUTS, severity_of
 from forex_assets.monitoring.statistics import ewma_log_variance_ratio, log_variance_ratio, window_pairs
 from generated_returns import garch
 
@@ -126,6 +124,23 @@ def test_a_copper_that_turns_against_the_peso_is_found_whichever_way(slope: floa
     found = report(values)
     assert found.fires_calibrated
     assert found.table.filter("is_significant")["series"].to_list() == ["copper_and_peso"]
+
+
+def test_drift_of_copper_alone_is_none_for_a_model_without_copper_and_the_pesos_stays() -> None:
+    values = market(0)
+    values["copper_return"][-5:] *= 30
+    copper = report(values)
+    without = copper.without_copper(POLICY)
+    assert copper.fires_calibrated
+    assert (without.fires_calibrated, without.severity, without.since) == (False, "NONE", None)
+    assert without.is_of_copper_alone
+    for name in ("peso_return", "forecast_error"):
+        values[name][-3:] *= 10
+    both = report(values)
+    assert both.without_copper(POLICY).fires_calibrated
+    assert not both.without_copper(POLICY).is_of_copper_alone
+    # The alarm for the peso began with the peso: a search in between was not about it.
+    assert both.since < DAYS[-3] <= both.without_copper(POLICY).since  # type: ignore[operator]
 
 
 def test_a_quiet_day_fires_nothing_and_says_so() -> None:

@@ -42,6 +42,7 @@ class Drifted:
     joint_limit: float | None = 0.97
     since: date | None = None
     words: str = "No drift in 14 statistics."
+    is_of_copper_alone: bool = False
 
 
 DEGRADED = Degraded(ratio_calibrated=1.5, fires_calibrated=True, words="degradation of spread (ratio 1.50, limit 1.31)")
@@ -73,6 +74,12 @@ def test_the_words_are_those_of_the_issue() -> None:
         "no drift (joint 0.61, limit 0.97)"
     )
     assert found.reasons == ("age",)
+
+
+def test_drift_of_copper_alone_informs_and_does_not_search_where_the_model_reads_none() -> None:
+    found = decision(drift=Drifted(joint=1.4, is_of_copper_alone=True))
+    assert not found.fires
+    assert "drift of copper alone, which the current model does not read (joint 1.40, limit 0.97)" in found.words
 
 
 def test_without_a_reason_there_is_no_search_and_every_rule_is_said() -> None:
