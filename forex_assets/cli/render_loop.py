@@ -117,9 +117,10 @@ def _search(part: dict[str, Any] | None) -> Iterator[RenderableType]:
         yield "Search: none yet; forex-assets run --force"
         return
     yield f"Search of {moment(part['at'])}: {part['words']}"
-    hidden = len(part["rows"]) - SHOWN_CANDIDATES
+    shown = shown_candidates(part["rows"])
+    hidden = len(part["rows"]) - len(shown)
     yield table(
-        part["rows"][:SHOWN_CANDIDATES],
+        shown,
         [
             Column("rank", "rank", whole),
             Column("context", "context_length", whole),
@@ -131,6 +132,13 @@ def _search(part: dict[str, Any] | None) -> Iterator[RenderableType]:
         ],
         caption=f"{hidden} more: explain --json" if hidden > 0 else "",
     )
+
+
+def shown_candidates(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The best candidates, and always the current settings and the chosen."""
+    return [
+        row for place, row in enumerate(rows) if place < SHOWN_CANDIDATES or row["is_incumbent"] or row["is_chosen"]
+    ]
 
 
 def validation(horizon: str, part: dict[str, Any] | None) -> Iterator[RenderableType]:

@@ -112,6 +112,7 @@ class SearchPolicy(_Settings):
         max_candidates: limit of `random` and `optuna`; null is a third of the grid.
         max_seconds: no candidate or date starts after it; null is no limit.
         seed: of the random methods.
+        significance: chance that a search over candidates that are no better sends one to validation.
     """
 
     method: Literal["grid", "random", "optuna"] = "grid"
@@ -129,6 +130,7 @@ class SearchPolicy(_Settings):
     max_candidates: Annotated[int, Field(ge=2)] | None = None
     max_seconds: Annotated[float, Field(gt=0)] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
+    significance: Annotated[float, Field(gt=0, lt=0.5)] = 0.3
 
     @field_validator("method", mode="before")
     @classmethod
@@ -162,7 +164,8 @@ class ValidationPolicy(_Settings):
         time_increase: published: largest increase of the inference time.
         coverage: published: smallest share of prices inside the 95 % band.
         bias_clp: published: largest absolute mean error, CLP per USD.
-        significance: calibrated rule: chance of approving a challenger that is no better.
+        significance: calibrated rule: chance that a challenger no better passes. It has passed the search before, so
+            that the chance of a deployment by luck is `search.significance` times this.
         timing_pairs: test dates on which both are timed.
         shadow_days: calendar days of a shadow test after an inconclusive verdict; 0 is none.
     """
@@ -176,7 +179,7 @@ class ValidationPolicy(_Settings):
     time_increase: Annotated[float, Field(ge=0, le=10)] = 0.50
     coverage: Annotated[float, Field(gt=0, lt=1)] = 0.90
     bias_clp: Annotated[float, Field(gt=0)] = 5.0
-    significance: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    significance: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
     timing_pairs: Annotated[int, Field(ge=3, le=200)] = 15
     shadow_days: Annotated[int, Field(ge=0, le=730)] = 0
 
@@ -262,6 +265,11 @@ class Policy(_Settings):
         1.3 a year is .0499. The chance of at least one alarm is no larger (Markov).
         """
         return self.false_alarms_per_year * DECISION_DAYS / 365
+
+    def validation_alone(self) -> Self:
+        """Policy of a validation without a search before: its level is that of both."""
+        level = self.search.significance * self.validation.significance
+        return self.model_copy(update={"validation": self.validation.model_copy(update={"significance": level})})
 
     @model_validator(mode="after")
     def _history_can_show_the_budget(self) -> Self:

@@ -41,7 +41,8 @@ class Contest:
         found: the model that both run on here.
         search_id: which search the challenger is from.
         notes: what a reader must know of the two.
-        searched: first and last of the dates that it was chosen on; None where it was on none.
+        searched: first and last date that it was chosen on; None without any.
+        has_beaten_live: whether the search compared it with the current settings.
     """
 
     horizon: str
@@ -51,6 +52,7 @@ class Contest:
     search_id: str
     notes: tuple[str, ...] = ()
     searched: tuple[date, date] | None = None
+    has_beaten_live: bool = False
 
     @property
     def champion(self) -> str:
@@ -107,12 +109,14 @@ def contest_of(session: Session, engines: Engines, horizon: str) -> Contest:
     if live is not None and engines.resolve(challenger)[1].fingerprint == effective.fingerprint:
         challenger = live  # what the stand-in fills in, where the file has nothing, is no change
     notes = remarks(session, found, challenger)
-    if live is not None and effective.fingerprint not in table.filter(pl.col("is_incumbent"))["candidate"]:
+    incumbents = set(table.filter("is_incumbent")["candidate"])
+    has_beaten_live = live is not None and bool(incumbents & {live.fingerprint, effective.fingerprint})
+    if live is not None and not has_beaten_live:
         notes.append(
             "the search compared with settings that are no longer current; here the current settings are the champion"
         )
     searched = (chosen["first_origin"], chosen["last_origin"]) if chosen["last_origin"] else None
-    return Contest(horizon, live, challenger, found, chosen["search_id"], tuple(notes), searched)
+    return Contest(horizon, live, challenger, found, chosen["search_id"], tuple(notes), searched, has_beaten_live)
 
 
 def live_config(session: Session, horizon: str) -> InferenceConfig | None:

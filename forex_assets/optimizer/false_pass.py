@@ -36,6 +36,10 @@ class FalsePass:
     calibrated: float
     literal: float
 
+    def after(self, earlier: float) -> "FalsePass":
+        """Chance of both, where an independent test before lets `earlier` of such challengers pass."""
+        return FalsePass(earlier * self.calibrated, earlier * self.literal)
+
 
 @dataclass(frozen=True, eq=False)
 class _Replicates:

@@ -33,7 +33,9 @@ class Tried:
 
 
 def run_method(space: Space, policy: SearchPolicy, evaluate: Evaluate, suggest: Suggest) -> Tried:
-    """Try the space by the policy's method.
+    """Tries the space by the policy's method.
+
+    Methods that try a part spend nothing on candidates that could not be chosen.
 
     Args:
         space: candidates, the incumbent first.
@@ -43,7 +45,7 @@ def run_method(space: Space, policy: SearchPolicy, evaluate: Evaluate, suggest: 
     """
     configs = [each.config for each in space.candidates]
     if policy.method == "random":
-        configs = _random_part(configs, policy)
+        configs = _random_part([space.incumbent, *(each.config for each in space.contenders)], policy)
         words = f"random: {len(configs)} of {len(space.candidates)} candidates, seed {policy.seed}"
         return Tried(evaluate(configs), words)
     if policy.method == "optuna":
@@ -73,14 +75,14 @@ def _by_suggestion(space: Space, policy: SearchPolicy, evaluate: Evaluate, sugge
 
     One that time ran out on is left out: compared on its few origins, it would cut everybody's.
     """
-    incumbent = space.incumbent
+    incumbent, candidates = space.incumbent, (space.candidates[0], *space.contenders)
     grid: dict[str, list[Any]] = {}
     for name in DIMENSIONS:
-        values = list(dict.fromkeys(getattr(each.config, name) for each in space.candidates))
+        values = list(dict.fromkeys(getattr(each.config, name) for each in candidates))
         if len(values) > 1:
             grid[name] = values
     tried: dict[str, InferenceConfig] = {incumbent.fingerprint: incumbent}
-    by_settings = {_settings(each, grid): each.config for each in space.candidates}
+    by_settings = {_settings(each, grid): each.config for each in candidates}
     first = evaluate([incumbent])
 
     def loss(chosen: Mapping[str, Any]) -> float:
@@ -92,7 +94,7 @@ def _by_suggestion(space: Space, policy: SearchPolicy, evaluate: Evaluate, sugge
         return float(own.values.mean())
 
     if grid and first:
-        suggest(grid, loss, count=budget(len(space.candidates), policy), seed=policy.seed)
+        suggest(grid, loss, count=budget(len(candidates), policy), seed=policy.seed)
     words = f"optuna (TPE, seed {policy.seed}): {len(tried)} of {len(space.candidates)} candidates"
     return Tried(evaluate(list(tried.values())), words)
 

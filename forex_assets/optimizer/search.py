@@ -1,25 +1,29 @@
-"""Chooses the best candidate; ties keep the current settings."""
+"""Chooses a challenger among the candidates of a search.
+
+A challenger must be better than the current settings by more than chance, adjusted for the number of candidates.
+"""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import polars as pl
 
-from forex_assets.accuracy.compare import effective_size, skills
+from forex_assets.accuracy.compare import Skill, effective_size, skills
 from forex_assets.accuracy.scorecard import overlap_of
 from forex_assets.core.fan import Array
+from forex_assets.core.inference_config import InferenceConfig
+from forex_assets.core.policy import SearchPolicy
+from forex_assets.optimizer.block_permutation import p_values
+from forex_assets.optimizer.criterion import better
 from forex_assets.optimizer.space import Candidate, Space
 from forex_assets.optimizer.tables import CANDIDATES_SCHEMA
 
 Objective = Literal["crps", "rmse"]
 LOSS: Final[dict[str, str]] = {"crps": "CRPS", "rmse": "squared error"}
-STANDARD_ERRORS: Final = 1.0
-"""Within so many of the best, a candidate is its equal."""
-
 ROUNDING: Final = 1e-9
 """Share of the loss below which a difference is rounding."""
 
@@ -42,7 +46,7 @@ class Choice:
     """Result of a search.
 
     Attributes:
-        chosen: fingerprint of the challenger; the incumbent's where nothing is better by more than chance.
+        chosen: fingerprint of the challenger, or of the current settings.
         table: `CANDIDATES_SCHEMA`.
         words: a sentence or two.
     """
@@ -72,32 +76,52 @@ def losses_of(rows: pl.DataFrame, objective: Objective) -> dict[str, Losses]:
     return found
 
 
-def choose(losses: Mapping[str, Losses], candidates: Sequence[Candidate], incumbent: str) -> str:
-    """The challenger's fingerprint.
+def p_values_of(losses: Mapping[str, Losses], space: Space) -> dict[str, float]:
+    """P-value of "no better than the current settings", by contender.
 
-    The best is the lowest mean loss. Whoever's paired difference to it is within one standard error is its equal: of
-    these the current settings, if among them, else the cheapest, then the lower loss.
+    One-sided, and adjusted for the number of contenders: at level α the chance that any of equal ones passes is α.
 
     Args:
-        losses: by fingerprint, of those that were tried to the end, all on the same origins.
-        candidates: with their costs.
-        incumbent: fingerprint of the current settings.
+        losses: by fingerprint, all on the same origins.
+        space: the candidates; those that were not tried are left out.
     """
-    tried = {name: each for name, each in losses.items() if len(each.values)}
-    if incumbent not in tried:
-        return incumbent
-    best = min(tried, key=lambda name: (float(tried[name].values.mean()), name))
-    equal = [name for name in tried if _is_equal(tried[name], tried[best])]
-    if incumbent in equal:
-        return incumbent
-    cost = {each.config.fingerprint: each.cost for each in candidates}
-    return min(equal, key=lambda name: (cost[name], float(tried[name].values.mean()), name))
+    current = losses.get(space.incumbent.fingerprint)
+    tried = [name for each in space.contenders if (name := each.config.fingerprint) in losses]
+    if current is None or not tried or not len(current.values):
+        return {}
+    return dict(zip(tried, no_better(current, [losses[name].values for name in tried]), strict=True))
 
 
-def _is_equal(losses: Losses, best: Losses) -> bool:
-    difference = losses.values - best.values
-    chance = STANDARD_ERRORS * standard_error(difference, losses.overlap)
-    return bool(difference.mean() <= chance + ROUNDING * best.values.mean())
+def no_better(current: Losses, others: Sequence[Array]) -> list[float]:
+    """Adjusted p-values of others against the current settings."""
+    differences = current.values[:, None] - np.stack(others, axis=1)
+    is_rounding = np.abs(differences.mean(axis=0)) <= ROUNDING * current.values.mean()
+    return [float(p) for p in p_values(np.where(is_rounding, 0.0, differences), current.overlap)]
+
+
+def pick(chances: Sequence[float], means: Sequence[float], significance: float) -> int | None:
+    """Place of the lowest loss among the significantly better; None without any.
+
+    Of equal losses the first wins.
+    """
+    better_ones = [place for place, chance in enumerate(chances) if chance <= significance]
+    if not better_ones:
+        return None
+    least = min(means[place] for place in better_ones)
+    return next(place for place in better_ones if means[place] - least <= ROUNDING * least)
+
+
+def choose(losses: Mapping[str, Losses], space: Space, significance: float) -> str:
+    """Fingerprint of the challenger, or of the current settings.
+
+    Of equal losses the shortest context wins.
+    """
+    chances = p_values_of(losses, space)
+    contexts = {each.config.fingerprint: each.config.context_length for each in space.contenders}
+    order = sorted(chances, key=lambda name: (contexts[name], name))
+    means = [float(losses[name].values.mean()) for name in order]
+    place = pick([chances[name] for name in order], means, significance)
+    return space.incumbent.fingerprint if place is None else order[place]
 
 
 def standard_error(values: Array, overlap: float) -> float:
@@ -113,41 +137,73 @@ def standard_error(values: Array, overlap: float) -> float:
 def candidates_table(
     losses: Mapping[str, Losses],
     space: Space,
-    objective: Objective,
+    policy: SearchPolicy,
     *,
     search_id: str,
     searched_at: datetime,
     seconds: Mapping[str, float],
     words: str,
     origins: Sequence[date] = (),
+    as_file: Callable[[InferenceConfig], InferenceConfig] = lambda config: config,
 ) -> Choice:
     """Chooses, and tabulates every candidate with its paired gain.
 
     Args:
         losses: by fingerprint, of those tried to the end.
-        space: what was to be tried.
-        objective: which loss they are.
+        space: the candidates.
+        policy: objective and significance.
         search_id: names the search.
         searched_at: the platform's clock.
-        seconds: of one fan, by fingerprint, as measured; for people.
-        words: of origins and method, for people.
+        seconds: of one fan, by fingerprint, for people.
+        words: origins and method, for people.
         origins: that candidates were compared on, ascending.
+        as_file: a candidate as the config file would hold it; the table names candidates by these.
     """
     incumbent = space.incumbent.fingerprint
-    chosen = choose(losses, space.candidates, incumbent)
-    gains = _gains(losses, incumbent, objective)
+    chances, chosen = p_values_of(losses, space), choose(losses, space, policy.significance)
+    gains = _gains(losses, incumbent, policy.objective)
     order = sorted((name for name in losses if len(losses[name].values)), key=lambda n: float(losses[n].values.mean()))
     rank = {name: place for place, name in enumerate(order, start=1)}
+    contenders = {each.config.fingerprint for each in space.contenders}
+    shared = {
+        "search_id": search_id,
+        "searched_at": searched_at,
+        "first_origin": origins[0] if origins else None,
+        "last_origin": origins[-1] if origins else None,
+    }
     rows = []
-    span = {"first_origin": origins[0] if origins else None, "last_origin": origins[-1] if origins else None}
     for each in space.candidates:
-        name = each.config.fingerprint
-        row = _row(each, losses.get(name), gains.get(name), objective)
-        fixed = {"search_id": search_id, "searched_at": searched_at, "rank": rank.get(name), **span}
-        marks = {"is_incumbent": name == incumbent, "is_chosen": name == chosen, "seconds": seconds.get(name)}
-        rows.append({**row, **fixed, **marks, "words": "" if name in losses else "not tried"})
+        name, published = each.config.fingerprint, as_file(each.config)
+        remark = "" if name == incumbent else _remark(name, losses, chances, contenders)
+        rows.append(
+            {
+                **_row(each, losses.get(name), gains.get(name), policy.objective),
+                **shared,
+                "candidate": published.fingerprint,
+                "config": json.dumps(published.model_dump(), sort_keys=True),
+                "rank": rank.get(name),
+                "is_incumbent": name == incumbent,
+                "is_chosen": name == chosen,
+                "seconds": seconds.get(name),
+                "words": remark,
+            }
+        )
     table = pl.DataFrame(rows, schema=CANDIDATES_SCHEMA).sort("rank", "loss", nulls_last=True, maintain_order=True)
-    return Choice(chosen, table, _sentence(table, chosen, incumbent, objective, f"{space.words}; {words}"))
+    places = {each.config.fingerprint: place for place, each in enumerate(space.candidates)}
+    best = min(chances, key=lambda name: (chances[name], float(losses[name].values.mean())), default=None)
+    shown = rows[places[chosen if chosen != incumbent or best is None else best]]
+    chance = chances.get(chosen if chosen != incumbent else best or "")
+    sentence = _sentence(table, shown, chance, len(chances), policy)
+    return Choice(str(rows[places[chosen]]["candidate"]), table, f"{sentence}; {space.words}; {words}")
+
+
+def _remark(name: str, losses: Mapping[str, Losses], chances: Mapping[str, float], contenders: Collection[str]) -> str:
+    """Standing of a candidate, for people."""
+    if name not in losses:
+        return "not tried"
+    if name not in contenders:
+        return "fewer paths: sampling noise, never chosen"
+    return f"p {chances[name]:.3f}" if name in chances else ""
 
 
 def _gains(
@@ -176,8 +232,6 @@ def _row(
         mean, error = mean**0.5, None if error is None else error / (2 * mean**0.5)
     return {
         "horizon": config.horizon,
-        "candidate": config.fingerprint,
-        "config": json.dumps(config.model_dump(), sort_keys=True),
         **{name: getattr(config, name) for name in fields},
         "loss": mean,
         "loss_se": error,
@@ -188,23 +242,32 @@ def _row(
     }
 
 
-def _sentence(table: pl.DataFrame, chosen: str, incumbent: str, objective: Objective, words: str) -> str:
-    ranked = table.filter(pl.col("rank").is_not_null())
-    if ranked.is_empty():
-        return f"nothing could be compared, the current settings stay; {words}"
-    losses = ranked["loss"]
+def _sentence(
+    table: pl.DataFrame, shown: Mapping[str, Any], chance: float | None, contenders: int, policy: SearchPolicy
+) -> str:
+    """Result of the search, for people.
+
+    Args:
+        table: every candidate.
+        shown: row of the chosen candidate, else of the best contender.
+        chance: its p-value.
+        contenders: number that the p-value is adjusted for.
+        policy: objective and significance.
+    """
+    losses, loss = table["loss"].drop_nulls(), LOSS[policy.objective]
+    if losses.is_empty():
+        return "nothing could be compared, the current settings stay"
     low, high = float(losses.min()), float(losses.max())  # type: ignore[arg-type]
-    if ranked.height > 1 and high - low <= ROUNDING * high:
-        said = (
-            f"all candidates have the same {LOSS[objective]}, so that nothing can be chosen by it; "
-            "the current settings stay"
-        )
-    elif chosen == incumbent:
-        said = "nothing is better than the current settings by more than one standard error; they stay"
-    else:
-        row = table.filter(pl.col("is_chosen")).row(0, named=True)
-        interval = "" if row["gain_low"] is None else f" [{100 * row['gain_low']:+.1f}, {100 * row['gain_high']:+.1f}]"
-        settings = f"context {row['context_length']}, samples {row['num_samples']}, temperature {row['temperature']}"
-        gain = f"{LOSS[objective]} {100 * row['gain']:+.1f} %{interval}"
-        said = f"found {chosen} ({settings}): {gain} better than the current settings"
-    return f"{said}; {words}"
+    if losses.len() > 1 and high - low <= ROUNDING * high:
+        return f"all candidates have the same {loss}, so that it cannot tell them apart; the current settings stay"
+    if chance is None:
+        return "no other settings were compared; the current settings stay"
+    settings = f"context {shown['context_length']}, samples {shown['num_samples']}, temperature {shown['temperature']}"
+    gain = better(Skill(shown["gain"], shown["gain_low"], shown["gain_high"], shown["n"], shown["n_effective"]))
+    figures = f"{loss} {gain} than the current settings, p {chance:.3f} adjusted for {contenders} candidates"
+    if shown["is_chosen"]:
+        return f"found {shown['candidate']} ({settings}): {figures}"
+    return (
+        f"no candidate is significantly better than the current settings (best: {shown['candidate']}, {settings}: "
+        f"{figures}; wanted p ≤ {policy.significance:g}); they stay"
+    )

@@ -20,6 +20,7 @@ from forex_assets.forecasts.forecast import covariates_for, data_fingerprint
 from forex_assets.market.prices import USDCLP
 from forex_assets.market.quality import usable
 from forex_assets.optimizer.candidate_backtest_run import silent, splits_of, trial_rows
+from forex_assets.optimizer.champion_challenger import as_live
 from forex_assets.optimizer.methods import run_method
 from forex_assets.optimizer.origins import Split
 from forex_assets.optimizer.search import Choice, Losses, candidates_table, losses_of
@@ -89,7 +90,10 @@ def live_or_first(session: Session, horizon: str) -> InferenceConfig:
 
 
 def _space(session: Session, engines: Engines, found: ResolvedModel, config: InferenceConfig) -> Space:
-    return space_of(config, traits_of(engines.engine(found)), session.policy.search)
+    policy = session.policy.search
+    if found.stands_in:  # the embedded model keeps its own representation, and the file the configured model's
+        policy = policy.model_copy(update={"representation": []})
+    return space_of(config, traits_of(engines.engine(found)), policy)
 
 
 def _run_grids(
@@ -138,15 +142,17 @@ def _search(
 
     tried = run_method(space, policy, evaluate, suggest)
     words = "; ".join([tried.words, split.words, *_remarks(session, found, horizon, deadline)])
+    current = live_or_first(session, horizon)
     return candidates_table(
         tried.losses,
         space,
-        policy.objective,
+        policy,
         search_id=search_id(session, engine, space, split),
         searched_at=session.now,
         origins=split.search,
         seconds=_seconds(session, engine, space),
         words=words,
+        as_file=lambda config: current if config == space.incumbent else as_live(config, current, found),
     )
 
 
@@ -191,7 +197,7 @@ def _seconds(session: Session, engine: Engine, space: Space) -> dict[str, float]
     engine.forecast([origin], space.incumbent.model_copy(update={"uses_copper": False}))
     for each in space.candidates:
         config = each.config.model_copy(update={"uses_copper": False})
-        cost = (*each.cost, config.representation)
+        cost = (config.num_samples, config.context_length, config.representation)
         if cost not in made:
             began = time.perf_counter()
             engine.forecast([origin], config)

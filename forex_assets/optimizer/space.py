@@ -26,14 +26,6 @@ class Candidate:
     config: InferenceConfig
     same_as: tuple[str, ...] = ()
 
-    @property
-    def cost(self) -> tuple[int, int]:
-        """Sort key of cost: fewer samples, then shorter context.
-
-        By settings, since timings are noisy.
-        """
-        return (self.config.num_samples or 0, self.config.context_length)
-
 
 @dataclass(frozen=True)
 class Space:
@@ -51,6 +43,20 @@ class Space:
     def incumbent(self) -> InferenceConfig:
         """The current settings."""
         return self.candidates[0].config
+
+    @property
+    def contenders(self) -> tuple[Candidate, ...]:
+        """Candidates that may replace the current settings.
+
+        Fewer paths only add sampling noise: of candidates that differ in nothing else, the one with the most.
+        """
+        most: dict[str, int] = {}
+        for each in self.candidates:
+            others = _without_paths(each.config)
+            most[others] = max(most.get(others, 0), each.config.num_samples or 0)
+        return tuple(
+            each for each in self.candidates[1:] if (each.config.num_samples or 0) == most[_without_paths(each.config)]
+        )
 
 
 def space_of(incumbent: InferenceConfig, traits: EngineTraits, policy: SearchPolicy) -> Space:
@@ -80,6 +86,10 @@ def space_of(incumbent: InferenceConfig, traits: EngineTraits, policy: SearchPol
                 found[effect] = Candidate(known.config, (*known.same_as, words))
     left_out = [name for name in grid if name not in has]
     return Space(tuple(found.values()), _words(tuple(found.values()), tried, left_out, traits, grid))
+
+
+def _without_paths(config: InferenceConfig) -> str:
+    return config.model_copy(update={"num_samples": None}).fingerprint
 
 
 def _grid(horizon: str, policy: SearchPolicy) -> dict[str, Sequence[Any]]:

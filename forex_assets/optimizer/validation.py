@@ -69,7 +69,8 @@ class Validation:
         calibrated: by the calibrated one.
         decided_by: which of the two counts.
         criteria: one each of `CRITERIA`, in their order.
-        chance: of approving a challenger that is no better, by both rules; None where nothing could be judged.
+        chance: of approving a challenger that is no better, by both rules, the search before it included; None where
+            nothing could be judged.
         detectable: least true gain that the origins would have shown with 80 % power; None where none of any size.
         superiority: SPA p-value of the best of all candidates on the search's origins; None where not known.
         evidence: what it rests on; None where nothing was computed.
@@ -131,22 +132,27 @@ def validate(
     overlap: float | None = None,
     superiority: float | None = None,
     notes: Sequence[str] = (),
+    has_beaten_champion: bool = False,
 ) -> Validation:
-    """Hold a challenger against the champion on the origins that both have.
+    """Compares a challenger with the champion on common origins.
 
     Args:
         subject: what is validated.
-        champion_rows: `REALIZED_SCHEMA`, one engine and config; for a first config `paired.walk_rows`.
+        champion_rows: `REALIZED_SCHEMA`, one engine and config; for a first config `paired_losses.walk_rows`.
         challenger_rows: the same of the challenger.
         seconds: of one fan each, by turns, shape (2, pairs): champion, challenger.
         policy: limits, and which rule decides.
         overlap: forecasts that run at once; None to read it off the dates.
         superiority: SPA p-value of the best of all candidates on the search's origins.
         notes: what else a reader must know.
+        has_beaten_champion: whether a search chose it for being better than the champion, on other origins. Chance
+            must then pass twice; else the validation alone keeps to the chance of both.
 
     Raises:
-        ValueError: see `paired.evidence_of`.
+        ValueError: see `paired_losses.evidence_of`.
     """
+    earlier = policy.search.significance if has_beaten_champion else 1.0
+    policy = policy if has_beaten_champion else policy.validation_alone()
     evidence = evidence_of(champion_rows, challenger_rows, seconds, overlap=overlap)
     criteria = judge(evidence, policy, is_first=subject.is_first)
     is_judged = evidence.n >= max(2, policy.validation.fewest)
@@ -158,7 +164,7 @@ def validate(
         calibrated=calibrated,
         decided_by=policy.decide_by,
         criteria=criteria,
-        chance=false_pass(evidence, policy, is_first=subject.is_first) if is_judged else None,
+        chance=false_pass(evidence, policy, is_first=subject.is_first).after(earlier) if is_judged else None,
         detectable=detectable_gain(evidence, policy) if is_judged else None,
         superiority=superiority,
         evidence=evidence,

@@ -75,6 +75,7 @@ def _validate(session: Session, engines: Engines, contest: Contest, split: Split
         policy,
         superiority=_superiority(session, engines, contest, split),
         notes=(split.words, *contest.notes),
+        has_beaten_champion=contest.has_beaten_live,
     )
     shadow = begin(session, contest, found)
     if shadow is not None:
@@ -121,7 +122,7 @@ def _superiority(session: Session, engines: Engines, contest: Contest, split: Sp
     if contest.searched != (split.search[0], split.search[-1]):
         return None
     tried = table.filter(pl.col("rank").is_not_null())["config"]
-    configs = [InferenceConfig.model_validate_json(text) for text in tried]
+    configs = [engines.resolve(InferenceConfig.model_validate_json(text))[1] for text in tried]
     days = {contest.horizon: split.search}
     rows = trial_rows(session, engines.engine(contest.found), {contest.horizon: configs}, days, cached_only=True)
     losses = losses_of(rows[contest.horizon], session.policy.search.objective)

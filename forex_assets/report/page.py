@@ -186,7 +186,7 @@ def _searched(candidates: pl.DataFrame | None, say: Say, figure: Any) -> str:
     first = candidates.row(0, named=True)
     chosen = candidates.filter(pl.col("is_chosen") & ~pl.col("is_incumbent"))
     gain = None if chosen.is_empty() else chosen["gain"][0]
-    choice = say("kept") if gain is None else say("chosen", gain=figure(_percent(gain), 1))
+    choice = say("kept") if gain is None or gain <= 0 else say("chosen", gain=figure(_percent(gain), 1))
     return say("searched", when=_day(first["searched_at"]), count=candidates.height, n=first["n"], choice=choice)
 
 

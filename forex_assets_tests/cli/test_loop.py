@@ -68,3 +68,8 @@ def test_a_refusal_is_told_with_its_reason_although_something_was_deployed_befor
     }
     assert render_loop._outcome(run) == "approved, refused"
     assert "failed before" in render_loop._reasons(run)[-1]
+
+
+def test_the_current_settings_and_the_chosen_are_always_shown() -> None:
+    rows = [{"rank": rank, "is_incumbent": rank == 20, "is_chosen": rank == 27} for rank in range(1, 28)]
+    assert [row["rank"] for row in render_loop.shown_candidates(rows)] == [1, 2, 3, 4, 5, 6, 7, 8, 20, 27]

@@ -75,3 +75,30 @@ def realized_rows(
     return pl.DataFrame(values, schema_overrides=REALIZED_SCHEMA).select(
         pl.col(column).cast(dtype) for column, dtype in REALIZED_SCHEMA.items()
     )
+
+
+def published(
+    old: np.ndarray, new: np.ndarray, y: np.ndarray, hits: np.ndarray, seconds: np.ndarray | None = None
+) -> list[bool]:
+    """The five published criteria, read word for word with their published limits.
+
+    Args:
+        old: errors of the champion, CLP per USD.
+        new: of the challenger.
+        y: realized prices.
+        hits: whether the challenger's 95 % band held each price.
+        seconds: rows champion and challenger; None for equal times.
+    """
+    n = len(old)
+    rmse = [(sum(e * e for e in side) / n) ** 0.5 for side in (old, new)]
+    mape = [100 * sum(abs(e) / p for e, p in zip(side, y, strict=True)) / n for side in (old, new)]
+    sd = [(sum((e - sum(side) / n) ** 2 for e in side) / n) ** 0.5 for side in (old, new)]
+    ratios = [1.0] if seconds is None else sorted(b / a for a, b in seconds.T)
+    middle = ratios[len(ratios) // 2] if len(ratios) % 2 else sum(ratios[len(ratios) // 2 - 1 :][:2]) / 2
+    return [
+        rmse[0] - rmse[1] >= 0.05 * rmse[0] or mape[0] - mape[1] >= 0.03 * mape[0],
+        sd[1] <= 1.1 * sd[0],
+        middle <= 1.5,
+        sum(hits) / n >= 0.9,
+        abs(sum(new) / n) < 5,
+    ]

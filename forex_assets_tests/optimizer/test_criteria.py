@@ -20,7 +20,7 @@ from forex_assets.optimizer.criteria import (
 from forex_assets.optimizer.improvement import detectable_gain, improvement
 from forex_assets.optimizer.paired_losses import Evidence, evidence_of
 from forex_assets.optimizer.tables import CRITERIA
-from forex_assets_tests.optimizer.rows import realized_rows
+from forex_assets_tests.optimizer.rows import published, realized_rows
 
 RULES = ValidationPolicy()
 EQUAL_TIMES = np.ones((2, 15))
@@ -40,24 +40,6 @@ def noise(n: int = 252, seed: int = 1) -> np.ndarray:
     return errors - errors.mean()
 
 
-def published(found: Evidence, rules: ValidationPolicy) -> list[bool]:
-    """The five published criteria, read word for word."""
-    old, new = found.errors
-    n = len(old)
-    rmse = [(sum(e * e for e in side) / n) ** 0.5 for side in (old, new)]
-    mape = [100 * sum(abs(e) / y for e, y in zip(side, found.realized, strict=True)) / n for side in (old, new)]
-    sd = [(sum((e - sum(side) / n) ** 2 for e in side) / n) ** 0.5 for side in (old, new)]
-    ratios = sorted(b / a for a, b in found.seconds.T)
-    middle = ratios[len(ratios) // 2] if len(ratios) % 2 else sum(ratios[len(ratios) // 2 - 1 :][:2]) / 2
-    return [
-        rmse[0] - rmse[1] >= rules.rmse_gain * rmse[0] or mape[0] - mape[1] >= rules.mape_gain * mape[0],
-        sd[1] <= (1 + rules.sd_increase) * sd[0],
-        middle <= 1 + rules.time_increase,
-        sum(found.hits[1]) / n >= rules.coverage,
-        abs(sum(new) / n) < rules.bias_clp,
-    ]
-
-
 @settings(max_examples=60)
 @given(st.integers(0, 10_000), st.floats(0.8, 1.25), st.floats(-7, 7), st.floats(12, 40), st.floats(0.5, 2.5))
 def test_the_literal_verdicts_are_the_published_rule_word_for_word(
@@ -68,7 +50,9 @@ def test_the_literal_verdicts_are_the_published_rule_word_for_word(
     new = factor * old + 2 * rng.standard_normal(80) + shift
     seconds = np.exp(0.2 * rng.standard_normal((2, 15))) * [[1], [slower]]
     found = evidence(old, new, seconds=seconds, width=width)
-    assert [each.literal for each in judge(found, Policy())] == published(found, RULES)
+    assert [each.literal for each in judge(found, Policy())] == published(
+        *found.errors, found.realized, found.hits[1], found.seconds
+    )
 
 
 def test_the_rows_come_in_the_order_of_the_table() -> None:
@@ -205,8 +189,8 @@ def test_another_unit_of_the_price_changes_no_verdict(unit: float, seed: int) ->
 def test_the_detectable_gain_worked_by_hand() -> None:
     # One-sided at 5 % with 80 % power: 1.644854 + .841621 = 2.486475 standard errors, whose square is 6.18256.
     # 4 · 6.18256 / (252 + 2 · 6.18256) = .093546 of the squared error, 4.792 % of its root.
-    old = noise(252)
-    assert detectable_gain(evidence(old, old), Policy()) == pytest.approx(0.04792, abs=2e-5)
+    old, policy = noise(252), Policy(validation=ValidationPolicy(significance=0.05))
+    assert detectable_gain(evidence(old, old), policy) == pytest.approx(0.04792, abs=2e-5)
 
 
 def test_more_origins_show_smaller_gains() -> None:

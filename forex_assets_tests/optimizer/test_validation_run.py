@@ -16,7 +16,7 @@ from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.session import open_session
 from forex_assets.optimizer.assets import validation_report
 from forex_assets.optimizer.candidate_backtest_run import splits_of
-from forex_assets.optimizer.champion_challenger import NotSearchedError
+from forex_assets.optimizer.champion_challenger import NotSearchedError, contest_of
 from forex_assets.optimizer.checks import CHECKS, criterion_holds
 from forex_assets.optimizer.tables import CRITERIA, VALIDATION_SCHEMA
 from forex_assets.optimizer.timing import by_turns
@@ -100,7 +100,7 @@ def test_what_was_run_before_is_not_run_again_and_the_page_of_each_report_stays(
 
 def test_where_the_search_kept_what_is_live_no_fan_is_made(workspace: Path, scene: Setup) -> None:
     set_live(workspace, temperature=1.0, is_calibrated=False)
-    assert search(scene) == scene.engines.resolve(scene.session.configs.read("7d"))[1].fingerprint
+    assert search(scene) == scene.session.configs.read("7d").fingerprint
     ENGINE.made.clear()
     found = run_validation(*both(scene), ["7d"])["7d"]
     assert (found.verdict, found.n, ENGINE.made) == ("inconclusive", 0, [])
@@ -186,8 +186,23 @@ def test_a_config_that_the_stand_in_fills_in_is_not_its_own_challenger(
     bolt = {"model": "amazon/chronos-bolt-small", "num_samples": None, "temperature": None, "is_calibrated": False}
     set_live(workspace, **bolt)
     scene = fill(workspace, tmp_path / "tables")
-    assert search(scene) == scene.engines.resolve(scene.session.configs.read("7d"))[1].fingerprint
+    assert search(scene) == scene.session.configs.read("7d").fingerprint
     assert NOTHING_NEW in run_validation(*both(scene), ["7d"])["7d"].words
+
+
+def test_a_challenger_has_one_fingerprint_in_search_and_validation_where_a_model_stands_in(
+    workspace: Path, tmp_path: Path, environment: Callable[..., None]
+) -> None:
+    (workspace / "configs/policy.yaml").write_text("search:\n  origins: 40\n")
+    environment(FOREX_MODEL="embedded")
+    live = set_live(workspace, temperature=1.6, is_calibrated=False)
+    scene = fill(workspace, tmp_path / "tables")
+    chosen = search(scene)
+    contest = contest_of(*both(scene), "7d")
+    assert (contest.challenger.fingerprint, contest.champion) == (chosen, live.fingerprint)
+    assert contest.challenger == live.model_copy(update={"temperature": contest.challenger.temperature})
+    assert contest.has_beaten_live
+    assert chosen != live.fingerprint
 
 
 @pytest.mark.parametrize("change", ["policy", "clock"])
