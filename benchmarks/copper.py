@@ -1,20 +1,22 @@
 """Effect of copper, with naive and with correct dating.
 
-    python benchmarks/copper.py --peso PESO.csv --copper COPPER.csv [--from 2015-01-01] [--to 2023-12-31]
+    python benchmarks/copper.py --close CLOSE.csv --yahoo CLP.csv --observado OBS.csv --copper HG.csv
+                                [--from 2015-01-01] [--to 2023-12-31] [--out docs/copper.md]
 
-No prices come with the project: their owners grant no redistribution. COPPER.csv is Yahoo's `HG=F` as served (`date`,
-`open`, `high`, `low`, `close_raw`, USD/lb). PESO.csv is told by its columns: `open`, `high`, `low`, `close_raw` are
-Yahoo's `CLP=X`, `observado` the Banco Central's dólar observado, `close` a market close on its true date.
+No prices come with the project: their owners grant no redistribution. Copper and `--yahoo` are Yahoo's `HG=F` and
+`CLP=X` as served (`date`, `open`, `high`, `low`, `close_raw`); `--observado` is the Banco Central's (`date`,
+`observado`), `--close` a market close on its true date (`date`, `close`). Each may be left out.
 
 Weekly origins, EWMA(.97) walk, once with each row taken for the day that it is dated and once as the platform dates it;
 each with all ten features and with the last day's return alone, which is what wrong stamps turn into a leak. `next`
-is the first session after the last known one, where a leak of one day shows undiluted.
-Prints Markdown: percentages only.
+is the first session after the last known one, where a leak of one day shows undiluted. `--out` puts the tables between
+the markers of an existing file, else they are printed. Percentages only.
 """
 
 import argparse
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from datetime import time as clock_time
 from pathlib import Path
@@ -25,7 +27,6 @@ from forex_assets.accuracy.backtest import backtest
 from forex_assets.accuracy.copper_effect import copper_effect, lead_lag_by_year
 from forex_assets.accuracy.past_dates import origin_dates, parse_every
 from forex_assets.accuracy.superiority import spa_p_value
-from forex_assets.accuracy.verdict import POWER_NOTE
 from forex_assets.core.calendar import SANTIAGO
 from forex_assets.core.holidays import market_calendar
 from forex_assets.core.horizon import HORIZONS
@@ -36,12 +37,15 @@ from forex_assets.forecasts.baselines import EwmaEngine
 from forex_assets.forecasts.realized import as_issued, realize
 from forex_assets.market.prices import COPPER, USDCLP, PriceSeries
 from forex_assets.market.quality import marked_anew
-from forex_assets.market.sources.central_bank import observed_rows
 from forex_assets.market.sources.fetching import Row, fetched_frame
+from forex_assets.market.sources.published import BANK_CLOSE, published_rows
 from forex_assets.market.sources.yahoo_dating import Bar, dated_rows, dating_of, is_price
+from pages import put
 
 FAR = datetime(2100, 1, 1, tzinfo=UTC)
 NEXT = "next"
+LAST_RETURN, TEN = "last day's return", "ten features"
+SERIES = {"close": "market close", "observado": "observado", "yahoo": "Yahoo"}
 CLOSED = clock_time(16)
 """Time in Santiago at which a close is known."""
 
@@ -66,7 +70,7 @@ def peso_rows(table: pl.DataFrame, is_naive: bool) -> list[Row]:
     name = "observado" if "observado" in table.columns else "close"
     values = [row for row in table.select("date", name).drop_nulls().iter_rows() if is_price(row[1])]
     if name == "observado" and not is_naive:
-        return observed_rows(values, calendar, FAR)
+        return published_rows(values, BANK_CLOSE, calendar, FAR)
     return [on_its_day(*row) for row in values if calendar.is_session(row[0])]
 
 
@@ -109,59 +113,116 @@ def p_value(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def effects(effect: pl.DataFrame) -> str:
-    """One line a horizon and comparison, over all origins."""
-    header = ["horizon", "correction", "n", "independent", "moved", "RMSE skill %", "CRPS skill %", "SPA p", "verdict"]
-    return markdown(header, (
-        [row["horizon"], row["comparison"], row["n"], round(row["n_effective"]), row["moved"], percent(row, "rmse"),
-         percent(row, "crps"), f"{p_value(row['rmse_spa_p'])} / {p_value(row['crps_spa_p'])}", row["verdict"]]
-        for row in effect.filter(pl.col("scope") == "all").iter_rows(named=True)
-    ))  # fmt: skip
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """One peso series under one dating.
+
+    Attributes:
+        effects: rows of `copper_effect` of all horizons, by features.
+        lags: correlations of daily returns by year and lag; positive: copper leads.
+    """
+
+    effects: Mapping[str, pl.DataFrame]
+    lags: pl.DataFrame
 
 
-def by_year(effect: pl.DataFrame) -> str:
+def measured(table: pl.DataFrame, copper: pl.DataFrame, first: date, last: date, *, is_naive: bool) -> Measured:
+    """Effect of copper on one peso series."""
+    peso = priced(peso_rows(table, is_naive), USDCLP)
+    features, rows = copper_features(copper, peso), realized(peso, first, last)
+    found = {
+        title: pl.concat([copper_effect(rows[h], features, superiority=spa_p_value, names=names).table for h in rows])
+        for title, names in ((TEN, FEATURE_NAMES), (LAST_RETURN, FEATURE_NAMES[:1]))
+    }
+    within = pl.col("session").is_between(first, last)
+    return Measured(found, lead_lag_by_year(copper.filter(within), peso.filter(within)))
+
+
+def over_all(effect: pl.DataFrame, comparison: str) -> dict[str, dict[str, float | None]]:
+    """Rows over all origins, by horizon."""
+    rows = effect.filter((pl.col("scope") == "all") & (pl.col("comparison") == comparison))
+    return {row["horizon"]: row for row in rows.iter_rows(named=True)}
+
+
+def effects(name: str, effect: pl.DataFrame) -> str:
+    """The dated effect of the ten features, and how often the gate opened."""
+    gated = over_all(effect, "gated")
+    header = ["horizon", "n", "RMSE skill %", "CRPS skill %", "SPA p", "gated: moved", "could have shown"]
+    rows = (
+        [horizon, row["n"], percent(row, "rmse"), percent(row, "crps"),
+         f"{p_value(row['rmse_spa_p'])} / {p_value(row['crps_spa_p'])}", gated[horizon]["moved"],
+         "–" if row["detectable"] is None else f"{100 * row['detectable']:.1f} %"]
+        for horizon, row in over_all(effect, "ridge").items()
+    )  # fmt: skip
+    return f"Ten features, {name}, each price on its own day.\n\n" + markdown(header, rows)
+
+
+def by_year(name: str, effect: pl.DataFrame) -> str:
     """RMSE skill of the raw ridge, by year and horizon."""
     years = effect.filter((pl.col("scope") != "all") & (pl.col("comparison") == "ridge"))
     cells = {(row["scope"], row["horizon"]): percent(row, "rmse") for row in years.iter_rows(named=True)}
     columns = (NEXT, *HORIZONS)
     lines = ([year, *(cells.get((year, name), "–") for name in columns)] for year in years["scope"].unique().sort())
-    return markdown(["year", *columns], lines)
+    return f"RMSE skill in % by year, ridge, {name}.\n\n" + markdown(["year", *columns], lines)
 
 
-def lead_lags(copper: pl.DataFrame, peso: pl.DataFrame, first: date, last: date) -> str:
-    """Lag correlations of daily returns by year; positive: copper leads."""
-    within = pl.col("session").is_between(first, last)
-    table = lead_lag_by_year(copper.filter(within), peso.filter(within)).pivot(
-        "lag", index="year", values="correlation"
-    )
-    return markdown(["year", *(f"{int(name):+d}" for name in table.columns[1:])], (
-        [row[0], *("–" if value is None else f"{value:+.2f}" for value in row[1:])] for row in table.iter_rows()
-    ))  # fmt: skip
+def lead_lags(found: Mapping[tuple[str, bool], Measured]) -> str:
+    """Lag correlations by year: the same day, and copper a session earlier."""
+    cells = {
+        key: {(row["year"], row["lag"]): row["correlation"] for row in each.lags.iter_rows(named=True)}
+        for key, each in found.items()
+    }
+    years = sorted({year for each in cells.values() for year, _ in each})
+
+    def cell(key: tuple[str, bool], year: object) -> str:
+        pair = (cells[key].get((year, lag)) for lag in (0, 1))
+        return " / ".join("–" if value is None else f"{value:+.2f}" for value in pair)
+
+    head = [f"{name}, {'naive' if is_naive else 'dated'}" for name, is_naive in found]
+    said = "Correlation of daily returns, same day / copper a session earlier.\n\n"
+    return said + markdown(["year", *head], ([year, *(cell(key, year) for key in found)] for year in years))
 
 
-def main(say: Callable[[str], None] = print) -> None:
-    """Prints the tables of both stamps."""
+def stamps(found: Mapping[tuple[str, bool], Measured]) -> str:
+    """Skill with naive stamps beside that with the platform's dating rules."""
+    lines = []
+    for name in dict.fromkeys(name for name, is_naive in found if is_naive):
+        for title in (LAST_RETURN, TEN):
+            naive, dated = (over_all(found[name, is_naive].effects[title], "ridge") for is_naive in (True, False))
+            for horizon in naive:
+                pairs = [(each[horizon], score) for each in (naive, dated) for score in ("rmse", "crps")]
+                lines.append([f"{name}, {title}", horizon, *(percent(row, score) for row, score in pairs)])
+    head = ["series, features", "horizon", "naive: RMSE", "naive: CRPS", "dated: RMSE", "dated: CRPS"]
+    return "RMSE and CRPS skill in %, ridge.\n\n" + markdown(head, lines)
+
+
+def main() -> None:
+    """Prints the tables, or puts them into a page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peso", type=Path, required=True)
+    for name in SERIES:
+        parser.add_argument(f"--{name}", type=Path)
     parser.add_argument("--copper", type=Path, required=True)
     parser.add_argument("--from", dest="first", type=date.fromisoformat, default=date(2015, 1, 1))
     parser.add_argument("--to", dest="last", type=date.fromisoformat, default=date(2023, 12, 31))
+    parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    table, metal = (pl.read_csv(path, try_parse_dates=True) for path in (given.peso, given.copper))
+    began, metal = time.process_time(), pl.read_csv(given.copper, try_parse_dates=True)
     dated = dated_rows(bars(metal), None, dating_of("HG=F"), market_calendar("COMEX"), FAR)
-    copper = priced(dated, COPPER)
-    for is_naive in (True, False):
-        peso = priced(peso_rows(table, is_naive), USDCLP)
-        features = copper_features(copper, peso)
-        rows = realized(peso, given.first, given.last)
-        say(f"## {given.peso.name}, {'naive stamps' if is_naive else 'the platform’s dating rules'}\n")
-        for title, names in (("ten features", FEATURE_NAMES), ("the last day's return alone", FEATURE_NAMES[:1])):
-            parts = [copper_effect(rows[h], features, superiority=spa_p_value, names=names).table for h in rows]
-            say(f"### {title}\n")
-            say(effects(pl.concat(parts)))
-            say(f"What the data could have shown: {POWER_NOTE}.\n")
-            say(by_year(pl.concat(parts)))
-        say(lead_lags(copper, peso, given.first, given.last))
+    copper, found = priced(dated, COPPER), dict[tuple[str, bool], Measured]()
+    for option, name in SERIES.items():
+        if path := getattr(given, option):
+            table = pl.read_csv(path, try_parse_dates=True)
+            for is_naive in (False,) if option == "close" else (True, False):  # a close stands on its true date
+                found[name, is_naive] = measured(table, copper, given.first, given.last, is_naive=is_naive)
+    parts = [
+        part(name, each.effects[TEN]) for (name, is_naive), each in found.items() if not is_naive
+        for part in ((effects, by_year) if name == SERIES["close"] else (effects,))
+    ]  # fmt: skip
+    parts += [lead_lags(found), stamps(found), f"{time.process_time() - began:.0f} s of one core."]
+    if given.out:
+        put("\n".join(parts), given.out, "benchmarks/copper.py")
+    else:
+        print("\n".join(parts))
 
 
 if __name__ == "__main__":

@@ -267,7 +267,10 @@ class Policy(_Settings):
         return self.false_alarms_per_year * DECISION_DAYS / 365
 
     def validation_alone(self) -> Self:
-        """Policy of a validation without a search before: its level is that of both."""
+        """Policy of a validation that no search came before.
+
+        Its level is the product of both.
+        """
         level = self.search.significance * self.validation.significance
         return self.model_copy(update={"validation": self.validation.model_copy(update={"significance": level})})
 

@@ -35,9 +35,10 @@ CALIBRATED_MEASURES: Final = ("rmse_vs_walk", "crps_vs_walk", "spread")
 """Calibrated measures, see `degradation`."""
 
 FEWEST_PAST: Final = 2
-"""Days of truth in the recent window of a past look, as weekly past dates give.
+"""Fewest days with a price in a past look's recent window.
 
-Their ratios vary no less than those of daily ones, whose errors overlap: the limit errs towards fewer alarms.
+Weekly past dates give two. Their ratios vary no less than those of daily ones, whose errors overlap: the limit errs
+towards fewer alarms.
 """
 
 _FAN: Final = (

@@ -26,7 +26,10 @@ from forex_assets.monitoring.drift import Drift, drift_report
 from forex_assets.monitoring.series import drift_series
 
 DAILY_SESSIONS: Final = 90
-"""Past sessions that are backtested where recent errors are lacking: recent window, baseline and a month's targets."""
+"""Past sessions backtested where recent errors are lacking.
+
+Recent window, baseline and the way to a month's target.
+"""
 
 IDENTITY = ("engine", "model", "config_fingerprint")
 """Columns that identify the settings of a forecast."""
@@ -71,7 +74,7 @@ def degradation_of(session: Session, engines: Engines, horizon: str) -> Degradat
 
 
 def reads_copper(session: Session, engines: Engines, horizon: str) -> bool:
-    """Whether the current forecasts of a horizon use copper; True where it cannot be told."""
+    """Whether current forecasts read copper; True if unknown."""
     try:
         engine, config = choose_engine(session, engines, horizon, "auto")
         return config.uses_copper and engine.name in COVARIATE_ENGINES
@@ -80,17 +83,20 @@ def reads_copper(session: Session, engines: Engines, horizon: str) -> bool:
 
 
 def _daily_backtest(session: Session, engines: Engines, horizon: str) -> pl.DataFrame:
-    """Scored forecasts from each of the last sessions; stored ones are not made again."""
+    """Scored forecasts from each of the last sessions.
+
+    Stored ones are not made again.
+    """
     days = calendar_of(USDCLP).between(session.today - timedelta(days=2 * DAILY_SESSIONS), session.today)
     days = [day for day in days if day < session.today][-DAILY_SESSIONS:]
     return run_backtest(session, engines, horizon, origins=Origins(days=tuple(days)))[0]
 
 
 def realized_of(session: Session, horizon: str, more: pl.DataFrame | None = None) -> pl.DataFrame:
-    """Reads the scored rows of the current settings; `REALIZED_SCHEMA`, with those of `more`.
+    """Reads the scored rows of the current settings; `REALIZED_SCHEMA`.
 
     Only rows with engine, model and settings of the ledger's newest entry, if there is one: a change of model is no
-    degradation. Prices that were not available at the clock are left out.
+    degradation. Prices that were not available at the clock are left out. Rows of `more` count as stored ones.
     """
     tables = (session.tables.read(name, horizon) for name in (names.BACKTEST, names.REALIZED))
     rows = pl.concat([empty(REALIZED_SCHEMA), *(table for table in (*tables, more) if table is not None)])

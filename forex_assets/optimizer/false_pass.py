@@ -37,7 +37,7 @@ class FalsePass:
     literal: float
 
     def after(self, earlier: float) -> "FalsePass":
-        """Chance of both, where an independent test before lets `earlier` of such challengers pass."""
+        """Chance of passing an independent earlier test as well."""
         return FalsePass(earlier * self.calibrated, earlier * self.literal)
 
 

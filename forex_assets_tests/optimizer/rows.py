@@ -72,6 +72,7 @@ def realized_rows(
         for prefix in ("", "model_"):
             values[quantile_column(level, prefix)] = y - off + offset * width
         values[quantile_column(level, "walk_")] = 850.0 + offset * 20
+    values = dict.fromkeys(REALIZED_SCHEMA) | values
     return pl.DataFrame(values, schema_overrides=REALIZED_SCHEMA).select(
         pl.col(column).cast(dtype) for column, dtype in REALIZED_SCHEMA.items()
     )

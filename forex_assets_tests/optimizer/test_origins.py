@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from forex_assets.core.calendar import SessionCalendar
 from forex_assets.core.horizon import HORIZONS, days_of
 from forex_assets.core.policy import Policy, SearchPolicy, ValidationPolicy
-from forex_assets.optimizer.origins import split_origins
+from forex_assets.optimizer.origins import Split, apart_from, split_origins
 
 CALENDAR = SessionCalendar("CLP", frozenset({date(2020, 9, 18), date(2021, 1, 1)}))
 LAST = date(2025, 6, 13)
@@ -64,3 +64,13 @@ def test_short_history_is_shared_and_said() -> None:
 def test_no_history_gives_no_origins() -> None:
     split = split_origins(CALENDAR, LAST + timedelta(days=1), LAST, "7d", policy())
     assert (split.search, split.validation) == ((), ())
+
+
+def test_a_validation_after_a_change_begins_when_the_last_target_of_the_search_is_past_by_hand() -> None:
+    fridays = [date(2020, 1, 3) + timedelta(weeks=week) for week in range(5)]
+    split = Split((fridays[0],), tuple(fridays[1:]), "")
+    # Searched up to the 10th, whose 7-day target is the 17th: that day decides already, the 24th is the first apart.
+    assert apart_from(split, (date(2019, 6, 7), fridays[1]), "7d").validation == (fridays[3], fridays[4])
+    assert apart_from(split, (date(2019, 6, 7), date(2020, 1, 9)), "7d").validation == tuple(fridays[2:])
+    assert apart_from(split, (fridays[0], fridays[0]), "7d") is split
+    assert apart_from(split, None, "7d") is split
