@@ -39,34 +39,25 @@ class RunFailed(Exception):
 
 
 def materialize_market(session: Session) -> list[dict[str, Any]]:
-    """Prices, revisions and features.
+    """Brings in prices, revisions and features.
 
     Returns:
-        One record a table, in the order of the graph: its name, and what its materialization said.
-
-    Raises:
-        RunFailed: an asset failed, or a check that blocks what is downstream.
+        One record a table, in the order of the graph: its name, and its materialization's metadata.
     """
     wanted = [keys.COPPER, keys.USDCLP, keys.OBSERVADO, keys.COPPER_LME]
     wanted += [keys.QUOTES, keys.ORIGIN, keys.REVISIONS, keys.FEATURES]
-    result = run_assets(session, wanted)
-    said = {event.asset_key: event for event in result.get_asset_materialization_events() if event.asset_key}
-    return [
-        {"asset": table_key(key), **_plain(said[key].step_materialization_data.materialization.metadata)}
-        for key in wanted
-        if key in said
-    ]
+    events = run_assets(session, wanted).get_asset_materialization_events()
+    metadata = {
+        event.asset_key: event.step_materialization_data.materialization.metadata for event in events if event.asset_key
+    }
+    return [{"asset": table_key(key), **_plain(metadata[key])} for key in wanted if key in metadata]
 
 
 def materialize_forecasts(session: Session, horizons: list[str]) -> None:
-    """Forecasts horizons in one run; records and scores them.
-
-    Raises:
-        RunFailed: as above.
-    """
+    """Forecasts horizons in one run; records and scores them."""
     try:
         run_assets(session, [keys.LATEST, keys.LEDGER, keys.REALIZED], horizons)
-    except RunFailed as error:  # what one horizon's settings have done to the run is not done to the others' record
+    except RunFailed as error:  # one horizon's fault must not keep the others out of the ledger
         for name in error.made:
             run_assets(session, [keys.LEDGER, keys.REALIZED], [name])
         raise
@@ -75,7 +66,7 @@ def materialize_forecasts(session: Session, horizons: list[str]) -> None:
 def materialize_shadow_forecasts(session: Session, horizons: list[str]) -> str:
     """Forecasts challengers on trial; returns faults in words.
 
-    Nothing in the optimization location may fail a forecast, so every error is returned: also one of its imports.
+    Nothing in the optimization location may fail a forecast, so every error is returned, an import's included.
     """
     try:
         from forex_assets.locations.optimization import build
@@ -93,35 +84,24 @@ def materialize_shadow_forecasts(session: Session, horizons: list[str]) -> str:
 
 
 def materialize_backtest(session: Session, horizons: list[str], settings: dict[str, Any] | None = None) -> None:
-    """`accuracy/backtest`, and what copper would have added to it.
+    """Scores past dates, and the effect of copper.
 
     Args:
         session: settings.
         horizons: one of them or all.
-        settings: of the asset, other than its own: `engine`, `first`, `last`, `every`.
-
-    Raises:
-        RunFailed: as above.
+        settings: config of the asset: `engine`, `first`, `last`, `every`.
     """
     config = {"ops": {"__".join(keys.BACKTEST.path): {"config": settings or {}}}}
     run_assets(session, [keys.BACKTEST, keys.COPPER_EFFECT], horizons, config)
 
 
 def materialize_scorecard(session: Session) -> None:
-    """The card of everything realized.
-
-    Raises:
-        RunFailed: as above.
-    """
+    """Scores everything realized."""
     run_assets(session, [keys.SCORECARD])
 
 
 def materialize_decisions(session: Session, horizons: list[str]) -> None:
-    """Makes the drift report and the decisions.
-
-    Raises:
-        RunFailed: as above.
-    """
+    """Makes the drift report and the decisions."""
     from forex_assets.locations.optimization import build
 
     run_assets(session, [keys.DRIFT_REPORT], build=build)
@@ -137,17 +117,12 @@ def run_assets(
 ) -> dg.ExecuteInProcessResult:
     """Runs assets in this process on the command's session.
 
-    Unpartitioned ones, one horizon, or all of them.
-
     Args:
         session: settings.
         keys: which assets.
-        horizons: partitions; None for unpartitioned assets.
+        horizons: partitions, one or all; None for unpartitioned assets.
         config: run config beside the logger's.
-        build: of the location that they are in; that of forecasts where none is named.
-
-    Raises:
-        RunFailed: an asset failed, or a check that blocks what is downstream.
+        build: location of the assets; by default that of forecasts.
     """
     if build is None:
         from forex_assets.locations import forecasting
@@ -161,21 +136,10 @@ def run_assets(
             "dagster/asset_partition_range_start": horizons[0],
             "dagster/asset_partition_range_end": horizons[-1],
         }
-
     prepare_instance(session.settings)
     job = _definitions(session, build).resolve_implicit_global_asset_job_def()
-    with dg.DagsterInstance.get() as instance, session_of_command(session):
-        end_dead_runs(instance, datetime.now(UTC))
-        result = job.execute_in_process(
-            instance=instance,
-            asset_selection=keys,
-            tags={**BY_COMMAND_LINE, PROCESS_TAG: process_name(), **tags},
-            run_config=QUIET | (config or {}),
-            raise_on_error=False,
-        )
-        made = [] if result.success else sorted(forecasts_of(instance, result.run_id), key=HORIZONS.index)
-    _raise_where_failed(result, made)
-    return result
+    with dg.DagsterInstance.get() as instance:
+        return _execute(session, job, instance, tags, asset_selection=keys, run_config=QUIET | (config or {}))
 
 
 def run_job(session: Session, name: str, horizon: str, tags: Mapping[str, str]) -> None:
@@ -185,25 +149,14 @@ def run_job(session: Session, name: str, horizon: str, tags: Mapping[str, str]) 
         session: settings.
         name: of the job.
         horizon: its partition.
-        tags: what the sensor would say: which decision or which report it answers.
-
-    Raises:
-        RunFailed: an asset failed.
+        tags: the sensor's, which name the decision or report that is answered.
     """
     from forex_assets.locations.optimization import build
 
     prepare_instance(session.settings)
     job = _definitions(session, build).resolve_job_def(name)
-    with dg.DagsterInstance.get() as instance, session_of_command(session):
-        end_dead_runs(instance, datetime.now(UTC))
-        result = job.execute_in_process(
-            instance=instance,
-            partition_key=horizon,
-            tags={**BY_COMMAND_LINE, PROCESS_TAG: process_name(), **tags},
-            run_config=QUIET,
-            raise_on_error=False,
-        )
-    _raise_where_failed(result)
+    with dg.DagsterInstance.get() as instance:
+        _execute(session, job, instance, tags, partition_key=horizon)
 
 
 def record_in_mlflow(session: Session, instance: dg.DagsterInstance) -> tuple[int, str]:
@@ -211,26 +164,36 @@ def record_in_mlflow(session: Session, instance: dg.DagsterInstance) -> tuple[in
 
     Returns:
         Number of new records, and why others wait; empty if none does.
-
-    Raises:
-        RunFailed: the run failed.
     """
     from forex_assets.operations.tracking.jobs import track_runs
     from forex_assets.operations.tracking.resources import mlflow_runs
 
-    end_dead_runs(instance, datetime.now(UTC))
-    with session_of_command(session):
-        result = track_runs.execute_in_process(
-            instance=instance,
-            resources={"session": SessionResource(), "mlflow": mlflow_runs},
-            tags={**BY_COMMAND_LINE, PROCESS_TAG: process_name()},
-            run_config=QUIET,
-            raise_on_error=False,
-        )
-    _raise_where_failed(result)
+    resources = {"session": SessionResource(), "mlflow": mlflow_runs}
+    result = _execute(session, track_runs, instance, {}, resources=resources)
     (output,) = (event.step_output_data for event in result.all_events if event.is_successful_output)
     values = {name: value.value for name, value in output.metadata.items()}
     return int(str(values["sent"])), str(values["waits_for"])
+
+
+def _execute(
+    session: Session, job: dg.JobDefinition, instance: dg.DagsterInstance, tags: Mapping[str, str], **options: Any
+) -> dg.ExecuteInProcessResult:
+    """Runs a job in this process.
+
+    Raises:
+        RunFailed: a step failed, or a check that blocks what is downstream.
+    """
+    with session_of_command(session):
+        end_dead_runs(instance, datetime.now(UTC))
+        result = job.execute_in_process(
+            instance=instance,
+            tags={**BY_COMMAND_LINE, PROCESS_TAG: process_name(), **tags},
+            raise_on_error=False,
+            **{"run_config": QUIET, **options},
+        )
+        made = [] if result.success else sorted(forecasts_of(instance, result.run_id), key=HORIZONS.index)
+    _raise_where_failed(result, made)
+    return result
 
 
 def _definitions(session: Session, build: Build) -> dg.Definitions:
@@ -241,16 +204,14 @@ def _definitions(session: Session, build: Build) -> dg.Definitions:
     return build({"session": resource, "io_manager": WarehouseIO(session=resource)})
 
 
-def _raise_where_failed(result: dg.ExecuteInProcessResult, made: Sequence[str] = ()) -> None:
+def _raise_where_failed(result: dg.ExecuteInProcessResult, made: Sequence[str]) -> None:
     """Raises the first failure in words."""
+    where = f"(run {result.run_id[:8]}; details in the UI: make ui)"
     for check in result.get_asset_check_evaluations():
         if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR:
-            raise RunFailed(
-                f"{table_key(check.asset_key)}: check {check.check_name} failed: {check.description} "
-                f"(run {result.run_id[:8]}; details in the UI: make ui)"
-            )
+            name = f"{table_key(check.asset_key)}: check {check.check_name}"
+            raise RunFailed(f"{name} failed: {check.description} {where}")
     if not result.success:
-        where = f"(run {result.run_id[:8]}; details in the UI: make ui)"
         for event in result.all_events:
             data = event.event_specific_data
             if getattr(data, "error", None) is not None:  # a step's failure, or that of a resource before any step
@@ -261,16 +222,16 @@ def _raise_where_failed(result: dg.ExecuteInProcessResult, made: Sequence[str] =
 
 def _reason(data: Any) -> str:
     """The failure's own words, without Dagster's wrapping."""
-    said = getattr(data, "user_failure_data", None)
-    if said and said.description:
-        return str(said.description)
+    failure = getattr(data, "user_failure_data", None)
+    if failure and failure.description:
+        return str(failure.description)
     chain = []
     error = data.error
     while error is not None:
         chain.append(error.message.strip())
         error = error.cause
     ours = [message for message in chain if message.startswith("forex_assets.")]
-    # Ours says what to do; what it was raised from says where in a library it began.
+    # Our own message gives the remedy; its cause is a library's.
     return re.sub(r"^[\w.]+: ", "", (ours or chain[-1:] or ["unknown"])[0])
 
 
