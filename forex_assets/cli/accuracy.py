@@ -129,8 +129,10 @@ def verify(horizon: Horizon = "all", as_json: AsJson = False) -> None:
 
 def _chain(record: dict[str, Any]) -> str:
     """State of one horizon's chain."""
-    end = "" if record["noted"] or not record["entries"] else "; its end is not checked: Dagster noted no head"
-    state = f"intact{end}" if record["misfit"] is None else f"broken: {record['misfit']}"
+    end = "" if record["noted"] else "; its end is not checked: Dagster noted no head"
+    state = f"intact{end}" if record["entries"] else "empty"
+    if record["misfit"] is not None:
+        state = f"broken: {record['misfit']}"
     return f"{record['horizon']}: {record['entries']} entries, {state}"
 
 

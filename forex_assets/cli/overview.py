@@ -13,6 +13,7 @@ from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import COPPER_SCHEMA, FORECAST_SCHEMA, SAMPLE_SOURCE, USDCLP_SCHEMA
 from forex_assets.core.session import Session
 from forex_assets.core.settings import unknown_names
+from forex_assets.core.store.identity import identity
 from forex_assets.forecasts.chronos.settings_check import check_settings
 from forex_assets.forecasts.engine import EngineError
 from forex_assets.forecasts.engines import engines_of
@@ -201,7 +202,8 @@ def _optimization_record(session: Session, instance: "dg.DagsterInstance | None"
 def noted_heads(session: Session) -> dict[str, list[str]]:
     """Ledger heads that Dagster noted, newest first, by horizon.
 
-    Only those of the warehouse that is read now: generated and real forecasts share Dagster's records.
+    Only those of the warehouse that is read now, known by its id, or by its folder where an earlier version noted no
+    id: generated and real forecasts share Dagster's records.
     """
     import dagster as dg
 
@@ -215,12 +217,17 @@ def noted_heads(session: Session) -> dict[str, list[str]]:
                 dg.AssetRecordsFilter(asset_key=keys.LEDGER, asset_partitions=[horizon]), limit=HEADS
             ).records
             noted = [record.asset_materialization.metadata for record in found if record.asset_materialization]
-            root = str(session.tables.root)
-            heads[horizon] = [
+            root, known = str(session.tables.root), identity(session.tables.root)
+            own = (
                 str(said[names.LEDGER_HEAD].value)
                 for said in noted
-                if names.LEDGER_HEAD in said and str(said[names.LEDGER_ROOT].value) == root
-            ]
+                if names.LEDGER_HEAD in said
+                and (
+                    (names.WAREHOUSE_ID in said and said[names.WAREHOUSE_ID].value == known)
+                    or (names.LEDGER_ROOT in said and said[names.LEDGER_ROOT].value == root)
+                )
+            )
+            heads[horizon] = list(dict.fromkeys(own))  # a repeated forecast notes the same head again
     return heads
 
 

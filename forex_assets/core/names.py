@@ -20,6 +20,9 @@ INFERENCE_CONFIG: Final = "config/inference"
 LATEST: Final = "forecasts/latest"
 LEDGER: Final = "forecasts/ledger"
 LEDGER_COMPACTED: Final = "forecasts/ledger_compacted"
+LEDGER_VERIFIED: Final = "forecasts/ledger_verified"
+"""Folder of what the nightly check has verified, one file a horizon."""
+
 REALIZED: Final = "accuracy/realized"
 BACKTEST: Final = "accuracy/backtest"
 SCORECARD: Final = "accuracy/scorecard"
@@ -139,7 +142,10 @@ WAITS_TAG: Final = "forex/waits"
 """Run tag: the recording run left events unrecorded."""
 
 LEDGER_ROOT: Final = "warehouse"
-"""Metadata key of a ledger: the chain's warehouse."""
+"""Metadata key of a ledger: folder of the chain's warehouse."""
+
+WAREHOUSE_ID: Final = "warehouse_id"
+"""Metadata key of a ledger: id of the chain's warehouse."""
 
 OWNERS: Final = ["team:treasury"]
 

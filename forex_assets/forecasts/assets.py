@@ -20,6 +20,7 @@ from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.plots import markdown_image
 from forex_assets.core.schemas import FORECAST_SCHEMA, LEDGER_SCHEMA
 from forex_assets.core.session import Session
+from forex_assets.core.store.identity import ensured_identity
 from forex_assets.forecasts.calibration import past_errors
 from forex_assets.forecasts.engine import Engine, EngineError
 from forex_assets.forecasts.engines import Engines
@@ -213,6 +214,7 @@ def ledger(context: dg.AssetExecutionContext, session: SessionResource, latest: 
         metadata = {
             names.LEDGER_HEAD: entry.entry_hash,
             names.LEDGER_ROOT: str(store.root),
+            names.WAREHOUSE_ID: ensured_identity(store.root),
             "sequence": entry.sequence,
             "version": entry.version,
             "is_new": entry.is_new,

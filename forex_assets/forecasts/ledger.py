@@ -187,7 +187,7 @@ def says_the_same(entry: pl.DataFrame, other: pl.DataFrame) -> bool:
     return header(entry, INPUTS) == header(other, INPUTS) and hashes[0] == hashes[1]
 
 
-def first_misfit(entries: Iterable[pl.DataFrame]) -> Misfit | None:
+def first_misfit(entries: Iterable[pl.DataFrame], place: int = 1, previous_hash: str = "") -> Misfit | None:
     """Checks one horizon's chain; None if intact.
 
     A chain cannot show that its end was cut off: compare its last hash with one recorded elsewhere.
@@ -195,8 +195,9 @@ def first_misfit(entries: Iterable[pl.DataFrame]) -> Misfit | None:
     Args:
         entries: `LEDGER_SCHEMA`, one frame an entry, oldest first. A `LedgerError` raised by the iterator becomes the
             misfit's reason.
+        place: of the first of these entries in the chain.
+        previous_hash: of the entry before them; empty at the chain's beginning.
     """
-    place, previous_hash = 1, ""
     try:
         for entry in entries:
             _hold_link(entry, place, previous_hash)

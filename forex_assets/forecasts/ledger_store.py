@@ -4,6 +4,7 @@ One file an entry, written once. A horizon's compaction holds its entries in one
 not fit, so that reading a long ledger reads one file. `ledger` defines the chain of hashes.
 """
 
+import hashlib
 import io
 import logging
 from collections.abc import Callable, Collection, Iterator
@@ -171,6 +172,42 @@ class LedgerStore:
             return Misfit(len(files) + 1, reason)
         misfit = compaction.misfit()
         return replace(misfit, file=cache) if misfit else None
+
+    def files_digest(self, horizon: str, count: int) -> str:
+        """Digest of the first entries' file names, sizes and times of change; reads none."""
+        digest, folder = hashlib.sha256(), self._folder(horizon)
+        for file in self._files(horizon)[:count]:
+            try:
+                state = (folder / f"{file.stem}{SUFFIX}").stat()
+            except FileNotFoundError:
+                continue  # removed since: the digest differs
+            digest.update(f"{file.stem} {state.st_size} {state.st_mtime_ns} {state.st_ino}\n".encode())
+        return digest.hexdigest()
+
+    def verify_after(self, horizon: str, count: int, head: str) -> Misfit | None:
+        """The first changed or missing entry after a verified part.
+
+        Reads the entry at the part's end and those after it, so that a long chain costs no more than a short one.
+
+        Args:
+            count: entries verified before.
+            head: hash of the last of them.
+        """
+        files = self._files(horizon)
+        if gap := next((n for n, file in enumerate(files, start=1) if file.sequence != n), 0):
+            return Misfit(gap, "an entry is missing or extra", files[gap - 1].stem + SUFFIX)
+        if len(files) < count:
+            return Misfit(len(files) + 1, f"the chain was cut off: {count} entries were verified before")
+        place = max(count, 1)  # the verified head is read again: what follows must follow it
+        entries = (self._entry(horizon, file) for file in files[place - 1 :])
+        try:
+            before = header(self._entry(horizon, files[place - 1]))["previous_hash"] if files else ""
+        except LedgerError as error:
+            return Misfit(place, str(error), files[place - 1].stem + SUFFIX)
+        if count and (found := self._hash(horizon, files[count - 1])) != head:
+            return Misfit(count, f"it carries the hash {found[:12]}…, {head[:12]}… was verified before")
+        misfit = first_misfit(entries, place, str(before) if count else "")
+        return misfit and replace(misfit, file=files[misfit.place - 1].stem + SUFFIX)
 
     def _files(self, horizon: str) -> list[EntryFile]:
         return entry_files(self._folder(horizon))

@@ -1,5 +1,6 @@
 """Checks on ledger, realized forecasts and scorecard, run by Dagster on real files: sound ones, then with one fault."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -82,6 +83,41 @@ def test_an_entry_that_is_gone_from_the_middle_is_found_at_its_place(warehouse: 
     passed, said = judged(keys.LEDGER)
     assert not passed
     assert said.startswith("7d: entry 1")
+
+
+def test_the_nightly_check_reads_new_entries_only_and_all_where_a_file_was_touched(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted at the disk: the parquet files of the chain that are opened."""
+    opened = list[str]()
+    read_bytes = Path.read_bytes
+
+    def counted(path: Path) -> bytes:
+        if path.parent.name == "7d" and path.parent.parent.name == "ledger":
+            opened.append(path.name)
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", counted)
+    assert judged(keys.LEDGER)[0]
+    first, second = (path.name for path in sorted((warehouse.root / "forecasts/ledger/7d").glob("*.parquet")))
+    assert set(opened) == {first, second}
+    opened.clear()
+    assert judged(keys.LEDGER)[0]
+    assert set(opened) == {second}
+    note = warehouse.root / "forecasts/ledger_verified/7d.json"
+    note.write_text("{")
+    opened.clear()
+    assert judged(keys.LEDGER)[0]
+    assert set(opened) == {first, second}, "a damaged note costs one whole reading"
+    values = json.loads(note.read_text())
+    note.write_text(json.dumps(values | {"whole_at": "2025-01-01T00:00:00Z"}))
+    opened.clear()
+    assert judged(keys.LEDGER)[0]
+    assert set(opened) == {first, second}, "and so does a week"
+    (warehouse.root / "forecasts/ledger/7d" / second).unlink()
+    passed, said = judged(keys.LEDGER)
+    assert not passed
+    assert "cut off" in said
 
 
 def test_a_ledger_without_an_entry_is_not_called_intact(workspace: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -180,3 +181,26 @@ def test_copper_as_covariates_of_a_chronos_2_is_compared_with_the_same_model_wit
     assert row["verdict"]
     stored = sorted(path.name for path in (session.tables.root / "accuracy/backtest_fans/7d").iterdir())
     assert len([name for name in stored if name.startswith("chronos-2--")]) == 2
+
+
+def test_a_warehouse_that_was_moved_is_still_held_to_the_heads_that_dagster_noted(
+    workspace: Path, environment: Change
+) -> None:
+    for text in ("2025-06-02", "2025-06-03", "2025-06-03"):  # the last one repeats a forecast: the same head again
+        root = day(text, environment)
+    moved = workspace / "elsewhere"
+    root.parent.rename(moved)
+    environment(FOREX_WAREHOUSE=str(moved))
+    whole = cli("ledger", "verify", "--horizon", "7d")
+    assert whole.exit_code == 0
+    assert whole.output.strip().endswith("7d: 2 entries, intact")
+    assert "15d: 0 entries, empty" in cli("ledger", "verify", "--horizon", "15d").output
+    chain = moved / "sample/forecasts/ledger/7d"
+    sorted(chain.glob("*.parquet"))[-1].unlink()
+    cut = cli("ledger", "verify", "--horizon", "7d")
+    assert cut.exit_code == 1
+    assert "lacks 1 of 2 entries" in " ".join(cut.output.split())
+    shutil.rmtree(chain)
+    gone = cli("ledger", "verify", "--horizon", "7d")
+    assert gone.exit_code == 1
+    assert "lacks 2 of 2 entries" in " ".join(gone.output.split())
