@@ -69,7 +69,7 @@ def _verify(session: Session, store: LedgerStore, horizon: str) -> Misfit | None
 
 
 def _ledger_chain_is_intact(session: Session) -> Finding:
-    """Checks the entries that came since the last check; all of them weekly.
+    """Checks entries since the last check; all of them weekly.
 
     `forex-assets ledger verify` reads every entry, and compares the chain's end with Dagster's records.
     """
