@@ -174,7 +174,7 @@ class LedgerStore:
         return replace(misfit, file=cache) if misfit else None
 
     def files_digest(self, horizon: str, count: int) -> str:
-        """Digest of the first entries' file names, sizes and times of change; reads none."""
+        """Digest of file names, sizes and times of the first entries."""
         digest, folder = hashlib.sha256(), self._folder(horizon)
         for file in self._files(horizon)[:count]:
             try:
