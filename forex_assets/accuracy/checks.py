@@ -57,7 +57,7 @@ def _verify(session: Session, store: LedgerStore, horizon: str) -> Misfit | None
     now = datetime.now(UTC)
     is_due = known is None or not now - WHOLE_CHAIN_EVERY < known.whole_at <= now
     if known is None or is_due or store.files_digest(horizon, known.count) != known.files:
-        misfit, whole_at = store.verify(horizon), now
+        misfit, whole_at = store.verify(horizon, [known.head] if known else []), now
     else:
         misfit, whole_at = store.verify_after(horizon, known.count, known.head), known.whole_at
     head = store.head(horizon) if misfit is None else None
