@@ -23,12 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from forex_assets.core.fan import Array, fan_of_paths
+from forex_assets.core.fan import Array
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.policy import SearchPolicy
+from forex_assets.forecasts.chronos.feeding import fan_of_draws
 from forex_assets.forecasts.chronos.model import ChronosEngine
 from forex_assets.forecasts.engine import GridRequest, Origin
-from forex_assets.forecasts.representation import decode_paths, encode
+from forex_assets.forecasts.representation import encode
 from forex_assets.optimizer.space import space_of
 
 STEPS = {"7d": 5, "15d": 11, "30d": 21, "90d": 64}
@@ -113,7 +114,8 @@ def plain(pipeline: Any, prices: Array, asks: list[GridRequest]) -> None:
         paths = pipeline.predict(
             context, ask.steps, num_samples=ask.config.num_samples, temperature=ask.config.temperature
         )
-        fan_of_paths(decode_paths(paths[0].double().numpy() * 0.01, encoded))
+        sampled = paths[0].double().numpy() * 0.01
+        fan_of_draws(sampled, sampled, encoded, ask.steps, None)
 
 
 def fast(engine: ChronosEngine, prices: Array, asks: list[GridRequest]) -> None:

@@ -125,7 +125,7 @@ _FORECASTS: Final = _columns(
         "origin_clp_per_usd": (PESO, "Price of the last known session, from which the fan starts."),
         "is_origin_provisional": (FLAG, "The last known price was not final."),
         **ORIGIN_COLUMNS,
-        "model": (TEXT, "Model name, with a digest of its weights if listed."),
+        "model": (TEXT, "Model name, with a digest of its weights and the version of the fan rule."),
         "engine": (TEXT, "Kind of engine: chronos-t5, chronos-bolt, chronos-2 or ewma."),
         "representation": (TEXT, "How prices are fed to the model."),
         "is_calibrated": (FLAG, "Published quantiles are corrected by past errors."),

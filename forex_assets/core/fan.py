@@ -47,18 +47,6 @@ class Fan:
         return Fan(self.mean * factor, self.quantiles * factor)
 
 
-def fan_of_paths(paths: Array) -> Fan:
-    """Makes a fan of sampled price paths.
-
-    Quantiles interpolate order statistics linearly in log price, so paths that mirror each other about the last price
-    have it as their median.
-
-    Args:
-        paths: shape (samples, steps), positive.
-    """
-    return Fan(paths.mean(axis=0), np.exp(np.quantile(np.log(paths), QUANTILE_LEVELS, axis=0).T))
-
-
 def completion(scores: Array, levels: Sequence[float] = QUANTILE_LEVELS) -> Array:
     """Computes weights that read a fan's log prices at any normal scores.
 

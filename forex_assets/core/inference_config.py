@@ -27,7 +27,8 @@ class InferenceConfig(BaseModel):
         horizon: must match the file name.
         model: hub id or local folder of a Chronos model.
         context_length: past sessions that the model reads.
-        num_samples: sampled paths; null for models that do not sample (Bolt, Chronos-2).
+        num_samples: sampled paths; null for models that do not sample (Bolt, Chronos-2). At least 200 in mirror pairs
+            (embedded) or 400 (T5) are drawn whatever it says: fewer would only add noise to the bands.
         temperature: sampling temperature; null for models that do not sample.
         representation: model input. `anchored`: log price less the origin's, divided by the EWMA(.97) volatility (T5's
             bins are .73 % of a raw price wide, a whole day's move); `returns`: log returns divided by that volatility;

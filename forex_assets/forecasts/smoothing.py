@@ -6,11 +6,12 @@ does not depend on how far the fan reaches.
 """
 
 import math
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 
-from forex_assets.core.fan import QUANTILE_SCORES, Array, Fan, mean_of
+from forex_assets.core.fan import QUANTILE_SCORES, Array, Fan, mean_of, normal_scores
 from forex_assets.core.schemas import QUANTILE_LEVELS
 
 FAN_VERSION: Final = 2
@@ -28,11 +29,20 @@ REACH: Final = 1.1
 SMALLEST_DRAW: Final = 2.0**-25
 """Smallest uniform draw, half of their spacing; zero has no normal score."""
 
-SMALLEST_MOVE: Final = 1e-6
-"""Floor of a path's move, in the model's unit; avoids log 0."""
+SMALLEST_MOVE: Final = 1e-12
+"""Floor of a path's log move; avoids log 0."""
+
+ARCH: Final = 0.10
+"""Weight of the last squared return in the control variate's variance."""
+
+GARCH: Final = 0.87
+"""Weight of the last variance in the control variate's variance."""
+
+KNOWN_PATHS: Final = 40_000
+"""Paths, mirrored, from which the control variate's quantiles are known."""
 
 FIT_LEVELS: Final = np.linspace(0.6, 0.995, 40)
-"""Levels at which paths are compared with a Gaussian walk."""
+"""Levels at which paths are compared with the control variate."""
 
 _MEDIAN: Final = QUANTILE_LEVELS.index(0.50)
 
@@ -92,10 +102,10 @@ def smoothed(moves: Array, steps: int) -> Array:
 def mirrored_moves(moves: Array, draws: Array) -> Array:
     """Quantiles of paths and their mirror images, less their sampling error.
 
-    Control variate: the Gaussian walk G = ±Σ Φ⁻¹(u) takes the same uniform numbers u as the model's paths, and its
-    exact quantiles √k·z are known. A model whose returns rise with u shares most of G's sampling error, so the log
-    ratio of both samples' quantiles is nearly free of it. A line in z², by least squares over many levels, averages
-    what is left: its slope is the model's excess of tails over a normal law.
+    Control variate: a GARCH(1,1) walk takes the same uniform numbers as the model's paths, and its quantiles are known.
+    A model whose returns rise with u and whose volatility answers to them shares most of the walk's sampling error, so
+    the log ratio of both samples' quantiles is nearly free of it. A line in z², by least squares over many levels,
+    averages what is left.
 
     Args:
         moves: log moves of half of the paths, in any unit, shape (paths, steps); the other half mirrors them.
@@ -104,17 +114,42 @@ def mirrored_moves(moves: Array, draws: Array) -> Array:
     Returns:
         Shape (steps, levels), symmetric about zero.
     """
+    steps = moves.shape[1]
+    known, z = _known_sizes(steps), QUANTILE_SCORES[_MEDIAN + 1 :]
+    own, control = (np.quantile(np.abs(each), _inner(FIT_LEVELS), axis=0) for each in (moves, garch_walk(draws)))
+    ratios = np.log(np.maximum(own, SMALLEST_MOVE) / control)
+    curve = np.stack([np.ones_like(FIT_LEVELS), normal_scores(FIT_LEVELS.tolist()) ** 2], axis=1)
+    line, *_ = np.linalg.lstsq(curve, ratios, rcond=None)
+    above = np.maximum.accumulate(known * np.exp(line[0][:, None] + np.outer(line[1], z**2)), axis=1)
+    return np.concatenate([-above[:, ::-1], np.zeros((steps, 1)), above], axis=1)
+
+
+def garch_walk(draws: Array) -> Array:
+    """Paths of a GARCH(1,1) walk with normal shocks Φ⁻¹(u), mean variance 1.
+
+    Args:
+        draws: uniform numbers, shape (paths, steps).
+    """
     from scipy.special import ndtri
 
-    walk = np.cumsum(ndtri(np.clip(draws, SMALLEST_DRAW, 1 - SMALLEST_DRAW)), axis=1)
-    sizes, exact = (np.quantile(np.abs(each), 2 * FIT_LEVELS - 1, axis=0) for each in (moves, walk))
-    ratios = np.log(np.maximum(sizes, SMALLEST_MOVE) / exact)
-    curve = np.stack([np.ones_like(FIT_LEVELS), ndtri(FIT_LEVELS) ** 2], axis=1)
-    line, *_ = np.linalg.lstsq(curve, ratios, rcond=None)
-    z = QUANTILE_SCORES[_MEDIAN + 1 :]
-    root = np.sqrt(np.arange(1, moves.shape[1] + 1, dtype=np.float64))[:, None]
-    above = root * np.maximum.accumulate(z * np.exp(line[0][:, None] + np.outer(line[1], z**2)), axis=1)
-    return np.concatenate([-above[:, ::-1], np.zeros_like(root), above], axis=1)
+    shocks = ndtri(np.clip(draws, SMALLEST_DRAW, 1 - SMALLEST_DRAW))
+    moves, variance = np.empty_like(shocks), np.ones(len(shocks))
+    for step in range(shocks.shape[1]):
+        moves[:, step] = np.sqrt(variance) * shocks[:, step]
+        variance = 1 - ARCH - GARCH + ARCH * moves[:, step] ** 2 + GARCH * variance
+    return np.cumsum(moves, axis=1)
+
+
+@lru_cache(maxsize=8)
+def _known_sizes(steps: int) -> Array:
+    """Quantiles of the GARCH walk above its median, shape (steps, 4)."""
+    many = garch_walk(np.random.default_rng(0).random((steps, KNOWN_PATHS)).T)
+    return np.asarray(np.quantile(np.abs(many), _inner(np.array(QUANTILE_LEVELS[_MEDIAN + 1 :])), axis=0).T)
+
+
+def _inner(levels: Array) -> Array:
+    """Probability between a level and its mirror image."""
+    return 2 * levels - 1
 
 
 def smooth_fan(moves: Array, last: float, steps: int) -> Fan:

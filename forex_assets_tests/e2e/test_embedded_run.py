@@ -32,7 +32,7 @@ from forex_assets.forecasts.engine import EngineError
 from forex_assets_tests.accuracy.test_backtest_run import with_prices
 
 SHIPPED = PROJECT / "forex_assets/models/embedded"
-LABEL = f"embedded@{hashlib.sha256((SHIPPED / 'SHA256SUMS').read_bytes()).hexdigest()[:8]}"
+LABEL = f"embedded@{hashlib.sha256((SHIPPED / 'SHA256SUMS').read_bytes()).hexdigest()[:8]}-fan2"
 """Other weights under the same name are another model."""
 
 Change = Callable[..., None]

@@ -74,12 +74,26 @@ def draws(paths: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).random((paths, 64))
 
 
-@pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
-def test_a_gaussian_model_loses_all_its_sampling_error(scale: float) -> None:
-    """Its paths are the control variate itself: quantiles come out as the exact √k·z."""
-    uniform = draws(40, 1)
-    paths = np.cumsum(stats.norm.ppf(uniform) * scale, axis=1)
-    np.testing.assert_allclose(mirrored_moves(paths, uniform), scale * ROOT * Z, rtol=1e-9, atol=1e-12)
+def plain_garch(uniform: np.ndarray) -> np.ndarray:
+    """The control variate in loops: variance .03 + .1 r² + .87 h, from 1, with normal shocks."""
+    walks = []
+    for row in uniform:
+        variance, total, walk = 1.0, 0.0, []
+        for u in row:
+            move = math.sqrt(variance) * stats.norm.ppf(u)
+            variance = 0.03 + 0.1 * move**2 + 0.87 * variance
+            total += move
+            walk.append(total)
+        walks.append(walk)
+    return np.array(walks)
+
+
+def test_a_model_that_is_the_control_variate_has_no_sampling_error() -> None:
+    """Two samples of 30 pairs give one fan, whose first step is a normal law, up to the error of 40,000 paths."""
+    one, two = (mirrored_moves(3 * plain_garch(draws(30, seed)), draws(30, seed)) for seed in (1, 2))
+    np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(one[0], 3 * Z, rtol=0.03, atol=1e-12)
+    assert (one[63, 8] / math.sqrt(64) > one[0, 8]).all(), "volatility that varies fattens the tails"
 
 
 def test_the_first_steps_of_more_draws_are_those_of_fewer() -> None:
@@ -89,19 +103,19 @@ def test_the_first_steps_of_more_draws_are_those_of_fewer() -> None:
 
 
 def test_fat_tails_are_kept_and_most_of_the_sampling_error_goes() -> None:
-    """Student's t with 5 degrees, against exact quantiles at step 1 and 400,000 paths at step 10."""
+    """Student's t with 5 degrees, against exact quantiles at step 1 and 100,000 paths at step 10."""
     law = stats.t(5)
-    many = np.cumsum(law.rvs((400_000, 10), random_state=9), axis=1)
+    many = np.cumsum(law.rvs((100_000, 10), random_state=9), axis=1)
     for step, exact in ((1, law.ppf(QUANTILE_LEVELS)), (10, np.quantile(many[:, -1], QUANTILE_LEVELS))):
         plain, corrected = [], []
-        for seed in range(60):
+        for seed in range(30):
             uniform = draws(100, seed)[:, :step]
             paths = np.cumsum(law.ppf(uniform), axis=1)
             plain.append(np.quantile(np.concatenate([paths, -paths])[:, -1], QUANTILE_LEVELS))
             corrected.append(mirrored_moves(paths, uniform)[-1])
         sides = [0, 1, 2, 3, 5, 6, 7, 8]
         np.testing.assert_allclose(np.mean(corrected, axis=0)[sides], exact[sides], rtol=0.05)
-        assert np.std(np.array(corrected)[:, -1]) < 0.5 * np.std(np.array(plain)[:, -1])
+        assert np.std(np.array(corrected)[:, -1]) < 0.6 * np.std(np.array(plain)[:, -1])
 
 
 def test_draws_of_zero_and_paths_that_never_move_give_finite_fans() -> None:

@@ -114,7 +114,8 @@ class OwnMemory:
 def choose(logits: "torch.Tensor", draws: "torch.Tensor", top_k: int, top_p: float) -> "torch.Tensor":
     """Draws tokens by inverse distribution function.
 
-    The token is the first at which the function exceeds the draw.
+    The token is the first, by value, at which the function exceeds the draw: similar distributions give similar values
+    for one draw.
 
     Args:
         logits: shape (draws, tokens), or (1, tokens) for all; -inf for excluded tokens.
@@ -134,6 +135,9 @@ def choose(logits: "torch.Tensor", draws: "torch.Tensor", top_k: int, top_p: flo
     if top_p < 1:
         rest = chances.flip(-1).cumsum(-1).flip(-1)  # probability of this token and all less likely ones
         chances = chances * ((rest > 1 - top_p) | (torch.arange(chances.shape[1], device=rest.device) == 0))
+    if order is not None:
+        order, place = order.sort(dim=-1)
+        chances = chances.gather(1, place)
     below = chances.cumsum(dim=-1)
     if not torch.isfinite(below[:, -1]).all():
         raise EngineError("the model answered a logit that is no number; its weights are unfit")

@@ -18,6 +18,7 @@ from typing import Final, Literal
 
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.forecasts.engine import EngineError
+from forex_assets.forecasts.smoothing import FAN_VERSION
 
 EWMA: Final = "ewma"
 AUTO: Final = "auto"
@@ -66,14 +67,17 @@ def effective_config(config: InferenceConfig, resolved: ResolvedModel) -> Infere
 
 
 def label_of(resolved: ResolvedModel) -> str:
-    """Name of a model in tables, with a digest of its weights.
+    """Name of a model in tables, with version and digest.
 
-    Other weights under one name are another model with other past errors.
+    Other weights under one name, or fans made by another rule, are another model with other past errors: they are not
+    mixed in calibration. `embedded@1a2b3c4d-fan2`, `org/model@fan2`.
     """
     sums = Path(resolved.location or "") / SUMS
-    if resolved.location is None or not sums.is_file():
+    if resolved.kind == EWMA:
         return resolved.model
-    return f"{resolved.model}@{hashlib.sha256(sums.read_bytes()).hexdigest()[:8]}"
+    is_listed = resolved.location is not None and sums.is_file()
+    digest = f"{hashlib.sha256(sums.read_bytes()).hexdigest()[:8]}-" if is_listed else ""
+    return f"{resolved.model}@{digest}fan{FAN_VERSION}"
 
 
 @dataclass(frozen=True)

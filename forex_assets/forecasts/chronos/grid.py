@@ -10,12 +10,21 @@ from typing import Any, Final
 
 import numpy as np
 
-from forex_assets.core.fan import Array, Fan, fan_of_paths
+from forex_assets.core.fan import Array, Fan
 from forex_assets.core.inference_config import Representation
-from forex_assets.forecasts.chronos.feeding import Feeding, as_array, bolt_quantiles, drawn_of, mirrored, seed_of
-from forex_assets.forecasts.chronos.sampler import T5Sampler, continued, draws_of
+from forex_assets.forecasts.chronos.draws import path_draws
+from forex_assets.forecasts.chronos.feeding import (
+    Feeding,
+    as_array,
+    bolt_quantiles,
+    drawn_of,
+    fan_of_draws,
+    quantile_fan,
+)
+from forex_assets.forecasts.chronos.sampler import T5Sampler, continued
 from forex_assets.forecasts.engine import GridRequest, Origin
-from forex_assets.forecasts.representation import Encoded, decode_paths, decode_quantiles, encode, fan_of_quantiles
+from forex_assets.forecasts.representation import Encoded, encode
+from forex_assets.forecasts.smoothing import steps_to_draw
 
 CONTEXTS_AT_ONCE: Final = 32
 """Contexts in one call of Bolt; larger batches only cost memory."""
@@ -38,15 +47,16 @@ def t5_grid(
         config = request.config
         groups[(config.representation, min(config.context_length, longest), config.seed)].append(place)
     fans: dict[int, Fan] = {}
+    reach = _reach(pipeline)
     for (representation, length, seed), places in groups.items():
         encoded = encode(origin.prices, representation, length)
-        paths = _paths(pipeline, encoded, [requests[place] for place in places], feeding, seed_of(seed, origin.prices))
+        paths = _paths(pipeline, encoded, [requests[place] for place in places], feeding, seed)
         for place in places:
             config, steps = requests[place].config, requests[place].steps
-            drawn = paths[config.temperature or 1.0, steps > _reach(pipeline)]
-            fans[place] = fan_of_paths(
-                decode_paths(mirrored(drawn[:, :steps], config.num_samples or 0, feeding), encoded)
-            )
+            ahead, count = steps_to_draw(steps, reach), drawn_of(config.num_samples or 0, feeding)
+            drawn = paths[config.temperature or 1.0, ahead > reach][:count, :ahead]
+            draws = as_array(path_draws(seed, count, ahead, reach))
+            fans[place] = fan_of_draws(drawn, draws, encoded, steps, feeding)
     return [fans[place] for place in range(len(requests))]
 
 
@@ -71,15 +81,17 @@ def _paths(
     paths_by_kind: dict[tuple[float, bool], Array] = {}
     for temperature in dict.fromkeys(request.config.temperature or 1.0 for request in requests):
         sampler = T5Sampler(pipeline, temperature, scale)
-        group = [request for request in requests if (request.config.temperature or 1.0) == temperature]
-        count = max(drawn_of(request.config.num_samples or 0, feeding) for request in group)
-        steps = min(reach, max(request.steps for request in group))
-        paths = sampler.from_encoded(read, draws_of(seed, 0, count, reach)[:, :steps])
+        group = [
+            (drawn_of(request.config.num_samples or 0, feeding), steps_to_draw(request.steps, reach))
+            for request in requests
+            if (request.config.temperature or 1.0) == temperature
+        ]
+        steps = min(reach, max(ahead for _, ahead in group))
+        paths = sampler.from_encoded(read, path_draws(seed, max(count for count, _ in group), steps, reach))
         paths_by_kind[temperature, False] = as_array(paths)
-        if beyond := [request for request in group if request.steps > reach]:
-            few = max(drawn_of(request.config.num_samples or 0, feeding) for request in beyond)
-            longer = continued(sampler, context, paths[:few], max(request.steps for request in beyond), seed)
-            paths_by_kind[temperature, True] = as_array(longer)
+        if beyond := [each for each in group if each[1] > reach]:
+            few, ahead = max(count for count, _ in beyond), max(ahead for _, ahead in beyond)
+            paths_by_kind[temperature, True] = as_array(continued(sampler, context, paths[:few], ahead, seed))
     return paths_by_kind
 
 
@@ -100,13 +112,13 @@ def bolt_grid(
             key = _context_of(number, request, longest)
             if key not in contexts:
                 contexts[key] = encode(origins[number].prices, key[1], key[2])
-            steps[key] = max(steps[key], request.steps)
+            steps[key] = max(steps[key], steps_to_draw(request.steps, _reach(pipeline)))
     native = _read_together(pipeline, contexts, steps)
     levels = [float(level) for level in pipeline.quantiles]
 
     def fan(number: int, request: GridRequest) -> Fan:
         key = _context_of(number, request, longest)
-        return fan_of_quantiles(decode_quantiles(native[key][: request.steps], levels, contexts[key]), levels)
+        return quantile_fan(native[key], levels, contexts[key], request.steps)
 
     return [[fan(number, request) for request in row] for number, row in enumerate(requests)]
 

@@ -12,25 +12,26 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from forex_assets.core.fan import Array, Fan, fan_of_paths
+from forex_assets.core.fan import Array, Fan
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.forecasts.chronos.feeding import (
     FEEDING,
     Feeding,
     as_array,
     bolt_quantiles,
-    drawn_of,
     feeding_of,
-    mirrored,
-    seed_of,
+    quantile_fan,
     without_length_advice,
 )
 from forex_assets.forecasts.chronos.grid import bolt_grid, t5_grid
 from forex_assets.forecasts.chronos.loading import kind_of, own_randomness, pipeline_of
-from forex_assets.forecasts.chronos.sampler import T5Sampler, sample_paths
 from forex_assets.forecasts.chronos.settings_check import SETTINGS, Kind, check_config
 from forex_assets.forecasts.engine import EngineError, EngineTraits, GridRequest, Origin
-from forex_assets.forecasts.representation import Encoded, decode_paths, decode_quantiles, encode, fan_of_quantiles
+from forex_assets.forecasts.representation import encode
+from forex_assets.forecasts.smoothing import steps_to_draw
+
+ONE_FAN: Final = 100
+"""Steps that Chronos-2 answers, so that all horizons show one fan."""
 
 SMALL_WIDTH: Final = 128
 """Model width up to which sampling uses one thread."""
@@ -75,11 +76,8 @@ class ChronosEngine:
         """
         pipeline, kind, feeding = self._pipeline(), self.name, self._feeding()
         check_config(kind, self.model, feeding, config)
-        length = min(config.context_length, self._longest())
-        return [
-            _fan(pipeline, kind, origin, encode(origin.prices, config.representation, length), config, feeding)
-            for origin in origins
-        ]
+        longest = self._longest()
+        return [_fan(pipeline, kind, origin, config, feeding, longest) for origin in origins]
 
     def forecast_grid(self, origins: Sequence[Origin], requests: Sequence[Sequence[GridRequest]]) -> list[list[Fan]]:
         """See `GridEngine`.
@@ -131,33 +129,25 @@ class ChronosEngine:
 
 
 def _fan(
-    pipeline: Any, kind: Kind, origin: Origin, encoded: Encoded, config: InferenceConfig, feeding: Feeding | None
+    pipeline: Any, kind: Kind, origin: Origin, config: InferenceConfig, feeding: Feeding | None, longest: int
 ) -> Fan:
     """The fan of one origin."""
     if origin.steps < 1:
         raise EngineError(f"steps is {origin.steps}; a forecast reaches at least one session ahead")
+    length = min(config.context_length, longest)
     if kind == "chronos-t5":
         with _threads_for(pipeline):
-            paths = _t5_paths(pipeline, origin, encoded, config, feeding)
-        return fan_of_paths(decode_paths(paths, encoded))
-    with own_randomness(seed_of(config.seed, origin.prices)):
+            return t5_grid(pipeline, origin, [GridRequest(config, origin.steps)], feeding, longest)[0]
+    encoded = encode(origin.prices, config.representation, length)
+    reach = int(pipeline.model_prediction_length)
+    ahead = steps_to_draw(origin.steps, reach)
+    with own_randomness(config.seed):
         if kind == "chronos-bolt":
-            native = bolt_quantiles(pipeline, encoded.values[None], origin.steps)[0]
+            native = bolt_quantiles(pipeline, encoded.values[None], ahead)[0]
         else:
             covariates = _recent_covariates(origin, len(encoded.values))
-            native = _chronos2_quantiles(pipeline, encoded.values, origin.steps, covariates)
-    levels = [float(level) for level in pipeline.quantiles]
-    return fan_of_quantiles(decode_quantiles(native, levels, encoded), levels)
-
-
-def _t5_paths(
-    pipeline: Any, origin: Origin, encoded: Encoded, config: InferenceConfig, feeding: Feeding | None
-) -> Array:
-    """Paths in model space, shape (num_samples, steps)."""
-    count = config.num_samples or 0
-    sampler = T5Sampler(pipeline, config.temperature or 1.0, feeding.context_scale if feeding else None)
-    seed = seed_of(config.seed, origin.prices)
-    return mirrored(sample_paths(sampler, encoded.values, origin.steps, drawn_of(count, feeding), seed), count, feeding)
+            native = _chronos2_quantiles(pipeline, encoded.values, max(ahead, min(ONE_FAN, reach)), covariates)[:ahead]
+    return quantile_fan(native, [float(level) for level in pipeline.quantiles], encoded, origin.steps)
 
 
 def _chronos2_quantiles(pipeline: Any, values: Array, steps: int, covariates: dict[str, Array]) -> Array:

@@ -14,6 +14,7 @@ import numpy as np
 
 from forex_assets.core.fan import Array
 from forex_assets.forecasts.chronos.decoder import Decoder, Memory, OwnMemory, SharedMemory, choose, start_token
+from forex_assets.forecasts.chronos.draws import draws_of
 
 if TYPE_CHECKING:
     import torch
@@ -82,21 +83,6 @@ def continued(
         draws = draws_of(seed, part, len(paths), sampler.reach)[:, : steps - paths.shape[1]]
         paths = torch.cat([paths, sampler.from_each(pasts, draws)], dim=1)
     return paths
-
-
-def draws_of(seed: int, part: int, count: int, reach: int) -> "torch.Tensor":
-    """Uniform numbers for one stretch of the paths, shape (count, reach).
-
-    Rows are drawn in order, so a row does not depend on `count`.
-
-    Args:
-        part: 0 up to the model's own length, then 1, 2 …
-        reach: the model's own length, steps.
-    """
-    import torch
-
-    stream = torch.Generator().manual_seed((seed + part) % 2**63)
-    return torch.rand(count, reach, generator=stream)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from forex_assets.core.inference_config import InferenceConfig
-from forex_assets.forecasts.chronos.finder import ResolvedModel, effective_config, find_model
+from forex_assets.forecasts.chronos.finder import ResolvedModel, effective_config, find_model, label_of
 from forex_assets.forecasts.engine import EngineError
 
 
@@ -329,3 +329,12 @@ def test_a_config_of_the_model_that_was_found_is_left_as_it_is() -> None:
     own = config_of(model="embedded", representation="anchored")
     assert effective_config(own, ResolvedModel("chronos", "embedded", "/x", "why")) is own
     assert effective_config(own, ResolvedModel("ewma", "ewma", None, "why")) is own
+
+
+def test_fans_of_another_rule_are_another_models(tmp_path: Path) -> None:
+    """The name in tables carries the fan rule's version, and a digest of listed weights."""
+    hub = ResolvedModel("chronos", "org/model", "org/model", "")
+    assert label_of(hub) == "org/model@fan2"
+    (tmp_path / "SHA256SUMS").write_text("x")
+    assert label_of(ResolvedModel("chronos", "embedded", str(tmp_path), "")) == "embedded@2d711642-fan2"
+    assert label_of(ResolvedModel("ewma", "ewma", None, "")) == "ewma"

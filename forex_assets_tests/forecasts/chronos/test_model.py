@@ -1,6 +1,5 @@
 """The Chronos engine on small random models of all three kinds."""
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -12,7 +11,9 @@ import pytest
 
 from forex_assets.core.fan import Fan
 from forex_assets.core.inference_config import InferenceConfig, Representation
+from forex_assets.core.schemas import QUANTILE_LEVELS
 from forex_assets.forecasts.baselines import EwmaEngine
+from forex_assets.forecasts.chronos import feeding
 from forex_assets.forecasts.chronos import model as chronos_model
 from forex_assets.forecasts.chronos.loading import load_counts
 from forex_assets.forecasts.chronos.model import ChronosEngine
@@ -20,6 +21,7 @@ from forex_assets.forecasts.chronos.sampler import T5Sampler, sample_paths
 from forex_assets.forecasts.chronos.settings_check import check_settings
 from forex_assets.forecasts.engine import EngineError, EngineTraits, GridRequest, Origin, traits_of
 from forex_assets.forecasts.representation import decode_paths, decode_quantiles, encode, fan_of_quantiles
+from forex_assets.forecasts.smoothing import smooth_fan, smoothed
 from forex_assets_tests.forecasts.chronos import tiny_models
 
 PRICES = 900 * np.exp(np.cumsum(np.random.default_rng(7).normal(0, 0.006, 400)))
@@ -38,6 +40,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "chronos2": str(tiny_models.build_chronos2(folder / "tiny-chronos2")),
         "embedded": str(tiny_models.build_embedded(folder / "tiny-embedded")),
     }
+
+
+@pytest.fixture(autouse=True)
+def few_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer paths than people get, for speed."""
+    monkeypatch.setattr(feeding, "FEWEST_PATHS", 40)
+    monkeypatch.setattr(feeding, "FEWEST_PAIRS", 20)
 
 
 def settings(kind: str, **more: Any) -> InferenceConfig:
@@ -146,33 +155,33 @@ def loaded(folder: str) -> Any:
     return BaseChronosPipeline.from_pretrained(folder)
 
 
-def seed_of(seed: int, prices: np.ndarray) -> int:
-    """The documented seed of an origin: SHA-256 of the config's seed and the last 16 prices, 63 bits."""
-    return int(hashlib.sha256(seed.to_bytes(8, "big") + prices[-16:].tobytes()).hexdigest()[:16], 16) >> 1
-
-
-def drawn(folder: str, seed: int, values: np.ndarray, steps: int, fixed_scale: float | None = None) -> np.ndarray:
-    """Paths of the sampler alone, at the documented seed."""
-    return sample_paths(T5Sampler(loaded(folder), 0.7, fixed_scale), values, steps, 40, seed_of(seed, PRICES))
+def drawn(folder: str, seed: int, values: np.ndarray, steps: int, count: int, **fixed: float) -> np.ndarray:
+    """Paths of the sampler alone, at the config's seed."""
+    return sample_paths(T5Sampler(loaded(folder), 0.7, **fixed), values, steps, count, seed)
 
 
 @pytest.mark.parametrize("representation", REPRESENTATIONS)
-@pytest.mark.parametrize("steps", [22, 65])
-def test_t5_draws_its_paths_at_the_documented_seed_of_its_origin(
-    steps: int, representation: Representation, models: dict[str, str]
+@pytest.mark.parametrize(("steps", "ahead"), [(22, 32), (65, 64), (71, 71)])
+def test_t5_draws_400_paths_at_least_and_smooths_their_quantiles(
+    steps: int, ahead: int, representation: Representation, models: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Up to 10 % past the model's own length the smooth curve is continued; past that, each path."""
+    monkeypatch.undo()
     encoded = encode(PRICES, representation, 64)
-    paths = decode_paths(drawn(models["t5"], 5, encoded.values, steps), encoded)
+    paths = decode_paths(drawn(models["t5"], 5, encoded.values, ahead, 400), encoded)
     fan = fan_of(models, "t5", Origin(PRICES, steps, {}), temperature=0.7, seed=5, representation=representation)
-    np.testing.assert_array_equal(fan.mean, paths.mean(axis=0))
-    np.testing.assert_array_equal(fan.median, np.exp(np.median(np.log(paths), axis=0)))
+    moves = np.quantile(np.log(paths / PRICES[-1]), QUANTILE_LEVELS, axis=0).T
+    np.testing.assert_allclose(np.log(fan.quantiles / PRICES[-1]), smoothed(moves, steps), atol=1e-9)
+    same = fan_of(models, "t5", Origin(PRICES, steps, {}), temperature=0.7, seed=5, representation=representation,
+                  num_samples=400)  # fmt: skip
+    assert is_same(fan, same)
 
 
 def test_a_shorter_t5_fan_is_the_beginning_of_a_longer_one(models: dict[str, str]) -> None:
     longer = fan_of(models, "t5", Origin(PRICES, 65, {}))
     for steps in (5, 64):
         shorter = fan_of(models, "t5", Origin(PRICES, steps, {}))
-        np.testing.assert_array_equal(longer.quantiles[:steps], shorter.quantiles)
+        np.testing.assert_allclose(longer.quantiles[:steps], shorter.quantiles, rtol=1e-12)
 
 
 @pytest.mark.parametrize(("asked", "given"), [(90, 90), (5000, 399)])
@@ -182,11 +191,14 @@ def test_a_model_on_a_fixed_scale_is_fed_the_one_value_that_makes_its_mean_that_
     returns = np.diff(np.log(PRICES[-given - 1 :]))
     encoded = encode(PRICES, "returns", asked)
     np.testing.assert_allclose(encoded.values, returns / encoded.scale)
-    paths = decode_paths(drawn(models["embedded"], 3, encoded.values, 71, fixed_scale=10.0), encoded)
     fan = fan_of(models, "embedded", Origin(PRICES, 71, {}), temperature=0.7, seed=3, context_length=asked)
-    np.testing.assert_array_equal(fan.mean, paths.mean(axis=0))
-    free = decode_paths(drawn(models["embedded"], 3, encoded.values, 71), encoded)
-    assert (fan.mean != free.mean(axis=0)).any()
+
+    def median(**fixed: float) -> np.ndarray:
+        paths = decode_paths(drawn(models["embedded"], 3, encoded.values, 70, 40, **fixed), encoded)
+        return smoothed(np.quantile(np.log(paths / PRICES[-1]), QUANTILE_LEVELS, axis=0).T, 71)[:, 4]
+
+    np.testing.assert_allclose(np.log(fan.median / PRICES[-1]), median(fixed_scale=10.0), atol=1e-9)
+    assert np.abs(median() - median(fixed_scale=10.0)).max() > 1e-4
 
 
 @pytest.mark.parametrize(
@@ -251,10 +263,11 @@ def test_bolt_gives_the_stock_pipelines_deciles(
     with torch.no_grad():
         native = pipeline.model(context=context[None]).quantile_preds[0].double().numpy().T
     fan = fan_of(models, "bolt", Origin(PRICES, steps, {}), representation=representation)
-    known = min(steps, 64)
-    expected = np.sort(decode_quantiles(native[:known], tiny_models.BOLT_LEVELS, encoded), axis=1)
-    np.testing.assert_allclose(fan.quantiles[:known, [2, 4, 6]], expected[:, [0, 4, 8]], rtol=1e-5)
-    assert fan.quantiles.shape == (steps, 9)
+    prices = decode_quantiles(native, tiny_models.BOLT_LEVELS, encoded)
+    expected = smooth_fan(
+        np.log(fan_of_quantiles(prices, tiny_models.BOLT_LEVELS).quantiles / PRICES[-1]), PRICES[-1], steps
+    )
+    np.testing.assert_allclose(fan.quantiles, expected.quantiles, rtol=1e-5)
 
 
 def test_chronos_2_gives_the_stock_pipelines_quantiles_with_covariates(models: dict[str, str]) -> None:
@@ -262,11 +275,11 @@ def test_chronos_2_gives_the_stock_pipelines_quantiles_with_covariates(models: d
     copper = np.random.default_rng(1).normal(size=len(PRICES))
     copper[::5] = np.nan
     task = {"target": encoded.values.astype(np.float32), "past_covariates": {"copper": copper[-64:]}}
-    native = loaded(models["chronos2"]).predict([task], prediction_length=9)[0][0].double().numpy().T
-    expected = fan_of_quantiles(
-        decode_quantiles(native, tiny_models.CHRONOS2_LEVELS, encoded), tiny_models.CHRONOS2_LEVELS
-    )
-    assert is_same(fan_of(models, "chronos2", Origin(PRICES, 9, {"copper": copper})), expected)
+    native = loaded(models["chronos2"]).predict([task], prediction_length=96)[0][0].double().numpy().T
+    raw = fan_of_quantiles(decode_quantiles(native, tiny_models.CHRONOS2_LEVELS, encoded), tiny_models.CHRONOS2_LEVELS)
+    expected = smooth_fan(np.log(raw.quantiles / PRICES[-1]), PRICES[-1], 9)
+    fan = fan_of(models, "chronos2", Origin(PRICES, 9, {"copper": copper}))
+    np.testing.assert_allclose(fan.quantiles, expected.quantiles, rtol=1e-9)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -372,13 +385,24 @@ def test_weights_that_are_missing_broken_or_not_whole_are_an_error(kind: str, fa
 def test_a_model_that_knows_no_direction_is_drawn_in_mirror_pairs(tmp_path: Path) -> None:
     """The median is the last price; each quantile's log mirrors its opposite's."""
     folder = tiny_models.build_embedded(tmp_path / "pairs", is_sign_symmetric=True)
-    config = settings("embedded", num_samples=60)
+    config = settings("embedded", num_samples=40)
     (fan,) = ChronosEngine(str(folder)).forecast([Origin(PRICES, 70, {})], config)
     logs = np.log(fan.quantiles / PRICES[-1])
     np.testing.assert_allclose(fan.median, PRICES[-1], rtol=1e-12)
     np.testing.assert_allclose(logs, -logs[:, ::-1], atol=1e-9)
     (odd,) = ChronosEngine(str(folder)).forecast([Origin(PRICES, 3, {})], config.model_copy(update={"num_samples": 21}))
-    assert odd.quantiles.shape == (3, 9)
+    np.testing.assert_allclose(odd.quantiles, fan.quantiles[:3], rtol=1e-12)  # 20 pairs at least
+    (more,) = ChronosEngine(str(folder)).forecast(
+        [Origin(PRICES, 3, {})], config.model_copy(update={"num_samples": 300})
+    )
+    assert not is_same(more, odd)
+
+
+@pytest.mark.parametrize("kind", ["embedded", "t5"])
+def test_bands_of_one_evening_and_the_next_share_their_sampling_error(kind: str, models: dict[str, str]) -> None:
+    """Paths have the same uniform numbers whatever the prices, so an equal context has an equal fan."""
+    doubled = fan_of(models, kind, Origin(2 * PRICES, 8, {}))
+    np.testing.assert_allclose(doubled.quantiles, 2 * fan_of(models, kind, Origin(PRICES, 8, {})).quantiles, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("width", "threads"), [(16, 1), (256, 2)])
