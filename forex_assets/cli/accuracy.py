@@ -36,10 +36,13 @@ app.add_typer(ledger_app, name="ledger", rich_help_panel=DESK)
 def backtest(
     horizon: Horizon = "all",
     first: Annotated[
-        str | None, typer.Option("--from", metavar="DATE", help="First origin; five years before the last by default.")
+        str | None,
+        typer.Option("--from", metavar="DATE", help="First past date; five years before the last by default."),
     ] = None,
-    last: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last origin; yesterday by default.")] = None,
-    every: Annotated[str, typer.Option(metavar="1d|1w|2w|1m", help="How far origins are apart.")] = "1w",
+    last: Annotated[
+        str | None, typer.Option("--to", metavar="DATE", help="Last past date; yesterday by default.")
+    ] = None,
+    every: Annotated[str, typer.Option(metavar="1d|1w|2w|1m", help="Interval between past dates.")] = "1w",
     engine: Annotated[
         str, typer.Option(help="auto, ewma, random-walk, autoarima, autoets, autotheta, garch, or a model.")
     ] = "auto",
@@ -108,7 +111,7 @@ def scorecard(horizon: Horizon = "all", as_json: AsJson = False) -> None:
 def verify(horizon: Horizon = "all", as_json: AsJson = False) -> None:
     """Check the ledger's chain; name the first changed entry.
 
-    Exit code 1 where one is not. The chain's end is held against the head that Dagster noted when it was written.
+    Exit code 1 if one was. The chain's end is compared with the head that Dagster noted when it was written.
     """
     horizons = horizons_of(horizon)
     session = session_of()
@@ -137,7 +140,7 @@ def _chain(record: dict[str, Any]) -> str:
 
 
 def _date(option: str, text: str | None) -> Any:
-    """A date, or None where nothing was said."""
+    """Parses a date; None if the option was not given."""
     from datetime import date
 
     if text is None:
@@ -145,4 +148,4 @@ def _date(option: str, text: str | None) -> Any:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        fail(f"{option} {text}: no date; write it as 2023-12-29", BAD_USAGE)
+        fail(f"{option} {text}: no date; give one such as 2023-12-29", BAD_USAGE)

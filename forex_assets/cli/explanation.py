@@ -28,26 +28,25 @@ def explanations(session: Session, horizons: Sequence[str]) -> list[dict[str, An
     """By horizon, every figure that decided whether its settings changed.
 
     Returns:
-        `horizon`; `config` (fingerprint and settings that are live; None where there is no file yet, or one that cannot
-        be read, which `config_fault` then says); `decision`,
-        `search`, `validation`: words, when by the platform's clock, and the rows of the table, each None where there is
-        none yet; `deployment`: the newest record; `watch`: the state of its watch.
+        `horizon`; `config`: current fingerprint and settings, None without a readable file, with the reason in
+        `config_fault`; `decision`, `search`, `validation`: words, time by the platform's clock and rows of the table,
+        None before the first; `deployment`: the newest record; `watch`: its state.
     """
     with instance_of(session) as instance:
         return [_explanation(session, instance, horizon) for horizon in horizons]
 
 
 def _explanation(session: Session, instance: "dg.DagsterInstance | None", horizon: str) -> dict[str, Any]:
-    live, fault = None, None
+    current, fault = None, None
     try:
-        live = session.configs.read(horizon) if session.configs.path(horizon).exists() else None
-    except ConfigError as error:  # of one horizon, the others are to be seen
+        current = session.configs.read(horizon) if session.configs.path(horizon).exists() else None
+    except ConfigError as error:  # other horizons are still explained
         fault = str(error)
     newest = next(iter(deployments_of(session).records(horizon)), None)
     watch = watch_state(session, horizon)
     return {
         "horizon": horizon,
-        "config": {"fingerprint": live.fingerprint, **live.model_dump()} if live else None,
+        "config": {"fingerprint": current.fingerprint, **current.model_dump()} if current else None,
         "config_fault": fault,
         **{part: _part(session, instance, part, horizon) for part in PARTS},
         "deployment": newest.model_dump(mode="json") if newest else None,
@@ -70,8 +69,8 @@ def _part(session: Session, instance: "dg.DagsterInstance | None", part: str, ho
     if record is None:
         return None
     shown = (names.WORDS, names.FIRES, names.REASONS, names.VERDICT, names.SEARCH_ID)
-    said = {name: record.metadata[name] for name in shown if name in record.metadata}
-    return {"at": record.clock.isoformat(), **said, "rows": table.to_dicts()}
+    facts = {name: record.metadata[name] for name in shown if name in record.metadata}
+    return {"at": record.clock.isoformat(), **facts, "rows": table.to_dicts()}
 
 
 def history(session: Session, horizons: Sequence[str], limit: int) -> list[dict[str, Any]]:
@@ -122,5 +121,5 @@ def _deployed(session: Session, horizon: str) -> list[dict[str, Any]]:
     ]
 
 
-def _entry(horizon: str, at: str, what: str, outcome: object, said: dict[str, Any]) -> dict[str, Any]:
-    return {"horizon": horizon, "at": at, "what": what, "outcome": str(outcome), "words": str(said.get("words") or "")}
+def _entry(horizon: str, at: str, what: str, outcome: object, facts: dict[str, Any]) -> dict[str, Any]:
+    return {"horizon": horizon, "at": at, "what": what, "outcome": str(outcome), "words": str(facts.get("words") or "")}

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 COLOURS: Final = ("#cfe2f3", "#d9ead3", "#fff2cc", "#f4cccc", "#d9d2e9", "#fce5cd", "#d0e0e3", "#ead1dc")
 NO_METADATA: Final = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-"""Who drew it and when is no part of it."""
+"""Leaves out author and date, so that equal graphs give equal files."""
 
 WIDTH, HEIGHT, LANE, ROW = 3.1, 0.52, 0.45, 1.1
 SWEEPS: Final = 12
@@ -18,13 +18,13 @@ Edge = tuple[str, str]
 
 
 def layers_of(parents: Mapping[str, Collection[str]]) -> dict[str, int]:
-    """How deep each lies: one layer below the lowest of its parents.
+    """Layer of each node, one below its lowest parent.
 
     Args:
-        parents: by name; a parent that is no name itself is left out.
+        parents: by name; parents that are no nodes are ignored.
 
     Raises:
-        ValueError: the graph has a circle; who is in it is named.
+        ValueError: the graph has a cycle; its nodes are named.
     """
     depth: dict[str, int] = {}
     while len(depth) < len(parents):
@@ -34,7 +34,7 @@ def layers_of(parents: Mapping[str, Collection[str]]) -> dict[str, int]:
             if name not in depth and all(each in depth for each in above if each in parents)
         }
         if not ready:
-            raise ValueError(f"a circle of {', '.join(sorted(set(parents) - set(depth)))}")
+            raise ValueError(f"a cycle of {', '.join(sorted(set(parents) - set(depth)))}")
         depth |= {
             name: 1 + max((depth[each] for each in parents[name] if each in depth), default=-1)
             for name in sorted(ready)
@@ -121,8 +121,8 @@ def graph_figure(parents: Mapping[str, Collection[str]], groups: Mapping[str, st
     for name in depth:
         x, y = middle[name]
         corner = (x - WIDTH / 2, y - HEIGHT / 2)
-        look: dict[str, Any] = {"facecolor": colours[groups[name]], "edgecolor": "#555555", "linewidth": 0.8}
-        box = FancyBboxPatch(corner, WIDTH, HEIGHT, boxstyle="round,pad=0.02", gid=f"asset:{name}", zorder=3, **look)
+        style: dict[str, Any] = {"facecolor": colours[groups[name]], "edgecolor": "#555555", "linewidth": 0.8}
+        box = FancyBboxPatch(corner, WIDTH, HEIGHT, boxstyle="round,pad=0.02", gid=f"asset:{name}", zorder=3, **style)
         axes.add_patch(box)
         axes.text(x, y, name, ha="center", va="center", fontsize=8, zorder=4)
     axes.set_xlim(-right, right)

@@ -13,7 +13,7 @@ from forex_assets.core.progress import listening
 from forex_assets.core.session import Session
 from forex_assets.forecasts.engines import engines_of
 
-NAMED = 3
+SHOWN_DATES = 3
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 
@@ -46,8 +46,8 @@ def run_backtests(
             if words := renewed_words(done.renewed):
                 remarks.append(f"{horizon}: {words}")
             if done.skipped:
-                examples = "; ".join(done.skipped[:NAMED])
-                remarks.append(f"{horizon}: {len(done.skipped)} origins passed over, such as {examples}")
+                examples = "; ".join(done.skipped[:SHOWN_DATES])
+                remarks.append(f"{horizon}: {len(done.skipped)} past dates left out, such as {examples}")
     for remark in remarks:
         console.print(remark, style="yellow", highlight=False, soft_wrap=True)
     return pl.concat(tables)

@@ -25,11 +25,8 @@ ELSEWHERE: Final = ("MLFLOW_TRACKING_URI", "FOREX_WEBHOOK_URL", "FOREX_ALERT_URL
 def rehearsal(session: Session) -> Iterator[Session]:
     """Yields a session on a copy of warehouse, configs and records.
 
-    What is committed, sent or recorded there goes with the folder. Records that Dagster keeps elsewhere than in sqlite
-    under its home are not known to a rehearsal: every horizon then looks as if it had never been optimized.
-
-    Yields:
-        The same settings but for those folders.
+    Commits, mails and records made there are deleted with the folder. Only Dagster's sqlite files are copied: with
+    another storage every horizon looks as if it had never been optimized.
     """
     settings, home = session.settings, session.settings.dagster_home
     hidden = {name: os.environ.pop(name) for name in ELSEWHERE if name in os.environ}
@@ -63,7 +60,7 @@ def _copy_records(source: Path, target: Path) -> None:
         if not (source / name).is_file():
             continue
         (target / name).parent.mkdir(parents=True, exist_ok=True)
-        if not (source / f"{name}-wal").exists():  # nobody has it open; to open it would leave files beside it
+        if not (source / f"{name}-wal").exists():  # not open: opening it would leave files next to it
             shutil.copyfile(source / name, target / name)
         else:
             with (

@@ -61,7 +61,7 @@ def test_origins_that_were_passed_over_are_counted_and_the_first_three_named(ses
     skipped = [day for day in dates if day not in set(rows["as_of"])]
     assert len(skipped) > 3
     text = out.getvalue()
-    assert text.startswith(f"7d: {len(skipped)} origins passed over, such as {skipped[0]}: ")
+    assert text.startswith(f"7d: {len(skipped)} past dates left out, such as {skipped[0]}: ")
     assert [str(day) in text for day in skipped[:4]] == [True, True, True, False]
     assert "usable sessions, 250 are needed" in text
 

@@ -60,7 +60,7 @@ def test_an_arrow_goes_down_and_has_a_place_in_every_layer_between(above: tuple[
 
 
 def test_a_circle_is_said() -> None:
-    with pytest.raises(ValueError, match="a circle of a, b"):
+    with pytest.raises(ValueError, match="a cycle of a, b"):
         layers_of({"a": ["b"], "b": ["a"], "c": []})
 
 

@@ -185,10 +185,15 @@ def end_dead_runs(instance: dg.DagsterInstance, now: datetime) -> list[str]:
     return messages
 
 
+def updated_at(record: dg.RunRecord) -> datetime:
+    """Last change of a run's record; some stores leave out UTC."""
+    return record.update_timestamp.replace(tzinfo=record.update_timestamp.tzinfo or UTC)
+
+
 def _end_of(instance: dg.DagsterInstance, record: dg.RunRecord, now: datetime) -> str:
     """Why a run counts as dead; empty where it may live."""
     run, process = record.dagster_run, record.dagster_run.tags.get(PROCESS_TAG)
-    changed = record.update_timestamp.replace(tzinfo=record.update_timestamp.tzinfo or UTC)
+    changed = updated_at(record)
     if process and is_here(process):
         return "its process was killed, or the machine went down" if is_gone(process) else ""
     if run.status == dg.DagsterRunStatus.QUEUED:
@@ -224,10 +229,9 @@ def attempts_for(
 
 def _attempt(record: dg.RunRecord) -> Attempt:
     run = record.dagster_run
-    ended = record.update_timestamp.replace(tzinfo=record.update_timestamp.tzinfo or UTC)
     number = int(run.tags.get(names.ATTEMPT_TAG, "1"))
     state = _STATES.get(run.status, "in progress")
-    return Attempt(number, state, ended if state == "failed" else None)
+    return Attempt(number, state, updated_at(record) if state == "failed" else None)
 
 
 def is_fallback(record: EventRecord) -> bool:

@@ -17,7 +17,7 @@ import dagster as dg
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.resources import SessionResource
-from forex_assets.core.dagster.run_records import PARTITION_TAG, EventRecord, forecasts_of, records
+from forex_assets.core.dagster.run_records import PARTITION_TAG, EventRecord, forecasts_of, records, updated_at
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.session import Session
 from forex_assets.core.store.warehouse import WarehouseError
@@ -123,7 +123,7 @@ def _failures(session: Session, instance: dg.DagsterInstance, after: float, limi
     is_sample = session.market == "sample"
     for run_record in sorted(instance.get_run_records(wanted, limit=limit), key=lambda record: record.update_timestamp):
         run = run_record.dagster_run
-        ended = run_record.update_timestamp.replace(tzinfo=run_record.update_timestamp.tzinfo or UTC)
+        ended = updated_at(run_record)
         forecast = forecasts_of(instance, run.run_id)
         for kind, horizon in _kinds_of(run):
             if horizon in forecast:

@@ -57,16 +57,16 @@ class Tracked:
 
 
 class Tracker(ConfigRegistry):
-    """Reads and writes runs and registered configs, and prunes them."""
+    """Reads and writes runs and registered configs, and prunes them.
+
+    Methods raise TrackingError where the store cannot be used now.
+    """
 
     def recorded(self, record_id: str | None = None) -> set[str]:
         """Returns ids of complete records, pruned ones included.
 
         Args:
             record_id: asks for one; None for all.
-
-        Raises:
-            TrackingError: the store cannot be used now.
         """
         wanted = f"tags.`{RECORD_ID}` = '{record_id}'" if record_id else ""
         with self.client() as client:
@@ -75,11 +75,7 @@ class Tracker(ConfigRegistry):
             return {run.data.tags[RECORD_ID] for run in runs if _is_whole(run) and RECORD_ID in run.data.tags}
 
     def is_empty(self) -> bool:
-        """Tells whether nothing was ever recorded.
-
-        Raises:
-            TrackingError: the store cannot be used now.
-        """
+        """Tells whether nothing was ever recorded."""
         with self.client() as client:
             return not client.search_experiments(filter_string="name LIKE 'usdclp%'", view_type=ALL, max_results=1)
 
@@ -96,7 +92,7 @@ class Tracker(ConfigRegistry):
             The run id.
 
         Raises:
-            TrackingError: the store cannot be used now, or the experiment was deleted.
+            DeletedExperimentError: the experiment was deleted; others can be used.
         """
         with self.client() as client:
             experiment = self._experiment(client, record.experiment)
@@ -126,11 +122,7 @@ class Tracker(ConfigRegistry):
         client.delete_run(run_id)
 
     def runs(self, prefix: str = "usdclp/", limit: int = PAGE) -> list[Tracked]:
-        """Returns runs by experiment prefix, newest first, without nested ones.
-
-        Raises:
-            TrackingError: the store cannot be used now.
-        """
+        """Returns runs by experiment prefix, newest first, without nested ones."""
         with self.client() as client:
             names = {each.experiment_id: each.name for each in _paged(client.search_experiments)}
             wanted = [number for number, name in names.items() if name.startswith(prefix)]
@@ -140,11 +132,7 @@ class Tracker(ConfigRegistry):
             return list(islice((_tracked(run, names) for run in found if PARENT not in run.data.tags), limit))
 
     def repair(self) -> int:
-        """Closes runs left RUNNING as FAILED; returns their number.
-
-        Raises:
-            TrackingError: the store cannot be used now.
-        """
+        """Closes runs left RUNNING as FAILED; returns their number."""
         with self.client() as client:
             every = [each.experiment_id for each in _paged(client.search_experiments)]
             wanted = "attributes.status = 'RUNNING'"
@@ -154,11 +142,7 @@ class Tracker(ConfigRegistry):
             return len(left)
 
     def prune(self, days: int, now: datetime) -> int:
-        """Deletes old runs, except those behind an alias; returns their number.
-
-        Raises:
-            TrackingError: the store cannot be used now.
-        """
+        """Deletes old runs, except those behind an alias; returns their number."""
         with self.client() as client:
             kept = set()
             for model in client.search_registered_models():
@@ -254,12 +238,7 @@ def _log_files(mlflow: Any, files: Mapping[str, str | bytes]) -> None:
 def _tracked(run: Any, names: Mapping[str, str]) -> Tracked:
     tags = {name: value for name, value in run.data.tags.items() if not name.startswith("mlflow.")}
     began = datetime.fromtimestamp(run.info.start_time / 1000, UTC)
+    info, data = run.info, run.data
     return Tracked(
-        run.info.run_id,
-        names[run.info.experiment_id],
-        run.info.status,
-        began,
-        dict(run.data.params),
-        dict(run.data.metrics),
-        tags,
+        info.run_id, names[info.experiment_id], info.status, began, dict(data.params), dict(data.metrics), tags
     )

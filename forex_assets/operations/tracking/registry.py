@@ -11,7 +11,10 @@ FINGERPRINT: Final = "forex.fingerprint"
 
 
 class ConfigRegistry(Connection):
-    """Registers settings that were proposed or deployed."""
+    """Registers settings that were proposed or deployed.
+
+    Methods raise TrackingError where the store cannot be used now.
+    """
 
     def deployed(self, model: str, fingerprint: str, config: str, run_id: str) -> None:
         """Registers deployed settings as `champion`, the ones before as `previous`.
@@ -21,9 +24,6 @@ class ConfigRegistry(Connection):
             fingerprint: of the settings; known settings keep their version.
             config: the settings, JSON.
             run_id: run of the deployment.
-
-        Raises:
-            TrackingError: the store cannot be used now.
         """
         with self.client() as client:
             version = self._version(client, model, fingerprint, config, run_id)
@@ -38,21 +38,13 @@ class ConfigRegistry(Connection):
                 client.delete_registered_model_alias(model, "challenger")
 
     def challenged(self, model: str, fingerprint: str, config: str, run_id: str) -> None:
-        """Registers settings proposed by a search as `challenger`.
-
-        Raises:
-            TrackingError: the store cannot be used now.
-        """
+        """Registers settings proposed by a search as `challenger`."""
         with self.client() as client:
             version = self._version(client, model, fingerprint, config, run_id)
             client.set_registered_model_alias(model, "challenger", version)
 
     def aliases(self, model: str) -> dict[str, str]:
-        """Returns fingerprints by alias.
-
-        Raises:
-            TrackingError: the store cannot be used now.
-        """
+        """Returns fingerprints by alias."""
         with self.client() as client:
             if not client.search_registered_models(f"name = '{model}'"):
                 return {}

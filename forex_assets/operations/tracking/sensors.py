@@ -8,7 +8,7 @@ import dagster as dg
 
 from forex_assets.core import names
 from forex_assets.core.dagster.resources import SessionResource
-from forex_assets.core.dagster.run_records import IN_PROGRESS
+from forex_assets.core.dagster.run_records import IN_PROGRESS, updated_at
 from forex_assets.core.store.warehouse import WarehouseError
 from forex_assets.operations.tracking.jobs import Unrecorded, events
 
@@ -82,8 +82,7 @@ def _lost(instance: dg.DagsterInstance, now: datetime) -> str | None:
         run = record.dagster_run
         is_batch = names.EVENT_TAG not in run.tags
         if run.status in LOST or names.WAITS_TAG in run.tags:
-            ended = record.update_timestamp.replace(tzinfo=record.update_timestamp.tzinfo or UTC)
-            return run.run_id if now - ended >= RELAUNCH else None
+            return run.run_id if now - updated_at(record) >= RELAUNCH else None
         if is_batch and (run.status in IN_PROGRESS or run.status == dg.DagsterRunStatus.SUCCESS):
             return None
     return None
