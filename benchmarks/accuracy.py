@@ -2,7 +2,8 @@
 
 Every engine makes 90-day fans once, at each origin from what was available at 19:00 in Santiago of that day; the steps
 that stand for 7, 15, 30 and 90 calendar days are scored. Prices are the generated market unless others are named:
-`--closes CSV` (columns date, close: true market closes, known at 18:00 of their day) or `--warehouse` (the stored
+`--closes CSV` (columns date, close: true market closes, known at 18:00 of their day; closes on days without a session
+are left out) or `--warehouse` (the stored
 market/usdclp, with its source's own dating). With `--cache` a run that was ended goes on where it was.
 
 Engines: ewma, random-walk, autoarima, autoets, autotheta, garch, embedded, or a folder with a Chronos model.
@@ -16,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -46,9 +47,11 @@ from pages import part_of, put
 PACKAGE = PROJECT / "forex_assets"
 MODELS = PACKAGE / "models"
 WALKS: dict[str, Engine] = {"ewma": EwmaEngine(), "random-walk": RandomWalkEngine()}
+CALIBRATED = ("ewma", "embedded")
+"""Engines whose bands are shown calibrated too."""
 BATCH = 16
 SHARED_SOURCES = (
-    *(f"forecasts/{name}.py" for name in ("baselines", "forecast", "representation")),
+    *(f"forecasts/{name}.py" for name in ("baselines", "forecast", "representation", "smoothing")),
     *("core/fan.py", "accuracy/backtest.py", "accuracy/history_view.py", "market/quality.py"),
 )
 
@@ -87,7 +90,7 @@ def entrant(label: str, samples: int, seed: int) -> Entrant:
         representation=ours.get("representation", "anchored"),
         seed=seed,
     )
-    chronos = [f"forecasts/chronos/{name}.py" for name in ("decoder", "feeding", "model", "sampler")]
+    chronos = [f"forecasts/chronos/{name}.py" for name in ("decoder", "draws", "feeding", "grid", "model", "sampler")]
     sources = [*SHARED_SOURCES, *chronos]
     weights = sorted(file for pattern in ("*.json", "*.safetensors", "*.bin") for file in folder.glob(pattern))
     return Entrant(engine.model, engine, config, _digest(sources, weights))
@@ -141,6 +144,20 @@ def fans_of(
     return fans.join(wanted, on=["as_of", "data_fingerprint"], how="semi"), skipped
 
 
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday")
+WARM_UP = timedelta(days=5 * 365)
+"""Time before the first origin whose forecasts calibrate, as a first backtest's."""
+
+
+def origins_of(first: date, last: date, every: Every, weekday: str | None) -> list[date]:
+    """Origins to forecast from; with a weekday, its sessions."""
+    calendar = market_calendar(USDCLP.calendar)
+    if weekday is None:
+        return origin_dates(calendar, first, last, every)
+    sessions = calendar.between(first - timedelta(days=1), last)
+    return [day for day in sessions if day.weekday() == WEEKDAYS.index(weekday)]
+
+
 def calibrated_fans(fans: pl.DataFrame, prices: pl.DataFrame) -> pl.DataFrame:
     """Calibrates the bands by errors known before each issue.
 
@@ -161,7 +178,9 @@ def run(options: argparse.Namespace) -> int:
         what = f"the stored market/usdclp ({', '.join(sorted(prices['source'].unique()))}) with its dating rule"
     else:
         name, what, prices = "generated", f"the generated market: {SAMPLE_SOURCE}", generated(last)
-    origins = origin_dates(market_calendar(USDCLP.calendar), first, last, options.every)
+    earliest = max(first - WARM_UP, prices["session"].min())  # type: ignore[type-var]
+    warm = origins_of(earliest, first - timedelta(days=1), options.every, options.weekday)
+    origins = origins_of(first, last, options.every, options.weekday)
     entrants = [entrant(label, options.samples, options.seed) for label in options.engines.split(",")]
     if options.out:
         part_of(options.out, options.name or name)  # a refusal must not come after an hour's work
@@ -172,24 +191,29 @@ def run(options: argparse.Namespace) -> int:
     ) as progress:  # fmt: skip
         for who in entrants:
             try:
-                fans, skipped = fans_of(who, prices, origins, options.cache or Path(scratch), progress)
+                is_calibrated = who.label in CALIBRATED
+                asked = [*warm, *origins] if is_calibrated else origins
+                fans, skipped = fans_of(who, prices, asked, options.cache or Path(scratch), progress)
             except EngineError as error:
                 failed = 1
                 notes[f"{who.label} is not in the tables, it failed: {error}"] = None
                 continue
-            tables[who.label] = fans
-            if who.label in ("ewma", "embedded"):
-                tables[f"{who.label}, calibrated"] = calibrated_fans(fans, prices)
-            if skipped:
+            is_scored = pl.col("as_of") >= first
+            tables[who.label] = fans.filter(is_scored)
+            if is_calibrated:
+                tables[f"{who.label}, calibrated"] = calibrated_fans(fans, prices).filter(is_scored)
+            if skipped := [each for each in skipped if each[0] >= first]:
                 notes[f"{len(skipped)} origins passed over, the first {skipped[0][0]}: {skipped[0][1]}"] = None
-    asked = {
+    made_with = {
         "from": first,
         "to": last,
         "every": f"{options.every.count}{options.every.unit}",
         "engines": ",".join(who.label for who in entrants),
         "samples": options.samples,
+        "seed": options.seed,
+        **({"weekday": options.weekday} if options.weekday else {}),
     }
-    text = markdown(tables, prices, what=what, asked=asked, notes=list(notes))
+    text = markdown(tables, prices, what=what, asked=made_with, notes=list(notes))
     print(text)
     if options.out and not failed:
         put(text, options.out, "benchmarks/accuracy.py", options.name or name)
@@ -215,6 +239,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--every", type=_every, default="1w", metavar="1w", help="spacing of origins: 1d, 1w, 2w, 1m (default 1w)"
     )
+    parser.add_argument("--weekday", choices=WEEKDAYS, help="origins on this day, instead of --every's")
     parser.add_argument(
         "--engines", default=",".join((*WALKS, *PEERS)), help="comma-separated (default: all but models)"
     )

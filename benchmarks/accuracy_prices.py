@@ -20,13 +20,16 @@ CLOSE_KNOWN = time(18)
 def closes_from(file: Path) -> pl.DataFrame:
     """Reads market closes of a CSV (date, close) as `USDCLP_SCHEMA`.
 
-    Each is available at 18:00 in Santiago of its day.
+    Each is available at 18:00 in Santiago of its day. Days without a session are left out: their closes repeat or
+    interpolate others, and make volatility too small.
     """
     read = pl.read_csv(file, try_parse_dates=True, schema_overrides={"close": pl.Float64})
     if missing := {"date", "close"} - set(read.columns):
         raise SystemExit(f"{file.name} has columns {read.columns}; {sorted(missing)} are wanted")
     closed = pl.col("date").dt.combine(CLOSE_KNOWN).dt.replace_time_zone(SANTIAGO.key).dt.convert_time_zone("UTC")
-    rows = read.drop_nulls(["date", "close"]).sort("date").select(
+    known = read.drop_nulls(["date", "close"]).sort("date")
+    sessions = market_calendar(USDCLP.calendar).between(known["date"][0] - timedelta(days=1), known["date"][-1])
+    rows = known.filter(pl.col("date").is_in(sessions)).select(
         session="date", clp_per_usd="close", source=pl.lit("market close"), available_at=closed
     )  # fmt: skip
     return _whole(rows)

@@ -2,9 +2,10 @@
 
 A past error is the normal score z of the realized price under the **model's own** fan: +1.96 is its upper 95 % bound.
 For the EWMA walk, z is the log move over EWMA volatility times √steps: EWMA-scaled split conformal prediction. For
-other models the shape is kept and the width corrected. Errors are taken by step, weighted towards recent ones, and
-shrunk towards the model's own quantiles when independent errors are few. The median stays the model's: so few
-independent errors carry no information on direction.
+other models the shape is kept and the width corrected. Errors are taken by step, weighted towards recent ones, both
+sides as one; corrections are shrunk towards none where independent errors are few, as they are at long steps, and
+smoothed over steps like the fan. The median stays the model's: so few independent errors carry no information on
+direction.
 """
 
 from dataclasses import dataclass
@@ -18,15 +19,21 @@ from forex_assets.core.calendar import DAYS_PER_SESSION, SANTIAGO
 from forex_assets.core.fan import QUANTILE_SCORES, Array, Fan, completion, mean_of
 from forex_assets.core.schemas import MODEL_QUANTILE_COLUMNS, QUANTILE_COLUMNS, QUANTILE_LEVELS
 from forex_assets.core.scores import normal_score
+from forex_assets.forecasts.smoothing import BANDWIDTH, kernel
 
 HALF_LIFE_DAYS: Final = 4 * 365
 """Half-life of an error's weight, calendar days: four years."""
-PRIOR_ERRORS: Final = 20.0
+PRIOR_ERRORS: Final = 40.0
 """Weight of the model's own quantiles, in independent errors."""
 MIN_ERRORS: Final = 30
 """Fewest errors at a step; else a shorter step's calibration."""
 
+SMALLEST_SCORE: Final = 1e-6
+"""Floor of a band's normal score; avoids log 0."""
+
 _MEDIAN: Final = QUANTILE_LEVELS.index(0.50)
+_OWN: Final = -QUANTILE_SCORES[:_MEDIAN]
+_INNER: Final = 1 - 2 * np.array(QUANTILE_LEVELS[:_MEDIAN])
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -62,15 +69,17 @@ class PastErrors:
         instant = _microseconds(issued_at)
         # Days of Santiago, so that two forecasts of one evening are equal.
         today = (issued_at.astimezone(SANTIAGO).date() - _EPOCH.date()).days
-        scores, errors = np.tile(QUANTILE_SCORES, (steps, 1)), np.zeros(steps, dtype=np.int64)
+        corrections, errors = np.zeros((steps, len(_OWN))), np.zeros(steps, dtype=np.int64)
         for k in range(steps):
             known = self.known_at[:, k] < instant if k < self.scores.shape[1] else np.zeros(len(self.as_of), dtype=bool)
             if known.sum() >= MIN_ERRORS:
                 as_of = self.as_of[known]
                 age = (today - as_of).astype(float)
-                scores[k], errors[k] = _level_scores(self.scores[known, k], age, _overlap(as_of, k + 1)), known.sum()
+                corrections[k], errors[k] = _correction(self.scores[known, k], age, _overlap(as_of, k + 1)), known.sum()
             elif k:
-                scores[k], errors[k] = scores[k - 1], errors[k - 1]
+                corrections[k], errors[k] = corrections[k - 1], errors[k - 1]
+        smooth = kernel(steps, steps, BANDWIDTH) @ corrections
+        scores = np.where((errors > 0)[:, None], _scores(smooth), QUANTILE_SCORES)
         return Calibration(scores, errors)
 
 
@@ -163,7 +172,8 @@ def calibrated_targets(joined: pl.DataFrame) -> pl.DataFrame:
         if known.sum() >= MIN_ERRORS:
             order = np.argsort(as_of[known], kind="stable")
             past, days = z[known][order], as_of[known][order]
-            scores[row] = _level_scores(past, (as_of[row] - days).astype(float), _overlap(days, ahead))
+            correction = _correction(past, (as_of[row] - days).astype(float), _overlap(days, ahead))
+            scores[row] = _scores(correction[None])[0]
             errors[row] = known.sum()
     fan = calibrated(Fan(joined["mean"].to_numpy(), quantiles), Calibration(scores, errors))
     return joined.with_columns(
@@ -174,21 +184,32 @@ def calibrated_targets(joined: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _level_scores(z: Array, age_days: Array, overlap: float) -> Array:
-    """Scores of the nine levels from weighted past errors.
+def _correction(z: Array, age_days: Array, overlap: float) -> Array:
+    """Log factors of the four bands' widths, widest first, shrunk towards 0.
 
-    Half from each side's errors, half from both pooled, then shrunk towards the model's own. Positions are those of
-    conformal prediction: one more, unseen error could be the largest.
+    Both sides are pooled: a quantile of one side alone would carry the past's drift into the future. Positions are
+    those of conformal prediction: one more, unseen error could be the largest. Independent errors get fewer as steps
+    get longer, so long bands stay nearer to the model's own.
+
+    Args:
+        z: past errors, normal scores.
+        age_days: of each.
+        overlap: number of errors per independent error.
     """
     weights = 0.5 ** (age_days / HALF_LIFE_DAYS)
     independent = float(weights.sum() ** 2 / (weights**2).sum()) / overlap
-    by_side = _weighted_quantiles(z, weights, np.array(QUANTILE_LEVELS))
-    by_side = by_side - by_side[_MEDIAN]
-    inner = 1 - 2 * np.array(QUANTILE_LEVELS[:_MEDIAN])
-    width = _weighted_quantiles(np.abs(z), weights, inner)
-    both = np.concatenate([-width, [0.0], width[::-1]])
-    share = independent / (independent + PRIOR_ERRORS)
-    return np.asarray(share * (by_side + both) / 2 + (1 - share) * QUANTILE_SCORES)
+    widths = _weighted_quantiles(np.abs(z), weights, _INNER)
+    return np.asarray(np.log(np.maximum(widths, SMALLEST_SCORE) / _OWN) * independent / (independent + PRIOR_ERRORS))
+
+
+def _scores(corrections: Array) -> Array:
+    """Scores of the nine levels, ascending.
+
+    Args:
+        corrections: log factors, shape (steps, 4).
+    """
+    widths = np.minimum.accumulate(_OWN * np.exp(corrections), axis=1)
+    return np.concatenate([-widths, np.zeros((len(widths), 1)), widths[:, ::-1]], axis=1)
 
 
 def _overlap(as_of: np.ndarray, step: int) -> float:

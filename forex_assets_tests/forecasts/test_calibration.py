@@ -1,7 +1,7 @@
 """Conformal calibration against hand-worked values, plain loops and coverage."""
 
 import itertools
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -18,7 +18,6 @@ from forex_assets.forecasts.baselines import random_walk
 from forex_assets.forecasts.calibration import (
     HALF_LIFE_DAYS,
     MIN_ERRORS,
-    PRIOR_ERRORS,
     Calibration,
     PastErrors,
     _overlap,
@@ -117,7 +116,7 @@ def test_few_errors_leave_the_model_as_it_is() -> None:
 
 
 def plain_scores(z: list[float], age_days: list[float], overlap: float) -> list[float]:
-    """The module's rule in loops."""
+    """The module's rule in loops; neighbouring steps count from step 3 to 4 on only."""
     weights = [0.5 ** (age / HALF_LIFE_DAYS) for age in age_days]
 
     def quantile(values: list[float], level: float) -> float:
@@ -134,13 +133,11 @@ def plain_scores(z: list[float], age_days: list[float], overlap: float) -> list[
         return points[-1][1]
 
     independent = sum(weights) ** 2 / sum(w * w for w in weights) / overlap
-    share = independent / (independent + PRIOR_ERRORS)
-    middle, scores = quantile(z, 0.5), []
+    share = independent / (independent + 40)
+    scores = []
     for level, own in zip(QUANTILE_LEVELS, NORMAL, strict=True):
-        side = quantile(z, level) - middle
         width = quantile([abs(v) for v in z], abs(2 * level - 1)) if level != 0.5 else 0.0
-        both = width if level > 0.5 else -width
-        scores.append(share * (side + both) / 2 + (1 - share) * own)
+        scores.append(float(own) * (width / abs(float(own))) ** share if level != 0.5 else 0.0)
     return scores
 
 
@@ -188,7 +185,7 @@ def test_a_scale_of_two_doubles_the_distance_in_logs_worked_by_hand() -> None:
 
 def test_a_step_without_errors_takes_those_of_the_step_before() -> None:
     made = past_errors(history(normal_errors(100, sd=2))).calibration(at(200), STEPS + 2)
-    np.testing.assert_array_equal(made.scores[STEPS - 1], made.scores[STEPS + 1])
+    np.testing.assert_allclose(made.scores[STEPS - 1], made.scores[STEPS + 1], rtol=1e-12)
     assert made.errors.tolist() == [100] * (STEPS + 2)
 
 
@@ -240,3 +237,25 @@ def test_more_errors_of_the_same_time_never_weaken_the_correction() -> None:
     for more in (50, 200, 400):
         after = past_errors(pl.concat([weekly, *days[:more]])).calibration(when, STEPS).scores[-1, -1]
         assert after > before * 0.97
+
+
+def test_corrections_are_averaged_over_neighbouring_steps_and_no_band_narrows() -> None:
+    """Errors that alternate between steps by a third: at step 30 the kernel holds both kinds alike."""
+    rng = np.random.default_rng(4)
+    scale = np.where(np.arange(40) % 2 == 0, 0.85, 1.15)
+    errors = PastErrors(
+        rng.normal(size=(600, 40)) * scale, np.zeros((600, 40), dtype=np.int64), np.arange(10_000, 14_200, 7)
+    )
+    made = errors.calibration(datetime(2009, 1, 1, tzinfo=UTC), 40)
+    jumps = np.abs(np.diff(np.log(made.scores[9:, -1])))
+    assert jumps.max() < 0.02, "a third from step to step, before smoothing"
+    fan = calibrated(random_walk(900.0, 0.01, 40), made)
+    assert (np.diff(fan.quantiles[5:, -1] - fan.quantiles[5:, 0]) >= 0).all()
+
+
+def test_a_long_step_stays_nearer_to_the_models_own_band() -> None:
+    """Weekly errors of one size at all steps: step 40 spans eight of them."""
+    z = np.full((200, 40), 1.0) * np.random.default_rng(5).normal(0, 2, (200, 1))
+    errors = PastErrors(z, np.zeros(z.shape, dtype=np.int64), np.arange(10_000, 11_400, 7))
+    scores = errors.calibration(datetime(2001, 4, 1, tzinfo=UTC), 40).scores[:, -1]
+    assert NORMAL[-1] < scores[39] < scores[19] < scores[4]
