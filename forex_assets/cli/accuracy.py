@@ -24,7 +24,7 @@ from forex_assets.cli.common import (
 if TYPE_CHECKING:
     from forex_assets.accuracy.start_level import StartLevel
 
-ledger_app = typer.Typer(no_args_is_help=True, help="The record of every forecast issued.")
+ledger_app = typer.Typer(no_args_is_help=True, help="Check the record of issued forecasts.")
 app.add_typer(ledger_app, name="ledger", rich_help_panel=DESK)
 
 
@@ -55,9 +55,9 @@ def backtest(
 ) -> None:
     """Forecast from past dates, without look-ahead, and score the outcomes.
 
-    Can be stopped at any time: origins that were run are kept. Of the engine that forecasts are made with, the result
-    becomes the table `accuracy/backtest`, from which forecasts take their calibration; `--origin stored` is for
-    comparison and leaves the table as it is.
+    Can be stopped at any time: finished dates are kept. With the engine that forecasts use, the result becomes the
+    table `accuracy/backtest`, whose errors calibrate the bands. `--origin stored` is for comparison and leaves that
+    table as it is.
     """
     horizons = horizons_of(horizon)
     session = session_of(as_of)

@@ -1,4 +1,4 @@
-"""The commands about mail and webhook: whether messages arrive, and what waits."""
+"""Commands on alerts: test, status, send."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 NOT_SET_UP = "set FOREX_SMTP_HOST and FOREX_MAIL_TO for mail, FOREX_WEBHOOK_URL, or FOREX_ALERT_URLS; see docs/mail.md"
 SHOWN_EVENTS = 10
-mail_app = typer.Typer(no_args_is_help=True, help="Whether mail and webhook work, and what waits to be sent.")
+mail_app = typer.Typer(no_args_is_help=True, help="Test and send alerts; show what waits.")
 app.add_typer(mail_app, name="mail", rich_help_panel=OPERATIONS)
 
 
@@ -34,7 +34,7 @@ app.add_typer(mail_app, name="mail", rich_help_panel=OPERATIONS)
 def send_test(as_json: AsJson = False) -> None:
     """Send a test message now and show each answer.
 
-    Exit code 1 where one was not sent, 2 where neither is set up.
+    Exit code 1 if one was not sent, 2 if no channel is set up.
     """
     from forex_assets.operations.alerts.events import DeliveryError, trial_message
     from forex_assets.operations.alerts.send import notifier_of
@@ -81,8 +81,8 @@ def status(as_json: AsJson = False) -> None:
 def send_now(as_json: AsJson = False) -> None:
     """Send now what is due, instead of with its digest.
 
-    The sensors do it by themselves while the UI or the daemon runs. Nothing is sent twice. Exit code 1 where a message
-    was not sent or something is set up wrongly, 2 where nothing is set up.
+    While the UI or the daemon runs, sensors send by themselves. Nothing is sent twice. Exit code 1 if a message was not
+    sent or a channel is set up wrongly, 2 if none is set up.
     """
     from dataclasses import replace
 

@@ -10,11 +10,11 @@ from forex_assets.cli.common import BAD_USAGE, OPERATIONS, AsJson, answer, app, 
 if TYPE_CHECKING:
     from forex_assets.core.session import Session
 
-backup_app = typer.Typer(no_args_is_help=True, help="Archives of everything that cannot be made again.")
+backup_app = typer.Typer(no_args_is_help=True, help="Write, check and restore archives.")
 app.add_typer(backup_app, name="backup", rich_help_panel=OPERATIONS)
 
 ArchiveFile = Annotated[
-    Path | None, typer.Argument(metavar="[ARCHIVE]", help="A file; the newest in the backups' folder by default.")
+    Path | None, typer.Argument(metavar="[ARCHIVE]", help="Archive file; by default the newest in the backups' folder.")
 ]
 
 
@@ -39,7 +39,7 @@ def create(as_json: AsJson = False) -> None:
 @backup_app.command("list", epilog="Examples:  forex-assets backup list  ·  backup list --json")
 @reported
 def list_archives(as_json: AsJson = False) -> None:
-    """Show the archives there are, newest first."""
+    """List archives, newest first."""
     session = session_of()
     from forex_assets.cli.tables import Column, each, table, when
     from forex_assets.operations.backup.archive import archives
@@ -61,7 +61,7 @@ def list_archives(as_json: AsJson = False) -> None:
 def verify(archive: ArchiveFile = None, as_json: AsJson = False) -> None:
     """Check every file of an archive against its checksum.
 
-    Exit code 1 where one differs.
+    Exit code 1 if one differs.
     """
     session = session_of()
     from forex_assets.operations.backup.archive import verify as verified
@@ -78,7 +78,7 @@ def verify(archive: ArchiveFile = None, as_json: AsJson = False) -> None:
 @reported
 def restore(
     archive: ArchiveFile = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what is there; it is kept aside.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files; they are kept aside.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Restore an archive into empty folders, or with --force over content.
@@ -93,7 +93,7 @@ def restore(
     path = _chosen(session, archive)
     with err.status("restoring …"):
         kept = {name: str(folder) for name, folder in restore_backup(session, path, is_forced=force).items()}
-    words = [f"restored from {path}", *(f"what was there is in {folder}" for folder in kept.values())]
+    words = [f"restored from {path}", *(f"the replaced files are in {folder}" for folder in kept.values())]
     words.append("Check the record: forex-assets ledger verify")
     answer(as_json, {"archive": str(path), "kept": kept}, words)
 

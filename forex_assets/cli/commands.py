@@ -32,13 +32,13 @@ from forex_assets.cli.common import (
 def forecast(
     horizon: Horizon = "all",
     as_of: AsOf = None,
-    stored: Annotated[bool, typer.Option("--stored", help="Use the prices that are stored; ask no source.")] = False,
+    stored: Annotated[bool, typer.Option("--stored", help="Use stored prices; ask no source.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Print every session instead of about one a week.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring prices in, forecast, record and score, print each fan.
 
-    Exit code 1 where a horizon failed; the others are forecast all the same.
+    Exit code 1 if a horizon failed; the others are still forecast.
     """
     horizons = horizons_of(horizon)
     session = session_of(as_of)
@@ -113,7 +113,7 @@ def status(as_json: AsJson = False) -> None:
 def doctor(as_json: AsJson = False) -> None:
     """Show installed packages, sources, the model in use, stale data.
 
-    Exit code 1 where no forecast could be made.
+    Exit code 1 if no forecast can be made.
     """
     from forex_assets.cli import render
     from forex_assets.cli.overview import doctor_of

@@ -29,7 +29,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    help="USD/CLP forecast fans at 7, 15, 30 and 90 days. The same assets and records as in Dagster's UI.",
+    help="USD/CLP forecast ranges at 7, 15, 30 and 90 days, with the assets and records of Dagster's UI.",
 )
 out, err = Console(), Console(stderr=True)
 
@@ -54,7 +54,7 @@ def options(
 
 
 AsOf = Annotated[
-    str | None, typer.Option("--as-of", metavar="DATE", help="Forecast as if it were 19:00 in Santiago of this day.")
+    str | None, typer.Option("--as-of", metavar="DATE", help="Work as if it were 19:00 in Santiago on this day.")
 ]
 Horizon = Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
@@ -104,6 +104,8 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
                 fail(f"cannot read or write {where}: {error.strerror}; see to space and permissions", FAILED)
             raise
 
+    paragraphs = (command.__doc__ or "").split("\n\n")
+    guarded.__doc__ = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)  # help wraps by itself
     return guarded
 
 

@@ -15,7 +15,7 @@ from forex_assets.cli.common import DESK, AsJson, Horizon, answer, app, horizons
 @reported
 def dashboard(
     horizon: Horizon = "all",
-    is_watched: Annotated[bool, typer.Option("--watch", help="Draw it anew until Ctrl-C.")] = False,
+    is_watched: Annotated[bool, typer.Option("--watch", help="Redraw until Ctrl-C.")] = False,
     seconds: Annotated[float, typer.Option("--every", min=1, max=3600, help="Seconds between two drawings.")] = 30,
     as_json: AsJson = False,
 ) -> None:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 @reported
 def run(
     horizon: Horizon = "all",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do it all on a copy, and write nothing.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Search even where nothing asks for it.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Work on a copy; write nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Search even if no rule asks for it.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Decide on a search; search, validate, deploy an approved challenger.
@@ -89,7 +89,7 @@ def _firing(
 ) -> "tuple[dict[str, EventRecord], dict[str, str]]":
     """Decisions that ask for a search; what other searches are doing.
 
-    Two that are told to search at once may both be answered by the decision of the one: the other waits.
+    Two commands at once may see one decision; the second waits.
     """
     from forex_assets.cli.overview import instance_of
     from forex_assets.core.dagster import keys
@@ -202,18 +202,18 @@ def history(
 @reported
 def rollback(
     horizon: Annotated[str, typer.Option(metavar="7d|15d|30d|90d", help="Which horizon.")],
-    to: Annotated[str | None, typer.Option(metavar="BACKUP", help="A file of configs/backups.")] = None,
-    reason: Annotated[str, typer.Option(help="Why, for whoever reads the record.")] = "",
+    to: Annotated[str | None, typer.Option(metavar="BACKUP", help="Name of a file in configs/backups.")] = None,
+    reason: Annotated[str, typer.Option(help="Reason, kept in the record.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Restore the settings before the current ones.
 
     Repeated, the version before that. Watched like a deployment.
 
-    Exit code 1 where there is nothing to go back to, or it is refused.
+    Exit code 1 if there is nothing to go back to, or it is refused.
     """
     if horizon == "all":
-        fail("--horizon all: a rollback is of one horizon; name it", BAD_USAGE)
+        fail("--horizon all: a rollback changes one horizon; name it", BAD_USAGE)
     (name,) = horizons_of(horizon)
     session = session_of()
     from forex_assets.cli import render_loop

@@ -17,7 +17,7 @@ from forex_assets.cli.common import (
     user_name,
 )
 
-optimize_app = typer.Typer(no_args_is_help=True, help="Whether and when to search for better settings.")
+optimize_app = typer.Typer(no_args_is_help=True, help="Request or decide a search for better settings.")
 app.add_typer(optimize_app, name="optimize", rich_help_panel=LOOP)
 
 
@@ -25,7 +25,7 @@ app.add_typer(optimize_app, name="optimize", rich_help_panel=LOOP)
 @reported
 def request(
     horizon: Horizon,
-    reason: Annotated[str, typer.Option(help="Why, for whoever reads the decision.")] = "",
+    reason: Annotated[str, typer.Option(help="Reason, kept with the request.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Request a search of better settings.

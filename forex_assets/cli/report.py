@@ -10,7 +10,7 @@ from forex_assets.cli.common import DESK, AsJson, AsOf, answer, app, err, report
 @app.command(rich_help_panel=DESK, epilog="Examples:  forex-assets report --open  ·  FOREX_LANG=es forex-assets report")
 @reported
 def report(
-    is_opened: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+    is_opened: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:

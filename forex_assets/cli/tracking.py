@@ -21,12 +21,12 @@ from forex_assets.cli.common import (
     session_of,
 )
 
-tracking_app = typer.Typer(no_args_is_help=True, help="The records of runs in MLflow.")
+tracking_app = typer.Typer(no_args_is_help=True, help="Repair or prune MLflow's records.")
 app.add_typer(tracking_app, name="tracking", rich_help_panel=OPERATIONS)
 
 KINDS: Final = ("forecast", "search", "validation", "deployment", "all")
 NO_RUNS: Final = "none yet: forex-assets tracking repair"
-OfKind = Annotated[str, typer.Option("--kind", metavar="|".join(KINDS), help="Which kind.")]
+OfKind = Annotated[str, typer.Option("--kind", metavar="|".join(KINDS), help="Kind of run.")]
 Run = dict[str, Any]
 """`run`, `experiment`, `status`, `started_at`, `params`, `metrics`, `tags` of a recorded run."""
 
@@ -64,7 +64,7 @@ def _runs(kind: str, horizon: str) -> list[Run]:
 def runs(
     kind: OfKind = "all",
     horizon: Horizon = "all",
-    limit: Annotated[int, typer.Option(min=1, help="At most.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Number of runs at most.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List recorded runs, newest first."""
@@ -85,7 +85,7 @@ def runs(
 )
 @reported
 def compare(
-    names: Annotated[list[str], typer.Argument(metavar="RUN RUN…", help="Beginnings of runs' names.")],
+    names: Annotated[list[str], typer.Argument(metavar="RUN RUN…", help="Run ids, or their first letters.")],
     as_json: AsJson = False,
 ) -> None:
     """Show runs side by side; differences are marked."""
@@ -113,15 +113,17 @@ def compare(
 )
 @reported
 def best(
-    metric: Annotated[str, typer.Option(help="Name of a figure, such as loss, gain, false_pass, engine_seconds.")],
+    metric: Annotated[str, typer.Option(help="Name of a figure, such as loss, gain, engine_seconds.")],
     kind: OfKind = "search",
     horizon: Horizon = "all",
-    is_highest: Annotated[bool, typer.Option("--highest", help="The more the better.")] = False,
+    is_highest: Annotated[
+        bool, typer.Option("--highest", help="Take the highest figure instead of the lowest.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the best run of each experiment by a figure.
 
-    The best of many is luck too: see validation.
+    The best of many is partly luck: see `validate`.
     """
     from forex_assets.cli.tables import Column, figures, table, when
 

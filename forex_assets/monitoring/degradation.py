@@ -228,7 +228,7 @@ def _table_rows(
 def _words(verdicts: _Verdicts, ranked: Ranked, n: int, needed: int) -> str:
     """Calibrated verdict with its figures, one clause."""
     if n < needed:
-        return f"not enough evidence ({n} of {needed} days of truth)"
+        return f"not enough evidence ({n} of {needed} scored days)"
     if ranked.days_history < ranked.days_needed:
         return f"not enough evidence ({ranked.days_history} of {ranked.days_needed} days of history)"
     if verdicts.ratio is None or verdicts.limit is None:

@@ -274,7 +274,7 @@ def _joint_words(verdict: DriftVerdict, policy: Policy) -> str:
 
 def _manual(is_requested: bool) -> _Rule:
     """Rule: a person asked for a search."""
-    words = "asked for by hand" if is_requested else "not asked for by hand"
+    words = "requested by hand" if is_requested else "not requested by hand"
     return _Rule("manual", float(is_requested), 1.0, is_requested, is_requested, words)
 
 

@@ -299,7 +299,7 @@ def test_too_few_days_of_truth_are_no_pass() -> None:
     found = degradation_report(few, Policy(), TODAY)
     assert (found.fires_literal, found.fires_calibrated, found.limit_calibrated) == (None, None, None)
     assert (found.n, found.n_needed) == (4, 5)
-    assert found.words == "not enough evidence (4 of 5 days of truth)"
+    assert found.words == "not enough evidence (4 of 5 scored days)"
     assert found.table["fires"].null_count() == found.table.height
 
 
@@ -322,7 +322,7 @@ def test_a_short_history_leaves_the_published_rule_alone() -> None:
 def test_nothing_realized_is_no_pass() -> None:
     found = degradation_report(empty(REALIZED_SCHEMA), Policy(), TODAY, horizon="7d")
     assert (found.fires_literal, found.fires_calibrated, found.n, found.leads) == (None, None, 0, [])
-    assert found.words == "not enough evidence (0 of 5 days of truth)"
+    assert found.words == "not enough evidence (0 of 5 scored days)"
     assert found.table["horizon"].unique().to_list() == ["7d"]
     assert found.table["recent"].null_count() == found.table.height
 

@@ -95,7 +95,7 @@ def test_what_counts_is_said_first() -> None:
     found = decision(drift=DRIFTED, is_requested=True)
     assert found.reasons == ("drift", "manual")
     assert found.words == (
-        "Search 7d: drift (joint 0.99, limit 0.97, severity HIGH, acted on from MEDIUM); asked for by hand; "
+        "Search 7d: drift (joint 0.99, limit 0.97, severity HIGH, acted on from MEDIUM); requested by hand; "
         "last optimized 5 days ago; "
         "no degradation (ratio 1.04, limit 1.31)"
     )
