@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
 from forex_assets.core.horizon import days_of
 from forex_assets.core.session import Session
 from forex_assets.core.store.records import Folder, Records
+from forex_assets.core.text import PrintableLine
 from forex_assets.deployment.record import DeploymentRecord
 
 STAMP: Final = "%Y%m%dT%H%M%S%fZ"
@@ -34,7 +35,7 @@ class Quarantined(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     fingerprint: str
-    reason: str
+    reason: PrintableLine
     at: AwareDatetime
 
 

@@ -8,6 +8,7 @@ import polars as pl
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from forex_assets.core.schemas import UTC, Schema
+from forex_assets.core.text import PrintableLine
 
 Kind = Literal["deploy", "rollback"]
 State = Literal["deployed", "unchanged", "refused", "failed"]
@@ -39,6 +40,7 @@ class DeploymentRecord(BaseModel):
         undoes: id of the deployment that a rollback undoes; None otherwise.
         git_words: hash of the commit, or why there is none.
         watch_until: end of the watch; None where nothing changed.
+        is_recovered: a rollback that was interrupted and finished later; nobody has been told so yet.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,8 +50,8 @@ class DeploymentRecord(BaseModel):
     kind: Kind
     state: State
     at: AwareDatetime
-    by: str
-    reason: str
+    by: PrintableLine
+    reason: PrintableLine
     from_fingerprint: str | None
     to_fingerprint: str
     backup: str | None = None
@@ -58,6 +60,7 @@ class DeploymentRecord(BaseModel):
     git: GitState = "off"
     git_words: str = ""
     watch_until: AwareDatetime | None = None
+    is_recovered: bool = False
 
     def is_watched(self, now: datetime) -> bool:
         """Whether its watch is on; `now` with a time zone."""
@@ -86,4 +89,6 @@ DEPLOYMENT_SCHEMA: Final[Schema] = {
 
 def records_table(records: Iterable[DeploymentRecord]) -> pl.DataFrame:
     """Records as `DEPLOYMENT_SCHEMA`, in their order."""
-    return pl.DataFrame([record.model_dump() for record in records], schema=DEPLOYMENT_SCHEMA)
+    return pl.DataFrame(
+        [record.model_dump(include=set(DEPLOYMENT_SCHEMA)) for record in records], schema=DEPLOYMENT_SCHEMA
+    )

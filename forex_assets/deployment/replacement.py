@@ -76,7 +76,7 @@ class Replacement:
         wanted, current = journal.record, self.current(horizon)
         match outcome_of(current, wanted.from_fingerprint, wanted.to_fingerprint):
             case "finish":
-                return self._finish(wanted)
+                return self._finish(wanted.model_copy(update={"is_recovered": wanted.kind == "rollback"}))
             case "undo":
                 return self._failed(wanted, "interrupted; the earlier settings stay")
             case "leave":

@@ -16,6 +16,7 @@ from forex_assets.core.calendar import santiago_time
 from forex_assets.core.horizon import days_of
 from forex_assets.core.session import Session
 from forex_assets.core.store.records import Folder, Records
+from forex_assets.core.text import PrintableLine
 
 
 class Request(BaseModel):
@@ -34,8 +35,8 @@ class Request(BaseModel):
     id: str
     horizon: str
     asked_at: AwareDatetime
-    asked_by: str
-    reason: str
+    asked_by: PrintableLine
+    reason: PrintableLine
 
     @property
     def words(self) -> str:

@@ -65,7 +65,7 @@ def write_pages(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, text in ((pages.json, document), (pages.html, page)):
-            write_bytes_atomically(path, text.encode())
+            write_bytes_atomically(path, text.encode(), through_link=False)
     except OSError as error:
         raise WarehouseError(f"cannot write {folder}: {error.strerror}; see to space and permissions") from error
     return pages

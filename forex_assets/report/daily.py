@@ -97,7 +97,7 @@ def write_report(session: Session) -> Path:
     page = render_report(report_tables(session), session.settings.lang)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes_atomically(path, page.encode())
+        write_bytes_atomically(path, page.encode(), through_link=False)
     except OSError as error:
         raise WarehouseError(f"cannot write {path}: {error.strerror}; check space and permissions") from error
     return path

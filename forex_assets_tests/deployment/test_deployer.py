@@ -249,3 +249,19 @@ def test_files_from_before_the_record_store_are_read(world: World) -> None:
     assert deployer.is_quarantined("7d", "abc") == "3 failures"
     deployer.quarantine("7d", "def", "worse", NOW)
     assert [deployer.is_quarantined("7d", name) for name in ("abc", "def")] == ["3 failures", "worse"]
+
+
+def test_control_characters_never_enter_a_record_or_a_commit(world: World) -> None:
+    world.deploy()
+    dirty = "back\x1b[2J\x07 to\nwhat\u202e worked"
+    record = world.deployer().rollback("7d", reason=dirty, by="an\x1ba", now=NOW + timedelta(minutes=1))
+    assert (record.reason, record.by) == ("back[2J to what worked", "ana")
+    assert "\x1b" not in world.git("log", "-1", "--format=%B")
+
+
+def test_a_clean_filter_of_the_repository_changes_nothing_that_is_committed(world: World) -> None:
+    (world.root / ".gitattributes").write_text("*.json filter=shout\n")
+    world.git("config", "filter.shout.clean", "tr a-z A-Z")
+    record = world.deploy()
+    assert record.git == "committed"
+    assert world.committed() == world.file.read_bytes().rstrip()

@@ -148,3 +148,31 @@ def test_a_recovered_deployment_names_its_own_commit(world: World) -> None:
     world.git("commit", "-qam", "another")
     (record,) = world.deployer().recover()
     assert record.git_words == commit[:12]
+
+
+def test_a_rollback_typed_again_after_a_kill_says_what_was_finished_and_goes_no_further_back(tmp_path: Path) -> None:
+    """Killed before each third file system call, and finished by the command itself or by a watch."""
+    whole = World(tmp_path / "whole")
+    whole.deploy()
+    whole.deploy(NEWER, expected=NEW.fingerprint)
+    _, calls = in_a_child(lambda: whole.rollback(minutes=5))
+    told = 0
+    for call in range(1, calls + 1, 3):
+        world = World(tmp_path / f"{call}")
+        world.deploy()
+        world.deploy(NEWER, expected=NEW.fingerprint)
+        in_a_child(lambda world=world: world.rollback(minutes=5), kill_at_call=call)  # type: ignore[misc]
+        is_closed = not (world.root / "state/7d.journal.json").exists() and world.current() == NEW
+        if call % 2:
+            world.deployer().recover()  # a watch or a deployment was first
+        again = world.rollback(minutes=6)
+        assert again.state == "deployed"
+        if is_closed:
+            continue  # only the last words of the command were lost
+        assert world.current() == NEW, call
+        if "was finished" in again.reason:
+            told += 1
+            assert "type the command again" in again.reason
+            assert world.rollback(minutes=7).state == "deployed"
+            assert world.current() == OLD
+    assert told

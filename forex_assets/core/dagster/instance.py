@@ -66,7 +66,7 @@ def prepare_instance(settings: Settings) -> Path:
             instance.get_runs(limit=1)
             instance.get_latest_materialization_event(dg.AssetKey("none"))
             instance.all_instigator_state()
-        write_bytes_atomically(home / READY, b"")
+        write_bytes_atomically(home / READY, b"", through_link=False)
     return home
 
 

@@ -34,19 +34,22 @@ def write_atomically(
     *,
     at_step: Callable[[str], None] = _pass_over,
     check: Callable[[Path], None] = _accept,
+    through_link: bool = True,
 ) -> None:
     """Replaces a file by what `write` produces.
 
     Args:
-        path: the target; its folder must exist. A link is followed and stays.
+        path: the target; its folder must exist.
         write: writes the whole content to an open binary file.
         at_step: called with each name of `STEPS`; tests end the process there.
         check: reads the draft on disk; an exception keeps the old file.
+        through_link: a link at the target is followed and stays, as a person may want for settings. Otherwise it is
+            replaced: whoever may write to the folder could have planted it.
 
     Raises:
         OSError: no space, permission or folder. Before `replaced` the old file stays; no draft is left.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(path)) if through_link else Path(os.path.realpath(path.parent), path.name)
     remove_drafts(target.parent)
     draft = target.with_name(f"{DRAFT_PREFIX}{uuid.uuid4().hex}")
     try:
@@ -73,13 +76,14 @@ def write_bytes_atomically(
     *,
     at_step: Callable[[str], None] = _pass_over,
     check: Callable[[Path], None] = _accept,
+    through_link: bool = True,
 ) -> None:
     """Replaces a file by bytes, see `write_atomically`."""
 
     def write(file: BinaryIO) -> None:
         file.write(content)
 
-    write_atomically(path, write, at_step=at_step, check=check)
+    write_atomically(path, write, at_step=at_step, check=check, through_link=through_link)
 
 
 def _open_draft(draft: Path, target: Path) -> BinaryIO:
@@ -90,7 +94,9 @@ def _open_draft(draft: Path, target: Path) -> BinaryIO:
     # Only os.open both refuses an existing name and honours the umask.
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     with contextlib.suppress(FileNotFoundError):
-        os.fchmod(descriptor, stat.S_IMODE(target.stat().st_mode))
+        mode = target.lstat().st_mode
+        if stat.S_ISREG(mode):
+            os.fchmod(descriptor, stat.S_IMODE(mode))
     return os.fdopen(descriptor, "wb")
 
 

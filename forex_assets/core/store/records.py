@@ -70,7 +70,7 @@ class Folder(Files):
     def write(self, name: str, content: bytes) -> None:
         with self._explained("write", name):
             self.root.mkdir(parents=True, exist_ok=True)
-            write_bytes_atomically(self.root / name, content)
+            write_bytes_atomically(self.root / name, content, through_link=False)
 
     def swap(self, name: str, before: bytes | None, after: bytes) -> bool:
         with Warehouse(self.root).lock("records"):  # shared by all processes of this machine

@@ -153,7 +153,7 @@ class Warehouse:
             ) from error
         try:
             note = f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
-            write_bytes_atomically(holder, note.encode())
+            write_bytes_atomically(holder, note.encode(), through_link=False)
             yield
         finally:
             holder.unlink(missing_ok=True)

@@ -1,9 +1,10 @@
 """Loads Chronos models, once a process; knows what makes a folder unfit."""
 
+import json
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -86,6 +87,8 @@ def _load(location: str, device: str, dtype: str) -> Any:
         raise EngineError(f"{location}: no config.json in this folder, so no model")
     if not is_local and location.startswith(("/", ".", "~")):
         raise EngineError(f"{location}: there is no such folder")
+    if is_local:
+        _refuse_code(folder)
     import torch
     from chronos import BaseChronosPipeline
 
@@ -93,7 +96,7 @@ def _load(location: str, device: str, dtype: str) -> Any:
     try:
         with _quiet(), own_randomness(0):
             pipeline = BaseChronosPipeline.from_pretrained(
-                target, dtype=getattr(torch, dtype), local_files_only=is_local
+                target, dtype=getattr(torch, dtype), local_files_only=is_local, trust_remote_code=False
             )
     except Exception as error:
         # The libraries throw KeyError, OSError, SafetensorError and others: all mean an unusable model.
@@ -111,6 +114,19 @@ def _load(location: str, device: str, dtype: str) -> Any:
         _check_weights(folder, pipeline.inner_model)
     pipeline.inner_model.to(device).eval()
     return pipeline
+
+
+def _refuse_code(folder: Path) -> None:
+    """Refuses a folder that names Python code of its own.
+
+    Raises:
+        EngineError: its configuration has an `auto_map`.
+    """
+    for file in ("config.json", "generation_config.json"):
+        with suppress(FileNotFoundError, ValueError):  # the library says what is wrong with a damaged file
+            values = json.loads((folder / file).read_text(encoding="utf-8"))
+            if isinstance(values, dict) and "auto_map" in values:
+                raise EngineError(f"{folder}: {file} names code of its own (auto_map), which is never run; remove it")
 
 
 def _check_weights(folder: Path, model: Any) -> None:

@@ -15,6 +15,7 @@ from typing import BinaryIO
 import pytest
 
 from forex_assets.core.store.atomic import write_atomically, write_bytes_atomically
+from forex_assets.core.store.warehouse import Warehouse
 
 DRAFT_PREFIX = ".tmp-"
 STEPS = ("drafted", "written", "synced", "replaced", "finished")
@@ -194,3 +195,22 @@ def test_many_writers_at_once_leave_one_whole_table(target: Path) -> None:
     assert set(seen) <= contents | {OLD}
     assert target.read_bytes() in contents
     assert drafts(target.parent) == []
+
+
+def test_a_planted_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    """Whoever may write to the folder would otherwise choose which file of the owner's is overwritten."""
+    victim = tmp_path / "victim"
+    victim.write_text("theirs")
+    victim.chmod(0o600)
+    page = tmp_path / "page.html"
+    page.symlink_to(victim)
+    write_bytes_atomically(page, b"ours", through_link=False)
+    assert victim.read_text() == "theirs"
+    assert not page.is_symlink()
+    assert page.read_bytes() == b"ours"
+    with Warehouse(tmp_path).lock("a"):
+        pass
+    holder = tmp_path / ".locks/a.holder"
+    holder.symlink_to(victim)
+    with Warehouse(tmp_path).lock("a"):
+        assert victim.read_text() == "theirs"

@@ -15,7 +15,7 @@ from forex_assets.core.schemas import QUANTILE_LEVELS
 from forex_assets.forecasts.baselines import EwmaEngine
 from forex_assets.forecasts.chronos import feeding
 from forex_assets.forecasts.chronos import model as chronos_model
-from forex_assets.forecasts.chronos.loading import load_counts
+from forex_assets.forecasts.chronos.loading import load_counts, pipeline_of
 from forex_assets.forecasts.chronos.model import ChronosEngine
 from forex_assets.forecasts.chronos.sampler import T5Sampler, sample_paths
 from forex_assets.forecasts.chronos.settings_check import check_settings
@@ -502,3 +502,16 @@ def test_an_engine_tells_what_makes_a_difference_and_up_to_which_context(
 
 def test_a_walk_has_no_settings() -> None:
     assert traits_of(EwmaEngine()) == EngineTraits()
+
+
+@pytest.mark.parametrize("file", ["config.json", "generation_config.json"])
+def test_a_folder_that_names_code_of_its_own_is_refused_and_its_code_never_run(file: str, tmp_path: Path) -> None:
+    folder = tiny_models.build_t5(tmp_path / "model")
+    ran = tmp_path / "ran"
+    (folder / "foreign.py").write_text(f"open({str(ran)!r}, 'w')\nC = M = object\n")
+    path = folder / file
+    values = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps(values | {"auto_map": {"AutoConfig": "foreign.C"}}))
+    with pytest.raises(EngineError, match="auto_map"):
+        pipeline_of(str(folder), "cpu", "float32")
+    assert not ran.exists()
