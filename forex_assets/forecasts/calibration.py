@@ -78,8 +78,10 @@ class PastErrors:
                 corrections[k], errors[k] = _correction(self.scores[known, k], age, _overlap(as_of, k + 1)), known.sum()
             elif k:
                 corrections[k], errors[k] = corrections[k - 1], errors[k - 1]
-        smooth = kernel(steps, steps, BANDWIDTH) @ corrections
-        scores = np.where((errors > 0)[:, None], _scores(smooth), QUANTILE_SCORES)
+        scores, has = np.tile(QUANTILE_SCORES, (steps, 1)), errors > 0
+        if has.any():
+            weights = kernel(steps, steps, BANDWIDTH)[np.ix_(has, has)]
+            scores[has] = _scores(weights / weights.sum(axis=1, keepdims=True) @ corrections[has])
         return Calibration(scores, errors)
 
 

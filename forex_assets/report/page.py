@@ -1,5 +1,6 @@
 """Renders the daily report as one self-contained HTML page."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -14,6 +15,10 @@ from forex_assets.report.tables import ReportTables
 from forex_assets.report.words import Language, Say, number, speaker
 
 TEMPLATE: Final = "daily_report.html.j2"
+EMBEDDED: Final = "embedded"
+SAME_WIDTH: Final = 0.05
+"""Largest log ratio of two bands that count as one."""
+
 STALE_SESSIONS: Final = 2
 """Age in trading days above which a table is stale."""
 
@@ -33,7 +38,8 @@ def render_report(tables: ReportTables, language: Language) -> str:
     pages = Environment(
         loader=PackageLoader("forex_assets.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    fans = [_fan(tables, horizon, say, figure) for horizon in HORIZONS if horizon in tables.fans]
+    shared = shared_charts(tables.fans)
+    fans = [_fan(tables, horizon, shared.get(horizon), say, figure) for horizon in HORIZONS if horizon in tables.fans]
     copper = _copper(tables, say, figure)
     for part in (*fans, copper):  # plotly's markup; every other text is escaped
         part["chart"] = Markup(part["chart"])
@@ -55,7 +61,34 @@ def render_report(tables: ReportTables, language: Language) -> str:
     )
 
 
-def _fan(tables: ReportTables, horizon: str, say: Say, figure: Any) -> dict[str, Any]:
+def shared_charts(fans: Mapping[str, pl.DataFrame]) -> dict[str, str]:
+    """Horizons whose bands a longer horizon's chart shows as well.
+
+    Four charts of one fan would only make a reader look for differences.
+
+    Returns:
+        Longer horizon by shorter, where the 95 % bands of every common session differ by at most 5 %.
+    """
+    shared = dict[str, str]()
+    for place, horizon in enumerate(HORIZONS):
+        for longer in reversed(HORIZONS[place + 1 :]):
+            if horizon in fans and longer in fans and longer not in shared and _is_one_fan(fans[horizon], fans[longer]):
+                shared[horizon] = longer
+                break
+    return shared
+
+
+def _is_one_fan(fan: pl.DataFrame, longer: pl.DataFrame) -> bool:
+    """Whether two fans of one evening have the same 95 % bands."""
+    columns = ("as_of", "session", "origin_clp_per_usd", "model", "q025", "q975")
+    joined = fan.select(columns).join(longer.select(columns), on=("as_of", "session", "origin_clp_per_usd", "model"))
+    width = pl.col("q975") - pl.col("q025")
+    other = pl.col("q975_right") - pl.col("q025_right")
+    is_close = joined.select(((width / other).log().abs() <= SAME_WIDTH).all()).item()
+    return joined.height == fan.height and bool(is_close)
+
+
+def _fan(tables: ReportTables, horizon: str, shared: str | None, say: Say, figure: Any) -> dict[str, Any]:
     """A horizon's chart, bands in words, and model."""
     fan, prices = tables.fans[horizon], tables.usdclp
     last, first = fan.row(-1, named=True), fan.row(0, named=True)
@@ -64,11 +97,15 @@ def _fan(tables: ReportTables, horizon: str, say: Say, figure: Any) -> dict[str,
     values = {name: figure(last[column], 1) for name, column in names.items()}
     bands = say("bands_corrected", errors=last["calibration_errors"]) if last["is_calibrated"] else say("bands_own")
     history = prices.filter(~pl.col("is_quarantined")) if prices is not None else fan.head(0)
+    made_by = [say("made_by", model=last["model"], engine=last["engine"], bands=bands)]
+    made_by += [say("embedded_bands")] if last["model"].startswith(EMBEDDED) else []
+    made_by += [say("shared_chart", days=days_of(shared))] if shared else []
+    is_drawn = prices is not None and shared is None
     return {
         "title": say("forecast_of", days=days_of(horizon), target=last["target_date"]),
-        "chart": fan_chart(history, fan, say, f"fan-{horizon}") if prices is not None else "",
+        "chart": fan_chart(history, fan, say, f"fan-{horizon}") if is_drawn else "",
         "words": f"{_start(first, say, figure)} {say('band_words', **values)}",
-        "made_by": say("made_by", model=last["model"], engine=last["engine"], bands=bands),
+        "made_by": " ".join(made_by),
     }
 
 

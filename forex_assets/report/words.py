@@ -40,6 +40,11 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
         "aleatoria) da {walk_low} a {walk_high} para 19 de 20.",
     ),
     "made_by": ("Model {model} ({engine}); {bands}.", "Modelo {model} ({engine}); {bands}."),
+    "embedded_bands": (
+        "Up to 30 days its bands are about those of recent volatility alone (FOREX_MODEL=ewma).",
+        "Hasta 30 días sus bandas son casi las de la sola volatilidad reciente (FOREX_MODEL=ewma).",
+    ),
+    "shared_chart": ("Drawn in the chart of {days} days.", "Dibujado en el gráfico de {days} días."),
     "bands_corrected": ("bands calibrated on {errors} past errors", "bandas calibradas con {errors} errores pasados"),
     "bands_own": ("bands not calibrated", "bandas sin calibrar"),
     "history": ("price", "precio"),

@@ -117,7 +117,7 @@ def test_auto_is_what_forecasts_are_made_with(session: Session, environment: Cal
 def test_any_other_word_is_a_model_whatever_forecasts_are_made_with(session: Session, workspace: Path) -> None:
     build_bolt(workspace / "tiny")
     engine, used = choose(session, str(workspace / "tiny"))
-    assert (engine.model, engine.name) == ("tiny", "chronos-bolt")
+    assert (engine.model, engine.name) == ("tiny@fan2", "chronos-bolt")
     assert used == session.configs.read("7d")
     assert choose(session, "embedded")[1].representation == "returns"
 

@@ -16,7 +16,7 @@ from forex_assets.core.schemas import FORECAST_SCHEMA, QUANTILE_COLUMNS, USDCLP_
 from forex_assets.deployment.record import DeploymentRecord
 from forex_assets.features.copper import COPPER_FEATURES
 from forex_assets.optimizer.tables import CANDIDATES_SCHEMA, CRITERIA, VALIDATION_SCHEMA
-from forex_assets.report.page import render_report
+from forex_assets.report.page import render_report, shared_charts
 from forex_assets.report.tables import ReportTables
 from forex_assets.report.words import _TEXTS, number, speaker
 
@@ -130,6 +130,22 @@ def test_a_fan_says_what_level_it_starts_from_its_source_and_age_in_both_languag
     )
     guessed = replace(shown, fans={"7d": fresh.with_columns(is_origin_assumed=pl.lit(True))})
     assert "1 h old when issued, availability assumed)" in text_of(render_report(guessed, "en"))
+
+
+def test_fans_that_agree_within_five_per_cent_share_the_longest_ones_chart() -> None:
+    """A band 4 % wider is the same picture, one 6 % wider is not; nor is that of another starting level."""
+
+    def wider(percent: float) -> pl.DataFrame:
+        half = (899.9 - 811.1) / 2 * (1 + percent / 100)
+        return fan("90d").with_columns(q025=pl.lit(855.5 - half), q975=pl.lit(855.5 + half))
+
+    assert shared_charts({"7d": fan("7d"), "15d": fan("15d"), "90d": wider(4)}) == {"7d": "90d", "15d": "90d"}
+    assert shared_charts({"7d": fan("7d"), "15d": fan("15d"), "90d": wider(6)}) == {"7d": "15d"}
+    other = fan("15d").with_columns(origin_clp_per_usd=pl.lit(902.0))
+    assert shared_charts({"7d": fan("7d"), "15d": other}) == {}
+    page = render_report(replace(tables(), fans={"7d": fan("7d"), "90d": fan("90d")}), "en")
+    assert "Drawn in the chart of 90 days." in text_of(page)
+    assert ("fan-90d" in page, "fan-7d" in page) == (True, False)
 
 
 def test_bands_are_explained_with_the_figures_of_the_target() -> None:

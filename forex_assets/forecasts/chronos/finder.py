@@ -28,6 +28,9 @@ WEIGHTS: Final = "model.safetensors"
 SUMS: Final = "SHA256SUMS"
 """File of the embedded weights' checksums, in the format of `sha256sum`."""
 HUB: Final = "https://huggingface.co"
+NO_BETTER: Final = ", whose bands up to 30 days are about those of recent volatility alone (FOREX_MODEL=ewma)"
+"""Words for people where the embedded model stands in."""
+
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _WEIGHTS: Final = ("*.safetensors", "*.bin")
 
@@ -140,7 +143,7 @@ def find_model(
     if not is_auto:
         remedy = "Set it to auto, ewma, embedded, a folder with a model or a hub id"
         raise EngineError(f"FOREX_MODEL={setting}: {reason}. {remedy}")
-    stand_in, _ = _embedded(embedded, setting, configured, f"{reason}; so the embedded model")
+    stand_in, _ = _embedded(embedded, setting, configured, f"{reason}; so the embedded model{NO_BETTER}")
     return stand_in or ResolvedModel("ewma", EWMA, None, str(reason))
 
 

@@ -261,6 +261,7 @@ def test_auto_takes_the_configured_model_then_the_embedded_one_then_the_walk(
     hub.status = 404
     found = find("auto", "org/model", hub, tmp_path, embedded)
     why = "org/model: not on this machine, hub has no such model (HTTP 404); so the embedded model"
+    why += ", whose bands up to 30 days are about those of recent volatility alone (FOREX_MODEL=ewma)"
     assert found == ResolvedModel("chronos", "embedded", str(embedded), why, stands_in=True)
     assert find("auto", "org/model", hub, tmp_path).kind == "ewma"
     assert find("auto", "ewma", hub, tmp_path, embedded).kind == "ewma"
