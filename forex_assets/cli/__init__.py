@@ -17,9 +17,12 @@ from forex_assets.cli import (  # noqa: F401  # each adds its commands
     alerts,
     backup,
     commands,
+    desk,
     detectors,
+    exposure,
     optimize,
     report,
+    scenario,
     tracking,
 )
 from forex_assets.cli.common import app

@@ -58,6 +58,7 @@ AsOf = Annotated[
 ]
 Horizon = Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV for spreadsheets.")]
 
 
 def reported(command: Callable[P, None]) -> Callable[P, None]:
@@ -74,6 +75,7 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
         from forex_assets.core.policy_store import PolicyError
         from forex_assets.core.settings import SettingsError
         from forex_assets.core.store.warehouse import WarehouseError
+        from forex_assets.desk.outlook import DeskError, QuestionError
         from forex_assets.forecasts.engine import EngineError
         from forex_assets.forecasts.ledger import LedgerError
         from forex_assets.operations.backup.archive import ArchiveError
@@ -81,11 +83,12 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
 
         try:
             command(*args, **kwargs)
-        except (SettingsError, UnknownEngine) as error:
+        except (SettingsError, UnknownEngine, QuestionError) as error:
             fail(str(error), BAD_USAGE)
         except (
             ArchiveError,
             ConfigError,
+            DeskError,
             PolicyError,
             EngineError,
             LedgerError,

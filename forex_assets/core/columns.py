@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from forex_assets.core.desk_columns import DESK_COLUMNS, DRIVER_COLUMNS
 from forex_assets.core.origin_columns import ORIGIN_COLUMNS, ORIGIN_SCORE_COLUMNS, QUOTE_COLUMNS
 from forex_assets.core.schemas import QUANTILE_COLUMNS, QUANTILE_LEVELS
 
@@ -296,5 +297,18 @@ _DEPLOYMENT: Final = _columns(
     },
 )
 
-COLUMNS: Final = {**_MARKET, **_FEATURES, **_FORECASTS, **_ACCURACY, **_MONITORING, **_OPTIMIZER, **_DEPLOYMENT}
+_DRIVERS: Final = _columns("Yahoo and Banco Central", DRIVER_COLUMNS)
+_DESK: Final = _columns("stored fans and realized prices", DESK_COLUMNS)
+
+COLUMNS: Final = {
+    **_MARKET,
+    **_DRIVERS,
+    **_DESK,
+    **_FEATURES,
+    **_FORECASTS,
+    **_ACCURACY,
+    **_MONITORING,
+    **_OPTIMIZER,
+    **_DEPLOYMENT,
+}
 """Every column by name."""

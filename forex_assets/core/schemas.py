@@ -71,6 +71,15 @@ COPPER_SCHEMA: Final[Schema] = {
 OBSERVADO_SCHEMA: Final = prices_schema("clp_per_usd")
 COPPER_LME_SCHEMA: Final = prices_schema("london_usd_lb")
 
+DRIVERS_SCHEMA: Final[Schema] = {
+    "session": pl.Date,
+    "dollar_index": pl.Float64,
+    "brl_per_usd": pl.Float64,
+    "policy_rate_pct": pl.Float64,
+    "source": pl.String,
+    "available_at": UTC,
+}
+
 REVISIONS_SCHEMA: Final[Schema] = {
     "series": pl.String,
     "source": pl.String,

@@ -38,8 +38,13 @@ class Answer:
         return {"basis": self.basis.facts(), "rows": list(self.rows), **(self.more or {}), "notes": list(self.notes)}
 
     def flat_rows(self) -> list[Row]:
-        """Returns rows that carry the facts behind them, for CSV."""
-        return [{**row, **self.basis.facts()} for row in self.rows]
+        """Returns rows and totals with the facts behind them, for CSV.
+
+        Columns that a row lacks are None.
+        """
+        rows = [*self.rows, *(self.more or {}).get("totals", ())]
+        columns = dict.fromkeys(name for row in rows for name in row)
+        return [{**columns, **row, **self.basis.facts()} for row in rows]
 
 
 def rounded(value: float, digits: int = 4) -> float:

@@ -75,7 +75,7 @@ def exposure_answer(
         notes.append(
             f"Forward: {100 * rates.peso:.2f} % a year in pesos, {100 * rates.dollar:.2f} % in dollars; {rates.words}."
         )
-    return Answer("Pesos of each flow", rows, outlook.basis(*laws.values()), notes, {"totals": totals})
+    return Answer("Each flow, millions of CLP", rows, outlook.basis(*laws.values()), notes, {"totals": totals})
 
 
 def _laws(flows: Sequence[Flow], law_at: Callable[[date], DayLaw]) -> dict[date, DayLaw]:

@@ -14,7 +14,7 @@ COLUMNS: Final = (*REQUIRED, *OPTIONAL)
 
 EXAMPLE: Final = """\
 date,amount_usd,direction,hedged_percent,hedge_rate,account
-{first},250000,pay,50,,Imports
+{first},250000,pay,50,930,Imports
 {second},400000,receive,0,,Exports
 {third},120000,pay,0,,Freight
 """

@@ -56,3 +56,20 @@ def prices_figure(prices: pl.DataFrame, series: PriceSeries, title: str, is_samp
     dress_axes(axes, series.unit, note)
     add_legend(figure, axes)
     return figure
+
+
+def drivers_plot(drivers: pl.DataFrame, title: str) -> bytes:
+    """Draws dollar index and real as PNG, one above the other.
+
+    Args:
+        drivers: `DRIVERS_SCHEMA`.
+    """
+    if drivers.is_empty():
+        return png_of(no_data_figure(title, False))
+    figure, axes = titled_figure(9.0, 4.4, title, False, rows=2)
+    units = {"dollar_index": "index", "brl_per_usd": "BRL per USD"}
+    for axis, (name, unit) in zip(axes, units.items(), strict=True):
+        rows = drivers.select("session", name).drop_nulls()
+        axis.plot(rows["session"].to_list(), rows[name].to_list(), color=BLUE, linewidth=1.2)
+        dress_axes(axis, unit, f"{rows['session'][-1]}   {rows[name][-1]:.2f}" if rows.height else "no data")
+    return png_of(figure)

@@ -8,7 +8,7 @@ from forex_assets.core.calendar import SessionCalendar
 from forex_assets.core.holidays import market_calendar
 from forex_assets.core.session import Branch, Session
 from forex_assets.market.price_store import PriceStore
-from forex_assets.market.prices import COPPER, USDCLP, Attempt, PriceSeries, PriceSource
+from forex_assets.market.prices import BRL, COPPER, DOLLAR_INDEX, USDCLP, Attempt, PriceSeries, PriceSource
 from forex_assets.market.sample import SampleMarket, sample_market
 from forex_assets.market.source_probe import probe_sources
 from forex_assets.market.sources import published
@@ -18,7 +18,7 @@ from forex_assets.market.sources.mindicador import MindicadorSource
 from forex_assets.market.sources.published import PublishedSeries
 from forex_assets.market.sources.yahoo import YahooSource
 
-YAHOO_SYMBOLS = {USDCLP.name: "CLP=X", COPPER.name: "HG=F"}
+YAHOO_SYMBOLS = {USDCLP.name: "CLP=X", COPPER.name: "HG=F", DOLLAR_INDEX.name: "DX-Y.NYB", BRL.name: "BRL=X"}
 
 
 def calendar_of(series: PriceSeries) -> SessionCalendar:

@@ -36,6 +36,9 @@ OBSERVADO: Final = PriceSeries("observado", "clp_per_usd", "CLP per USD", (200.0
 COPPER_LME: Final = PriceSeries("copper_lme", "london_usd_lb", "USD/lb", (0.5, 20.0), "CLP")
 """London copper by the Banco Central's date; for what-if questions only."""
 POLICY_RATE: Final = PriceSeries("policy_rate", "policy_rate_pct", "%", (0.01, 60.0), "CLP")
+DOLLAR_INDEX: Final = PriceSeries("dollar_index", "dollar_index", "index", (50.0, 200.0), "COMEX")
+BRL: Final = PriceSeries("brl_per_usd", "brl_per_usd", "BRL per USD", (1.0, 15.0), "CLP")
+"""Brazilian reals; on the peso's sessions, which are the only ones used."""
 POUNDS_PER_TONNE: Final = 2204.62262
 
 

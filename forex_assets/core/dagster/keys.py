@@ -42,6 +42,10 @@ SHADOW_FORECAST: Final = asset_key(names.SHADOW_FORECAST)
 VALIDATION_REPORT: Final = asset_key(names.VALIDATION_REPORT)
 DEPLOYMENT: Final = asset_key(names.DEPLOYMENT)
 DEPLOYMENT_WATCH: Final = asset_key(names.DEPLOYMENT_WATCH)
+DRIVERS: Final = asset_key(names.DRIVERS)
+LEVELS: Final = asset_key(names.LEVELS)
+SCENARIOS: Final = asset_key(names.SCENARIOS)
+RELIABILITY: Final = asset_key(names.RELIABILITY)
 DAILY_REPORT: Final = asset_key(names.DAILY_REPORT)
 
 OPTIMIZED: Final = CANDIDATE_CONFIG

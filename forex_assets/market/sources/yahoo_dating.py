@@ -1,7 +1,7 @@
 """Dating rules of Yahoo's bars: session and availability of each bar.
 
-`HG=F` bars carry their own date. A `CLP=X` bar dated t (London) carries the weekday *before* t: taken at its date,
-copper would seem to lead the peso by a day.
+`HG=F` and `DX-Y.NYB` bars carry their own date. A `CLP=X` or `BRL=X` bar dated t (London) carries the weekday *before*
+t: taken at its date, copper would seem to lead the peso by a day.
 """
 
 from collections.abc import Iterable, Sequence
@@ -110,6 +110,8 @@ YAHOO_DATING: Final[dict[str, YahooDating]] = {
     rule.symbol: rule
     for rule in (
         YahooDating("CLP=X", "CLP", "CCY", LONDON, SANTIAGO, True, 1, time(0, 15), True, date(2015, 1, 1)),
+        YahooDating("BRL=X", "BRL", "CCY", LONDON, SANTIAGO, True, 1, time(0, 15), False, None),
+        YahooDating("DX-Y.NYB", "USD", "NYB", NEW_YORK, NEW_YORK, False, 0, time(17, 15), False, None),
         YahooDating("HG=F", "USD", "CMX", NEW_YORK, NEW_YORK, False, 0, time(17, 0), False, None),
     )
 }

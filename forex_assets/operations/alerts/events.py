@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal, Protocol, get_args
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 Kind = Literal[
+    "level reached",
     "rolled back",
     "watch failing",
     "run failed",

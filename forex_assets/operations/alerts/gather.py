@@ -21,7 +21,7 @@ SILENT_FOR: Final = timedelta(days=4)
 The schedule leaves three days at most, over a weekend.
 """
 
-HIDDEN: Final = {names.WORDS, names.CLOCK, names.MARKET, names.FIRES, "path", "plot", "data"}
+HIDDEN: Final = {names.CROSSINGS, names.WORDS, names.CLOCK, names.MARKET, names.FIRES, "path", "plot", "data"}
 """Metadata keys left out of an event's figures."""
 
 _VERDICTS: Final[dict[str, tuple[Kind, str]]] = {
@@ -45,6 +45,16 @@ class FailedRun:
     horizon: str | None
     words: str
     at: datetime
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """A watch level whose chance has just arrived."""
+
+    record: EventRecord
+    watch: str
+    as_of: str
+    words: str
 
 
 def decision_event(record: EventRecord, horizon: str, is_sample: bool) -> Event | None:
@@ -116,6 +126,19 @@ def watch_event(record: EventRecord, horizon: str, is_sample: bool) -> Event | N
         case _:
             return None
     return _event("watch failing", record, f"{deployment}/{name}", f"{horizon}: {title}", horizon, is_sample)
+
+
+def crossings(record: EventRecord) -> list[Crossing]:
+    """Watch levels whose chance has just arrived, of one materialization."""
+    noted = record.metadata.get(names.CROSSINGS) or []
+    return [Crossing(record, each["watch"], each["as_of"], each["words"]) for each in noted]
+
+
+def level_event(crossing: Crossing, is_sample: bool) -> Event:
+    """The event of a watch level, one a level and day."""
+    name, title = f"{crossing.watch}/{crossing.as_of}", f"chance reached: {crossing.watch}"
+    event = _event("level reached", crossing.record, name, title, None, is_sample)
+    return event.model_copy(update={"words": crossing.words, "figures": {}})
 
 
 def fallback_event(record: EventRecord, series: str, is_sample: bool) -> Event:

@@ -92,6 +92,9 @@ class Reader:
             make_fallback = partial(gather.fallback_event, series=series, is_sample=is_sample)
             events += self._told(f"{series}/fallback", fallbacks, make_fallback)
             events += self._told(f"{series}/checks", iter([key]), self._stale)
+        levels = keys.LEVELS.to_user_string()
+        crossings = (each for record in self._new(levels, keys.LEVELS) for each in gather.crossings(record))
+        events += self._told(levels, crossings, partial(gather.level_event, is_sample=is_sample))
         return events + self._told(RUNS, self._failures(), partial(self._failed_run, is_sample=is_sample))
 
     def _told(self, stream: str, records: Iterator[Record], make: Callable[[Record], Event | None]) -> list[Event]:
@@ -212,8 +215,8 @@ def gather_sensor(clock: Clock = _real_time) -> dg.SensorDefinition:
         name="gather_alerts",
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Adds new events to the outbox: triggers, verdicts, deployments, rollbacks, failing watches, price "
-        "fallbacks, stale prices, failed runs. Each event once.",
+        description="Adds new events to the outbox: triggers, verdicts, deployments, rollbacks, failing watches, watch "
+        "levels, price fallbacks, stale prices, failed runs. Each event once.",
     )
     def gather_alerts(context: dg.SensorEvaluationContext, session: SessionResource) -> dg.SensorResult:
         run_session, now = session.session(), clock()
