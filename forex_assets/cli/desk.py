@@ -43,7 +43,7 @@ def odds(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Show the chance that the dollar ends above a level, or touches it.
+    """Show the chance of ending above a level, or touching it.
 
     Reads the latest stored fans. Without --by, at each fan's last date. The session before a weekend or holiday counts.
     """

@@ -118,7 +118,7 @@ def drawn(answer: Answer) -> Iterator[RenderableType]:
 
 
 def rows_table(rows: Sequence[dict[str, Any]], title: str) -> RenderableType:
-    """Draws rows by the columns that fit them; empty columns are left out."""
+    """Draws rows; columns without a value are left out."""
     columns = next(columns for name, columns in COLUMNS.items() if name in rows[0])
     used = [column for column in columns if any(_value(column, row) not in (None, "") for row in rows)]
     return table(rows, used, title=title)

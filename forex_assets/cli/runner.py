@@ -44,7 +44,7 @@ def materialize_market(session: Session) -> list[dict[str, Any]]:
     Returns:
         One record a table, in the order of the graph: its name, and its materialization's metadata.
     """
-    wanted = [keys.COPPER, keys.USDCLP, keys.OBSERVADO, keys.COPPER_LME]
+    wanted = [keys.COPPER, keys.USDCLP, keys.OBSERVADO, keys.COPPER_LME, keys.DRIVERS]
     wanted += [keys.QUOTES, keys.ORIGIN, keys.REVISIONS, keys.FEATURES]
     events = run_assets(session, wanted).get_asset_materialization_events()
     metadata = {

@@ -23,7 +23,7 @@ def scenario(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Show the dollar's range if copper, the dollar index or the real move.
+    """Show the dollar's range if copper, index or real move.
 
     Beside the fan, with past stretches of such moves. A condition, not a forecast of the drivers.
     """

@@ -8,20 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from forex_assets.core.deployment_columns import DEPLOYMENT_COLUMNS
 from forex_assets.core.desk_columns import DESK_COLUMNS, DRIVER_COLUMNS
 from forex_assets.core.origin_columns import ORIGIN_COLUMNS, ORIGIN_SCORE_COLUMNS, QUOTE_COLUMNS
 from forex_assets.core.schemas import QUANTILE_COLUMNS, QUANTILE_LEVELS
-
-PESO: Final = "CLP per USD"
-POUND: Final = "USD/lb"
-FLAG: Final = "true or false"
-TEXT: Final = "text"
-DAY: Final = "date"
-INSTANT: Final = "UTC"
-COUNT: Final = "count"
-SHARE: Final = "share, 0 to 1"
-RATIO: Final = "ratio"
-LOG: Final = "log return"
+from forex_assets.core.units import COUNT, DAY, FLAG, INSTANT, LOG, PESO, POUND, RATIO, SHARE, TEXT
 
 
 @dataclass(frozen=True)
@@ -275,28 +266,7 @@ _OPTIMIZER: Final = _columns(
     },
 )
 
-_DEPLOYMENT: Final = _columns(
-    "deployment records",
-    {
-        "id": (TEXT, "Id of the record; sorts by time."),
-        "kind": (TEXT, "deploy or rollback."),
-        "state": (TEXT, "Outcome of the deployment or watch."),
-        "at": (INSTANT, "When it happened, real time."),
-        "by": (TEXT, "loop, watch, probation, or a user's name."),
-        "from_fingerprint": (TEXT, "Settings before; null if there were none."),
-        "to_fingerprint": (TEXT, "Settings after, or those that were refused."),
-        "backup": (TEXT, "Backup file of the replaced settings; null without one."),
-        "undoes": (TEXT, "Id of the deployment that a rollback reverses; null otherwise."),
-        "git": (TEXT, "State of the git commit."),
-        "git_words": (TEXT, "Hash of the commit, or why there is none."),
-        "watch_until": (INSTANT, "End of the watch of the new settings; null without a change."),
-        "deployment_id": (TEXT, "Id of the watched deployment."),
-        "is_ok": (FLAG, "The trial forecast is usable; null without a trial."),
-        "failed_probes": (COUNT, "Failed trial forecasts of this watch."),
-        "failed_runs": (COUNT, "Failed forecasts and died observations of this watch."),
-    },
-)
-
+_DEPLOYMENT: Final = _columns("deployment records", DEPLOYMENT_COLUMNS)
 _DRIVERS: Final = _columns("Yahoo and Banco Central", DRIVER_COLUMNS)
 _DESK: Final = _columns("stored fans and realized prices", DESK_COLUMNS)
 

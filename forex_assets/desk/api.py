@@ -61,11 +61,11 @@ class DeskFan:
         return odds(self.outlook, [level], self._day(by))[0].above
 
     def probability_touch(self, level: float, by: Day | None = None) -> float:
-        """Returns the chance that a daily close reaches a level by a date."""
+        """Returns the chance that a close reaches a level."""
         return odds(self.outlook, [level], self._day(by))[0].touch
 
     def quantile(self, probability: float, on: Day | None = None) -> float:
-        """Returns the price that is not passed on a date with a probability."""
+        """Returns a quantile of the price on a date."""
         return self._day(on).law.quantile(probability)
 
     def to_polars(self) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from forex_assets.desk.reliability import ALL
 from forex_assets.desk.tables import chances_are_coherent
 
 LARGEST_GAP = 0.1
-"""Gap of observed share and mean chance, over all levels, from which the check warns."""
+"""Gap of observed share and mean chance that warns."""
 
 FEWEST_FANS = 60
 

@@ -23,7 +23,7 @@ class PolicyRate:
 
 
 def stored_policy_rate(session: Session) -> PolicyRate | None:
-    """Returns the latest rate known by the clock; None if none is stored."""
+    """Returns the latest rate known; None if none is stored."""
     table = session.tables.read(names.DRIVERS)
     if table is None:
         return None

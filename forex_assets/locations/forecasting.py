@@ -10,6 +10,8 @@ from forex_assets.accuracy import checks as checks_accuracy
 from forex_assets.core.dagster.executor import in_process_or_multiprocess
 from forex_assets.core.dagster.io_manager import WarehouseIO
 from forex_assets.core.dagster.resources import SessionResource
+from forex_assets.desk import assets as desk
+from forex_assets.desk import checks as desk_checks
 from forex_assets.features import assets as features
 from forex_assets.forecasts import assets as forecasts
 from forex_assets.forecasts import checks as forecast_checks
@@ -51,6 +53,7 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             market.copper_lme,
             market.quotes,
             market.origin,
+            market.drivers,
             market.revisions,
             features.copper,
             forecasts.inference,
@@ -60,9 +63,12 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             accuracy.backtest,
             accuracy.scorecard_asset,
             accuracy.copper_effect_asset,
+            desk.levels,
+            desk.scenarios,
+            desk.reliability_asset,
             report.daily,
         ],
-        asset_checks=[*market_checks.ALL, *forecast_checks.ALL, *checks_accuracy.ALL],
+        asset_checks=[*market_checks.ALL, *forecast_checks.ALL, *checks_accuracy.ALL, *desk_checks.ALL_CHECKS],
         jobs=[
             jobs.market_refresh,
             jobs.origin_refresh,

@@ -16,6 +16,7 @@ market_refresh = dg.define_asset_job(
         keys.COPPER,
         keys.OBSERVADO,
         keys.COPPER_LME,
+        keys.DRIVERS,
         keys.QUOTES,
         keys.ORIGIN,
         keys.REVISIONS,

@@ -14,6 +14,7 @@ from forex_assets.core.plots import markdown_image
 from forex_assets.core.schemas import (
     COPPER_LME_SCHEMA,
     COPPER_SCHEMA,
+    DRIVERS_SCHEMA,
     OBSERVADO_SCHEMA,
     QUOTES_SCHEMA,
     REVISIONS_SCHEMA,
@@ -23,11 +24,18 @@ from forex_assets.core.schemas import (
     is_sample,
 )
 from forex_assets.core.session import Session
+from forex_assets.market.drivers import drivers_table
 from forex_assets.market.fallback import Ingest
 from forex_assets.market.history import revisions_of
-from forex_assets.market.ingestion import ingest_copper, ingest_copper_lme, ingest_observado, ingest_usdclp
+from forex_assets.market.ingestion import (
+    ingest_copper,
+    ingest_copper_lme,
+    ingest_drivers,
+    ingest_observado,
+    ingest_usdclp,
+)
 from forex_assets.market.origin_table import origin_table, start_words
-from forex_assets.market.plots import prices_plot
+from forex_assets.market.plots import drivers_plot, prices_plot
 from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.price_store import PriceStore
 from forex_assets.market.prices import COPPER, COPPER_LME, OBSERVADO, USDCLP, PriceSeries, describe_attempts
@@ -166,6 +174,35 @@ def origin(context: dg.AssetExecutionContext, session: SessionResource) -> pl.Da
         if chosen.disagreement_pct is not None:
             metadata["disagreement_pct"] = round(chosen.disagreement_pct, 2)
         context.add_output_metadata(frame_metadata(table, **metadata, **clock_metadata(run)))
+    return table
+
+
+@dg.asset(
+    key=keys.DRIVERS,
+    group_name="market",
+    kinds={"polars", "parquet"},
+    owners=names.OWNERS,
+    metadata=column_schema(DRIVERS_SCHEMA),
+    description="Drivers of the peso for what-if questions: Yahoo `DX-Y.NYB` (dollar index) and `BRL=X` (a bar dated t "
+    "carries the session before), and the Banco Central's policy rate. Each optional; never blocks a forecast.",
+)
+def drivers(context: dg.AssetExecutionContext, session: SessionResource, sources: MarketSources) -> pl.DataFrame:
+    """Returns the drivers by session; may be empty."""
+    results = ingest_drivers(sources.of(session.session()))
+    table = drivers_table({series: result.prices for series, result in results.items()})
+    attempts = [attempt for result in results.values() for attempt in result.attempts]
+    missing = [series.name for series, result in results.items() if result.prices.is_empty()]
+    if missing:
+        context.log.warning(f"no {', '.join(missing)}: {describe_attempts(attempts)}; forecasts go on without them")
+    title = "Dollar index and Brazilian real"
+    context.add_output_metadata(
+        frame_metadata(
+            table,
+            markdown_image(drivers_plot(table, title), title),
+            **{names.SOURCES_TRIED: attempts_table(attempts)},
+            missing=", ".join(missing) or "none",
+        )
+    )
     return table
 
 

@@ -14,10 +14,13 @@ from forex_assets.market.history import prices_at
 from forex_assets.market.price_sources import PriceSources, calendar_of
 from forex_assets.market.price_store import PriceStore
 from forex_assets.market.prices import (
+    BRL,
     COPPER,
     COPPER_LME,
     COPPER_MONTHLY,
+    DOLLAR_INDEX,
     OBSERVADO,
+    POLICY_RATE,
     USDCLP,
     Attempt,
     PriceSeries,
@@ -74,6 +77,21 @@ def ingest_copper_lme(sources: PriceSources) -> Ingest:
     if sources.branch() == "sample":
         return _sampled(sources, COPPER_LME, empty(fetched_schema(COPPER_LME.value)))
     return _fetched(sources, COPPER_LME, sources.copper_lme_sources())
+
+
+def ingest_drivers(sources: PriceSources) -> dict[PriceSeries, Ingest]:
+    """Fetches dollar index, real and policy rate; any may be empty.
+
+    The generated market has none.
+    """
+    asked = {
+        DOLLAR_INDEX: sources.daily(DOLLAR_INDEX),
+        BRL: sources.daily(BRL),
+        POLICY_RATE: sources.policy_rate_sources(),
+    }
+    if sources.branch() == "sample":
+        return {series: _sampled(sources, series, empty(fetched_schema(series.value))) for series in asked}
+    return {series: _fetched(sources, series, services) for series, services in asked.items()}
 
 
 def _fetched(sources: PriceSources, series: PriceSeries, asked: list[PriceSource]) -> Ingest:

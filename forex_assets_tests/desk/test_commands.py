@@ -137,6 +137,7 @@ def test_a_file_of_flows_becomes_pesos(desk: Path) -> None:
         (["exposure", "absent.csv"], 2, "no such file"),
         (["average", "--month", "March"], 2, "write it as 2026-03"),
         (["average"], 2, "is not stored"),
+        (["odds", "1000", "--target", "observado", "--by", "2025-06-12"], 2, "after the trades"),
         (["compare-fans", "--days", "60"], 1, "--days 1"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

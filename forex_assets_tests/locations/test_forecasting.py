@@ -23,6 +23,7 @@ def test_every_asset_says_what_it_is() -> None:
         "market/copper_lme",
         "market/quotes",
         "market/origin",
+        "market/drivers",
         "market/revisions",
         "features/copper",
         "config/inference",
@@ -32,6 +33,9 @@ def test_every_asset_says_what_it_is() -> None:
         "accuracy/backtest",
         "accuracy/scorecard",
         "accuracy/copper_effect",
+        "desk/levels",
+        "desk/scenarios",
+        "desk/reliability",
         "report/daily",
     }
     for key in GRAPH.get_all_asset_keys():

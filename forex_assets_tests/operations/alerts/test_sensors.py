@@ -244,3 +244,18 @@ def test_an_address_that_cannot_be_posted_to_is_a_fault_of_the_setting_and_not_o
     assert "FOREX_WEBHOOK_URL" in sent.stderr
     with dg.DagsterInstance.get() as instance:
         assert deliver(instance)
+
+
+def test_a_watch_level_that_is_reached_is_told_once(hook: Service) -> None:
+    crossing = {"watch": "touch 1000 by 30d at 0.25", "as_of": "2025-06-13", "words": "Chance 31 %."}
+    with dg.DagsterInstance.get() as instance:
+        for found in ([crossing], [], [crossing]):  # the last: the same level again on the same day
+            value = dg.MetadataValue.json(found)
+            event = dg.AssetMaterialization(keys.LEVELS, metadata={names.MARKET: "sample", names.CROSSINGS: value})
+            instance.report_runless_asset_event(event)
+        tick(instance, gather_sensor(later))
+        assert deliver(instance)
+    (event,) = (each for each in delivered(hook) if each["kind"] == "level reached")
+    assert event["title"] == "chance reached: touch 1000 by 30d at 0.25"
+    assert event["words"] == "Chance 31 %."
+    assert event["is_sample"]
