@@ -93,7 +93,7 @@ def ingest(as_of: AsOf = None, as_json: AsJson = False) -> None:
     from forex_assets.cli.runner import materialize_market
 
     with err.status("prices …"):
-        report = materialize_market(session)
+        report = materialize_market(session, with_drivers=True)
     answer(as_json, report, render.ingest(report))
 
 

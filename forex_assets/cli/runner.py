@@ -38,13 +38,17 @@ class RunFailed(Exception):
         self.made = list(made)
 
 
-def materialize_market(session: Session) -> list[dict[str, Any]]:
+def materialize_market(session: Session, *, with_drivers: bool = False) -> list[dict[str, Any]]:
     """Brings in prices, revisions and features.
+
+    Args:
+        with_drivers: also what only what-if questions need; a forecast does not wait for it.
 
     Returns:
         One record a table, in the order of the graph: its name, and its materialization's metadata.
     """
-    wanted = [keys.COPPER, keys.USDCLP, keys.OBSERVADO, keys.COPPER_LME, keys.DRIVERS]
+    drivers = [keys.DRIVERS] if with_drivers else []
+    wanted = [keys.COPPER, keys.USDCLP, keys.OBSERVADO, keys.COPPER_LME, *drivers]
     wanted += [keys.QUOTES, keys.ORIGIN, keys.REVISIONS, keys.FEATURES]
     events = run_assets(session, wanted).get_asset_materialization_events()
     metadata = {

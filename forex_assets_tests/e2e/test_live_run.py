@@ -178,6 +178,20 @@ def test_without_any_copper_the_table_is_empty_and_forecasts_go_on(market: Marke
     assert table("forecasts/latest", "90d").height > 60
 
 
+def test_drivers_come_in_where_sources_have_them_and_are_left_out_where_not(market: MarketServer) -> None:
+    days = weekdays(FIRST, TODAY)
+    market.bars["BRL=X"] = [(day, 5.0, 5.0 + k / 1000) for k, day in enumerate(days)]
+    market.indicators["tpm"] = ("Porcentaje", {day: 5.75 for day in days[-30:]})
+    report = materialize_market(new_session(), with_drivers=True)
+    (record,) = (each for each in report if each["asset"] == "market/drivers")
+    assert record["missing"] == "dollar_index"
+    drivers = table("market/drivers")
+    late = dict(zip(days, days[1:], strict=False))  # the bar of the next weekday carries a session
+    row = drivers.drop_nulls("brl_per_usd").row(-1, named=True)
+    assert row["brl_per_usd"] == dict((day, close) for day, _, close in market.bars["BRL=X"])[late[row["session"]]]
+    assert drivers["dollar_index"].null_count() == drivers.height
+
+
 def test_a_bad_fetch_changes_nothing_and_a_revision_is_kept(market: MarketServer) -> None:
     materialize_market(new_session())
     before = sources_of(new_session()).histories.history(*_usdclp())

@@ -20,7 +20,8 @@ from xml.sax.saxutils import quoteattr
 from zoneinfo import ZoneInfo
 
 ZONES = {"CLP=X": "Europe/London", "HG=F": "America/New_York"}
-TYPES = {"CLP=X": "CURRENCY", "HG=F": "FUTURE"}
+ZONES |= {"BRL=X": "Europe/London", "DX-Y.NYB": "America/New_York"}
+TYPES = {"CLP=X": "CURRENCY", "HG=F": "FUTURE", "BRL=X": "CURRENCY", "DX-Y.NYB": "INDEX"}
 HTML = "<html><body><h1>Will be right back</h1><br></body></html>"
 KEY, USER, PASSWORD = "key+/very secret", "desk@example.org", "p&ss wörd"
 SECRETS = (KEY, "very", USER, "desk%40example", PASSWORD, "p%26ss", "ss w")
@@ -88,7 +89,7 @@ class MarketServer:
 
     def _chart(self, symbol: str, query: dict[str, str]) -> dict[str, Any]:
         zone = ZoneInfo(ZONES[symbol])
-        stamped = [(int(datetime.combine(day, time(), zone).timestamp()), *rest) for day, *rest in self.bars[symbol]]
+        stamped = [(int(datetime.combine(day, time(), zone).timestamp()), *rest) for day, *rest in self.bars.get(symbol, [])]
         begin, end = float(query["period1"]), float(query["period2"])
         shown = [row for row in stamped if begin <= row[0] < end]
         opens, closes = [row[1] for row in shown], [row[2] for row in shown]
