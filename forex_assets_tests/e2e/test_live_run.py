@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import dagster as dg
@@ -181,14 +182,14 @@ def test_without_any_copper_the_table_is_empty_and_forecasts_go_on(market: Marke
 def test_drivers_come_in_where_sources_have_them_and_are_left_out_where_not(market: MarketServer) -> None:
     days = weekdays(FIRST, TODAY)
     market.bars["BRL=X"] = [(day, 5.0, 5.0 + k / 1000) for k, day in enumerate(days)]
-    market.indicators["tpm"] = ("Porcentaje", {day: 5.75 for day in days[-30:]})
+    market.indicators["tpm"] = ("Porcentaje", dict.fromkeys(days[-30:], 5.75))
     report = materialize_market(new_session(), with_drivers=True)
     (record,) = (each for each in report if each["asset"] == "market/drivers")
     assert record["missing"] == "dollar_index"
     drivers = table("market/drivers")
-    late = dict(zip(days, days[1:], strict=False))  # the bar of the next weekday carries a session
+    late = dict(pairwise(days))  # the bar of the next weekday carries a session
     row = drivers.drop_nulls("brl_per_usd").row(-1, named=True)
-    assert row["brl_per_usd"] == dict((day, close) for day, _, close in market.bars["BRL=X"])[late[row["session"]]]
+    assert row["brl_per_usd"] == {day: close for day, _, close in market.bars["BRL=X"]}[late[row["session"]]]
     assert drivers["dollar_index"].null_count() == drivers.height
 
 

@@ -89,14 +89,16 @@ class MarketServer:
 
     def _chart(self, symbol: str, query: dict[str, str]) -> dict[str, Any]:
         zone = ZoneInfo(ZONES[symbol])
-        stamped = [(int(datetime.combine(day, time(), zone).timestamp()), *rest) for day, *rest in self.bars.get(symbol, [])]
+        stamped = [
+            (int(datetime.combine(day, time(), zone).timestamp()), *rest) for day, *rest in self.bars.get(symbol, [])
+        ]
         begin, end = float(query["period1"]), float(query["period2"])
         shown = [row for row in stamped if begin <= row[0] < end]
         opens, closes = [row[1] for row in shown], [row[2] for row in shown]
         quote = {"open": opens, "high": closes, "low": opens, "close": closes, "volume": [0] * len(shown)}
         price, at = self.last.get(symbol, (None, None))
         meta = {
-            "currency": "CLP" if symbol == "CLP=X" else "USD",
+            "currency": {"CLP=X": "CLP", "BRL=X": "BRL"}.get(symbol, "USD"),
             "symbol": symbol,
             "instrumentType": TYPES[symbol],
             "exchangeTimezoneName": ZONES[symbol],
