@@ -100,7 +100,23 @@ def test_new_prices_make_features_and_then_all_four_forecasts(workspace: Path) -
         assert quiet.get_num_requested(keys.LATEST) == 0
 
 
-@pytest.mark.parametrize("key", [keys.USDCLP, keys.COPPER, keys.LATEST])
+def test_an_origin_that_is_picked_again_makes_all_four_forecasts_again_and_once(workspace: Path) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        materialize(instance, keys.USDCLP, keys.COPPER, keys.OBSERVADO, keys.QUOTES, keys.ORIGIN, keys.FEATURES)
+        horizons = keys.HORIZON_PARTITIONS.get_partition_keys()
+        first = dg.evaluate_automation_conditions(DEFS, instance)
+        for horizon in horizons:
+            instance.report_runless_asset_event(dg.AssetMaterialization(keys.LATEST, partition=horizon))
+        settled = dg.evaluate_automation_conditions(DEFS, instance, cursor=first.cursor)
+        assert settled.get_num_requested(keys.LATEST) == 0
+        assert materialize(instance, keys.QUOTES, keys.ORIGIN).success
+        tick = dg.evaluate_automation_conditions(DEFS, instance, cursor=settled.cursor)
+        assert tick.get_num_requested(keys.LATEST) == len(horizons)
+        quiet = dg.evaluate_automation_conditions(DEFS, instance, cursor=tick.cursor)
+        assert quiet.get_num_requested(keys.LATEST) == 0
+
+
+@pytest.mark.parametrize("key", [keys.USDCLP, keys.COPPER, keys.ORIGIN, keys.LATEST])
 def test_every_table_people_act_on_is_checked(key: dg.AssetKey) -> None:
     assert [k for k in GRAPH.asset_check_keys if k.asset_key == key]
 
