@@ -127,11 +127,13 @@ def _refuse_bad_fetch(current: pl.DataFrame, rows: pl.DataFrame, series: PriceSe
     bad = rows.filter(~pl.col(series.value).is_finite() | (pl.col(series.value) <= 0))
     if bad.height:
         raise BadFetch(f"{series.value} {bad[series.value][0]} of {bad['session'][0]} is no price ({bad.height} such)")
-    for (is_provisional,), part in rows.group_by("is_provisional"):
-        if part.height > 1 and not (part["session"].diff().drop_nulls().dt.total_days() > 0).all():
-            raise BadFetch(
-                f"sessions are not strictly increasing among {'provisional' if is_provisional else 'final'} rows"
-            )
+    finals = rows.filter(~pl.col("is_provisional"))["session"]
+    if not finals.is_sorted() or finals.is_duplicated().any():
+        raise BadFetch("sessions are not strictly increasing among final rows")
+    # A session may have several provisional prices, each of its own moment.
+    moments = rows.filter("is_provisional").select("session", "available_at")
+    if not moments.equals(moments.sort("session", "available_at")) or moments.is_duplicated().any():
+        raise BadFetch("sessions or moments are not increasing among provisional rows")
     _refuse_wrong_unit(current, rows, series)
     _refuse_missing_sessions(current, rows, as_of)
 

@@ -65,6 +65,16 @@ def merged(*fetches: pl.DataFrame, series: PriceSeries = USDCLP) -> Merge:
     return merge
 
 
+def test_two_provisional_prices_of_one_fetch_are_both_kept_and_the_later_is_shown() -> None:
+    history = merged(rows(last_price(1, 900, 15), last_price(1, 901, 16))).history
+    assert history["clp_per_usd"].to_list() == [900, 901]
+    assert history["superseded_at"].is_null().all()
+    shown = prices_at(history, USDCLP, NOW + timedelta(days=9))
+    assert shown["clp_per_usd"].to_list() == [901]
+    again = merged(rows(last_price(1, 900, 15), last_price(1, 901, 16)), rows(last_price(1, 901, 16)))
+    assert again.history.equals(history), "a repeated price adds nothing"
+
+
 def test_the_first_fetch_is_the_history() -> None:
     merge = merged(bars(900, 901, 902))
     assert (merge.added, merge.revised) == (3, 0)
@@ -142,8 +152,12 @@ BAD: dict[str, tuple[pl.DataFrame, str]] = {
     "negative": (bars(900, -3, 902), "is no price"),
     "a session twice": (pl.concat([bars(900, 901), bars(901, start=1)]), "not strictly increasing among final"),
     "backwards": (bars(900, 901)[::-1], "not strictly increasing"),
-    "a provisional session twice": (
-        rows(last_price(1, 900, 15), last_price(1, 900, 16)),
+    "a provisional moment twice": (
+        rows(last_price(1, 900, 15), last_price(1, 901, 15)),
+        "among provisional",
+    ),
+    "provisional moments backwards": (
+        rows(last_price(1, 900, 16), last_price(1, 901, 15)),
         "among provisional",
     ),
     "another unit": (bars(0.9, 0.9, 0.9), "no price in CLP per USD"),

@@ -134,7 +134,7 @@ def dated_rows(
 ) -> list[Row]:
     """Dates bars by their rule, as known at an instant.
 
-    Final bars, then an open and the last price for sessions without one.
+    Final bars, then an open and the last price of sessions without one. A last price from before the open is kept too.
 
     Args:
         bars: any order; the later of two on one session wins.
@@ -143,17 +143,17 @@ def dated_rows(
         as_of: aware; later rows are left out.
 
     Returns:
-        One row a session, ascending, without nulls.
+        One row a session, two where an open and a last price stand for it; ascending by session and moment.
     """
     ordered = sorted(bars, key=lambda bar: bar.day)
     finished = _finished(ordered, rule, calendar, as_of)
-    rows = {**_openings(ordered, rule, calendar, as_of), **finished}
-    if last is not None:
-        row = _last_row(last, rule, calendar, as_of)
-        # An open is preferred: the bar will keep it, while a quote after midnight may have moved.
-        if row is not None and row.session not in rows and all(row.session > session for session in finished):
-            rows[row.session] = row
-    return [rows[session] for session in sorted(rows)]
+    rows = list({**_openings(ordered, rule, calendar, as_of), **finished}.values())
+    row = None if last is None else _last_row(last, rule, calendar, as_of)
+    if row is not None and all(row.session > session for session in finished):
+        # From the open on a quote may have moved: the bar will keep its open.
+        opened = next((other.available_at for other in rows if other.session == row.session), None)
+        rows += [row] if opened is None or row.available_at < opened else []
+    return sorted(rows, key=lambda row: (row.session, row.available_at))
 
 
 def _finished(bars: Iterable[Bar], rule: YahooDating, calendar: SessionCalendar, as_of: datetime) -> dict[date, Row]:

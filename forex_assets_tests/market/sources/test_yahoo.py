@@ -164,6 +164,16 @@ def test_the_bar_takes_the_place_of_the_opening_a_quarter_past_londons_midnight(
     assert (before, after) == ([(920.0, True)], [(925.0, False)])
 
 
+def test_a_last_price_from_before_the_open_of_its_session_s_bar_is_kept_beside_it() -> None:
+    bars = [Bar(date(2024, 1, 11), 910.0, 911.0), Bar(date(2024, 1, 12), 920.0, 925.0)]
+    afternoon = datetime(2024, 1, 11, 17, tzinfo=SANTIAGO)  # the bar of the 12th opens at 21:00 in Chile's summer
+    rows = dated_rows(bars, LastPrice(919.0, afternoon), PESO, CLP, issue_instant(date(2024, 1, 12)))
+    assert [(row.session, row.value, row.is_provisional) for row in rows[-2:]] == [
+        (date(2024, 1, 11), 919.0, True),
+        (date(2024, 1, 11), 920.0, True),
+    ]
+
+
 @pytest.mark.parametrize(
     ("at", "why"),
     [
