@@ -17,6 +17,7 @@ from forex_assets.cli.common import (
     fail,
     horizons_of,
     print_json,
+    report_faults,
     reported,
     say,
     session_of,
@@ -106,6 +107,7 @@ def status(as_json: AsJson = False) -> None:
 
     report = status_of(session_of())
     answer(as_json, report, render.status(report))
+    report_faults(record["fault"] for record in (*report["prices"], *report["forecasts"]))
 
 
 @app.command(rich_help_panel=OPERATIONS, epilog="Examples:  forex-assets doctor  ·  doctor --json")
@@ -121,5 +123,6 @@ def doctor(as_json: AsJson = False) -> None:
     with err.status("asking every source …"):
         report = doctor_of(session_of())
     answer(as_json, report, render.doctor(report))
+    report_faults(report["damaged"])
     if not report["can_forecast"]:
         raise typer.Exit(FAILED)

@@ -138,6 +138,14 @@ def fail(message: str, code: int) -> NoReturn:
     raise typer.Exit(code)
 
 
+def report_faults(faults: Iterable[str | None]) -> None:
+    """Names damaged files once each; exit code 1 if there is any."""
+    if lines := list(dict.fromkeys(filter(None, faults))):
+        for line in lines[:-1]:
+            warn(line)
+        fail(lines[-1], FAILED)
+
+
 def session_of(as_of: str | None = None) -> "Session":
     """Opens the command's session, at another clock where one is given."""
     from forex_assets.core.session import open_session

@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from forex_assets.cli.common import DESK, AsJson, Horizon, answer, app, horizons_of, out, reported, session_of
+from forex_assets.cli.common import (
+    DESK,
+    AsJson,
+    Horizon,
+    answer,
+    app,
+    horizons_of,
+    out,
+    report_faults,
+    reported,
+    session_of,
+)
 
 
 @app.command(
@@ -31,6 +42,9 @@ def dashboard(
     if as_json or not is_watched:
         record = dashboard_of(session, horizons)
         answer(as_json, record, drawn(record))
+        fans = [part["forecast"] for part in record["horizons"]]
+        report_faults(each["fault"] for each in (*record["prices"], *fans))
+        report_faults(fault for part in record["horizons"] for fault in part["faults"])
         return
     try:
         with Live(console=out, auto_refresh=False, screen=out.is_terminal) as live:

@@ -1,13 +1,14 @@
 """Data of the dashboard; `render_loop` draws it."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 import polars as pl
 
 from forex_assets.accuracy.scorecard import SCORECARD_SCHEMA
 from forex_assets.cli.explanation import explanations, history
-from forex_assets.cli.overview import status_of
+from forex_assets.cli.overview import readable, status_of
 from forex_assets.core.session import Session
 
 EVENTS: Final = 5
@@ -36,7 +37,9 @@ def dashboard_of(session: Session, horizons: Sequence[str]) -> dict[str, Any]:
     for each in explanations(session, horizons):
         name = each["horizon"]
         searched = {key: ages[name][key] for key in ("last_optimized", "age_days", "is_searching", "requests")}
-        parts.append({**each, "forecast": fans[name], "skill": skill_of(session, name), **searched})
+        skill, fault = readable(partial(skill_of, session, name))
+        faults = [*each["faults"], *([fault] if fault else [])]
+        parts.append({**each, "faults": faults, "forecast": fans[name], "skill": skill, **searched})
     return {
         "clock": status["clock"],
         "is_sample": status["is_sample"],

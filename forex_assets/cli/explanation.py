@@ -1,9 +1,10 @@
 """Data of `explain` and `history`; `render_loop` draws it."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from forex_assets.cli.overview import instance_of
+from forex_assets.cli.overview import instance_of, readable
 from forex_assets.core.config_store import ConfigError
 from forex_assets.core.session import Session
 from forex_assets.deployment.deployment_store import deployments_of
@@ -30,7 +31,7 @@ def explanations(session: Session, horizons: Sequence[str]) -> list[dict[str, An
     Returns:
         `horizon`; `config`: current fingerprint and settings, None without a readable file, with the reason in
         `config_fault`; `decision`, `search`, `validation`: words, time by the platform's clock and rows of the table,
-        None before the first; `deployment`: the newest record; `watch`: its state.
+        None before the first; `deployment`: the newest record; `watch`: its state; `faults`: damaged files, in words.
     """
     with instance_of(session) as instance:
         return [_explanation(session, instance, horizon) for horizon in horizons]
@@ -42,15 +43,18 @@ def _explanation(session: Session, instance: "dg.DagsterInstance | None", horizo
         current = session.configs.read(horizon) if session.configs.path(horizon).exists() else None
     except ConfigError as error:  # other horizons are still explained
         fault = str(error)
-    newest = next(iter(deployments_of(session).records(horizon)), None)
-    watch = watch_state(session, horizon)
+    parts = {part: readable(partial(_part, session, instance, part, horizon)) for part in PARTS}
+    newest, deployment_fault = readable(lambda: next(iter(deployments_of(session).records(horizon)), None))
+    watch, watch_fault = (None, None) if deployment_fault else readable(lambda: watch_state(session, horizon))
+    faults = [*(part_fault for _, part_fault in parts.values()), deployment_fault, watch_fault]
     return {
         "horizon": horizon,
         "config": {"fingerprint": current.fingerprint, **current.model_dump()} if current else None,
         "config_fault": fault,
-        **{part: _part(session, instance, part, horizon) for part in PARTS},
+        **{name: part for name, (part, _) in parts.items()},
         "deployment": newest.model_dump(mode="json") if newest else None,
         "watch": watch.model_dump(mode="json") if watch else None,
+        "faults": [each for each in faults if each],
     }
 
 

@@ -17,6 +17,7 @@ from forex_assets.cli.common import (
     err,
     fail,
     horizons_of,
+    report_faults,
     reported,
     session_of,
     user_name,
@@ -176,6 +177,7 @@ def explain(horizon: Horizon = "all", as_json: AsJson = False) -> None:
 
     found = explanations(session, horizons)
     answer(as_json, found, render_loop.explanation(found, is_sample=session.market == "sample"))
+    report_faults(chain.from_iterable(each["faults"] for each in found))
 
 
 @app.command(rich_help_panel=LOOP, epilog="Examples:  forex-assets history  ·  history --horizon 7d --limit 50 --json")

@@ -1,9 +1,9 @@
 """Data of `status` and `doctor`; `render` draws it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
@@ -14,6 +14,7 @@ from forex_assets.core.schemas import COPPER_SCHEMA, FORECAST_SCHEMA, SAMPLE_SOU
 from forex_assets.core.session import Session
 from forex_assets.core.settings import unknown_names
 from forex_assets.core.store.identity import identity
+from forex_assets.core.store.warehouse import WarehouseError
 from forex_assets.forecasts.chronos.settings_check import check_settings
 from forex_assets.forecasts.engine import EngineError
 from forex_assets.forecasts.engines import engines_of
@@ -24,6 +25,7 @@ from forex_assets.monitoring.request_store import requests_of
 if TYPE_CHECKING:
     import dagster as dg
 
+Read = TypeVar("Read")
 PACKAGES = ("dagster", "dagster-webserver", "chronos-forecasting", "torch", "polars", "yfinance")
 HEADS = 1000
 """Noted heads that a chain is held against: four years of evenings."""
@@ -83,7 +85,8 @@ def doctor_of(session: Session) -> dict[str, Any]:
         "models": models,
         "account": _account_words(session),
         "unknown_names": unknown_names(),
-        "stale": [r["table"] for r in (*prices, *forecasts) if r["is_stale"]],
+        "stale": [r["table"] for r in (*prices, *forecasts) if r["is_stale"] and not r["fault"]],
+        "damaged": [r["fault"] for r in (*prices, *forecasts) if r["fault"]],
         "can_forecast": has_prices and not any(m["error"] for m in models),
     }
 
@@ -98,6 +101,14 @@ def _account_words(session: Session) -> str:
     )
 
 
+def readable(read: Callable[[], Read]) -> tuple[Read | None, str | None]:
+    """Reads; a damaged file is returned in words instead."""
+    try:
+        return read(), None
+    except WarehouseError as error:
+        return None, str(error)
+
+
 def _version(name: str) -> str:
     try:
         return version(name)
@@ -107,9 +118,11 @@ def _version(name: str) -> str:
 
 def _price_record(session: Session, series: PriceSeries) -> dict[str, Any]:
     table = f"market/{series.name}"
-    frame = session.tables.read(table, schema=USDCLP_SCHEMA if series is USDCLP else COPPER_SCHEMA)
+    schema = USDCLP_SCHEMA if series is USDCLP else COPPER_SCHEMA
+    frame, fault = readable(lambda: session.tables.read(table, schema=schema))
     unknown = dict.fromkeys(("last_session", "last", "source", "is_provisional", "age_in_sessions"))
     record: dict[str, Any] = {"table": table, "unit": series.unit, "rows": 0, **unknown, "is_stale": True}
+    record["fault"] = fault
     if frame is None or (rows := frame.filter(pl.col(series.value).is_not_null())).is_empty():
         return record
     last = rows.row(-1, named=True)
@@ -127,9 +140,10 @@ def _price_record(session: Session, series: PriceSeries) -> dict[str, Any]:
 
 def _forecast_record(session: Session, horizon: str) -> dict[str, Any]:
     table = f"forecasts/latest/{horizon}"
-    frame = session.tables.read("forecasts/latest", horizon, FORECAST_SCHEMA)
+    frame, fault = readable(lambda: session.tables.read("forecasts/latest", horizon, FORECAST_SCHEMA))
     fields = ("as_of", "target_date", "median", "low_95", "high_95", "model", "engine", "age_in_sessions")
     record: dict[str, Any] = {"table": table, "horizon": horizon, **dict.fromkeys(fields), "is_stale": True}
+    record["fault"] = fault
     if frame is None or frame.is_empty():
         return record
     last = frame.row(-1, named=True)

@@ -192,6 +192,8 @@ def _source(name: str | None) -> str | None:
 def _age(record: dict[str, Any]) -> str:
     """Age in sessions, or that it is stale."""
     age = record["age_in_sessions"]
+    if record["fault"]:
+        return "damaged"
     words = "missing" if age is None else f"stale, {age}" if record["is_stale"] else str(age)
     return words + ", provisional" * bool(record.get("is_provisional"))
 

@@ -214,6 +214,8 @@ def _glance(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _fan(forecast: dict[str, Any]) -> str:
+    if forecast["fault"]:
+        return "damaged: see below"
     if forecast["as_of"] is None:
         return "missing: forex-assets forecast"
     stale = f"; stale, {forecast['age_in_sessions']} sessions old" if forecast["is_stale"] else ""

@@ -28,7 +28,7 @@ Format = Callable[[Sequence[Any]], Iterable[str]]
 COLOURS: Final = {
     **dict.fromkeys(("approved", "deployed", "used", "intact"), "green"),
     **dict.fromkeys(("rejected", "failed", "broken"), "red"),
-    **dict.fromkeys(("inconclusive", "refused", "missing", "stale", "passed over"), "yellow"),
+    **dict.fromkeys(("inconclusive", "refused", "missing", "damaged", "stale", "passed over"), "yellow"),
 }
 """Colour of a cell that begins with a word."""
 

@@ -63,6 +63,16 @@ def test_the_page_is_made_without_a_table_that_cannot_be_read_and_says_so(made: 
         assert done.exit_code == 0 or ".parquet" in done.stderr, command
 
 
+def test_a_damaged_table_is_named_and_the_others_are_shown(made: Path) -> None:
+    (made / "forecasts/latest/7d.parquet").write_bytes(b"PAR1")
+    for command in ("status", "dashboard", "doctor"):
+        done = cli(command)
+        assert done.exit_code == 1, command
+        assert done.stderr.count("7d.parquet is damaged") == 1, command
+        assert "2025-" in done.stdout or command == "doctor"
+        assert "15d" in done.stdout
+
+
 def test_a_fan_without_rows_is_no_fan(made: Path) -> None:
     path = made / "forecasts/latest/7d.parquet"
     pl.read_parquet(path).clear().write_parquet(path)
