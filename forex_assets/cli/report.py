@@ -1,25 +1,48 @@
 """The command that makes the page people read."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from forex_assets.cli.common import DESK, AsJson, AsOf, answer, app, err, reported, session_of
+from forex_assets.cli.common import BAD_USAGE, DESK, AsJson, AsOf, answer, app, err, fail, reported, session_of
+
+EXAMPLES = (
+    "Examples:  forex-assets report --open  ·  forex-assets report --lang es --out informe.html  ·  "
+    "forex-assets report --lang es --pdf informe.pdf"
+)
 
 
-@app.command(rich_help_panel=DESK, epilog="Examples:  forex-assets report --open  ·  FOREX_LANG=es forex-assets report")
+@app.command(rich_help_panel=DESK, epilog=EXAMPLES)
 @reported
 def report(
-    is_opened: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    lang: Annotated[str | None, typer.Option(metavar="es|en", help="Language; default FOREX_LANG.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page there.")] = None,
+    pdf: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Print two A4 pages, where a browser is found.")
+    ] = None,
+    is_opened: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
     as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the daily report as one HTML page."""
+    if lang not in (None, "es", "en"):
+        fail(f"--lang {lang}: the report is written in es or en", BAD_USAGE)
     session = session_of(as_of)
+    from forex_assets.core.store.warehouse import WarehouseError
     from forex_assets.report.daily import write_report
+    from forex_assets.report.pdf import NoBrowser, print_page
 
     with err.status("drawing …"):
-        path = write_report(session)
-    answer(as_json, {"file": str(path), "language": session.settings.lang}, [str(path)])
+        path = write_report(session, lang, out)  # type: ignore[arg-type]  # checked above
+        if pdf is not None:
+            try:
+                print_page(path, pdf)
+            except NoBrowser as error:
+                raise WarehouseError(f"{error}; the page itself is {path}") from error
+    files = [str(path), *([str(pdf)] if pdf else [])]
+    answer(
+        as_json, {"file": files[0], "pdf": str(pdf) if pdf else None, "language": lang or session.settings.lang}, files
+    )
     if is_opened:
-        typer.launch(path.as_uri())
+        typer.launch(path.resolve().as_uri())

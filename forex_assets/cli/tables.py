@@ -18,7 +18,7 @@ from rich.text import Text
 
 from forex_assets.core.calendar import santiago_time
 from forex_assets.core.schemas import SAMPLE_SOURCE
-from forex_assets.report.words import number
+from forex_assets.report.formats import number
 
 MISSING: Final = "-"
 Row = Mapping[str, Any]

@@ -16,12 +16,15 @@ REPORT_CRONS = ["45 20 * * 1-5", "0 23 * * 1-5"]
 
 @dg.asset(
     key=keys.DAILY_REPORT,
-    deps=[keys.LATEST, keys.SCORECARD, keys.FEATURES],
+    deps=[
+        *(keys.USDCLP, keys.COPPER, keys.OBSERVADO, keys.FEATURES, keys.LATEST, keys.LEDGER, keys.SCORECARD),
+        *(keys.DRIFT_REPORT, keys.TRIGGER_DECISION, keys.CANDIDATE_CONFIG, keys.VALIDATION_REPORT),
+    ],
     group_name="report",
     kinds={"html"},
     owners=names.OWNERS,
-    description="One self-contained page: forecast bands, accuracy against the no-change benchmark, copper, drift, "
-    "trigger, the loop's last actions, age of the data. English or Spanish by FOREX_LANG.",
+    description="Two pages for a treasurer: price, range, chances by level, earlier ranges, observado and copper; then "
+    "record, settings, tuning and limits. English or Spanish by FOREX_LANG. Every page is kept in `report/kept`.",
 )
 def daily(context: dg.AssetExecutionContext, session: SessionResource) -> None:
     """Writes `report/daily.html`."""

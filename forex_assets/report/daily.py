@@ -1,29 +1,59 @@
 """Reads the report's tables and writes its page."""
 
+from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
 from forex_assets.accuracy.scorecard import SCORECARD_SCHEMA
 from forex_assets.core import names
 from forex_assets.core.horizon import HORIZONS
-from forex_assets.core.schemas import COPPER_SCHEMA, FORECAST_SCHEMA, USDCLP_SCHEMA, Schema
+from forex_assets.core.schemas import (
+    COPPER_SCHEMA,
+    FORECAST_SCHEMA,
+    OBSERVADO_SCHEMA,
+    USDCLP_SCHEMA,
+    Schema,
+)
 from forex_assets.core.session import Session
 from forex_assets.core.store.atomic import write_bytes_atomically
 from forex_assets.core.store.warehouse import WarehouseError
 from forex_assets.deployment.deployment_store import deployments_of
 from forex_assets.deployment.record import DeploymentRecord
+from forex_assets.desk.answers import Answer
+from forex_assets.desk.configs_store import read_events
+from forex_assets.desk.events import Events
+from forex_assets.desk.exposure_answer import exposure_answer
+from forex_assets.desk.flows_file import read_flows
+from forex_assets.desk.observado import Fixings
+from forex_assets.desk.outlook import DeskError, Outlook
+from forex_assets.desk.outlook_store import outlook_of
 from forex_assets.features.copper import FEATURES_SCHEMA
+from forex_assets.forecasts.ledger import LedgerError
+from forex_assets.forecasts.ledger_store import LedgerStore
 from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.prices import COPPER, USDCLP, PriceSeries
+from forex_assets.market.quality import usable
 from forex_assets.monitoring.drift import DRIFT_SCHEMA
 from forex_assets.monitoring.trigger import DECISION_SCHEMA
 from forex_assets.optimizer.tables import CANDIDATES_SCHEMA, VALIDATION_SCHEMA
+from forex_assets.report.formats import Language
 from forex_assets.report.page import render_report
-from forex_assets.report.tables import ReportTables
+from forex_assets.report.tables import HeldBand, ReportTables
 
 FILE: Final = "report/daily.html"
+"""Newest page."""
+KEPT: Final = "report/kept"
+"""Folder of every page, by date and language."""
+EXPOSURE: Final = "exposure.csv"
+HELD_DAYS: Final = (0, 6)
+"""Least age of the earlier fans, days before the last close's eve."""
+CORRELATION: Final = "copper_usdclp_corr_90d"
+
+
+class EmptyReport(WarehouseError):
+    """There is nothing to show."""
 
 
 def report_tables(session: Session) -> ReportTables:
@@ -43,61 +73,137 @@ def report_tables(session: Session) -> ReportTables:
         tables = {horizon: table(key, schema, horizon) for horizon in HORIZONS}
         return {horizon: rows for horizon, rows in tables.items() if rows is not None}
 
-    def last_deployments() -> dict[str, DeploymentRecord]:
-        records, store = dict[str, DeploymentRecord](), deployments_of(session)
-        for horizon in HORIZONS:
-            try:
-                record = store.latest(horizon)
-            except WarehouseError as error:
-                faults.append(str(error))
-                continue
-            if record is not None:
-                records[horizon] = record
-        return records
+    def prices(key: str, schema: Schema, series: PriceSeries) -> pl.DataFrame | None:
+        rows = table(key, schema)
+        return None if rows is None or (good := usable(rows, series)).is_empty() else good
 
-    usdclp, copper = table(names.USDCLP, USDCLP_SCHEMA), table(names.COPPER, COPPER_SCHEMA)
-    prices = {names.USDCLP: usdclp, names.COPPER: copper}
-    fans = by_horizon(names.LATEST, FORECAST_SCHEMA)
-    ages = {
-        names.USDCLP: _age(session, USDCLP, usdclp, "session"),
-        names.COPPER: _age(session, COPPER, copper, "session"),
-    }
-    ages |= {f"{names.LATEST}/{horizon}": _age(session, USDCLP, fans.get(horizon), "as_of") for horizon in HORIZONS}
+    usdclp, copper = prices(names.USDCLP, USDCLP_SCHEMA, USDCLP), prices(names.COPPER, COPPER_SCHEMA, COPPER)
+    fans, features = by_horizon(names.LATEST, FORECAST_SCHEMA), table(names.FEATURES, FEATURES_SCHEMA)
+    outlook = outlook_of(fans, session) if fans else None
+    observado = table(names.OBSERVADO, OBSERVADO_SCHEMA)
+    fixings = {} if observado is None else dict(zip(observado["session"], observado["clp_per_usd"], strict=True))
+    stored = {names.USDCLP: usdclp, names.COPPER: copper}
     return ReportTables(
         as_of=session.now,
         is_sample=session.market == "sample",
+        outlook=outlook,
         usdclp=usdclp,
         copper=copper,
-        features=table(names.FEATURES, FEATURES_SCHEMA),
-        fans=fans,
+        copper_correlation=None if features is None else features[CORRELATION][-1],
+        held=_held(session, usdclp, faults),
+        fixings=Fixings(fixings),
+        events=_events(session, faults),
+        exposure=None if outlook is None else _exposure(session, outlook, faults),
         scorecard=table(names.SCORECARD, SCORECARD_SCHEMA),
         drift=table(names.DRIFT_REPORT, DRIFT_SCHEMA),
         decisions=by_horizon(names.TRIGGER_DECISION, DECISION_SCHEMA),
         candidates=by_horizon(names.CANDIDATE_CONFIG, CANDIDATES_SCHEMA),
         validations=by_horizon(names.VALIDATION_REPORT, VALIDATION_SCHEMA),
-        deployments=last_deployments(),
-        ages=ages,
-        sources={name: rows["source"][-1] for name, rows in prices.items() if rows is not None},
+        deployments=_deployments(session, faults),
+        ages={names.USDCLP: _age(session, USDCLP, usdclp), names.COPPER: _age(session, COPPER, copper)},
+        sources={name: rows["source"][-1] for name, rows in stored.items() if rows is not None},
         faults=tuple(faults),
     )
 
 
-def _age(session: Session, series: PriceSeries, rows: pl.DataFrame | None, column: str) -> int | None:
+def _age(session: Session, series: PriceSeries, rows: pl.DataFrame | None) -> int | None:
     """Trading days from the last row to the clock."""
-    return None if rows is None else calendar_of(series).age(rows[column][-1], session.today)
+    return None if rows is None else calendar_of(series).age(rows["session"][-1], session.today)
 
 
-def write_report(session: Session) -> Path:
-    """Replaces the page and returns its file.
+def _deployments(session: Session, faults: list[str]) -> dict[str, DeploymentRecord]:
+    records, store = dict[str, DeploymentRecord](), deployments_of(session)
+    for horizon in HORIZONS:
+        try:
+            record = store.latest(horizon)
+        except WarehouseError as error:
+            faults.append(str(error))
+            continue
+        if record is not None:
+            records[horizon] = record
+    return records
+
+
+def _events(session: Session, faults: list[str]) -> Events:
+    try:
+        return read_events(session)
+    except DeskError as error:
+        faults.append(str(error))
+        return Events()
+
+
+def _exposure(session: Session, outlook: Outlook, faults: list[str]) -> Answer | None:
+    """Answer to the company's own flows; None without the file."""
+    path = session.settings.configs / EXPOSURE
+    if not path.exists():
+        return None
+    try:
+        return exposure_answer(outlook, read_flows(path), outlook.at, rates=None)
+    except DeskError as error:
+        faults.append(f"{path}: {error}")
+        return None
+
+
+def _held(session: Session, usdclp: pl.DataFrame | None, faults: list[str]) -> tuple[HeldBand, ...]:
+    """Bands issued a session and a week before the last close."""
+    if usdclp is None:
+        return ()
+    last, close = usdclp["session"][-1], usdclp[USDCLP.value][-1]
+    try:
+        issued = LedgerStore(session.tables).read(HORIZONS[0])
+    except (LedgerError, WarehouseError) as error:
+        faults.append(str(error))
+        return ()
+    rows = issued.filter(~pl.col("is_shadow") & (pl.col("session") == last))
+    bands = list[HeldBand]()
+    for days in HELD_DAYS:
+        earlier = rows.filter(pl.col("as_of") < last - timedelta(days=days)).sort("as_of", "sequence")
+        if not earlier.is_empty():
+            bands.append(_band(earlier.row(-1, named=True), close))
+    return tuple(dict.fromkeys(bands))
+
+
+def _band(row: dict[str, Any], close: float) -> HeldBand:
+    return HeldBand(row["as_of"], row["session"], close, row["q10"], row["q90"], row["q025"], row["q975"])
+
+
+def write_report(session: Session, language: Language | None = None, path: Path | None = None) -> Path:
+    """Writes the page and keeps a copy by date and language.
+
+    Args:
+        language: None takes `FOREX_LANG`.
+        path: where the page goes; None takes `report/daily.html`, which is replaced.
+
+    Returns:
+        The page's file.
 
     Raises:
+        EmptyReport: there is neither a price nor a fan.
         WarehouseError: it cannot be written.
     """
-    path = session.tables.root / FILE
-    page = render_report(report_tables(session), session.settings.lang)
+    tables = report_tables(session)
+    if tables.is_empty and not tables.faults:
+        raise EmptyReport(
+            f"nothing to report: no price and no forecast in {session.tables.root}; run `forex-assets forecast`"
+        )
+    language = language or session.settings.lang
+    content = render_report(tables, language).encode()
+    target = path or session.tables.root / FILE
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes_atomically(path, page.encode(), through_link=False)
+        _keep(session.tables.root / KEPT, f"{session.today}_{language}", content)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes_atomically(target, content, through_link=path is not None)
     except OSError as error:
-        raise WarehouseError(f"cannot write {path}: {error.strerror}; check space and permissions") from error
-    return path
+        raise WarehouseError(f"cannot write {target}: {error.strerror}; check space and permissions") from error
+    return target
+
+
+def _keep(folder: Path, name: str, content: bytes) -> None:
+    """Keeps a page under a free name; equal ones once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while (file := folder / f"{name}{'' if number == 1 else f'_{number}'}.html").exists():
+        if file.read_bytes() == content:
+            return
+        number += 1
+    write_bytes_atomically(file, content, through_link=False)

@@ -1,12 +1,36 @@
-"""Input tables of the daily report."""
+"""Input of the daily report."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 import polars as pl
 
 from forex_assets.deployment.record import DeploymentRecord
+from forex_assets.desk.answers import Answer
+from forex_assets.desk.events import Events
+from forex_assets.desk.observado import Fixings
+from forex_assets.desk.outlook import Outlook
+
+
+@dataclass(frozen=True)
+class HeldBand:
+    """An earlier fan beside the price that came.
+
+    Attributes:
+        issued: day of the fan.
+        session: day that it forecast.
+        close: what came, CLP per USD.
+        low80: lower end of the 80 % band; the others likewise.
+    """
+
+    issued: date
+    session: date
+    close: float
+    low80: float
+    high80: float
+    low95: float
+    high95: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,10 +40,14 @@ class ReportTables:
     Attributes:
         as_of: the session's clock, with a time zone.
         is_sample: the tables are of the generated market.
-        usdclp: `market/usdclp`.
-        copper: `market/copper_hgf_usd_lb`.
-        features: `features/copper`.
-        fans: `forecasts/latest` by horizon.
+        outlook: latest fans; None without any.
+        usdclp: `market/usdclp`, usable rows, oldest first.
+        copper: `market/copper_hgf_usd_lb`, likewise.
+        copper_correlation: correlation of copper and dollar returns, 90 sessions.
+        held: bands of the session before and of a week before.
+        fixings: published dólar observado.
+        events: policy meetings.
+        exposure: answer to `configs/exposure.csv`; None without the file.
         scorecard: `accuracy/scorecard`.
         drift: `monitoring/drift_report`.
         decisions: `monitoring/trigger_decision` by horizon.
@@ -33,10 +61,14 @@ class ReportTables:
 
     as_of: datetime
     is_sample: bool
+    outlook: Outlook | None = None
     usdclp: pl.DataFrame | None = None
     copper: pl.DataFrame | None = None
-    features: pl.DataFrame | None = None
-    fans: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    copper_correlation: float | None = None
+    held: tuple[HeldBand, ...] = ()
+    fixings: Fixings = field(default_factory=lambda: Fixings({}))
+    events: Events = field(default_factory=Events)
+    exposure: Answer | None = None
     scorecard: pl.DataFrame | None = None
     drift: pl.DataFrame | None = None
     decisions: Mapping[str, pl.DataFrame] = field(default_factory=dict)
@@ -46,3 +78,8 @@ class ReportTables:
     ages: Mapping[str, int | None] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is neither a price nor a fan to show."""
+        return self.outlook is None and self.usdclp is None

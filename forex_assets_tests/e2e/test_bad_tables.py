@@ -55,7 +55,7 @@ def test_the_page_is_made_without_a_table_that_cannot_be_read_and_says_so(made: 
     assert len(report_tables(session).faults) == len(TABLES)
     page = write_report(session).read_text()
     assert all(f"{name}.parquet" in page for name in TABLES)
-    assert "15d" in page
+    assert "(15 days)" in page
     for command in COMMANDS:
         done = cli(*command)
         assert done.exception is None or isinstance(done.exception, SystemExit), (command, done.exception)

@@ -7,26 +7,33 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import polars as pl
 import pytest
 
-from forex_assets.core.schemas import FORECAST_SCHEMA, QUANTILE_COLUMNS, USDCLP_SCHEMA
+from forex_assets.core.schemas import COPPER_SCHEMA, USDCLP_SCHEMA
 from forex_assets.deployment.record import DeploymentRecord
-from forex_assets.features.copper import COPPER_FEATURES
+from forex_assets.desk.answers import Answer
+from forex_assets.desk.events import Events
+from forex_assets.desk.observado import Fixings
+from forex_assets.desk.outlook import Outlook
+from forex_assets.monitoring.drift import DRIFT_SCHEMA
 from forex_assets.optimizer.tables import CANDIDATES_SCHEMA, CRITERIA, VALIDATION_SCHEMA
-from forex_assets.report.page import render_report, shared_charts
-from forex_assets.report.tables import ReportTables
-from forex_assets.report.words import _TEXTS, number, speaker
+from forex_assets.report.formats import Language
+from forex_assets.report.page import render_report
+from forex_assets.report.tables import HeldBand, ReportTables
+from forex_assets.report.words import _TEXTS, speaker
+from forex_assets_tests.desk.worlds import CALENDAR, ORIGIN, outlook
 
-NOW = datetime(2025, 6, 13, 23, 0, tzinfo=UTC)
-TODAY = date(2025, 6, 13)
+NOW = datetime(ORIGIN.year, ORIGIN.month, ORIGIN.day, 23, 0, tzinfo=UTC)
 CHROMIUM = shutil.which("chromium")
+HELD = HeldBand(date(2025, 6, 5), date(2025, 6, 12), 912.34, 900.0, 920.0, 890.0, 930.0)
 
 
 class Text(HTMLParser):
-    """The text that a reader sees, without scripts and styles."""
+    """The text that a reader sees, without scripts, styles and values for the pointer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,37 +57,20 @@ def text_of(page: str) -> str:
     return re.sub(r"\s+", " ", " ".join(reader.parts))
 
 
-def prices(rows: int = 90) -> pl.DataFrame:
-    days = [TODAY - timedelta(days=rows - 1 - i) for i in range(rows)]
-    values = {"session": days, "clp_per_usd": [900 + 5 * np.sin(i / 5) for i in range(rows)], "source": "yahoo"}
-    flags = {"is_provisional": False, "is_suspect": False, "is_quarantined": False}
-    return pl.DataFrame({**values, **flags, "available_at": NOW, "fetched_at": NOW}).select(
-        pl.col(name).cast(dtype) for name, dtype in USDCLP_SCHEMA.items()
+def prices(schema: dict[str, object], column: str, last: float) -> pl.DataFrame:
+    """Closes of 400 days up to the fan's first day: 1 % below the last one a day before, 10 % a week, 20 % a year."""
+    days = CALENDAR.between(ORIGIN - timedelta(days=400), ORIGIN)
+    values = np.full(len(days), last / 1.25)
+    values[[day > ORIGIN - timedelta(days=300) for day in days]] = last / 0.9
+    values[[day > ORIGIN - timedelta(days=7) for day in days]] = last / 1.01
+    values[-1] = last
+    filled = {"session": days, column: values, "source": "yahoo", "available_at": NOW, "fetched_at": NOW}
+    flags = dict.fromkeys(("is_provisional", "is_suspect", "is_quarantined"), False)
+    frame = pl.DataFrame(filled | flags)
+    return frame.select(
+        (pl.col(name) if name in frame.columns else pl.lit(None)).cast(dtype).alias(name)  # type: ignore[arg-type]
+        for name, dtype in schema.items()
     )
-
-
-def fan(horizon: str = "7d", model: str = "embedded") -> pl.DataFrame:
-    steps = 5
-    bounds = dict(zip(QUANTILE_COLUMNS, (811.1, 822.2, 833.3, 844.4, 855.5, 866.6, 877.7, 888.8, 899.9), strict=True))
-    columns = {
-        "as_of": TODAY,
-        "horizon": horizon,
-        "target_date": date(2025, 6, 20),
-        "step": list(range(1, steps + 1)),
-        "session": [TODAY + timedelta(days=i) for i in range(1, steps + 1)],
-        **{name: [value] * steps for name, value in bounds.items()},
-        **{f"walk_{name}": [value - 1] * steps for name, value in bounds.items()},
-        "origin_session": TODAY,
-        "origin_clp_per_usd": 901.25,
-        "model": model,
-        "engine": "chronos-t5",
-        "is_calibrated": True,
-        "calibration_errors": 129,
-        "source": "yahoo",
-    }
-    frame = pl.DataFrame(columns)
-    rest = {name: pl.lit(None) for name in FORECAST_SCHEMA if name not in columns}
-    return frame.with_columns(**rest).select(pl.col(name).cast(dtype) for name, dtype in FORECAST_SCHEMA.items())
 
 
 def filled(schema: dict[str, object], rows: list[dict[str, object]]) -> pl.DataFrame:
@@ -89,7 +79,6 @@ def filled(schema: dict[str, object], rows: list[dict[str, object]]) -> pl.DataF
 
 
 def tables() -> ReportTables:
-    features = pl.DataFrame({"session": [TODAY], **{feature.name: [0.125] for feature in COPPER_FEATURES}})
     candidates = filled(
         CANDIDATES_SCHEMA,
         [
@@ -103,77 +92,117 @@ def tables() -> ReportTables:
         id="20250601", horizon="7d", kind="rollback", state="deployed", at=NOW, by="watch", reason="3 failed forecasts",
         from_fingerprint="a", to_fingerprint="b",
     )  # fmt: skip
+    fans = outlook()
     return ReportTables(
         as_of=NOW,
         is_sample=False,
-        usdclp=prices(),
-        features=features,
-        fans={"7d": fan()},
+        outlook=fans,
+        usdclp=prices(USDCLP_SCHEMA, "clp_per_usd", fans.price),  # type: ignore[arg-type]
+        copper=prices(COPPER_SCHEMA, "close_usd_lb", 4.5),  # type: ignore[arg-type]
+        copper_correlation=-0.345,
+        held=(HELD,),
+        fixings=Fixings({ORIGIN: 1234.56}),
+        events=Events(policy_meetings=(ORIGIN + timedelta(days=5),)),
         candidates={"7d": candidates},
         validations={"7d": filled(VALIDATION_SCHEMA, criteria)},
         deployments={"7d": record},
-        ages={"market/usdclp": 0, "market/copper_hgf_usd_lb": 9, "forecasts/latest/90d": None},
+        ages={"market/usdclp": 0, "market/copper_hgf_usd_lb": 9},
         sources={"market/usdclp": "yahoo"},
     )
 
 
-def test_a_fan_says_what_level_it_starts_from_its_source_and_age_in_both_languages() -> None:
-    start = {"origin_kind": "dólar observado", "origin_dated": date(2025, 6, 16), "origin_age_hours": 1.2,
-             "is_origin_assumed": False}  # fmt: skip
-    fresh = fan().with_columns(pl.lit(value).alias(name) for name, value in start.items())
-    shown = replace(tables(), fans={"7d": fresh})
-    assert "Starts from 901.2 (dólar observado of 2025-06-16, 1 h old when issued). Half of" in text_of(
-        render_report(shown, "en")
+def from_observado(fans: Outlook) -> Outlook:
+    """Fans that start from an observado of a day later, an hour old."""
+    start = {"origin_kind": "dólar observado", "origin_dated": date(2025, 6, 16), "origin_age_hours": 1.2}
+    columns = [pl.lit(value).alias(name) for name, value in start.items()]
+    return replace(fans, fans={name: fan.with_columns(columns) for name, fan in fans.fans.items()})
+
+
+def test_the_first_sentence_says_price_changes_range_and_chance() -> None:
+    page, law = text_of(render_report(tables(), "en")), tables().outlook.target("30d").law  # type: ignore[union-attr]
+    assert "+1.0% on the day, -10.0% in a week, +25.0% in a year".replace("-", "−") in page
+    assert f"between {law.quantiles[2]:,.1f} and {law.quantiles[6]:,.1f} in 8 of 10 cases" in page
+
+
+def test_each_horizon_has_a_date_with_its_bands() -> None:
+    page, fans = text_of(render_report(tables(), "en")), tables().outlook
+    assert fans is not None
+    for name, days in (("7d", 7), ("15d", 15), ("30d", 30), ("90d", 90)):
+        row = fans.fans[name].row(-1, named=True)
+        assert f"({days} days)" in page
+        assert f"{row['q10']:,.1f} – {row['q90']:,.1f}" in page
+        assert f"{row['q025']:,.1f} – {row['q975']:,.1f}" in page
+
+
+@pytest.mark.parametrize(
+    ("close", "words"),
+    [
+        (912.3, "said 900.0 to 920.0 for 8 of 10. It came to 912.3: inside."),
+        (925.0, "It came to 925.0: outside it, inside the range for 19 of 20 (890.0 to 930.0)."),
+        (931.0, "said 890.0 to 930.0 for 19 of 20. It came to 931.0: outside."),
+    ],
+)
+def test_an_earlier_range_is_held_against_the_price_that_came(close: float, words: str) -> None:
+    page = text_of(render_report(replace(tables(), held=(replace(HELD, close=close),)), "en"))
+    assert words in page
+    assert "The range of 5 June 2025 for 12 June 2025" in page
+
+
+def test_a_provisional_price_is_called_so() -> None:
+    fans = outlook(is_origin_provisional=True)
+    assert "The price is provisional" in text_of(render_report(replace(tables(), outlook=fans), "en"))
+    assert "El precio es provisorio" in text_of(render_report(replace(tables(), outlook=fans), "es"))
+    assert "provisional" not in text_of(render_report(tables(), "en"))
+
+
+def test_the_level_that_the_range_starts_from_is_named() -> None:
+    fans = from_observado(outlook())
+    page = text_of(render_report(replace(tables(), outlook=fans), "es"))
+    assert "Punto de partida: dólar observado del 16 de junio de 2025, 1 h de antigüedad al emitirse." in page
+
+
+def test_the_companys_flows_are_told_in_millions() -> None:
+    total = {"median": -850_000_000, "p05": -883_900_000, "p95": -816_500_000}
+    answer = Answer("", [], outlook().basis(), more={"totals": [total]})
+    page = text_of(render_report(replace(tables(), exposure=answer), "es"))
+    assert (
+        "en millones de pesos: -850,0 en la mediana, -883,9 en el caso malo (1 de cada 20), -816,5 en el bueno" in page
     )
-    assert "Parte de 901,2 (dólar observado del 2025-06-16, 1 h al emitirse). Se espera" in text_of(
-        render_report(shown, "es")
-    )
-    guessed = replace(shown, fans={"7d": fresh.with_columns(is_origin_assumed=pl.lit(True))})
-    assert "1 h old when issued, availability assumed)" in text_of(render_report(guessed, "en"))
-
-
-def test_fans_that_agree_within_five_per_cent_share_the_longest_ones_chart() -> None:
-    """A band 4 % wider is the same picture, one 6 % wider is not; nor is that of another starting level."""
-
-    def wider(percent: float) -> pl.DataFrame:
-        half = (899.9 - 811.1) / 2 * (1 + percent / 100)
-        return fan("90d").with_columns(q025=pl.lit(855.5 - half), q975=pl.lit(855.5 + half))
-
-    assert shared_charts({"7d": fan("7d"), "15d": fan("15d"), "90d": wider(4)}) == {"7d": "90d", "15d": "90d"}
-    assert shared_charts({"7d": fan("7d"), "15d": fan("15d"), "90d": wider(6)}) == {"7d": "15d"}
-    other = fan("15d").with_columns(origin_clp_per_usd=pl.lit(902.0))
-    assert shared_charts({"7d": fan("7d"), "15d": other}) == {}
-    page = render_report(replace(tables(), fans={"7d": fan("7d"), "90d": fan("90d")}), "en")
-    assert "Drawn in the chart of 90 days." in text_of(page)
-    assert ("fan-90d" in page, "fan-7d" in page) == (True, False)
-
-
-def test_bands_are_explained_with_the_figures_of_the_target() -> None:
-    page = text_of(render_report(tables(), "en"))
-    assert "From 901.2 on 2025-06-13. Half of the outcomes are expected above 855.5" in page, "a fan of before"
-    assert "8 in 10 between 833.3 and 877.7, 19 in 20 between 811.1 and 899.9" in page
-    assert "(random walk) gives 810.1 to 898.9" in page
-    assert "bands calibrated on 129 past errors" in page
 
 
 def test_the_loops_last_search_verdict_and_change_are_told() -> None:
     page = text_of(render_report(tables(), "en"))
-    assert "2 candidates on 126 past test dates; the best lowers the loss of the current settings by 3.1 %" in page
-    assert "Validation 2025-06-13: inconclusive, the current settings stay." in page
-    assert "would have been approved with a chance of 4.1 %" in page
-    assert "rollback, current." in page
-    assert "watch: 3 failed forecasts" in page
-    assert "9 (stale)" in page
+    assert "2 settings were compared on 126 past dates: another one looked better by 3.1%." in page
+    assert "Check on later dates: not conclusive, the current settings stay." in page
+    assert "return to the earlier settings, in force." in page
+    assert "The price is 9 trading days old." in page
 
 
-def test_spanish_has_decimal_commas_and_no_sentence_of_the_english_page() -> None:
-    page = text_of(render_report(tables(), "es"))
-    assert "8 de 10 entre 833,3 y 877,7" in page
-    assert "2 candidatos en 126 fechas de prueba pasadas" in page
-    shared = {"-1, 0 or 1", "0 to 100"}
+def test_a_loss_is_never_called_an_improvement() -> None:
+    worse = tables().candidates["7d"].with_columns(gain=-pl.col("gain"))
+    page = text_of(render_report(replace(tables(), candidates={"7d": worse}), "en"))
+    assert "none was clearly better" in page
+    assert "looked better" not in page
+
+
+def test_drift_is_told_in_a_sentence() -> None:
+    row = {"series": "usdclp_return", "statistic": "ks", "value": 0.4, "percentile": 0.991, "severity": "HIGH"}
+    drift = filled(DRIFT_SCHEMA, [row, row | {"percentile": 0.5, "severity": "NONE"}])  # type: ignore[arg-type]
+    page = text_of(render_report(replace(tables(), drift=drift), "en"))
+    assert "The market has changed: the dollar is more unusual than in 99% of its history." in page
+    calm = drift.with_columns(severity=pl.lit("LOW"))
+    assert "resembles that of the years before" in text_of(render_report(replace(tables(), drift=calm), "en"))
+
+
+def test_spanish_has_its_decimals_and_dates_and_no_sentence_of_the_english_page() -> None:
+    page, law = text_of(render_report(tables(), "es")), tables().outlook.target("30d").law  # type: ignore[union-attr]
+    assert f"{law.quantiles[2]:.1f}".replace(".", ",") in page
+    assert "5 de junio de 2025" in page
+    assert "1.234,56 pesos" in page
     for english, spanish in _TEXTS.values():
-        if english != spanish and len(english) > 12 and "{" not in english and english not in shared:
+        if english != spanish and len(english) > 12 and "{" not in english:
             assert english not in page, english
+    assert not re.search(r"forex-assets|market/|_clp|q\d\d|\d\d\d\d-\d\d-\d\d", page)
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
@@ -184,64 +213,105 @@ def test_every_text_has_the_same_places_in_both_languages(language: str) -> None
         speaker("en" if language == "en" else "es")("no such sentence")
 
 
-def test_figures_are_written_as_their_readers_do() -> None:
-    assert number(1234.5, 1, "en") == "1,234.5"
-    assert number(1234.5, 1, "es") == "1.234,5"
-    assert number(-0.0004, 1, "en") == "0.0"
-    assert number(None, 1, "es") == "–"
-
-
-def test_an_empty_warehouse_makes_a_page_that_says_what_to_type() -> None:
-    page = text_of(render_report(ReportTables(as_of=NOW, is_sample=False), "en"))
-    for command in ("forex-assets forecast", "forex-assets backtest", "forex-assets ingest", "optimize decide"):
-        assert command in page
-
-
 def test_sample_data_is_named_in_both_languages_and_market_data_is_not_called_so() -> None:
-    for language in ("en", "es"):
-        sample = render_report(replace(tables(), is_sample=True), language)  # type: ignore[arg-type]
-        assert "SAMPLE DATA, not market prices" in text_of(sample)
+    languages: tuple[Language, ...] = ("en", "es")
+    for language in languages:
+        assert "SAMPLE DATA, not market prices" in text_of(render_report(replace(tables(), is_sample=True), language))
     assert "SAMPLE DATA" not in text_of(render_report(tables(), "en"))
 
 
 def test_what_a_table_says_stays_text() -> None:
     evil = '<img src=x onerror="alert(1)"></script><script>alert(2)</script>'
-    page = render_report(replace(tables(), fans={"7d": fan(model=evil)}), "en")
+    page = render_report(replace(tables(), outlook=outlook(model=evil), faults=(evil,)), "en")
     assert evil not in page
     assert "<img src=x" not in page
-    assert 'onerror="alert(1)"></script>' in text_of(page)
+    assert text_of(page).count('onerror="alert(1)"></script>') == 2
 
 
-def test_the_page_names_no_address_that_a_browser_would_ask_for() -> None:
+def test_the_page_is_small_and_names_no_address_that_a_browser_would_ask_for() -> None:
     page = render_report(tables(), "en")
+    assert len(page.encode()) < 400_000
     assert not re.findall(r'<(?:script|img|link|iframe)[^>]+(?:src|href)=["\'](?:https?:)?//', page)
     assert "default-src 'none'" in page
 
 
-def drawn(folder: Path, page: str) -> tuple[str, str]:
-    """The page after its scripts ran, and the browser's console."""
+def test_the_fan_is_drawn_at_its_quantiles() -> None:
+    """The 95 % band's edges, read back from the picture by the places of two grid lines."""
+    page, fans = render_report(tables(), "en"), tables().outlook
+    assert fans is not None
+    wide = ElementTree.fromstring(re.findall(r"<svg.*?</svg>", page, re.DOTALL)[0])
+    ticks = [
+        (float(t.get("y", "")) - 4, float((t.text or "").replace(",", "")))
+        for t in wide.iter("text")
+        if t.get("text-anchor") == "end" and t.get("class") == "tick"
+    ]
+    (y0, v0), (y1, v1) = ticks[0], ticks[-1]
+    points = next(p.get("points", "") for p in wide.iter("polygon") if p.get("class") == "b95").split()
+    drawn = [v0 + (float(p.split(",")[1]) - y0) * (v1 - v0) / (y1 - y0) for p in points]
+    law = fans.target("90d").law
+    middle = len(points) // 2
+    assert drawn[0] == pytest.approx(fans.price, rel=1e-3)
+    assert drawn[middle - 1] == pytest.approx(law.quantiles[0], rel=1e-3)
+    assert drawn[middle] == pytest.approx(law.quantiles[-1], rel=1e-3)
+
+
+def in_browser(folder: Path, page: str, *flags: str) -> tuple[str, str]:
+    """What the browser gives out after the page's script ran, and its console."""
     file = folder / "page.html"
     file.write_text(page, encoding="utf-8")
     quiet = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
     more = ("--disable-component-update", "--disable-sync", "--disable-quic", "--enable-logging=stderr")
-    command = [str(CHROMIUM), *quiet, *more, f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=5000"]
-    done = subprocess.run(
-        [*command, "--dump-dom", file.as_uri()], capture_output=True, text=True, timeout=120, check=True
-    )
+    command = [str(CHROMIUM), *quiet, *more, f"--user-data-dir={folder / 'profile'}", *flags, file.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
+
+
+MEASURE = """<script>addEventListener("load", () => {
+  const svg = [...document.querySelectorAll("svg")].find((each) => each.clientWidth), box = svg.getBoundingClientRect();
+  svg.dispatchEvent(new PointerEvent("pointermove", {clientX: box.right - 1, clientY: box.top + 5}));
+  document.body.dataset.measured = document.documentElement.scrollWidth + " " + innerWidth;
+});</script></body>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt install chromium")
+@pytest.mark.parametrize(("language", "width"), [("en", 1400), ("es", 500)])  # chromium's windows are no narrower
+def test_a_real_browser_shows_values_without_an_error_or_sideways_scrolling(
+    tmp_path: Path, language: Language, width: int
+) -> None:
+    """Checks the console too, where a forbidden request would be named."""
+    page = render_report(tables(), language).replace("</body>", MEASURE)
+    shown, console = in_browser(tmp_path, page, f"--window-size={width},900", "--dump-dom")
+    assert console == ""
+    whole, visible = map(int, re.findall(r'data-measured="(\d+) (\d+)"', shown)[0])
+    assert whole <= visible
+    assert re.search(r'readout" aria-live="polite">[^<]+95\s%: ', shown)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt install chromium")
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_a_real_browser_draws_every_chart_without_an_error_or_a_request(tmp_path: Path, language: str) -> None:
-    """Checks the console, where a forbidden request would be named."""
-    page, console = drawn(tmp_path, render_report(tables(), language))  # type: ignore[arg-type]
-    assert console == ""
-    assert page.count('class="main-svg"') >= 2  # the fan's; copper has no prices here
-    assert "855" in text_of(page)
+def test_it_prints_on_two_pages_of_a4(tmp_path: Path, language: Language) -> None:
+    from forex_assets.report.pdf import print_page
+
+    rows = {"n": 120, "rmse": 10.0, "walk_rmse": 10.0, "coverage_80": 0.8, "coverage_95": 0.95, "crps_skill": 0.0}
+    card = pl.DataFrame(
+        [
+            rows | {"scope": "all", "horizon": h, "record": r}
+            for h in ("7d", "15d", "30d", "90d")
+            for r in ("ledger", "backtest")
+        ]
+    ).with_columns(crps_skill_low=pl.lit(None, pl.Float64), crps_skill_high=pl.lit(None, pl.Float64))
+    answer = Answer("", [], outlook().basis(), more={"totals": [{"median": 1e9, "p05": 1e9, "p95": 1e9}]})
+    fans = from_observado(outlook(is_origin_provisional=True))
+    full = replace(tables(), is_sample=True, scorecard=card, exposure=answer, held=(HELD, replace(HELD, close=925.0)))
+    (tmp_path / "page.html").write_text(render_report(replace(full, outlook=fans), language))
+    print_page(tmp_path / "page.html", tmp_path / "page.pdf")
+    content = (tmp_path / "page.pdf").read_bytes()
+    assert len(re.findall(rb"/Type\s*/Page\b", content)) == 2
+    sizes = {tuple(float(n) for n in box.split()[2:]) for box in re.findall(rb"/MediaBox\s*\[([^\]]+)\]", content)}
+    assert all(size == pytest.approx((595.3, 841.9), abs=1) for size in sizes)  # 210 x 297 mm in points
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt install chromium")
 def test_a_request_to_the_outside_would_be_seen(tmp_path: Path) -> None:
     page = render_report(tables(), "en").replace("</body>", '<img src="http://127.0.0.1:9/x.png"></body>')
-    assert "Content Security Policy" in drawn(tmp_path, page)[1]
+    assert "Content Security Policy" in in_browser(tmp_path, page, "--dump-dom")[1]
