@@ -20,8 +20,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from forex_assets.accuracy.backtest import backtest, origin_dates, parse_every
+from forex_assets.accuracy.backtest import backtest
 from forex_assets.accuracy.compare import coverage_interval, effective_size
+from forex_assets.accuracy.past_dates import origin_dates, parse_every
 from forex_assets.core.calendar import SANTIAGO, previous_weekday
 from forex_assets.core.fan import Array
 from forex_assets.core.holidays import market_calendar
@@ -86,7 +87,7 @@ def chances(peso: pl.DataFrame, first: date, last: date) -> str:
     origins = origin_dates(CALENDAR, first, last, parse_every("1w"))
     parts = []
     for horizon in HORIZONS:
-        config = InferenceConfig(horizon=horizon, model="ewma", context_length=512)
+        config = InferenceConfig.model_validate({"horizon": horizon, "model": "ewma", "context_length": 512})
         made = backtest(EwmaEngine(), config, peso, None, origins, CALENDAR, clock=time.perf_counter)
         parts.append(realize(as_issued(pl.concat(made)), peso, FAR).filter(pl.col("session") <= last))
     table = reliability(pl.concat(parts))
