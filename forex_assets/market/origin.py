@@ -8,6 +8,8 @@ the newest session with any price known at the time of issue:
 3. the finished bar, once there is one; until then the open of the unfinished bar;
 4. the last price alone, which nothing confirms.
 
+A price 8 % or more from the session before counts only if another kind of price confirms it.
+
 .55 σ is the standard deviation between a session's average and its close; σ is that of one session's log return.
 """
 
@@ -40,6 +42,8 @@ CLOSE: Final = time(17, 0)
 """Time of a finished bar's price on its session, Santiago."""
 AGREEMENT_SD: Final = 3 * 0.55
 """Largest distance of last price and observado, in σ of a session."""
+JUMP: Final = log(1.08)
+"""Largest log move that a single price may show."""
 AVERAGE_SOURCES: Final = frozenset({"central_bank", "mindicador"})
 """Sources whose values are the observado, an average and no close."""
 LOOK_BACK: Final = timedelta(days=40)
@@ -84,7 +88,7 @@ class Origin:
         observed_at: its own time, UTC.
         age_hours: hours from `observed_at` to the issue.
         age_sessions: sessions after `session` through the day of issue, in Santiago.
-        disagreement_pct: largest difference to another price of the session, per cent; None without another.
+        disagreement_pct: largest difference to another price of the newest session, per cent; None without another.
         tolerance_pct: difference that counts as disagreement, per cent.
         is_assumed: its availability follows a rule; nobody noted when it was seen.
     """
@@ -113,20 +117,14 @@ class Origin:
 
 
 def origin_words(level: float, kind: str, dated: date, age_hours: float, *, is_assumed: bool) -> str:
-    """Returns level, kind and age for people.
-
-    Such as `947.3 (dólar observado of 2024-07-03, 1 h old)`.
-    """
+    """Returns `947.3 (dólar observado of 2024-07-03, 1 h old)`."""
     hours = round(age_hours)
     age = f"{hours} h old" if hours < 48 else f"{hours // 24} days old"
     return f"{level:.1f} ({kind} of {dated}, {age}{', availability assumed' if is_assumed else ''})"
 
 
 class QuoteBook:
-    """Quotes by session, so that picking an origin is cheap.
-
-    Made once, it serves any number of issue times: a pick looks at a few sessions only.
-    """
+    """Quotes by session: a pick looks at a few sessions only."""
 
     def __init__(self, quotes: Iterable[Quote]) -> None:
         by_session = defaultdict[date, list[Quote]](list)
@@ -136,11 +134,15 @@ class QuoteBook:
                 by_session[quote.session].append(quote)
         self._by_session = dict(by_session)
 
-    def newest(self, issued_at: datetime) -> list[Quote]:
-        """Returns the newest session's quotes that were known at an instant."""
+    def newest(self, issued_at: datetime, before: date | None = None) -> list[Quote]:
+        """Returns the newest session's quotes that were known at an instant.
+
+        Args:
+            before: sessions from this one on are passed over; None for none.
+        """
         day = issued_at.astimezone(SANTIAGO).date()
-        for back in range(LOOK_BACK.days):
-            quotes = self._by_session.get(day - timedelta(days=back), ())
+        for session in (day - timedelta(days=back) for back in range(LOOK_BACK.days)):
+            quotes = self._by_session.get(session, ()) if before is None or session < before else ()
             known = [q for q in quotes if q.known_from <= issued_at and q.observed_at <= issued_at]
             if known:
                 return known
@@ -162,9 +164,10 @@ def pick_origin(book: QuoteBook, sigma: float, issued_at: datetime, calendar: Se
     known = book.newest(issued_at)
     if not known:
         return None
-    chosen = _chosen(known, AGREEMENT_SD * sigma)
+    older = book.newest(issued_at, before=known[0].session)
+    chosen = _chosen(_without_jumps(known, older, AGREEMENT_SD * sigma), AGREEMENT_SD * sigma)
     # One value a kind: an earlier last price of the session differs because the market moved.
-    others = [log(chosen.level / quote.level) for quote in _latest_of_each_kind(known) if quote.kind != chosen.kind]
+    others = [log(chosen.level / quote.level) for quote in _latest_of_each_kind(known) if quote is not chosen]
     return Origin(
         level=chosen.level,
         kind=chosen.kind,
@@ -178,6 +181,27 @@ def pick_origin(book: QuoteBook, sigma: float, issued_at: datetime, calendar: Se
         tolerance_pct=100 * AGREEMENT_SD * sigma,
         is_assumed=chosen.is_assumed,
     )
+
+
+def _without_jumps(known: Sequence[Quote], older: Sequence[Quote], tolerance: float) -> Sequence[Quote]:
+    """Leaves out a price that jumps and that no other price confirms.
+
+    Args:
+        known: of the newest session.
+        older: of the session before it that has any; used if every newer price is left out.
+        tolerance: largest log difference of two prices that confirm each other.
+    """
+    if not older:
+        return known
+    before, latest = _chosen(older, tolerance).level, _latest_of_each_kind(known)
+
+    def is_credible(quote: Quote) -> bool:
+        if abs(log(quote.level / before)) <= JUMP:
+            return True
+        others = (other for other in latest if other.kind != quote.kind)
+        return any(abs(log(quote.level / other.level)) <= tolerance for other in others)
+
+    return [quote for quote in latest if is_credible(quote)] or older
 
 
 def _latest_of_each_kind(known: Sequence[Quote]) -> list[Quote]:

@@ -70,5 +70,5 @@ def origin_agrees(table: pl.DataFrame) -> Finding:
     values = {"disagreement_pct": apart, "limit_pct": limit}
     if apart is None:
         return Finding("origin_agrees", True, "warn", "no other price of the session to compare with", values)
-    message = f"another price of {row['origin_session']} is {apart:.2f} % away, the limit is {limit:.2f} %"
+    message = f"another price of the newest session is {apart:.2f} % away, the limit is {limit:.2f} %"
     return Finding("origin_agrees", apart <= limit, "warn", message, values)

@@ -15,6 +15,7 @@ from forex_assets.core.calendar import SANTIAGO, SessionCalendar
 from forex_assets.core.schemas import QUOTES_SCHEMA, empty
 from forex_assets.core.session import Session
 from forex_assets.core.volatility import ewma_volatility
+from forex_assets.market.origin import LOOK_BACK as OLDEST
 from forex_assets.market.origin import (
     OBSERVADO,
     PUBLISHED_AT,
@@ -150,8 +151,9 @@ def origin_at(session: Session, prices: pl.DataFrame) -> Origin | None:
         None without any usable price.
     """
     table = session.tables.read(names.QUOTES)
-    quotes = price_quotes(prices.filter(~pl.col("is_quarantined")), calendar_of(USDCLP))
-    quotes += [] if table is None else archived_quotes(table)
+    is_recent = pl.col("session") >= session.today - OLDEST
+    quotes = price_quotes(prices.filter(is_recent), calendar_of(USDCLP))
+    quotes += [] if table is None else archived_quotes(table.filter(is_recent))
     return pick_origin(QuoteBook(quotes), series_sd(prices), session.now, calendar_of(USDCLP))
 
 

@@ -100,6 +100,22 @@ def test_a_level_that_is_no_price_of_a_dollar_is_passed_over(level: float) -> No
     assert picked(OLD_BAR, last_price(level, local(THURSDAY, 17))).level == 940.0
 
 
+def test_a_jump_that_no_other_price_confirms_is_passed_over_and_told() -> None:
+    before = observado(950.0, date(2024, 7, 3))
+    alone = picked(before, last_price(850.0, local(THURSDAY, 17)))
+    assert (alone.level, alone.session, alone.age_sessions) == (950.0, date(2024, 7, 3), 1)
+    assert alone.is_disputed
+    mistyped = picked(before, last_price(951.0, local(THURSDAY, 17)), observado(1150.0))
+    assert (mistyped.level, mistyped.kind, mistyped.is_disputed) == (951.0, "last price", True)
+    assert picked(before, last_price(900.0, local(THURSDAY, 17))).level == 900.0, "5 % is a move"
+
+
+def test_a_jump_that_two_kinds_of_prices_show_is_the_market() -> None:
+    before = observado(950.0, date(2024, 7, 3))
+    crash = picked(before, last_price(850.0, local(THURSDAY, 17)), observado(852.0))
+    assert (crash.level, crash.kind) == (850.0, "last price")
+
+
 def test_nothing_known_gives_no_origin() -> None:
     assert pick_origin(QuoteBook([]), SIGMA, AT_SEVEN, CALENDAR) is None
     assert pick_origin(QuoteBook([observado(950.0, FRIDAY)]), SIGMA, AT_SEVEN, CALENDAR) is None
