@@ -6,8 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from forex_assets.core.settings import PROJECT
+
+settings.register_profile("any load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any load")
 
 OWN = ("FOREX_", "FRED_", "BCCH_", "DAGSTER_HOME", "HF_", "MLFLOW_")
 
