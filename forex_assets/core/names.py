@@ -15,6 +15,9 @@ REVISIONS: Final = "market/revisions"
 PRICE_HISTORY: Final = "market/history"
 """Prefix of the stored price histories."""
 
+PRICE_ANSWERS: Final = "market/answers"
+"""Prefix of the records of what each source answered."""
+
 FEATURES: Final = "features/copper"
 INFERENCE_CONFIG: Final = "config/inference"
 LATEST: Final = "forecasts/latest"

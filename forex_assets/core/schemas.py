@@ -80,6 +80,18 @@ DRIVERS_SCHEMA: Final[Schema] = {
     "available_at": UTC,
 }
 
+ANSWERS_SCHEMA: Final[Schema] = {
+    # One row an answer of a source, oldest first.
+    "as_of": UTC,
+    "answered_at": UTC,
+    "is_whole": pl.Boolean,
+    "rows": pl.Int64,
+    "first_session": pl.Date,
+    "last_session": pl.Date,
+    "lost_sessions": pl.String,
+    "refusal": pl.String,
+}
+
 REVISIONS_SCHEMA: Final[Schema] = {
     "series": pl.String,
     "source": pl.String,

@@ -4,22 +4,23 @@ Sources are never mixed in one table. Copper's monthly level is a column apart.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, Protocol
 
 import polars as pl
 
 from forex_assets.core import names
-from forex_assets.core.calendar import SessionCalendar, santiago_time
+from forex_assets.core.calendar import SessionCalendar
 from forex_assets.core.schemas import COPPER_SCHEMA, conform, empty, prices_schema
 from forex_assets.core.schemas import UTC as UTC_TYPE
-from forex_assets.market.history import BadFetch, Merge, prices_at
-from forex_assets.market.prices import COPPER, Attempt, PriceSeries, PriceSource, SourceError
+from forex_assets.market.answers import Answer, borne_losses, first_session_to_ask, previous_answer
+from forex_assets.market.history import NO_TERMS, BadFetch, Merge, MergeTerms, prices_at
+from forex_assets.market.prices import COPPER, COPPER_MONTHLY, Attempt, PriceSeries, PriceSource, SourceError
 from forex_assets.market.quality import FRED_SOURCE
 
-LOOK_BACK: Final = timedelta(days=90)
-"""Overlap of a fetch with stored sessions; shows revisions and unit jumps."""
+FINISHED_WITHIN: Final = timedelta(days=12)
+"""Age of the last finished price from which the next source is asked."""
 
 
 class PriceStorePort(Protocol):
@@ -33,7 +34,22 @@ class PriceStorePort(Protocol):
         """Returns every stored version (`history_schema`), or None."""
         ...
 
-    def merge(self, series: PriceSeries, fetched: pl.DataFrame, now: datetime, as_of: datetime | None = None) -> Merge:
+    def answers(self, series: PriceSeries, source: str) -> pl.DataFrame | None:
+        """Returns what a source answered (`ANSWERS_SCHEMA`), or None."""
+        ...
+
+    def note(self, series: PriceSeries, source: str, answer: Answer) -> None:
+        """Records an answer of a source."""
+        ...
+
+    def merge(
+        self,
+        series: PriceSeries,
+        fetched: pl.DataFrame,
+        now: datetime,
+        as_of: datetime | None = None,
+        terms: MergeTerms = NO_TERMS,
+    ) -> Merge:
         """Merges and stores a fetch.
 
         Raises:
@@ -68,17 +84,21 @@ def ingest(
     as_of: datetime,
     now: datetime,
     clock: Callable[[], float],
+    *,
+    accepts_revision: bool = False,
 ) -> Ingest:
     """Fetches a series from the first source with a good answer.
 
-    A good answer is merged into that source's history. A source that fails or is refused is passed over. Without a good
-    answer the stored history with the latest session is used; among equals, that of the first source.
+    A good answer is merged into that source's history. A source that fails, is refused, or has finished no session for
+    twelve days is passed over. Without a good answer the stored history with the latest session is used; among equals,
+    that of the first source.
 
     Args:
         sources: in the order asked.
         as_of: rows known only later are left out.
         now: instant of fetching, for the record.
         clock: seconds, for durations.
+        accepts_revision: whether most stored closes may change.
 
     Raises:
         Exception: any error but `SourceError` and `BadFetch` is not passed over.
@@ -86,7 +106,7 @@ def ingest(
     attempts: list[Attempt] = []
     for source in sources:
         started = clock()
-        prices, answer, merge = _ask(series, source, store, as_of, now)
+        prices, answer, merge = _ask(series, source, store, as_of, now, accepts_revision=accepts_revision)
         attempts.append(Attempt(source.name, merge is not None, answer, clock() - started))
         if merge is not None:
             return Ingest(prices, source.name, tuple(attempts), merge.revised, merge.added)
@@ -98,29 +118,50 @@ def ingest(
 
 
 def _ask(
-    series: PriceSeries, source: PriceSource, store: PriceStorePort, as_of: datetime, now: datetime
+    series: PriceSeries,
+    source: PriceSource,
+    store: PriceStorePort,
+    as_of: datetime,
+    now: datetime,
+    *,
+    accepts_revision: bool,
 ) -> tuple[pl.DataFrame, str, Merge | None]:
-    """Fetches from one source: prices, answer, merge; no merge if refused."""
-    nothing = empty(prices_schema(series.value))
+    """Fetches from one source and records its answer.
+
+    Returns:
+        Prices, answer in words, and merge; no merge if the source is passed over.
+    """
+    answers = store.answers(series, source.name)
+    start = first_session_to_ask(store.history(series, source.name), answers, as_of)
+    answer = Answer(as_of, now, is_whole=start is None)
+    terms = MergeTerms(borne_losses(answers, as_of), previous_answer(answers, as_of), accepts_revision)
+    prices, merge, lost = empty(prices_schema(series.value)), None, tuple[date, ...]()
     try:
-        fetched = source.fetch(_start(store.history(series, source.name), as_of), as_of)
-        merge = store.merge(series, fetched, now, as_of)
+        fetched = source.fetch(start, as_of)
+        answer = answer.reaching(fetched["session"])
+        merge = store.merge(series, fetched, now, as_of, terms)
     except SourceError as error:
-        return nothing, error.reason, None
+        words = error.reason
     except BadFetch as error:
-        return nothing, f"refused: {error.reason}", None
-    prices = prices_at(merge.history, series, as_of)
-    if prices.is_empty():
-        return nothing, f"refused: no row was available by {santiago_time(as_of)} in Santiago", None
+        words, lost = f"refused: {error.reason}", error.lost
+    else:
+        prices, lost = prices_at(merge.history, series, as_of), merge.lost
+        words = _unusable(prices, series, as_of)
+    store.note(series, source.name, replace(answer, lost=lost, refusal=words))
+    if words or merge is None:
+        return prices.clear(), words, None
     return prices, merge.message, merge
 
 
-def _start(history: pl.DataFrame | None, as_of: datetime) -> date | None:
-    """Returns the first session to fetch; None for the whole history."""
-    if history is None:
-        return None
-    last = history.filter(pl.col("available_at") <= as_of)["session"].max()
-    return last - LOOK_BACK if isinstance(last, date) else None
+def _unusable(prices: pl.DataFrame, series: PriceSeries, as_of: datetime) -> str:
+    """Returns why merged prices are passed over; empty if they are not."""
+    if prices.is_empty():
+        return f"refused: no row was available by {as_of:%Y-%m-%d %H:%M} UTC"
+    last = prices.filter(~pl.col("is_provisional"))["session"].max()
+    finished = last if isinstance(last, date) else None
+    if series is COPPER_MONTHLY or (finished is not None and as_of.date() - finished <= FINISHED_WITHIN):
+        return ""
+    return f"stale: its last finished session is {finished or 'none'}"
 
 
 def _stored(

@@ -3,10 +3,9 @@
 A history holds one series from one source (`history_schema`).
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 import polars as pl
@@ -20,27 +19,13 @@ from forex_assets.core.schemas import (
     history_schema,
     prices_schema,
 )
-from forex_assets.market.prices import POUNDS_PER_TONNE, PriceSeries
+from forex_assets.market.prices import PriceSeries
 from forex_assets.market.quality import marked_anew
+from forex_assets.market.refusals import BadFetch as BadFetch
+from forex_assets.market.refusals import refuse_bad_fetch, some_days
 
 SAME_VALUE: Final = 1e-7
 """Relative difference of equal values; feeds print single precision (6e-8)."""
-
-UNIT_JUMP: Final = (0.5, 2.0)
-"""Ratios of new to stored values that the market can cause."""
-
-BORNE_LOSS: Final = 0.02
-"""Share of stored sessions that an answer may lack."""
-RECENT: Final = 5
-"""Values of a median level; robust to a bad tick."""
-
-
-class BadFetch(Exception):
-    """A refused fetch; nothing stored has changed. `reason` is for people."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,12 +37,32 @@ class Merge:
         added: number of new rows.
         revised: number of rows that replaced another value.
         message: summary for people.
+        lost: stored sessions that the answer lacked; their rows are kept.
     """
 
     history: pl.DataFrame
     added: int
     revised: int
     message: str
+    lost: tuple[date, ...] = ()
+
+
+@dataclass(frozen=True)
+class MergeTerms:
+    """What earlier answers and a person say about one merge.
+
+    Attributes:
+        borne: stored sessions that may be missing from the answer.
+        previous: the last good answer: instant asked for, and its first session.
+        accepts_revision: whether most stored closes may change.
+    """
+
+    borne: frozenset[date] = frozenset()
+    previous: tuple[datetime, date] | None = None
+    accepts_revision: bool = False
+
+
+NO_TERMS: Final = MergeTerms()
 
 
 def merge_history(
@@ -66,6 +71,7 @@ def merge_history(
     series: PriceSeries,
     now: datetime,
     as_of: datetime | None = None,
+    terms: MergeTerms = NO_TERMS,
 ) -> Merge:
     """Appends new rows of a fetch; changed values supersede old rows.
 
@@ -77,9 +83,10 @@ def merge_history(
         fetched: rows of the same source (`fetched_schema`).
         now: instant of fetching; becomes `fetched_at` and `superseded_at`.
         as_of: instant asked for; stored bars available by then must be in the answer.
+        terms: losses that are borne, the answer before, and a person's consent.
 
     Raises:
-        BadFetch: empty, no price, out of order, wrong unit, missing sessions, or another source.
+        BadFetch: empty, no price, out of order, wrong unit, missing sessions, most closes changed, or another source.
         ValueError: columns do not match the schema.
     """
     old = (
@@ -88,7 +95,9 @@ def merge_history(
         else conform(stored, history_schema(series.value), "stored")
     )
     rows = conform(fetched, fetched_schema(series.value), "fetched")
-    _refuse_bad_fetch(old.filter(pl.col("superseded_at").is_null()), rows, series, as_of)
+    current = old.filter(pl.col("superseded_at").is_null())
+    lost = refuse_bad_fetch(current, rows, series, as_of, terms.borne, accepts_revision=terms.accepts_revision)
+    rows = _known_when_seen(current, rows, as_of, terms.previous)
     old = old.with_row_index("_row")
     paired = _pair(old.filter(pl.col("superseded_at").is_null()), rows, series.value)
     is_new = pl.col("_row").is_null()
@@ -103,7 +112,29 @@ def merge_history(
     kept = old.with_columns(superseded_at=superseded.cast(UTC)).select(list(history_schema(series.value)))
     added = learnt.height - len(changed)
     message = f"rows {rows.height}, last {rows['session'].sort()[-1]}, added {added}, revised {len(changed)}"
-    return Merge(pl.concat([kept, appended]), added, len(changed), message)
+    if lost:
+        message += f"; {len(lost)} stored sessions missing from the answer are kept: {some_days(lost)}"
+    return Merge(pl.concat([kept, appended]), added, len(changed), message, lost)
+
+
+def _known_when_seen(
+    current: pl.DataFrame, rows: pl.DataFrame, as_of: datetime | None, previous: tuple[datetime, date] | None
+) -> pl.DataFrame:
+    """Dates a late bar by when it was seen.
+
+    A finished bar that the answer before lacked, although it could have had it, is known from this answer on.
+    """
+    if as_of is None or previous is None or previous[0] >= as_of:
+        return rows
+    asked_at, first = previous
+    is_late = (
+        ~pl.col("is_provisional")
+        & (pl.col("session") >= first)
+        & (pl.col("available_at") <= asked_at)
+        & ~pl.col("session").is_in(current.filter(~pl.col("is_provisional"))["session"].to_list())
+    )
+    seen_at = pl.when(is_late).then(pl.lit(as_of)).otherwise(pl.col("available_at"))
+    return rows.with_columns(available_at=seen_at.cast(UTC))
 
 
 def _pair(current: pl.DataFrame, rows: pl.DataFrame, value: str) -> pl.DataFrame:
@@ -114,92 +145,6 @@ def _pair(current: pl.DataFrame, rows: pl.DataFrame, value: str) -> pl.DataFrame
         [*key, "_row", pl.col(value).alias("_old"), pl.col("is_suspect").alias("_was_suspect")]
     )
     return rows.with_columns(moment).join(known, on=key, how="left", nulls_equal=True, maintain_order="left")
-
-
-def _refuse_bad_fetch(current: pl.DataFrame, rows: pl.DataFrame, series: PriceSeries, as_of: datetime | None) -> None:
-    """Raises `BadFetch` for rows that must not be merged."""
-    if rows.is_empty():
-        raise BadFetch("no rows")
-    if nulls := [name for name in rows.columns if rows[name].null_count()]:
-        raise BadFetch(f"nulls in {', '.join(nulls)}")
-    if len(sources := sorted({*rows["source"], *current["source"]})) > 1:
-        raise BadFetch(f"rows of several sources ({', '.join(sources)}) in one history")
-    bad = rows.filter(~pl.col(series.value).is_finite() | (pl.col(series.value) <= 0))
-    if bad.height:
-        raise BadFetch(f"{series.value} {bad[series.value][0]} of {bad['session'][0]} is no price ({bad.height} such)")
-    finals = rows.filter(~pl.col("is_provisional"))["session"]
-    if not finals.is_sorted() or finals.is_duplicated().any():
-        raise BadFetch("sessions are not strictly increasing among final rows")
-    # A session may have several provisional prices, each of its own moment.
-    moments = rows.filter("is_provisional").select("session", "available_at")
-    if not moments.equals(moments.sort("session", "available_at")) or moments.is_duplicated().any():
-        raise BadFetch("sessions or moments are not increasing among provisional rows")
-    _refuse_wrong_unit(current, rows, series)
-    _refuse_missing_sessions(current, rows, as_of)
-
-
-def _median(values: pl.Series) -> float:
-    """Returns the median of prices; the column is not empty."""
-    return float(values.median())  # type: ignore[arg-type]
-
-
-def _refuse_wrong_unit(current: pl.DataFrame, rows: pl.DataFrame, series: PriceSeries) -> None:
-    """Raises for another unit or a jump of the level.
-
-    Medians: one bad tick must not refuse the whole fetch.
-    """
-    low, high = series.plausible
-    recent = current.sort("session", maintain_order=True)[series.value].tail(RECENT)
-    usual = _median(recent) if recent.len() else math.sqrt(low * high)
-    level = _median(rows[series.value])
-    if not low <= level <= high:
-        raise BadFetch(
-            f"median {level:g} is no price in {series.unit} ({low:g} to {high:g}){_hint(level / usual, series)}"
-        )
-    pairs = rows.join(current.select("session", "is_provisional", pl.col(series.value).alias("_old")),
-                      on=["session", "is_provisional"])  # fmt: skip
-    newer = rows.filter(pl.col("session") > current["session"].max()) if current.height else rows.clear()
-    ratios = []
-    if pairs.height:
-        ratios.append(("the stored values of the same sessions", _median(pairs[series.value] / pairs["_old"])))
-    # Up to two wild new rows after a fitting overlap are bad ticks: kept and quarantined.
-    if newer.height and (newer.height >= 3 or not pairs.height):
-        ratios.append(("the last stored values", _median(newer[series.value]) / usual))
-    for what, ratio in ratios:
-        if not UNIT_JUMP[0] <= ratio <= UNIT_JUMP[1]:
-            raise BadFetch(f"values are {ratio:.4g} times {what}{_hint(ratio, series)}")
-
-
-def _hint(ratio: float, series: PriceSeries) -> str:
-    """Names the wrong unit that a ratio suggests; else empty."""
-    if series.unit == "USD/lb":
-        for factor, words in ((POUNDS_PER_TONNE, "USD/t"), (100.0, "US cents/lb")):
-            if UNIT_JUMP[0] <= ratio / factor <= UNIT_JUMP[1]:
-                return f": looks like {words} for {series.unit}"
-    return ""
-
-
-def _refuse_missing_sessions(current: pl.DataFrame, rows: pl.DataFrame, as_of: datetime | None) -> None:
-    """Raises if stored final sessions are missing from the answer.
-
-    Services sometimes lose a bar for good. One in fifty is accepted if none of the newest is missing: the stored bar
-    stays, and a refusal would lose the source for 90 days. A session that became provisional again is not missing.
-    Sessions are compared, not counts.
-    """
-    finals = rows.filter(~pl.col("is_provisional"))["session"]
-    if finals.is_empty():
-        return
-    reach = pl.col("session") <= finals[-1]
-    if as_of is not None:
-        reach = reach | (pl.col("available_at") <= as_of)
-    expected = current.filter(~pl.col("is_provisional") & (pl.col("session") >= finals[0]) & reach)["session"]
-    missing = sorted(set(expected) - set(rows["session"]))
-    is_borne = len(missing) <= expected.len() * BORNE_LOSS and not set(missing) & set(expected.sort().tail(RECENT))
-    if missing and not is_borne:
-        examples = ", ".join(str(day) for day in missing[:3]) + (" …" if len(missing) > 3 else "")
-        raise BadFetch(
-            f"{len(missing)} finished sessions from {finals[0]} on are stored and missing from the answer: {examples}"
-        )
 
 
 def revisions_of(history: pl.DataFrame, series: PriceSeries) -> pl.DataFrame:

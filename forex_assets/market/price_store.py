@@ -6,9 +6,10 @@ from urllib.parse import quote, unquote
 import polars as pl
 
 from forex_assets.core import names
-from forex_assets.core.schemas import conform, history_schema
+from forex_assets.core.schemas import ANSWERS_SCHEMA, conform, history_schema
 from forex_assets.core.store.warehouse import Warehouse
-from forex_assets.market.history import Merge, merge_history
+from forex_assets.market.answers import Answer, with_answer
+from forex_assets.market.history import NO_TERMS, Merge, MergeTerms, merge_history
 from forex_assets.market.prices import PriceSeries
 
 
@@ -41,7 +42,25 @@ class PriceStore:
             stored, history_schema(series.value), str(self._warehouse.path(_key(series), _partition(source)))
         )
 
-    def merge(self, series: PriceSeries, fetched: pl.DataFrame, now: datetime, as_of: datetime | None = None) -> Merge:
+    def answers(self, series: PriceSeries, source: str) -> pl.DataFrame | None:
+        """Returns what a source answered (`ANSWERS_SCHEMA`), or None."""
+        key = f"{names.PRICE_ANSWERS}/{series.name}"
+        return self._warehouse.read(key, _partition(source), ANSWERS_SCHEMA)
+
+    def note(self, series: PriceSeries, source: str, answer: Answer) -> None:
+        """Records an answer of a source."""
+        key = f"{names.PRICE_ANSWERS}/{series.name}"
+        with self._warehouse.lock(f"{key}/{_partition(source)}", self._lock_timeout_s):
+            self._warehouse.write(key, with_answer(self.answers(series, source), answer), _partition(source))
+
+    def merge(
+        self,
+        series: PriceSeries,
+        fetched: pl.DataFrame,
+        now: datetime,
+        as_of: datetime | None = None,
+        terms: MergeTerms = NO_TERMS,
+    ) -> Merge:
         """Merges a fetch and stores it; concurrent runs lose nothing.
 
         Raises:
@@ -52,7 +71,7 @@ class PriceStore:
             return merge_history(None, fetched, series, now)  # raises: an empty fetch has no source to lock
         source = str(fetched["source"][0])
         with self._warehouse.lock(f"{_key(series)}/{_partition(source)}", self._lock_timeout_s):
-            merge = merge_history(self.history(series, source), fetched, series, now, as_of)
+            merge = merge_history(self.history(series, source), fetched, series, now, as_of, terms)
             if merge.added or merge.revised:
                 self._warehouse.write(_key(series), merge.history, _partition(source))
         return merge

@@ -18,6 +18,7 @@ class PriceSeries:
         unit: unit in words.
         plausible: lowest and highest possible price; else a bad tick or wrong unit.
         calendar: name of its calendar (`CLP` or `COMEX`).
+        tick: change below which a value is the same, in its unit.
     """
 
     name: str
@@ -25,15 +26,16 @@ class PriceSeries:
     unit: str
     plausible: tuple[float, float]
     calendar: str
+    tick: float = 0.01
 
 
 USDCLP: Final = PriceSeries("usdclp", "clp_per_usd", "CLP per USD", (200.0, 3000.0), "CLP")
-COPPER: Final = PriceSeries("copper_hgf_usd_lb", "close_usd_lb", "USD/lb", (0.5, 20.0), "COMEX")
-COPPER_MONTHLY: Final = PriceSeries("copper_monthly_usd_lb", "close_usd_lb", "USD/lb", (0.5, 20.0), "COMEX")
+COPPER: Final = PriceSeries("copper_hgf_usd_lb", "close_usd_lb", "USD/lb", (0.5, 20.0), "COMEX", 0.0005)
+COPPER_MONTHLY: Final = PriceSeries("copper_monthly_usd_lb", "close_usd_lb", "USD/lb", (0.5, 20.0), "COMEX", 0.0005)
 """Monthly averages; apart, so that none passes for a daily price."""
 OBSERVADO: Final = PriceSeries("observado", "clp_per_usd", "CLP per USD", (200.0, 3000.0), "CLP")
 """Dólar observado, by its own date."""
-COPPER_LME: Final = PriceSeries("copper_lme", "london_usd_lb", "USD/lb", (0.5, 20.0), "CLP")
+COPPER_LME: Final = PriceSeries("copper_lme", "london_usd_lb", "USD/lb", (0.5, 20.0), "CLP", 0.005)
 """London copper by the Banco Central's date; for what-if questions only."""
 POLICY_RATE: Final = PriceSeries("policy_rate", "policy_rate_pct", "%", (0.01, 60.0), "CLP")
 DOLLAR_INDEX: Final = PriceSeries("dollar_index", "dollar_index", "index", (50.0, 200.0), "COMEX")

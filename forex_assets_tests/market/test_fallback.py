@@ -8,8 +8,10 @@ import pytest
 
 from forex_assets.core.calendar import calendar_of
 from forex_assets.core.schemas import COPPER_SCHEMA, empty, fetched_schema, prices_schema
-from forex_assets.market.fallback import ingest, with_monthly_level
-from forex_assets.market.history import Merge, merge_history, prices_at
+from forex_assets.core.schemas import UTC as UTC_TYPE
+from forex_assets.market.answers import Answer, refusal_words, with_answer
+from forex_assets.market.fallback import Ingest, ingest, with_monthly_level
+from forex_assets.market.history import NO_TERMS, Merge, MergeTerms, merge_history, prices_at
 from forex_assets.market.prices import COPPER, COPPER_MONTHLY, USDCLP, PriceSeries, SourceError
 
 DAY = date(2024, 1, 1)
@@ -53,6 +55,7 @@ class FakeStore:
 
     def __init__(self, *fetches: pl.DataFrame) -> None:
         self.kept: dict[tuple[str, str], pl.DataFrame] = {}
+        self.noted: dict[tuple[str, str], pl.DataFrame] = {}
         for fetch in fetches:
             self.merge(USDCLP, fetch, NOW - timedelta(days=1))
 
@@ -62,9 +65,22 @@ class FakeStore:
     def history(self, series: PriceSeries, source: str) -> pl.DataFrame | None:
         return self.kept.get((series.name, source))
 
-    def merge(self, series: PriceSeries, fetched: pl.DataFrame, now: datetime, as_of: datetime | None = None) -> Merge:
+    def answers(self, series: PriceSeries, source: str) -> pl.DataFrame | None:
+        return self.noted.get((series.name, source))
+
+    def note(self, series: PriceSeries, source: str, answer: Answer) -> None:
+        self.noted[series.name, source] = with_answer(self.answers(series, source), answer)
+
+    def merge(
+        self,
+        series: PriceSeries,
+        fetched: pl.DataFrame,
+        now: datetime,
+        as_of: datetime | None = None,
+        terms: MergeTerms = NO_TERMS,
+    ) -> Merge:
         source = str(fetched["source"][0]) if fetched.height else ""
-        merge = merge_history(self.history(series, source), fetched, series, now, as_of)
+        merge = merge_history(self.history(series, source), fetched, series, now, as_of, terms)
         self.kept[series.name, source] = merge.history
         return merge
 
@@ -77,9 +93,18 @@ def at(offset: int) -> datetime:
     return datetime.combine(DAY + timedelta(days=offset), time(23), UTC)
 
 
-def bring(sources: list[FakeSource], store: FakeStore, as_of: datetime = NOW):  # type: ignore[no-untyped-def]
+def bring(
+    sources: list[FakeSource], store: FakeStore, as_of: datetime | None = None, *, accepts_revision: bool = False
+) -> Ingest:
+    """Ingests at an instant; by default at the last row of any answer or store."""
     ticks = ticking()
-    return ingest(USDCLP, sources, store, as_of, NOW, lambda: float(next(ticks)))
+    tables = [
+        *store.kept.values(),
+        *(s.answer for s in sources if isinstance(s.answer, pl.DataFrame) and s.answer.height),
+    ]
+    ends = [table["available_at"].max() for table in tables]
+    end = as_of or max((end for end in ends if isinstance(end, datetime)), default=NOW)
+    return ingest(USDCLP, sources, store, end, NOW, lambda: float(next(ticks)), accepts_revision=accepts_revision)
 
 
 def test_the_first_source_wins_and_the_second_is_not_asked() -> None:
@@ -126,17 +151,112 @@ def test_a_series_is_one_sources_own_history_and_never_spliced() -> None:
 
 
 def test_the_whole_history_is_asked_for_once_and_then_ninety_days_back() -> None:
-    source, store = FakeSource("yahoo", fetched(0, 150, "yahoo")), FakeStore()
+    source, store = FakeSource("yahoo", fetched(0, 600, "yahoo")), FakeStore()
     bring([source], store)
-    source.answer = fetched(0, 152, "yahoo")
+    source.answer = fetched(0, 602, "yahoo")
     result = bring([source], store)
-    assert source.asked == [None, DAY + timedelta(days=149 - 90)]
+    assert source.asked == [None, DAY + timedelta(days=599 - 90)]
     assert result.added == 2
-    assert result.prices.height == 152
+    assert result.prices.height == 602
+
+
+def test_the_whole_history_is_asked_for_again_after_a_month() -> None:
+    source, store = FakeSource("yahoo", fetched(0, 700, "yahoo")), FakeStore()
+    for day in range(600, 662, 2):
+        bring([source], store, as_of=at(day))
+    assert [n for n, start in enumerate(source.asked) if start is None] == [0, 15, 30]  # every thirty days
+
+
+def test_a_short_first_answer_is_asked_for_again_and_a_short_history_is_believed_the_third_evening() -> None:
+    source, store = FakeSource("yahoo", fetched(560, 600, "yahoo")), FakeStore()
+    bring([source], store, as_of=at(599))
+    source.answer = fetched(0, 600, "yahoo")
+    assert bring([source], store, as_of=at(600)).prices.height == 600
+    bring([source], store, as_of=at(601))
+    assert [start is None for start in source.asked] == [True, True, False]
+    young, store = FakeSource("yahoo", fetched(560, 620, "yahoo")), FakeStore()
+    for day in range(600, 606):
+        bring([young], store, as_of=at(day))
+    assert [start is None for start in young.asked] == [True, True, True, False, False, False]
+
+
+def without(rows: pl.DataFrame, *offsets: int) -> pl.DataFrame:
+    return rows.filter(~pl.col("session").is_in([DAY + timedelta(days=n) for n in offsets]))
+
+
+def test_a_lost_session_is_refused_twice_and_borne_the_third_evening_whatever_the_hour() -> None:
+    source, store = FakeSource("yahoo", fetched(0, 600, "yahoo")), FakeStore()
+    bring([source], store, as_of=at(599))
+    source.answer = without(fetched(0, 700, "yahoo"), 598, 599)
+    refused = [bring([source], store, as_of=at(day)) for day in (600, 600, 601)]
+    assert [r.attempts[0].is_ok for r in refused] == [False] * 3
+    assert "missing from the answer: 2025-08-21, 2025-08-22" in refused[0].attempts[0].answer
+    third = bring([source], store, as_of=at(602))
+    assert third.attempts[0].is_ok
+    assert "2 stored sessions missing from the answer are kept" in third.attempts[0].answer
+    assert third.prices.height == 603  # the lost two as well
+    source.answer = without(fetched(0, 700, "yahoo"), 598, 599, 602)
+    assert not bring([source], store, as_of=at(603)).attempts[0].is_ok  # another loss begins its own count
+
+
+def test_evenings_without_an_answer_do_not_count_for_a_loss() -> None:
+    source, store = FakeSource("yahoo", fetched(0, 600, "yahoo")), FakeStore()
+    bring([source], store, as_of=at(599))
+    source.answer = SourceError("yahoo", "down")
+    for day in (600, 601, 602):
+        bring([source], store, as_of=at(day))
+    source.answer = without(fetched(0, 700, "yahoo"), 599)
+    assert not bring([source], store, as_of=at(603)).attempts[0].is_ok
+
+
+def test_a_source_without_finished_sessions_gives_way_to_the_next_and_stays_if_there_is_none() -> None:
+    dead = fetched(0, 20, "yahoo")
+    living = dead.tail(1).with_columns(
+        session=pl.lit(DAY + timedelta(days=39)),
+        is_provisional=pl.lit(True),
+        available_at=pl.lit(at(39)).cast(UTC_TYPE),
+    )
+    yahoo = FakeSource("yahoo", pl.concat([dead, living]))
+    bank = FakeSource("bcch", fetched(0, 39, "bcch"))
+    result = bring([yahoo, bank], FakeStore(), as_of=at(39))
+    assert (result.source, result.attempts[0].answer) == ("bcch", "stale: its last finished session is 2024-01-20")
+    alone = bring([yahoo], FakeStore(), as_of=at(39))
+    assert (alone.source, alone.prices["session"][-1]) == ("yahoo", DAY + timedelta(days=39))
+
+
+def test_most_closes_rewritten_are_refused_until_a_person_accepts_them() -> None:
+    source, store = FakeSource("yahoo", fetched(0, 600, "yahoo")), FakeStore()
+    bring([source], store, as_of=at(599))
+    source.answer = fetched(0, 601, "yahoo", scale=1.03)
+    refused = bring([source], store, as_of=at(600))
+    assert refused.attempts[0].answer == (
+        "refused: 91 of 91 finished closes differ from those stored by more than a tick, median +3.00%; if the source "
+        "is right, run `forex-assets ingest --accept-revision`"
+    )
+    assert bring([source], store, as_of=at(600), accepts_revision=True).revised == 91
+
+
+def test_why_a_source_is_not_used_is_told_until_it_is_used_again() -> None:
+    source, store = FakeSource("yahoo", fetched(0, 600, "yahoo")), FakeStore()
+    bring([source], store, as_of=at(599))
+    assert refusal_words("yahoo", store.answers(USDCLP, "yahoo"), at(599)) == ""
+    source.answer = SourceError("yahoo", "answered with symbol 'ARS=X', asked for 'CLP=X'")
+    for day in (600, 601):
+        bring([source], store, as_of=at(day))
+    assert refusal_words("yahoo", store.answers(USDCLP, "yahoo"), at(601)) == (
+        "yahoo not used since 2025-08-23 (2 evenings): answered with symbol 'ARS=X', asked for 'CLP=X'"
+    )
+    source.answer = fetched(0, 603, "yahoo")
+    bring([source], store, as_of=at(602))
+    assert refusal_words("yahoo", store.answers(USDCLP, "yahoo"), at(602)) == ""
 
 
 def test_a_question_about_the_past_starts_from_what_was_known_then() -> None:
-    source, store = FakeSource("yahoo", fetched(0, 150, "yahoo")), FakeStore(fetched(0, 150, "yahoo"))
+    source, store = FakeSource("yahoo", fetched(0, 150, "yahoo")), FakeStore()
+    for day in (97, 98, 99):
+        bring([source], store, as_of=at(day))
+    bring([source], store, as_of=at(149))
+    source.asked.clear()
     result = bring([source], store, as_of=at(100))
     assert source.asked == [DAY + timedelta(days=10)]
     assert result.prices["session"][-1] == DAY + timedelta(days=100)

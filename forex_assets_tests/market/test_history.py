@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from forex_assets.core.schemas import REVISIONS_SCHEMA, fetched_schema, history_schema, prices_schema
 from forex_assets.core.schemas import UTC as UTC_TYPE
-from forex_assets.market.history import BadFetch, Merge, merge_history, prices_at, revisions_of
+from forex_assets.market.history import BadFetch, Merge, MergeTerms, merge_history, prices_at, revisions_of
 from forex_assets.market.prices import COPPER, USDCLP, PriceSeries
 
 DAY = date(2024, 1, 1)
@@ -328,3 +328,71 @@ def expected_view(history: pl.DataFrame, as_of: datetime) -> list[float]:
             if other is None or rank > (not other["is_provisional"], other["available_at"]):
                 best[row["session"]] = row
     return [best[day]["clp_per_usd"] for day in sorted(best)]
+
+
+WAVE = [900.0 + 3 * ((7 * n) % 11) for n in range(40)]
+"""Closes that move every session, so that a shift shows."""
+
+
+@pytest.mark.parametrize("start", [0, 10])
+@pytest.mark.parametrize(("shift", "side"), [(1, "late"), (-1, "early")])
+def test_an_answer_dated_a_session_off_is_named_and_refused_even_where_revisions_are_accepted(
+    shift: int, side: str, start: int
+) -> None:
+    stored = merged(bars(*WAVE)).history
+    shifted = bars(*WAVE[start + 1 - shift : 39 - shift], start=start + 1)
+    for accepts in (False, True):
+        with pytest.raises(BadFetch, match=f"the answer is dated a session {side}"):
+            merge_history(stored, shifted, USDCLP, LATER, at(DAY), MergeTerms(accepts_revision=accepts))
+
+
+def test_a_tick_is_no_revision_and_less_than_half_is_one() -> None:
+    stored = merged(bars(*WAVE)).history
+    ticks = bars(*(value + 0.009 for value in WAVE))
+    assert merge_history(stored, ticks, USDCLP, LATER).revised == 40
+    some = bars(*(value * (1.03 if n < 19 else 1) for n, value in enumerate(WAVE)))
+    assert merge_history(stored, some, USDCLP, LATER).revised == 19
+    most = bars(*(value * (1.03 if n < 21 else 1) for n, value in enumerate(WAVE)))
+    with pytest.raises(BadFetch, match="21 of 40 finished closes differ"):
+        merge_history(stored, most, USDCLP, LATER)
+
+
+def test_a_rewritten_last_quarter_of_a_long_history_does_not_hide_behind_the_rest() -> None:
+    values = WAVE * 10
+    stored = merged(bars(*values)).history
+    rewritten = bars(*(value * (1.03 if n >= 340 else 1) for n, value in enumerate(values)))
+    with pytest.raises(BadFetch, match="60 of 60 finished closes differ"):
+        merge_history(stored, rewritten, USDCLP, LATER)
+
+
+def test_a_bar_that_comes_days_late_is_known_from_when_it_was_seen() -> None:
+    whole = bars(*WAVE[:10])
+    stored = merged(whole.filter(pl.col("session") != DAY + timedelta(days=5))[:8]).history
+    asked, now_asked = at(DAY + timedelta(days=8), 23), at(DAY + timedelta(days=9), 23)
+    late = merge_history(stored, whole, USDCLP, LATER, now_asked, MergeTerms(previous=(asked, DAY)))
+    known = dict(late.history.select("session", "available_at").iter_rows())
+    assert known[DAY + timedelta(days=5)] == now_asked
+    assert known[DAY + timedelta(days=9)] == at(DAY + timedelta(days=9))  # new, and in time
+    assert prices_at(late.history, USDCLP, asked).height == 8
+    older = merge_history(
+        stored, whole, USDCLP, LATER, now_asked, MergeTerms(previous=(asked, DAY + timedelta(days=6)))
+    )
+    assert prices_at(older.history, USDCLP, asked).height == 9  # it was not asked for before
+
+
+def test_a_loss_that_is_borne_keeps_the_stored_rows_and_merges_the_rest() -> None:
+    stored = merged(bars(*WAVE[:20])).history
+    gone = DAY + timedelta(days=18)
+    answer = bars(*WAVE[:22]).filter(pl.col("session") != gone)
+    with pytest.raises(BadFetch) as caught:
+        merge_history(stored, answer, USDCLP, LATER)
+    assert caught.value.lost == (gone,)
+    merge = merge_history(stored, answer, USDCLP, LATER, None, MergeTerms(borne=frozenset([gone])))
+    assert (merge.added, merge.lost) == (2, (gone,))
+    assert prices_at(merge.history, USDCLP, FAR)["clp_per_usd"].to_list() == WAVE[:22]
+
+
+def test_recent_means_recent_in_the_answer_and_not_in_the_store() -> None:
+    stored = merged(bars(*WAVE, *WAVE[:20])).history
+    answer = bars(*WAVE, *WAVE[:28]).filter(pl.col("session") != DAY + timedelta(days=59))
+    assert merge_history(stored, answer, USDCLP, LATER).added == 8
