@@ -87,14 +87,23 @@ def forecast(
     rich_help_panel=DESK, epilog="Examples:  forex-assets ingest  ·  FOREX_MARKET=live forex-assets ingest --json"
 )
 @reported
-def ingest(as_of: AsOf = None, as_json: AsJson = False) -> None:
-    """Bring in copper and USD/CLP, note revisions, make the copper features."""
+def ingest(
+    as_of: AsOf = None,
+    accept_revision: Annotated[
+        bool, typer.Option("--accept-revision", help="Take prices although most stored closes change.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring in copper and USD/CLP, note revisions, make the copper features.
+
+    A source that changes most stored closes at once is refused; --accept-revision takes its prices.
+    """
     session = session_of(as_of)
     from forex_assets.cli import render
     from forex_assets.cli.runner import materialize_market
 
     with err.status("prices …"):
-        report = materialize_market(session, with_drivers=True)
+        report = materialize_market(session, with_drivers=True, accepts_revision=accept_revision)
     answer(as_json, report, render.ingest(report))
 
 

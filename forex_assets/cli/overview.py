@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -9,6 +10,7 @@ import polars as pl
 
 from forex_assets.core.calendar import SANTIAGO
 from forex_assets.core.config_store import ConfigError
+from forex_assets.core.finding import Finding
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import COPPER_SCHEMA, FORECAST_SCHEMA, SAMPLE_SOURCE, USDCLP_SCHEMA
 from forex_assets.core.session import Session
@@ -18,8 +20,12 @@ from forex_assets.core.store.warehouse import WarehouseError
 from forex_assets.forecasts.chronos.settings_check import check_settings
 from forex_assets.forecasts.engine import EngineError
 from forex_assets.forecasts.engines import engines_of
+from forex_assets.market.fallback import Ingest
+from forex_assets.market.findings import findings
+from forex_assets.market.ingestion import ingest_copper, ingest_usdclp
 from forex_assets.market.price_sources import calendar_of, sources_of
-from forex_assets.market.prices import COPPER, USDCLP, PriceSeries
+from forex_assets.market.prices import COPPER, USDCLP, PriceSeries, describe_attempts
+from forex_assets.market.quality import severity_of
 from forex_assets.monitoring.request_store import requests_of
 
 if TYPE_CHECKING:
@@ -60,14 +66,8 @@ def doctor_of(session: Session) -> dict[str, Any]:
     """Installation, sources, models, stale data, readiness to forecast."""
     answers = [] if session.settings.market == "sample" else sources_of(session).probe()
     models = [_model_record(session, horizon) for horizon in HORIZONS]
-    stored = {series.name for series in (USDCLP, COPPER) if sources_of(session).histories.sources(series)}
-    is_dark = not stored and not any(a.is_ok for a in answers)
-    has_prices = (
-        session.settings.market == "sample"
-        or (session.settings.market == "auto" and is_dark)  # the generated market stands in
-        or USDCLP.name in stored
-        or any(a.is_ok for a in answers if a.source in ("Yahoo CLP=X", "Banco Central"))
-    )
+    trials = _trials(session)
+    blocked = any(check["blocks"] for trial in trials for check in trial["checks"])
     prices = [_price_record(session, series) for series in (USDCLP, COPPER)]
     forecasts = [_forecast_record(session, horizon) for horizon in HORIZONS]
     return {
@@ -82,13 +82,36 @@ def doctor_of(session: Session) -> dict[str, Any]:
         "sources": [
             {"source": a.source, "answers": a.is_ok, "answer": a.answer, "seconds": a.seconds} for a in answers
         ],
+        "prices": trials,
         "models": models,
         "account": _account_words(session),
         "unknown_names": unknown_names(),
         "stale": [r["table"] for r in (*prices, *forecasts) if r["is_stale"] and not r["fault"]],
         "damaged": [r["fault"] for r in (*prices, *forecasts) if r["fault"]],
-        "can_forecast": has_prices and not any(m["error"] for m in models),
+        "can_forecast": not blocked and not any(m["error"] for m in models),
     }
+
+
+def _trials(session: Session) -> list[dict[str, Any]]:
+    """Tries prices as a forecast would fetch them now.
+
+    The order of sources, refusals and checks are those of a forecast; nothing is stored.
+    """
+    sources = replace(sources_of(session), is_trial=True)
+    tried = ((USDCLP, ingest_usdclp(sources)), (COPPER, ingest_copper(sources)))
+    return [_trial(session, series, result) for series, result in tried]
+
+
+def _trial(session: Session, series: PriceSeries, result: Ingest) -> dict[str, Any]:
+    attempts = describe_attempts(result.attempts)
+    if result.prices.is_empty():
+        found = [
+            Finding("has_prices", False, severity_of(series), f"no price from any source and none stored: {attempts}")
+        ]
+    else:
+        found = list(findings(result.prices, series, calendar_of(series), session.today))
+    checks = [{"check": f.name, "blocks": f.severity == "block", "message": f.message} for f in found if not f.passed]
+    return {"table": f"market/{series.name}", "source": result.source, "sources": attempts, "checks": checks}
 
 
 def _account_words(session: Session) -> str:

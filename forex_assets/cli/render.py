@@ -214,6 +214,11 @@ def doctor(report: dict[str, Any]) -> Iterator[RenderableType]:
         )
     else:
         yield f"FOREX_MARKET=sample: no source is asked. {SAMPLE_SOURCE}."
+    for trial in report["prices"]:
+        yield f"{trial['table']}: {trial['sources']}"
+        for check in trial["checks"]:
+            kind = "blocks forecasts" if check["blocks"] else "warns"
+            yield f"  check {check['check']} {kind}: {check['message']}"
     models: dict[str, list[str]] = {}
     for record in report["models"]:
         models.setdefault(record["error"] or f"{record['used']} ({record['why']})", []).append(record["horizon"])

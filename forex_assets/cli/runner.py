@@ -16,6 +16,7 @@ from forex_assets.core.dagster.run_records import end_dead_runs, forecasts_of
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.processes import PROCESS_TAG, process_name
 from forex_assets.core.session import Session
+from forex_assets.market.resources import MarketSources
 
 Build = Callable[[Mapping[str, Any]], dg.Definitions]
 """Makes a location's definitions, resources replaced by name."""
@@ -38,11 +39,15 @@ class RunFailed(Exception):
         self.made = list(made)
 
 
-def materialize_market(session: Session, *, with_drivers: bool = False) -> list[dict[str, Any]]:
+def materialize_market(
+    session: Session, *, with_drivers: bool = False, accepts_revision: bool = False
+) -> list[dict[str, Any]]:
     """Brings in prices, revisions and features.
 
     Args:
+        session: settings.
         with_drivers: also what only what-if questions need; a forecast does not wait for it.
+        accepts_revision: whether most stored closes may change in one fetch.
 
     Returns:
         One record a table, in the order of the graph: its name, and its materialization's metadata.
@@ -50,7 +55,8 @@ def materialize_market(session: Session, *, with_drivers: bool = False) -> list[
     drivers = [keys.DRIVERS] if with_drivers else []
     wanted = [keys.COPPER, keys.USDCLP, keys.OBSERVADO, keys.COPPER_LME, *drivers]
     wanted += [keys.QUOTES, keys.ORIGIN, keys.REVISIONS, keys.FEATURES]
-    events = run_assets(session, wanted).get_asset_materialization_events()
+    resources = {"sources": MarketSources(accepts_revision=True)} if accepts_revision else {}
+    events = run_assets(session, wanted, resources=resources).get_asset_materialization_events()
     metadata = {
         event.asset_key: event.step_materialization_data.materialization.metadata for event in events if event.asset_key
     }
@@ -118,6 +124,7 @@ def run_assets(
     horizons: list[str] | None = None,
     config: dict[str, Any] | None = None,
     build: Build | None = None,
+    resources: Mapping[str, Any] | None = None,
 ) -> dg.ExecuteInProcessResult:
     """Runs assets in this process on the command's session.
 
@@ -127,6 +134,7 @@ def run_assets(
         horizons: partitions, one or all; None for unpartitioned assets.
         config: run config beside the logger's.
         build: location of the assets; by default that of forecasts.
+        resources: by name, in place of the location's.
     """
     if build is None:
         from forex_assets.locations import forecasting
@@ -141,7 +149,7 @@ def run_assets(
             "dagster/asset_partition_range_end": horizons[-1],
         }
     prepare_instance(session.settings)
-    job = _definitions(session, build).resolve_implicit_global_asset_job_def()
+    job = _definitions(session, build, resources).resolve_implicit_global_asset_job_def()
     with dg.DagsterInstance.get() as instance:
         return _execute(session, job, instance, tags, asset_selection=keys, run_config=QUIET | (config or {}))
 
@@ -200,12 +208,12 @@ def _execute(
     return result
 
 
-def _definitions(session: Session, build: Build) -> dg.Definitions:
+def _definitions(session: Session, build: Build, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     """A location on the session's clock and folders."""
     settings = session.settings
     overrides = {"warehouse": str(settings.warehouse), "configs": str(settings.configs)}
     resource = SessionResource(overrides=overrides | ({"as_of": settings.as_of} if settings.as_of else {}))
-    return build({"session": resource, "io_manager": WarehouseIO(session=resource)})
+    return build({"session": resource, "io_manager": WarehouseIO(session=resource), **(resources or {})})
 
 
 def _raise_where_failed(result: dg.ExecuteInProcessResult, made: Sequence[str]) -> None:

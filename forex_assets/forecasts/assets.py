@@ -29,10 +29,11 @@ from forex_assets.forecasts.ledger_store import LedgerStore
 from forex_assets.forecasts.plots import fan_plot
 from forex_assets.forecasts.realized import join_realized
 from forex_assets.forecasts.resources import ForecastEngines
+from forex_assets.market.findings import findings
 from forex_assets.market.origin_table import start_words
 from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.prices import USDCLP
-from forex_assets.market.quality import findings, marked_anew, usable
+from forex_assets.market.quality import marked_anew, usable
 from forex_assets.market.quotes import origin_at
 
 

@@ -1,4 +1,4 @@
-"""What earlier answers of a source say about the next.
+"""Record of each source's answers, and its consequences.
 
 Each answer is recorded (`ANSWERS_SCHEMA`): when it was asked for, its reach, what was lost, why it was refused. An
 evening is a day in Santiago of the instant asked for, so that a repeated run counts once.
@@ -17,11 +17,11 @@ from forex_assets.core.schemas import ANSWERS_SCHEMA, conform, empty
 LOOK_BACK: Final = timedelta(days=90)
 """Overlap of a fetch with stored sessions; shows revisions and unit jumps."""
 WHOLE_EVERY: Final = timedelta(days=30)
-"""Age of the last whole answer from which the whole history is asked for."""
+"""Time between requests for the whole history."""
 SHORT: Final = 500
-"""Rows below which a whole answer may be cut short, about two years."""
+"""Rows below which a whole answer may be cut short."""
 EVENINGS: Final = 3
-"""Evenings with the same loss, or the same first session, that are believed."""
+"""Evenings after which a repeated loss or beginning is believed."""
 KEPT: Final = 400
 """Answers kept of each source, more than a year."""
 
@@ -86,9 +86,9 @@ def _evening(as_of: datetime) -> date:
 
 
 def borne_losses(answers: pl.DataFrame | None, as_of: datetime) -> frozenset[date]:
-    """Returns sessions lost on the last two evenings with rows before this one.
+    """Returns sessions lost on both of the last two evenings.
 
-    A third loss of such a session is borne.
+    Evenings without rows do not count. A third loss of such a session is borne.
     """
     lost: dict[date, set[str]] = {}
     for row in _before(answers, as_of):
@@ -139,7 +139,7 @@ def _is_settled(whole: Sequence[dict[str, Any]]) -> bool:
 
 
 def refusal_words(source: str, answers: pl.DataFrame | None, as_of: datetime) -> str:
-    """Describes why a source has not been used lately; empty if it has."""
+    """Describes why a source is not used; empty if it is."""
     refused: list[dict[str, Any]] = []
     for row in reversed(_before(answers, as_of + timedelta(seconds=1))):
         if not row["refusal"]:

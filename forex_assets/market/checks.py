@@ -1,6 +1,6 @@
 """Asset checks of prices and features, by the rules of `quality`."""
 
-from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
 
 import dagster as dg
@@ -23,6 +23,8 @@ from forex_assets.core.schemas import (
 from forex_assets.core.session import Session
 from forex_assets.market import quality
 from forex_assets.market.alignment import copper_and_peso_move_on_the_same_day, sources_agree
+from forex_assets.market.answers import refusal_words
+from forex_assets.market.findings import RULES, Rule
 from forex_assets.market.history import prices_at
 from forex_assets.market.origin_table import origin_agrees, origin_is_recent
 from forex_assets.market.price_sources import calendar_of
@@ -35,33 +37,6 @@ SERIES: dict[str, tuple[dg.AssetKey, Schema]] = {
     OBSERVADO.name: (keys.OBSERVADO, OBSERVADO_SCHEMA),
     COPPER_LME.name: (keys.COPPER_LME, COPPER_LME_SCHEMA),
 }
-Rule = Callable[..., Finding]
-Inputs = Callable[[PriceSeries, Session], tuple[object, ...]]
-
-
-def _none(series: PriceSeries, session: Session) -> tuple[object, ...]:
-    return ()
-
-
-def _calendar(series: PriceSeries, session: Session) -> tuple[object, ...]:
-    return (calendar_of(series),)
-
-
-def _calendar_and_day(series: PriceSeries, session: Session) -> tuple[object, ...]:
-    return calendar_of(series), session.today
-
-
-QUALITY: list[tuple[Rule, Inputs, bool]] = [
-    # rule on prices and series, its further inputs, whether it blocks for the peso; copper never blocks
-    (quality.sessions_strictly_increase, _none, True),
-    (quality.sessions_are_business_days, _calendar, False),
-    (quality.has_no_nulls, _none, True),
-    (quality.prices_are_in_range, _none, True),
-    (quality.moves_are_ordinary, _none, False),
-    (quality.is_current, _calendar_and_day, False),
-    (quality.is_not_stale, _calendar_and_day, True),
-    (quality.prices_keep_moving, _none, False),
-]
 
 
 def _prices(session: Session, series: PriceSeries) -> pl.DataFrame:
@@ -71,16 +46,34 @@ def _prices(session: Session, series: PriceSeries) -> pl.DataFrame:
     return empty(schema) if frame is None else frame
 
 
+def judged(session: Session, rule: Rule, series: PriceSeries) -> Finding:
+    """Runs one rule on a stored table.
+
+    An old price names the refusal behind it.
+    """
+    finding = rule.finding(_prices(session, series), series, calendar_of(series), session.today)
+    if finding.passed or not rule.is_of_age or session.market != "live":
+        return finding
+    store = PriceStore(session.live_tables)
+    reasons = [
+        words
+        for source in store.answering_sources(series)
+        if (words := refusal_words(source, store.answers(series, source), session.now))
+    ]
+    return replace(finding, message="; ".join((finding.message, *reasons)))
+
+
 def _quality(series: PriceSeries) -> list[dg.AssetChecksDefinition]:
     """Makes the checks of one price table."""
 
-    def check(rule: Rule, inputs: Inputs, *, blocks: bool) -> dg.AssetChecksDefinition:
-        def judge(session: Session) -> Finding:
-            return rule(_prices(session, series), series, *inputs(series, session))
+    def check(rule: Rule) -> dg.AssetChecksDefinition:
+        blocks = rule.blocks and series is USDCLP
+        key = SERIES[series.name][0]
+        return check_of(
+            key, rule.name, lambda session: judged(session, rule, series), rule.judge.__doc__, blocks=blocks
+        )
 
-        return check_of(SERIES[series.name][0], rule.__name__, judge, rule.__doc__, blocks=blocks)
-
-    return [check(rule, inputs, blocks=blocks and series is USDCLP) for rule, inputs, blocks in QUALITY]
+    return [check(rule) for rule in RULES]
 
 
 def _optional_quality(series: PriceSeries) -> list[dg.AssetChecksDefinition]:

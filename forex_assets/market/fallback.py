@@ -20,7 +20,7 @@ from forex_assets.market.prices import COPPER, COPPER_MONTHLY, Attempt, PriceSer
 from forex_assets.market.quality import FRED_SOURCE
 
 FINISHED_WITHIN: Final = timedelta(days=12)
-"""Age of the last finished price from which the next source is asked."""
+"""Oldest last finished price; then the next source is asked."""
 
 
 class PriceStorePort(Protocol):

@@ -49,7 +49,7 @@ class Merge:
 
 @dataclass(frozen=True)
 class MergeTerms:
-    """What earlier answers and a person say about one merge.
+    """Terms of one merge, by earlier answers and a person.
 
     Attributes:
         borne: stored sessions that may be missing from the answer.

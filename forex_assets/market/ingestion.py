@@ -98,7 +98,15 @@ def _fetched(sources: PriceSources, series: PriceSeries, asked: list[PriceSource
     session = sources.session
     # A fan of this run may use what the run fetched. At a clock set by hand nothing was seen: the real time is noted.
     fetched_at = session.now if session.settings.as_of is None else datetime.now(UTC)
-    return ingest(series, asked, sources.histories, session.now, fetched_at, time.perf_counter)
+    return ingest(
+        series,
+        asked,
+        sources.histories,
+        session.now,
+        fetched_at,
+        time.perf_counter,
+        accepts_revision=sources.accepts_revision,
+    )
 
 
 def _with_level(sources: PriceSources, daily: Ingest, monthly: pl.DataFrame | None) -> Ingest:

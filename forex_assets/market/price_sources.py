@@ -7,7 +7,7 @@ from typing import Any
 from forex_assets.core.calendar import SessionCalendar
 from forex_assets.core.holidays import market_calendar
 from forex_assets.core.session import Branch, Session
-from forex_assets.market.price_store import PriceStore
+from forex_assets.market.price_store import PriceStore, TrialPriceStore
 from forex_assets.market.prices import BRL, COPPER, DOLLAR_INDEX, USDCLP, Attempt, PriceSeries, PriceSource
 from forex_assets.market.sample import SampleMarket, sample_market
 from forex_assets.market.source_probe import probe_sources
@@ -33,10 +33,14 @@ class PriceSources:
     Attributes:
         session: settings, clock and tables.
         deadline_s: seconds after which a silent source is given up.
+        accepts_revision: whether most stored closes may change in one fetch.
+        is_trial: whether fetched prices are merged without being stored.
     """
 
     session: Session
     deadline_s: float
+    accepts_revision: bool = False
+    is_trial: bool = False
 
     def daily(self, series: PriceSeries) -> list[PriceSource]:
         """Returns daily price sources in the order asked."""
@@ -91,7 +95,7 @@ class PriceSources:
     @property
     def histories(self) -> PriceStore:
         """Stored histories of real prices; the generated market needs none."""
-        return PriceStore(self.session.live_tables)
+        return (TrialPriceStore if self.is_trial else PriceStore)(self.session.live_tables)
 
     def every(self) -> Mapping[str, PriceSource]:
         """Returns every source by a name for people."""

@@ -47,6 +47,10 @@ class PriceStore:
         key = f"{names.PRICE_ANSWERS}/{series.name}"
         return self._warehouse.read(key, _partition(source), ANSWERS_SCHEMA)
 
+    def answering_sources(self, series: PriceSeries) -> list[str]:
+        """Lists sources with recorded answers, ascending."""
+        return sorted(unquote(name) for name in self._warehouse.partitions(f"{names.PRICE_ANSWERS}/{series.name}"))
+
     def note(self, series: PriceSeries, source: str, answer: Answer) -> None:
         """Records an answer of a source."""
         key = f"{names.PRICE_ANSWERS}/{series.name}"
@@ -75,6 +79,25 @@ class PriceStore:
             if merge.added or merge.revised:
                 self._warehouse.write(_key(series), merge.history, _partition(source))
         return merge
+
+
+class TrialPriceStore(PriceStore):
+    """Stored histories on which a fetch is tried: nothing is written."""
+
+    def note(self, series: PriceSeries, source: str, answer: Answer) -> None:
+        """Forgets the answer."""
+
+    def merge(
+        self,
+        series: PriceSeries,
+        fetched: pl.DataFrame,
+        now: datetime,
+        as_of: datetime | None = None,
+        terms: MergeTerms = NO_TERMS,
+    ) -> Merge:
+        """Returns the merge that would be stored, see `PriceStore.merge`."""
+        stored = self.history(series, str(fetched["source"][0])) if fetched.height else None
+        return merge_history(stored, fetched, series, now, as_of, terms)
 
 
 def _key(series: PriceSeries) -> str:

@@ -254,18 +254,3 @@ def copper_is_in_usd_per_pound(prices: pl.DataFrame) -> Finding:
     elif level > high and low <= level / 100 <= high:
         message += "; looks like US cents/lb"
     return Finding("copper_is_in_usd_per_pound", low <= level <= high, "warn", message, {"median": level})
-
-
-def findings(prices: pl.DataFrame, series: PriceSeries, calendar: SessionCalendar, as_of: date) -> tuple[Finding, ...]:
-    """Runs every rule on one price table."""
-    common = (
-        sessions_strictly_increase(prices, series),
-        sessions_are_business_days(prices, series, calendar),
-        has_no_nulls(prices, series),
-        prices_are_in_range(prices, series),
-        moves_are_ordinary(prices, series),
-        is_current(prices, series, calendar, as_of),
-        is_not_stale(prices, series, calendar, as_of),
-        prices_keep_moving(prices, series),
-    )
-    return (*common, copper_is_in_usd_per_pound(prices)) if series.name == COPPER.name else common

@@ -1,4 +1,4 @@
-"""Reasons to refuse a fetch: no price, wrong unit, lost sessions, rewritten history."""
+"""Reasons to refuse a fetch."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -15,7 +15,7 @@ UNIT_JUMP: Final = (0.5, 2.0)
 BORNE_LOSS: Final = 0.02
 """Share of stored sessions that an answer may lack."""
 RECENT: Final = 5
-"""Newest sessions whose loss is not borne at once; values of a median level."""
+"""Newest sessions: their loss is refused; their median is the level."""
 MOST: Final = 0.5
 """Share of closes in common that are no revision if changed."""
 FEWEST_CHANGED: Final = 3
@@ -124,7 +124,7 @@ def _hint(ratio: float, series: PriceSeries) -> str:
 def _refuse_mass_revision(
     current: pl.DataFrame, rows: pl.DataFrame, series: PriceSeries, *, accepts_revision: bool
 ) -> None:
-    """Raises if most finished closes in common changed by more than a tick.
+    """Raises if most finished closes in common changed.
 
     Both all sessions in common and the newest of them are judged: a long answer must not hide a change of the last
     months. Closes shifted by a session are refused even where revisions are accepted: their dating rule is wrong.

@@ -12,6 +12,9 @@ class MarketSources(dg.ConfigurableResource[PriceSources]):
 
     deadline_s: float | None = Field(default=None, gt=0, description="seconds over those of FOREX_SOURCE_DEADLINE_S")
 
+    accepts_revision: bool = Field(default=False, description="whether most stored closes may change in one fetch")
+
     def of(self, session: Session) -> PriceSources:
         """Returns the sources of a run."""
-        return PriceSources(session, self.deadline_s or session.settings.source_deadline_s)
+        deadline_s = self.deadline_s or session.settings.source_deadline_s
+        return PriceSources(session, deadline_s, self.accepts_revision)

@@ -14,6 +14,7 @@ from forex_assets.core.calendar import calendar_of
 from forex_assets.core.finding import Finding
 from forex_assets.core.schemas import COPPER_SCHEMA, prices_schema
 from forex_assets.market import quality
+from forex_assets.market.findings import findings
 from forex_assets.market.prices import COPPER, USDCLP, PriceSeries
 from forex_assets.market.quality import mark_bad_ticks
 
@@ -116,7 +117,7 @@ def test_what_comes_later_changes_only_the_last_two_marks(steps: list[float], cu
 def by_name(frame: pl.DataFrame, series: PriceSeries = USDCLP, as_of: date | None = None) -> dict[str, Finding]:
     day = as_of or frame["session"].drop_nulls().max()
     assert isinstance(day, date)
-    return {finding.name: finding for finding in quality.findings(frame, series, CALENDAR, day)}
+    return {finding.name: finding for finding in findings(frame, series, CALENDAR, day)}
 
 
 def failing(frame: pl.DataFrame, series: PriceSeries = USDCLP, as_of: date | None = None) -> dict[str, str]:
@@ -126,7 +127,7 @@ def failing(frame: pl.DataFrame, series: PriceSeries = USDCLP, as_of: date | Non
 def test_a_sound_table_passes_every_check() -> None:
     assert failing(prices(*wandering(300))) == {}
     assert failing(prices(*wandering(300, 4.0), series=COPPER), COPPER) == {}
-    assert len(by_name(prices(*wandering(300, 4.0), series=COPPER), COPPER)) == 9
+    assert len(by_name(prices(*wandering(300, 4.0), series=COPPER), COPPER)) == 12
 
 
 def test_a_session_twice_or_out_of_order_blocks() -> None:
@@ -181,14 +182,19 @@ def test_a_big_move_on_the_newest_row_is_named_and_does_not_block() -> None:
     assert "tomorrow shows" in finding.message
 
 
+FINISHED_LATE = {"is_current": "warn", "last_finished_price_is_current": "warn"}
+
+
 @pytest.mark.parametrize(
     ("late", "wrong"),
     [
         (0, {}),
         (2, {}),
         (3, {"is_current": "warn"}),
-        (10, {"is_current": "warn"}),
-        (11, {"is_current": "warn", "is_not_stale": "block"}),
+        (5, {"is_current": "warn"}),
+        (6, FINISHED_LATE),
+        (10, FINISHED_LATE),
+        (11, FINISHED_LATE | {"is_not_stale": "block"}),
     ],
 )
 def test_a_late_price_warns_and_a_stale_one_blocks(late: int, wrong: dict[str, str]) -> None:
