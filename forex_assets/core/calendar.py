@@ -33,14 +33,20 @@ class SessionCalendar:
     Args:
         name: for messages, such as `CLP`.
         holidays: full-day closures; weekends may be missing.
+        optional: closures on which the market may trade all the same; a price then makes a session.
     """
 
     name: str
     holidays: frozenset[date]
+    optional: frozenset[date] = frozenset()
 
     def is_session(self, day: date) -> bool:
         """Tells whether the market trades on a day."""
         return day.weekday() < 5 and day not in self.holidays
+
+    def may_trade(self, day: date) -> bool:
+        """Tells whether a price can be of that day."""
+        return self.is_session(day) or (day.weekday() < 5 and day in self.optional)
 
     def roll_back(self, day: date) -> date:
         """Returns the day, or the last session before it."""
@@ -74,6 +80,6 @@ def previous_weekday(day: date) -> date:
     return day - timedelta(days={0: 3, 6: 2}.get(day.weekday(), 1))
 
 
-def calendar_of(name: str, holidays: Iterable[date]) -> SessionCalendar:
+def calendar_of(name: str, holidays: Iterable[date], optional: Iterable[date] = ()) -> SessionCalendar:
     """Makes a calendar from holidays."""
-    return SessionCalendar(name, frozenset(holidays))
+    return SessionCalendar(name, frozenset(holidays), frozenset(optional))

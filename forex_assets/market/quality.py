@@ -124,7 +124,7 @@ def sessions_strictly_increase(prices: pl.DataFrame, series: PriceSeries) -> Fin
 
 def sessions_are_business_days(prices: pl.DataFrame, series: PriceSeries, calendar: SessionCalendar) -> Finding:
     """Every session is a trading day of the market."""
-    days = [day for day in daily_rows(prices, series)["session"].drop_nulls() if not calendar.is_session(day)]
+    days = [day for day in daily_rows(prices, series)["session"].drop_nulls() if not calendar.may_trade(day)]
     weekends = sum(day.weekday() >= 5 for day in days)
     examples = ", ".join(str(day) for day in days[-3:])
     failure = f"{len(days)} rows on no {calendar.name} session, {weekends} on weekends; last {examples}"

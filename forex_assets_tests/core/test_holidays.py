@@ -31,6 +31,20 @@ def test_copper_rests_with_new_york() -> None:
     )
 
 
+@pytest.mark.parametrize("day", [date(2007, 1, 2), date(2018, 12, 5), date(2025, 1, 9), date(2012, 10, 29)])
+def test_on_a_day_of_mourning_or_storm_copper_may_trade_and_need_not(day: date) -> None:
+    copper = market_calendar("COMEX")
+    assert (copper.is_session(day), copper.may_trade(day)) == (False, True)
+    assert not copper.may_trade(date(2024, 12, 25))
+    assert not copper.may_trade(date(2024, 6, 15))  # a Saturday
+
+
+def test_copper_rested_on_the_day_after_thanksgiving_until_2006() -> None:
+    copper = market_calendar("COMEX")
+    fridays = [date(2005, 11, 25), date(2006, 11, 24), date(2007, 11, 23)]
+    assert [copper.is_session(day) for day in fridays] == [False, False, True]
+
+
 def test_half_days_are_sessions() -> None:
     assert market_calendar("COMEX").is_session(date(2023, 11, 24))  # the day after Thanksgiving, closed at noon
     assert market_calendar("CLP").is_session(date(2024, 9, 17))  # the eve of the national holidays

@@ -15,6 +15,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from forex_assets.cli.overview import doctor_of
 from forex_assets.cli.runner import RunFailed, materialize_forecasts, materialize_market
 from forex_assets.core.holidays import market_calendar
 from forex_assets.core.horizon import HORIZONS
@@ -221,8 +222,21 @@ def _usdclp():  # type: ignore[no-untyped-def]
 def test_a_stale_price_blocks_the_forecast_and_says_so(market: MarketServer) -> None:
     market.bars["CLP=X"] = market.bars["CLP=X"][:-30]
     market.last.clear()
-    with pytest.raises(RunFailed, match=r"market/usdclp: check is_not_stale failed: last price 2024-04"):
+    market.faults.update(central_bank=["500"])
+    with pytest.raises(RunFailed, match=r"market/usdclp: check is_not_stale failed: last price 2024-04") as caught:
         materialize_market(new_session())
+    assert "yahoo not used since 2024-06-12 (1 evening): stale: its last finished session is 2024-04-" in str(
+        caught.value
+    )
+    said = doctor_of(new_session())
+    assert not said["can_forecast"]  # doctor runs the same checks and says the same
+    (blocking,) = [check for trial in said["prices"] for check in trial["checks"] if check["blocks"]]
+    assert blocking["check"] == "is_not_stale"
+    assert blocking["message"] in str(caught.value)
+    market.faults.clear()
+    assert doctor_of(new_session())["can_forecast"]
+    materialize_market(new_session())
+    assert set(table("market/usdclp")["source"]) == {"central_bank"}
 
 
 def test_two_runs_at_once_lose_nothing(market: MarketServer) -> None:

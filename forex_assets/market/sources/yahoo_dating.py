@@ -86,7 +86,7 @@ class YahooDating:
         if day.weekday() >= 5:
             return None
         session = previous_weekday(day) if self.is_weekday_late else day
-        return session if calendar.is_session(session) else None
+        return session if calendar.may_trade(session) else None
 
     def opened_at(self, day: date) -> datetime:
         """Returns the start of a bar."""
