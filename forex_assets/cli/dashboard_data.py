@@ -8,7 +8,8 @@ import polars as pl
 
 from forex_assets.accuracy.scorecard import SCORECARD_SCHEMA
 from forex_assets.cli.explanation import explanations, history
-from forex_assets.cli.overview import readable, status_of
+from forex_assets.cli.overview import status_of
+from forex_assets.cli.trial import readable
 from forex_assets.core.session import Session
 
 EVENTS: Final = 5

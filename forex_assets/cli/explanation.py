@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from forex_assets.cli.overview import instance_of, readable
+from forex_assets.cli.overview import instance_of
+from forex_assets.cli.trial import readable
 from forex_assets.core.config_store import ConfigError
 from forex_assets.core.session import Session
 from forex_assets.deployment.deployment_store import deployments_of

@@ -1,31 +1,25 @@
 """Data of `status` and `doctor`; `render` draws it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
+from forex_assets.cli.trial import readable, trials_of
 from forex_assets.core.calendar import SANTIAGO
 from forex_assets.core.config_store import ConfigError
-from forex_assets.core.finding import Finding
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import COPPER_SCHEMA, FORECAST_SCHEMA, SAMPLE_SOURCE, USDCLP_SCHEMA
 from forex_assets.core.session import Session
 from forex_assets.core.settings import unknown_names
 from forex_assets.core.store.identity import identity
-from forex_assets.core.store.warehouse import WarehouseError
 from forex_assets.forecasts.chronos.settings_check import check_settings
 from forex_assets.forecasts.engine import EngineError
 from forex_assets.forecasts.engines import engines_of
-from forex_assets.market.fallback import Ingest
-from forex_assets.market.findings import findings
-from forex_assets.market.ingestion import ingest_copper, ingest_usdclp
 from forex_assets.market.price_sources import calendar_of, sources_of
-from forex_assets.market.prices import COPPER, USDCLP, PriceSeries, describe_attempts
-from forex_assets.market.quality import severity_of
+from forex_assets.market.prices import COPPER, USDCLP, PriceSeries
 from forex_assets.monitoring.request_store import requests_of
 
 if TYPE_CHECKING:
@@ -66,7 +60,7 @@ def doctor_of(session: Session) -> dict[str, Any]:
     """Installation, sources, models, stale data, readiness to forecast."""
     answers = [] if session.settings.market == "sample" else sources_of(session).probe()
     models = [_model_record(session, horizon) for horizon in HORIZONS]
-    trials = _trials(session)
+    trials = trials_of(session)
     blocked = any(check["blocks"] for trial in trials for check in trial["checks"])
     prices = [_price_record(session, series) for series in (USDCLP, COPPER)]
     forecasts = [_forecast_record(session, horizon) for horizon in HORIZONS]
@@ -92,28 +86,6 @@ def doctor_of(session: Session) -> dict[str, Any]:
     }
 
 
-def _trials(session: Session) -> list[dict[str, Any]]:
-    """Tries prices as a forecast would fetch them now.
-
-    The order of sources, refusals and checks are those of a forecast; nothing is stored.
-    """
-    sources = replace(sources_of(session), is_trial=True)
-    tried = ((USDCLP, ingest_usdclp(sources)), (COPPER, ingest_copper(sources)))
-    return [_trial(session, series, result) for series, result in tried]
-
-
-def _trial(session: Session, series: PriceSeries, result: Ingest) -> dict[str, Any]:
-    attempts = describe_attempts(result.attempts)
-    if result.prices.is_empty():
-        found = [
-            Finding("has_prices", False, severity_of(series), f"no price from any source and none stored: {attempts}")
-        ]
-    else:
-        found = list(findings(result.prices, series, calendar_of(series), session.today))
-    checks = [{"check": f.name, "blocks": f.severity == "block", "message": f.message} for f in found if not f.passed]
-    return {"table": f"market/{series.name}", "source": result.source, "sources": attempts, "checks": checks}
-
-
 def _account_words(session: Session) -> str:
     """Says where fans start, and what an account is worth."""
     if session.settings.bcch_user and session.settings.bcch_password:
@@ -122,14 +94,6 @@ def _account_words(session: Session) -> str:
         "a free Banco Central account (BCCH_USER, BCCH_PASSWORD) gives the dólar observado of the next banking day at "
         f"about 18:00. {WORTH_OF_ACCOUNT} (docs/accuracy.md)."
     )
-
-
-def readable(read: Callable[[], Read]) -> tuple[Read | None, str | None]:
-    """Reads; a damaged file is returned in words instead."""
-    try:
-        return read(), None
-    except WarehouseError as error:
-        return None, str(error)
 
 
 def _version(name: str) -> str:
