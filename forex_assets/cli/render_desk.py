@@ -39,6 +39,12 @@ COLUMNS: Final[dict[str, Sequence[Column]]] = {
         Column("below %", "below", _chance),
         Column("touch %", "touch", _chance),
     ),
+    "highest_p90": (
+        Column("by", "date"),
+        Column("sessions", "sessions", whole),
+        Column("no close below", "lowest_p10", prices),
+        Column("no close above", "highest_p90", prices),
+    ),
     "p02_5": (
         Column("", "what"),
         Column("on", "date"),
@@ -83,6 +89,7 @@ COLUMNS: Final[dict[str, Sequence[Column]]] = {
 """Columns of a table, by a name that only its rows have."""
 
 TITLES: Final = {
+    "extremes": "Nine times of ten",
     "totals": "In total, millions of CLP",
     "drivers": "Drivers",
     "history": "Past stretches with such moves",

@@ -11,6 +11,7 @@ from forex_assets.desk.law import PriceLaw
 from forex_assets.desk.observado import Fixings, month_average
 from forex_assets.desk.odds import Odds, odds, round_levels
 from forex_assets.desk.outlook import Basis, DayLaw, Outlook
+from forex_assets.desk.touches import highest_close, lowest_close
 
 Row = dict[str, Any]
 
@@ -90,7 +91,19 @@ def odds_answer(
     if is_observado:
         return Answer("Chances of the dólar observado", rows, outlook.basis(*days), [f"Width from: {reads}"])
     words = "above and below: the close on the date. touch: some close reaches the level by then."
-    return Answer("Chances of the dollar's close", rows, outlook.basis(*days), [words, reads])
+    more = {"extremes": [extremes_row(outlook, day) for day in days]}
+    return Answer("Chances of the dollar's close", rows, outlook.basis(*days), [words, reads], more)
+
+
+def extremes_row(outlook: Outlook, day: DayLaw) -> Row:
+    """Returns 90 % bounds of the highest and lowest close."""
+    price, sd, h = outlook.price, outlook.sd, day.sessions
+    return {
+        "date": day.asked.isoformat(),
+        "sessions": h,
+        "lowest_p10": rounded(lowest_close(price, sd, h, 0.1), 2),
+        "highest_p90": rounded(highest_close(price, sd, h, 0.9), 2),
+    }
 
 
 def with_events(answer: Answer, events: Events) -> Answer:

@@ -1,6 +1,6 @@
 """Tables of the desk: columns, and rows from rules."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
@@ -90,7 +90,18 @@ def levels_table(outlook: Outlook, settings: WatchLevels, previous: pl.DataFrame
                 "is_new_crossing": watch.fires,
             }
         )
-    return pl.DataFrame(rows, schema=LEVELS_SCHEMA)
+    table = pl.DataFrame(rows, schema=LEVELS_SCHEMA)
+    return table if previous is None else pl.concat([table, _kept(table, settings, previous)])
+
+
+def _kept(table: pl.DataFrame, settings: WatchLevels, previous: pl.DataFrame) -> pl.DataFrame:
+    """Earlier rows of watch levels that no fan reaches today.
+
+    A horizon whose forecast failed must not make its level alert again tomorrow.
+    """
+    lacking = {level.name for level in settings.levels} - set(table["watch"])
+    rows = previous.filter(pl.col("watch").is_in(lacking) & (pl.col("by_date") > pl.lit(table["as_of"][0])))
+    return rows.with_columns(is_new_crossing=pl.lit(False)).select(list(LEVELS_SCHEMA))
 
 
 def crossed_before(previous: pl.DataFrame | None) -> Mapping[str, bool]:
@@ -131,7 +142,7 @@ def _row(outlook: Outlook, result: Odds) -> dict[str, object]:
     }
 
 
-def chances_are_coherent(levels: Sequence[dict[str, float]] | pl.DataFrame) -> list[str]:
+def chances_are_coherent(levels: pl.DataFrame) -> list[str]:
     """Returns rows whose chances contradict each other.
 
     Chances outside 0 to 1, or a touch rarer than an end beyond.
@@ -139,13 +150,12 @@ def chances_are_coherent(levels: Sequence[dict[str, float]] | pl.DataFrame) -> l
     Args:
         levels: `LEVELS_SCHEMA`.
     """
-    table = levels if isinstance(levels, pl.DataFrame) else pl.DataFrame(levels)
     beyond = (
         pl.when(pl.col("level") >= pl.col("origin_clp_per_usd"))
         .then("chance_above")
         .otherwise(1 - pl.col("chance_above"))
     )
-    wrong = table.filter(
+    wrong = levels.filter(
         ~pl.col("chance_above").is_between(0, 1)
         | ~pl.col("chance_touch").is_between(0, 1)
         | (pl.col("chance_touch") < beyond - 10**-CHANCE_DIGITS)

@@ -39,6 +39,17 @@ def test_the_table_keeps_the_state_from_one_run_to_the_next() -> None:
     assert chances_are_coherent(first) == []
 
 
+def test_a_level_that_no_fan_reaches_today_keeps_its_state() -> None:
+    """The 90-day forecast fails for a day: its level, which had alerted, does not alert again when it is back."""
+    settings = WatchLevels(levels=(WatchLevel(level=960, by="90d", probability=0.3),))
+    first = levels_table(outlook(), settings, None)
+    without = levels_table(outlook("7d", "15d", "30d"), settings, first)
+    back = levels_table(outlook(), settings, without)
+    states = [table.filter(pl.col("watch") != "") for table in (first, without, back)]
+    assert [each["is_crossed"].to_list() for each in states] == [[True]] * 3
+    assert [each["is_new_crossing"].to_list() for each in states] == [[True], [False], [False]]
+
+
 def test_incoherent_chances_are_found() -> None:
     table = levels_table(outlook(), WatchLevels(), None).with_columns(chance_touch=pl.lit(0.0))
     assert chances_are_coherent(table)
