@@ -1,5 +1,6 @@
 """The archive of prices as they were seen, and the origin picked from it."""
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -13,6 +14,8 @@ from forex_assets.core.names import QUOTES, USDCLP
 from forex_assets.core.schemas import QUOTES_SCHEMA, history_schema, prices_schema
 from forex_assets.core.session import Session, session_on
 from forex_assets.core.settings import load_settings
+from forex_assets.market.ingestion import ingest_observado
+from forex_assets.market.price_sources import PriceSources, sources_of
 from forex_assets.market.price_store import PriceStore
 from forex_assets.market.prices import OBSERVADO
 from forex_assets.market.prices import USDCLP as USDCLP_SERIES
@@ -170,3 +173,30 @@ def test_the_spread_of_returns_leaves_provisional_prices_out(session: Session) -
     wild = prices.tail(1).with_columns(session=pl.lit(FRIDAY), clp_per_usd=pl.lit(2000.0), is_provisional=pl.lit(True))
     assert series_sd(pl.concat([prices, wild])) == series_sd(prices) == pytest.approx(0.008, rel=0.5)
     assert series_sd(prices.head(1)) == 0.0
+
+
+@dataclass(frozen=True)
+class OneObservado:
+    """Source of Monday's observado, out on Friday at 18:00."""
+
+    name: str = "central_bank"
+
+    def fetch(self, start: date | None, as_of: datetime) -> pl.DataFrame:
+        fields = ["session", "clp_per_usd", "source", "is_provisional", "is_suspect", "available_at"]
+        return history((MONDAY, 940.0, local(FRIDAY, 18), local(FRIDAY, 18), None, False)).select(fields)
+
+
+@pytest.mark.parametrize(("as_of", "is_assumed"), [(None, False), ("2024-07-05T18:20", True)])
+def test_a_run_may_use_what_it_fetched_and_a_clock_set_by_hand_saw_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_of: str | None, is_assumed: bool
+) -> None:
+    settings = load_settings(warehouse=tmp_path / "warehouse", configs=tmp_path, market="live", as_of=as_of)
+    run = Session(settings, local(FRIDAY, 18, 20))
+    monkeypatch.setattr(PriceSources, "observado_sources", lambda self: [OneObservado()])
+    ingest_observado(sources_of(run))
+    table = archive_of(run)
+    run.live_tables.write(QUOTES, table)
+    assert table["is_assumed"].to_list() == [is_assumed]
+    picked = origin_at(run, store_prices(run))
+    assert picked is not None
+    assert (picked.level, picked.is_assumed) == (940.0, is_assumed)
