@@ -236,6 +236,16 @@ class OperationsPolicy(_Settings):
     mails_per_hour: Annotated[int, Field(ge=1, le=100)] = 6
 
 
+class ReportPolicy(_Settings):
+    """Mail of the daily report.
+
+    Attributes:
+        mail_at: time in Santiago of the mail on weekdays, such as `08:00`; empty: no mail.
+    """
+
+    mail_at: Annotated[str, Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$")] = ""
+
+
 class Policy(_Settings):
     """Policy of the loop, `configs/policy.yaml`.
 
@@ -257,6 +267,7 @@ class Policy(_Settings):
     validation: ValidationPolicy = Field(default_factory=ValidationPolicy)
     deployment: DeploymentPolicy = Field(default_factory=DeploymentPolicy)
     operations: OperationsPolicy = Field(default_factory=OperationsPolicy)
+    report: ReportPolicy = Field(default_factory=ReportPolicy)
 
     @property
     def budget_per_14_days(self) -> float:

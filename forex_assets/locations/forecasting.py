@@ -25,6 +25,7 @@ from forex_assets.market.resources import MarketSources
 from forex_assets.operations.alerts import jobs as alert_jobs
 from forex_assets.operations.alerts import sensors as alerts
 from forex_assets.operations.backup import jobs as backup
+from forex_assets.operations.report_mail import jobs as report_mail
 from forex_assets.operations.tracking import jobs as tracking
 from forex_assets.operations.tracking import sensors as tracking_sensors
 from forex_assets.operations.tracking.resources import mlflow_runs
@@ -76,6 +77,7 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             jobs.backtest_all_horizons,
             alert_jobs.deliver_alerts,
             report.report_daily,
+            report_mail.mail_report,
             backup.back_up,
             tracking.track_runs,
         ],
@@ -86,6 +88,7 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             market_sensors.poll_observado,
             alerts.gather_alerts,
             alerts.send_alerts,
+            report_mail.mail_report_daily,
             tracking_sensors.record_runs,
         ],
         resources={**resources, **(overrides or {})},

@@ -121,7 +121,10 @@ class Mail:
         Raises:
             DeliveryError: not sent, or the outcome is unknown.
         """
-        mail = email_of(message, self.sender, self.recipients, datetime.now(UTC))
+        return self.send_email(email_of(message, self.sender, self.recipients, datetime.now(UTC)))
+
+    def send_email(self, mail: EmailMessage) -> str:
+        """Sends a finished mail; returns and raises as `send` does."""
         try:
             # One attempt: the outbox retries.
             refused = ask("mail", lambda _: self._deliver(mail), deadline_s=self.deadline_s, attempts=1)
