@@ -152,7 +152,7 @@ def run_backtest(
     levels: tuple[StartLevel, ...] = ("live", "stored") if level == "live" else ("stored",)
     stores, skipped = [BacktestStore(session.tables, root=FANS[each]) for each in levels], list[str]()
     key = engine_key(engine.name, engine.model, config.fingerprint)
-    done = [_current_fans(store, horizon, key, config) for store in stores]
+    done = [_current_fans(store, horizon, key, config.fingerprint) for store in stores]
     old = _old_origins(stores[0], horizon, key, config) - set(done[0]["as_of"])
     dates = sorted({*dates, *(day for day in old if day < session.today)})
     finished = done[0].filter(pl.col("as_of").is_in(dates))["as_of"].n_unique()
@@ -178,7 +178,7 @@ def run_backtest(
     for store in stores:
         store.compact(horizon, key)
         is_wanted = pl.col("as_of") < session.today if with_stored else pl.col("as_of").is_in(dates)
-        fans = _current_fans(store, horizon, key, config).filter(is_wanted)
+        fans = _current_fans(store, horizon, key, config.fingerprint).filter(is_wanted)
         joined = join_realized(as_issued(fans), prices, session.now)
         scored.append(score_rows(calibrated_history(joined) if config.is_calibrated else joined))
     return BacktestRun(with_stored_scores(scored[0], scored[-1]), skipped, len(old))
@@ -206,12 +206,22 @@ def with_stored_scores(rows: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame
     return conform(joined, REALIZED_SCHEMA, "backtest")
 
 
-def _current_fans(store: BacktestStore, horizon: str, key: str, config: InferenceConfig) -> pl.DataFrame:
+def stored_fans(session: Session, horizon: str) -> pl.DataFrame:
+    """Whole fans behind `accuracy/backtest` (`FORECAST_SCHEMA`); empty without one."""
+    rows = session.tables.read(names.BACKTEST, horizon)
+    if rows is None or rows.is_empty():
+        return empty(FORECAST_SCHEMA)
+    engine, model, config = rows.select("engine", "model", "config_fingerprint").row(-1)
+    store = BacktestStore(session.tables)
+    return _current_fans(store, horizon, engine_key(engine, model, config), config)
+
+
+def _current_fans(store: BacktestStore, horizon: str, key: str, config_fingerprint: str) -> pl.DataFrame:
     """Newest stored fan of each origin, of one config.
 
     The folder of a walk holds several configs. Fans that do not say what they started from are left out.
     """
-    is_own = (pl.col("config_fingerprint") == config.fingerprint) & pl.col("origin_kind").is_not_null()
+    is_own = (pl.col("config_fingerprint") == config_fingerprint) & pl.col("origin_kind").is_not_null()
     return latest_runs(store.read(horizon, key).filter(is_own))
 
 

@@ -24,6 +24,9 @@ from forex_assets.cli.common import (
 if TYPE_CHECKING:
     from forex_assets.accuracy.start_level import StartLevel
 
+CARDS = {"usdclp": "accuracy/scorecard", "observado": "accuracy/observado_scorecard"}
+"""Scorecard table by series."""
+
 ledger_app = typer.Typer(no_args_is_help=True, help="Check the record of issued forecasts.")
 app.add_typer(ledger_app, name="ledger", rich_help_panel=DESK)
 
@@ -84,22 +87,31 @@ def backtest(
 
 
 @app.command(
-    rich_help_panel=DESK, epilog="Examples:  forex-assets scorecard  ·  scorecard --horizon 30d  ·  scorecard --json"
+    rich_help_panel=DESK,
+    epilog="Examples:  forex-assets scorecard  ·  scorecard --horizon 30d --json  ·  scorecard --series observado",
 )
 @reported
-def scorecard(horizon: Horizon = "all", as_json: AsJson = False) -> None:
+def scorecard(
+    horizon: Horizon = "all",
+    series: Annotated[
+        str, typer.Option(metavar="usdclp|observado", help="Forecasts of the market's peso or of the fixing.")
+    ] = "usdclp",
+    as_json: AsJson = False,
+) -> None:
     """Show errors, coverage and skill of past forecasts, with intervals."""
     horizons = horizons_of(horizon)
+    if series not in CARDS:
+        fail(f"--series {series}: no such series; give {' or '.join(CARDS)}", BAD_USAGE)
     session = session_of()
     import polars as pl
 
     from forex_assets.accuracy.scorecard import SCORECARD_SCHEMA
     from forex_assets.cli import render
 
-    card = session.tables.read("accuracy/scorecard", schema=SCORECARD_SCHEMA)
+    card = session.tables.read(CARDS[series], schema=SCORECARD_SCHEMA)
     if card is None:
         fail(
-            f"no scorecard in {session.tables.root} yet; make one with `forex-assets backtest` or `forecast`",
+            f"no scorecard of {series} in {session.tables.root} yet; run `forex-assets backtest` or `forecast`",
             FAILED,
         )
     card = card.filter(pl.col("horizon").is_in(horizons))
@@ -109,22 +121,24 @@ def scorecard(horizon: Horizon = "all", as_json: AsJson = False) -> None:
 @ledger_app.command(epilog="Examples:  forex-assets ledger verify  ·  ledger verify --horizon 7d --json")
 @reported
 def verify(horizon: Horizon = "all", as_json: AsJson = False) -> None:
-    """Check the ledger's chain; name the first changed entry.
+    """Check the chains of peso and observado; name the first changed entry.
 
     Exit code 1 if one was. The chain's end is compared with the head that Dagster noted when it was written.
     """
     horizons = horizons_of(horizon)
     session = session_of()
     from forex_assets.cli.overview import noted_heads
+    from forex_assets.core import names
     from forex_assets.forecasts.ledger_store import LedgerStore
 
-    store, heads = LedgerStore(session.tables), noted_heads(session)
     report: list[dict[str, Any]] = []
-    for name in horizons:
-        noted = heads.get(name, [])
-        misfit = store.verify(name, expected_heads=noted)
-        found = str(misfit) if misfit else None
-        report.append({"horizon": name, "entries": store.count(name), "noted": len(noted), "misfit": found})
+    for series, table in (("usdclp", names.LEDGER), ("observado", names.OBSERVADO_LEDGER)):
+        store, heads = LedgerStore(session.tables, table), noted_heads(session, table)
+        for name in horizons:
+            noted = heads.get(name, [])
+            misfit = store.verify(name, expected_heads=noted)
+            record = {"horizon": name, "series": series, "entries": store.count(name), "noted": len(noted)}
+            report.append({**record, "misfit": str(misfit) if misfit else None})
     answer(as_json, report, map(_chain, report))
     if any(record["misfit"] for record in report):
         raise typer.Exit(FAILED)
@@ -136,7 +150,8 @@ def _chain(record: dict[str, Any]) -> str:
     state = f"intact{end}" if record["entries"] else "empty"
     if record["misfit"] is not None:
         state = f"broken: {record['misfit']}"
-    return f"{record['horizon']}: {record['entries']} entries, {state}"
+    name = record["horizon"] + " observado" * (record["series"] == "observado")
+    return f"{name}: {record['entries']} entries, {state}"
 
 
 def _date(option: str, text: str | None) -> Any:

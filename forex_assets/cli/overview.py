@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import polars as pl
 
 from forex_assets.cli.trial import readable, trials_of
+from forex_assets.core import names
 from forex_assets.core.calendar import SANTIAGO
 from forex_assets.core.config_store import ConfigError
 from forex_assets.core.horizon import HORIZONS
@@ -177,7 +178,6 @@ def _optimization_record(session: Session, instance: "dg.DagsterInstance | None"
 
     Without an instance it holds requests only.
     """
-    from forex_assets.core import names
     from forex_assets.core.dagster import keys
     from forex_assets.core.dagster.run_records import is_searching, last_by_clock, records
     from forex_assets.monitoring.open_requests import open_requests
@@ -200,7 +200,7 @@ def _optimization_record(session: Session, instance: "dg.DagsterInstance | None"
     return record
 
 
-def noted_heads(session: Session) -> dict[str, list[str]]:
+def noted_heads(session: Session, table: str = names.LEDGER) -> dict[str, list[str]]:
     """Ledger heads that Dagster noted, newest first, by horizon.
 
     Only those of the warehouse that is read now, known by its id, or by its folder where an earlier version noted no
@@ -208,14 +208,13 @@ def noted_heads(session: Session) -> dict[str, list[str]]:
     """
     import dagster as dg
 
-    from forex_assets.core import names
     from forex_assets.core.dagster import keys
 
     heads: dict[str, list[str]] = {}
     with instance_of(session) as instance:
         for horizon in HORIZONS if instance is not None else ():
             found = instance.fetch_materializations(  # type: ignore[union-attr]
-                dg.AssetRecordsFilter(asset_key=keys.LEDGER, asset_partitions=[horizon]), limit=HEADS
+                dg.AssetRecordsFilter(asset_key=keys.asset_key(table), asset_partitions=[horizon]), limit=HEADS
             ).records
             noted = [record.asset_materialization.metadata for record in found if record.asset_materialization]
             root, known = str(session.tables.root), identity(session.tables.root)

@@ -230,6 +230,22 @@ def doctor(report: dict[str, Any]) -> Iterator[RenderableType]:
     yield "A forecast can be made." if report["can_forecast"] else "No forecast can be made: see above."
 
 
+def fixings(fans: Sequence[pl.DataFrame]) -> Iterator[RenderableType]:
+    """Fans of the dólar observado on each horizon's date; nothing without one."""
+    if fans:
+        yield table(
+            [fan.row(-1, named=True) for fan in fans],
+            [
+                Column("horizon", "horizon"),
+                Column("fixing of", "session"),
+                Column("median", "q50", prices),
+                Column("80 % band", ends("q10", "q90"), interval(fixed(1))),
+                Column("95 % band", ends("q025", "q975"), interval(fixed(1))),
+            ],
+            title=f"Dólar observado, on which contracts settle; last known {fans[0]['origin_session'][0]}",
+        )
+
+
 def scorecard(card: pl.DataFrame, is_sample: bool) -> Iterator[RenderableType]:
     """One table a record and engine."""
     if is_sample:

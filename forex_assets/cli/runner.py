@@ -65,11 +65,13 @@ def materialize_market(
 
 def materialize_forecasts(session: Session, horizons: list[str]) -> None:
     """Forecasts horizons in one run; records and scores them."""
+    followers = [keys.LEDGER, keys.REALIZED]
+    fixing = [keys.OBSERVADO_FORECAST, keys.OBSERVADO_LEDGER, keys.OBSERVADO_REALIZED]
     try:
-        run_assets(session, [keys.LATEST, keys.LEDGER, keys.REALIZED], horizons)
+        run_assets(session, [keys.LATEST, *followers, *fixing], horizons)
     except RunFailed as error:  # one horizon's fault must not keep the others out of the ledger
         for name in error.made:
-            run_assets(session, [keys.LEDGER, keys.REALIZED], [name])
+            run_assets(session, [*followers, *fixing], [name])
         raise
 
 
@@ -102,12 +104,12 @@ def materialize_backtest(session: Session, horizons: list[str], settings: dict[s
         settings: config of the asset: `engine`, `first`, `last`, `every`.
     """
     config = {"ops": {"__".join(keys.BACKTEST.path): {"config": settings or {}}}}
-    run_assets(session, [keys.BACKTEST, keys.COPPER_EFFECT], horizons, config)
+    run_assets(session, [keys.BACKTEST, keys.COPPER_EFFECT, keys.OBSERVADO_BACKTEST], horizons, config)
 
 
 def materialize_scorecard(session: Session) -> None:
     """Scores everything realized."""
-    run_assets(session, [keys.SCORECARD])
+    run_assets(session, [keys.SCORECARD, keys.OBSERVADO_SCORECARD])
 
 
 def materialize_decisions(session: Session, horizons: list[str]) -> None:

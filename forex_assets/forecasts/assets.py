@@ -203,15 +203,29 @@ def _metadata(prices: pl.DataFrame, forecast: Forecast) -> dict[str, object]:
 )
 def ledger(context: dg.AssetExecutionContext, session: SessionResource, latest: pl.DataFrame) -> None:
     """Appends to the ledger's files; returns nothing."""
-    run = session.session()
+    append_fans(context, session.session(), keys.LEDGER, latest)
+
+
+def append_fans(
+    context: dg.AssetExecutionContext, session: Session, ledger_key: dg.AssetKey, fans: pl.DataFrame
+) -> None:
+    """Appends each horizon's fan to the chain of a ledger.
+
+    Args:
+        ledger_key: asset of the ledger.
+        fans: `FORECAST_SCHEMA`; a horizon without rows adds nothing.
+    """
+    table = keys.table_key(ledger_key)
     # By the rows' source: a generated forecast never enters the chain of real ones.
-    store = LedgerStore(run.tables_for(names.LEDGER, latest))
+    store = LedgerStore(session.tables_for(table, fans), table)
     for horizon in context.partition_keys:
-        rows = latest.filter(pl.col("horizon") == horizon)
+        rows = fans.filter(pl.col("horizon") == horizon)
+        if rows.is_empty():
+            continue
         # One day of grace for midnight; an older fan was made at another clock than this run's.
-        is_old = (run.today - rows["as_of"][0]).days > 1
-        is_replay = run.settings.as_of is not None or is_old
-        entry = store.append(rows, issued_at=run.now, code_version=code_version(), is_replay=is_replay)
+        is_old = (session.today - rows["as_of"][0]).days > 1
+        is_replay = session.settings.as_of is not None or is_old
+        entry = store.append(rows, issued_at=session.now, code_version=code_version(), is_replay=is_replay)
         metadata = {
             names.LEDGER_HEAD: entry.entry_hash,
             names.LEDGER_ROOT: str(store.root),
@@ -221,4 +235,4 @@ def ledger(context: dg.AssetExecutionContext, session: SessionResource, latest: 
             "is_new": entry.is_new,
             "is_replay": is_replay,
         }
-        context.add_asset_metadata(metadata, keys.LEDGER, horizon)
+        context.add_asset_metadata(metadata, ledger_key, horizon)

@@ -49,14 +49,22 @@ class LedgerStore:
     """The chains of all horizons in one warehouse.
 
     Args:
+        key: table of the entries: `forecasts/ledger`, or that of the fixing.
         compact_after: entries that the compaction may lag behind before a read renews it.
         at_step: called at each step of `atomic.write_atomically`; tests end the process there.
     """
 
     def __init__(
-        self, warehouse: Warehouse, *, compact_after: int = 64, at_step: Callable[[str], None] = lambda _: None
+        self,
+        warehouse: Warehouse,
+        key: str = names.LEDGER,
+        *,
+        compact_after: int = 64,
+        at_step: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._warehouse = warehouse
+        self._key = key
+        self._compacted_key = f"{key}_compacted"
         self._compact_after = compact_after
         self._at_step = at_step
 
@@ -83,7 +91,7 @@ class LedgerStore:
             WarehouseError: another process holds the chain.
         """
         horizon, about = subject_of(conform(forecast, FORECAST_SCHEMA, "forecast for the ledger"))
-        with self._warehouse.lock(f"{names.LEDGER}/{horizon}"):
+        with self._warehouse.lock(f"{self._key}/{horizon}"):
             files = self._files(horizon)
             versions = [file for file in files if file.about == about]
             entry = entry_of(
@@ -117,7 +125,7 @@ class LedgerStore:
         covered = self._covered(rows, files, horizon)
         tail = [self._entry(horizon, file) for file in files[covered:]]
         rows = pl.concat([rows if covered else rows.clear(), *tail], rechunk=True)
-        is_spoilt = not covered and self._warehouse.exists(names.LEDGER_COMPACTED, horizon)
+        is_spoilt = not covered and self._warehouse.exists(self._compacted_key, horizon)
         if tail and (is_spoilt or len(tail) > self._compact_after):
             self._compact(horizon, rows)
         return rows
@@ -147,7 +155,7 @@ class LedgerStore:
             expected_heads: hashes recorded elsewhere while each was the last. Without them a chain with its end cut off
                 looks intact.
         """
-        cache = f"{names.LEDGER_COMPACTED}/{horizon}{SUFFIX}"
+        cache = f"{self._compacted_key}/{horizon}{SUFFIX}"
         try:
             compaction = Compaction(self._compacted(horizon))
         except LedgerError as error:
@@ -214,11 +222,11 @@ class LedgerStore:
 
     def _folder(self, horizon: str) -> Path:
         days_of(horizon)
-        return self._warehouse.path(f"{names.LEDGER}/{horizon}").with_suffix("")
+        return self._warehouse.path(f"{self._key}/{horizon}").with_suffix("")
 
     def _entry(self, horizon: str, file: EntryFile) -> pl.DataFrame:
         """The rows of one file, which must match its name."""
-        entry = self._table(f"{names.LEDGER}/{horizon}", file.stem, "put a backup in its place")
+        entry = self._table(f"{self._key}/{horizon}", file.stem, "put a backup in its place")
         if entry is None:
             raise LedgerError(f"{file.stem}{SUFFIX} is gone from {self._folder(horizon)}; put a backup in its place")
         if (held := place_of(entry)) != (horizon, file):
@@ -232,7 +240,7 @@ class LedgerStore:
 
     def _compacted(self, horizon: str) -> pl.DataFrame:
         """The stored compaction; may be empty."""
-        rows = self._table(names.LEDGER_COMPACTED, horizon, "remove it: it is a cache, and the next read makes it anew")
+        rows = self._table(self._compacted_key, horizon, "remove it: it is a cache, and the next read makes it anew")
         return empty(LEDGER_SCHEMA) if rows is None else rows
 
     def _usable_compaction(self, horizon: str) -> pl.DataFrame:
@@ -246,7 +254,7 @@ class LedgerStore:
     def _compact(self, horizon: str, rows: pl.DataFrame) -> None:
         """Renews the compaction; a failure is logged, the read goes on."""
         try:
-            self._warehouse.write(names.LEDGER_COMPACTED, rows, horizon)
+            self._warehouse.write(self._compacted_key, rows, horizon)
         except WarehouseError as error:
             _log.warning("reading the %s ledger stays slow: %s", horizon, error)
 
@@ -268,7 +276,7 @@ class LedgerStore:
     def _create(self, entry: pl.DataFrame) -> None:
         """Writes an entry's file, which must not exist."""
         horizon, file = place_of(entry)
-        path = self._warehouse.path(f"{names.LEDGER}/{horizon}", file.stem)
+        path = self._warehouse.path(f"{self._key}/{horizon}", file.stem)
         buffer, entry = io.BytesIO(), entry.rechunk()
         entry.write_parquet(buffer, compression="zstd", statistics=False)
         try:

@@ -7,6 +7,7 @@ import dagster as dg
 
 from forex_assets.accuracy import assets as accuracy
 from forex_assets.accuracy import checks as checks_accuracy
+from forex_assets.accuracy.observado import assets as observado_accuracy
 from forex_assets.core.dagster.executor import in_process_or_multiprocess
 from forex_assets.core.dagster.io_manager import WarehouseIO
 from forex_assets.core.dagster.resources import SessionResource
@@ -16,6 +17,7 @@ from forex_assets.features import assets as features
 from forex_assets.forecasts import assets as forecasts
 from forex_assets.forecasts import checks as forecast_checks
 from forex_assets.forecasts import sensors as forecast_sensors
+from forex_assets.forecasts.observado import assets as observado
 from forex_assets.forecasts.resources import ForecastEngines
 from forex_assets.locations import forecasting_jobs as jobs
 from forex_assets.market import assets as market
@@ -60,6 +62,8 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             forecasts.inference,
             forecasts.latest,
             forecasts.ledger,
+            observado.observado_forecast,
+            observado.observado_ledger,
             accuracy.realized,
             accuracy.backtest,
             accuracy.scorecard_asset,
@@ -67,6 +71,9 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             desk.levels,
             desk.scenarios,
             desk.reliability_asset,
+            observado_accuracy.observado_realized,
+            observado_accuracy.observado_backtest,
+            observado_accuracy.observado_scorecard,
             report.daily,
         ],
         asset_checks=[*market_checks.ALL, *forecast_checks.ALL, *checks_accuracy.ALL, *desk_checks.ALL_CHECKS],

@@ -33,13 +33,16 @@ origin_refresh = dg.define_asset_job(
 
 forecast_all_horizons = dg.define_asset_job(
     names.FORECAST_JOB,
-    selection=dg.AssetSelection.assets(keys.LATEST, keys.LEDGER, keys.REALIZED),
+    selection=dg.AssetSelection.assets(
+        *(keys.LATEST, keys.LEDGER, keys.REALIZED),
+        *(keys.OBSERVADO_FORECAST, keys.OBSERVADO_LEDGER, keys.OBSERVADO_REALIZED),
+    ),
     description="Forecasts each chosen horizon from stored prices and features, records and scores them.",
 )
 
 backtest_all_horizons = dg.define_asset_job(
     names.BACKTEST_JOB,
-    selection=dg.AssetSelection.assets(keys.BACKTEST, keys.COPPER_EFFECT),
+    selection=dg.AssetSelection.assets(keys.BACKTEST, keys.COPPER_EFFECT, keys.OBSERVADO_BACKTEST),
     description="Backtests each chosen horizon; past dates already run are skipped.",
 )
 

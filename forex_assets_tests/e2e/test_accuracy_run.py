@@ -58,6 +58,11 @@ def test_a_forecast_is_kept_scored_when_it_comes_true_and_shown(workspace: Path,
     # Of 5 June's four steps those up to the 12th have a finished price; the 13th's is provisional until its bar comes.
     later = realized.filter(pl.col("as_of") == date(2025, 6, 5))
     assert max(later["session"]) < date(2025, 6, 13)
+    assert len(list((root / "forecasts/observado_ledger/7d").glob("*.parquet"))) == 3
+    fixings = pl.read_parquet(root / "accuracy/observado_realized/7d.parquet")
+    published = dict(pl.read_parquet(root / "market/observado.parquet").select("session", "clp_per_usd").iter_rows())
+    assert {row["as_of"] for row in fixings.iter_rows(named=True)} == {date(2025, 6, 2), date(2025, 6, 5)}
+    assert [published[row["session"]] for row in fixings.iter_rows(named=True)] == list(fixings["realized_clp_per_usd"])
     shown = cli("scorecard", "--json")
     assert shown.exit_code == 1
     assert "no scorecard" in shown.output
@@ -127,7 +132,9 @@ def test_verify_names_the_first_entry_that_was_changed(workspace: Path, environm
     assert broken.exit_code == 1
     assert file.name in broken.output.replace("\n", "")
     records = json.loads(cli("ledger", "verify", "--json").stdout)
-    assert [record["misfit"] is None for record in records] == [False, True, True, True]
+    intact = {(record["series"], record["horizon"]): record["misfit"] is None for record in records}
+    assert [place for place, is_intact in intact.items() if not is_intact] == [("usdclp", "7d")]
+    assert len(intact) == 8
 
 
 def test_verify_sees_that_the_end_of_the_chain_was_cut_off(workspace: Path, environment: Change) -> None:

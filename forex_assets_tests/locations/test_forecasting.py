@@ -39,6 +39,11 @@ def test_every_asset_says_what_it_is() -> None:
         "desk/levels",
         "desk/scenarios",
         "desk/reliability",
+        "accuracy/observado_backtest",
+        "accuracy/observado_realized",
+        "accuracy/observado_scorecard",
+        "forecasts/observado",
+        "forecasts/observado_ledger",
         "report/daily",
     }
     for key in own:

@@ -10,7 +10,7 @@ from forex_assets.core.session import SAMPLE_FOLDER, Session
 from forex_assets.operations.backup.archive import Archive, ArchiveError, archives, create, remove
 from forex_assets.operations.backup.restore import restore
 
-CACHES: Final = (names.LEDGER_COMPACTED, "optimizer/trials")
+CACHES: Final = (names.LEDGER_COMPACTED, f"{names.OBSERVADO_LEDGER}_compacted", "optimizer/trials")
 """Tables that are computed again when missing; not saved."""
 
 UNTOUCHED: Final = (".locks", ".git")
