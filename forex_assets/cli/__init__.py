@@ -26,6 +26,7 @@ from forex_assets.cli import (  # noqa: F401  # each adds its commands
     tracking,
 )
 from forex_assets.cli.common import app
+from forex_assets.cli.limits import COMMAND_MB, need_memory
 
 
 def main() -> None:
@@ -38,4 +39,6 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal without UTF-8 shows `?` instead of failing
             stream.reconfigure(errors="replace")
+    if "--help" not in sys.argv:
+        need_memory(COMMAND_MB)
     app()

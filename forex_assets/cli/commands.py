@@ -23,6 +23,7 @@ from forex_assets.cli.common import (
     session_of,
     warn,
 )
+from forex_assets.cli.limits import FORECAST_MB, need_memory
 
 
 @app.command(
@@ -42,6 +43,7 @@ def forecast(
     Exit code 1 if a horizon failed; the others are still forecast.
     """
     horizons = horizons_of(horizon)
+    need_memory(FORECAST_MB)
     session = session_of(as_of)
     from forex_assets.cli import render
     from forex_assets.cli.runner import (

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 
+from forex_assets.cli.limits import refuse_root
 from forex_assets.core.horizon import HORIZONS, days_of
 
 if TYPE_CHECKING:
@@ -152,9 +153,11 @@ def session_of(as_of: str | None = None) -> "Session":
     from forex_assets.core.settings import SettingsError
 
     try:
-        return open_session(as_of=as_of)
+        session = open_session(as_of=as_of)
     except SettingsError as error:
         fail(str(error).replace("FOREX_AS_OF=", "--as-of ") if as_of else str(error), BAD_USAGE)
+    refuse_root(session)
+    return session
 
 
 def horizons_of(text: str) -> list[str]:

@@ -22,6 +22,7 @@ from forex_assets.cli.common import (
     session_of,
     user_name,
 )
+from forex_assets.cli.limits import FORECAST_MB, need_memory
 
 if TYPE_CHECKING:
     from forex_assets.core.dagster.run_records import EventRecord
@@ -45,6 +46,7 @@ def run(
     others go on.
     """
     horizons = horizons_of(horizon)
+    need_memory(FORECAST_MB)
     live = session_of()
     from forex_assets.cli import render_loop
     from forex_assets.cli.explanation import explanations

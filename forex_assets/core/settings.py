@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -20,8 +20,14 @@ from pydantic_settings import (
 )
 
 from forex_assets.core.calendar import SANTIAGO, issue_instant
+from forex_assets.core.setting_checks import folder_fault, model_fault, url_fault
+
+Value = TypeVar("Value")
 
 PROJECT = Path(__file__).resolve().parents[2]
+
+EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+"""Earliest clock; no source has older prices."""
 
 
 class SettingsError(Exception):
@@ -66,7 +72,9 @@ class Settings(BaseSettings):
     bcch_url: str | None = Field(None, description="another server with the Banco Central's service")
     mindicador_url: str | None = Field(None, description="another server with mindicador.cl's service")
     ca_file: Path | None = Field(None, description="certificates (PEM) that price sources and mail trust")
-    source_deadline_s: float = Field(30.0, gt=0, description="seconds after which a silent source is given up")
+    source_deadline_s: float = Field(
+        30.0, gt=0, le=3600, allow_inf_nan=False, description="seconds after which a silent source is given up"
+    )
     fred_api_key: SecretStr | None = Field(None, alias="FRED_API_KEY", description="FRED's key; without it no FRED")
     bcch_user: SecretStr | None = Field(None, alias="BCCH_USER", description="Banco Central user; without it no BCCh")
     bcch_password: SecretStr | None = Field(None, alias="BCCH_PASSWORD", description="Banco Central password")
@@ -118,9 +126,26 @@ class Settings(BaseSettings):
         """Resolves relative paths against the project folder."""
         return None if value is None else PROJECT / value.expanduser()
 
+    @field_validator("warehouse", "configs", "backups")
+    @classmethod
+    def _check_folder(cls, value: Path | None) -> Path | None:
+        return _sound(value, "" if value is None else folder_fault(PROJECT / value))
+
+    @field_validator("yahoo_url", "fred_url", "bcch_url", "mindicador_url")
+    @classmethod
+    def _check_url(cls, value: str | None) -> str | None:
+        return _sound(value, "" if value is None else url_fault(value))
+
+    @field_validator("model")
+    @classmethod
+    def _check_model(cls, value: str) -> str:
+        return _sound(value, model_fault(value))
+
     @field_validator("as_of")
     @classmethod
     def _check_as_of(cls, value: str | None) -> str | None:
+        if value is not None and _instant(value) < EARLIEST:
+            raise ValueError(f"{value} is before {EARLIEST:%Y-%m-%d}, and no source knows a price of then")
         if value is not None and _instant(value) > datetime.now(UTC):
             today = datetime.now(SANTIAGO).date()
             if value != today.isoformat():
@@ -147,15 +172,26 @@ class Settings(BaseSettings):
         return PROJECT / (os.environ.get("DAGSTER_HOME") or self.warehouse / "dagster")
 
 
+def _sound(value: Value, fault: str) -> Value:
+    """Returns a value without a fault.
+
+    Raises:
+        ValueError: the fault.
+    """
+    if fault:
+        raise ValueError(fault)
+    return value
+
+
 def _instant(text: str) -> datetime:
     """Parses a date (19:00) or ISO time, Santiago by default."""
     try:
         if ":" not in text:
             return issue_instant(date.fromisoformat(text))
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=SANTIAGO)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is neither a date such as 2023-12-29 nor an ISO time") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=SANTIAGO)).astimezone(UTC)
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -168,7 +204,10 @@ def load_settings(**overrides: Any) -> Settings:
         SettingsError: one line a wrong value, naming the environment variable.
     """
     try:
-        return Settings(**{k: v for k, v in overrides.items() if v is not None})
+        settings = Settings(**{k: v for k, v in overrides.items() if v is not None})
+        if fault := folder_fault(settings.dagster_home):
+            raise SettingsError(f"DAGSTER_HOME={settings.dagster_home}: {fault}")
+        return settings
     except (UnicodeDecodeError, OSError) as error:
         raise SettingsError(f"{PROJECT / '.env'} cannot be read ({error}); save it as UTF-8 text") from None
     except ValidationError as error:

@@ -18,8 +18,10 @@ import filelock
 import polars as pl
 
 from forex_assets.core.columns import COLUMNS
+from forex_assets.core.names import LEDGER, PRICE_HISTORY
 from forex_assets.core.schemas import Schema, with_later_columns
 from forex_assets.core.store.atomic import write_atomically, write_bytes_atomically
+from forex_assets.core.store.damage import is_damaged
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -154,6 +156,7 @@ class Warehouse:
         try:
             note = f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
             write_bytes_atomically(holder, note.encode(), through_link=False)
+            _give_to_owner(self.root, folder, holder, Path(lock.lock_file))
             yield
         finally:
             holder.unlink(missing_ok=True)
@@ -224,11 +227,29 @@ def _read_table(path: Path) -> pl.DataFrame | None:
     try:
         return with_later_columns(pl.read_parquet(io.BytesIO(content)))
     # A damaged page can make polars panic; PanicException is no Exception.
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
-        raise WarehouseError(
-            f"{path} is damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__}); "
-            "restore a backup, or move it away and the next run rewrites it"
-        ) from error
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, MemoryError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if not is_damaged(content):
+            raise WarehouseError(
+                f"{path} could not be read now ({reason}), and is sound: memory or threads are short; end other "
+                "programs, or raise the limit (ulimit -u, ulimit -v, the container's pids and memory)"
+            ) from error
+        raise WarehouseError(f"{path} is damaged ({reason}); {_remedy(path)}") from error
+
+
+def _remedy(path: Path) -> str:
+    """What to do about a damaged table; no run makes histories and ledger anew."""
+    if any(f"/{key}/" in path.as_posix() for key in (PRICE_HISTORY, LEDGER)):
+        return "restore it from a backup (forex-assets backup list), and leave it in its place: no run makes it anew"
+    return "restore a backup, or move it away and the next run rewrites it"
+
+
+def _give_to_owner(root: Path, *paths: Path) -> None:
+    """Gives lock files that root made to the folder's owner."""
+    if os.geteuid() == 0:
+        owner = root.stat()
+        for path in paths:
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def _segment(text: str, whole: str) -> str:

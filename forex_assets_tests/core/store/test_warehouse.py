@@ -253,3 +253,32 @@ def test_a_lock_keeps_threads_apart_and_is_free_after_an_error(warehouse: Wareho
         raise RuntimeError("mine")
     with warehouse.lock("x", 0.05):
         pass
+
+
+LEAST = """
+import os, resource, sys
+from pathlib import Path
+from forex_assets.core.store.warehouse import Warehouse
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+try:
+    print(Warehouse(Path(sys.argv[1])).read("market/history/usdclp", "yahoo").height)
+except BaseException as error:
+    print(error)
+"""
+
+
+def test_a_sound_history_that_cannot_be_read_for_want_of_threads_is_never_called_damaged(tmp_path: Path) -> None:
+    """As another user where this one is root, since no limit binds root."""
+    path = Warehouse(tmp_path).write("market/history/usdclp", pl.DataFrame({"a": range(1000)}), "yahoo")
+    for each in (tmp_path, *tmp_path.rglob("*"), *tmp_path.parents[:2]):
+        each.chmod(0o755 if each.is_dir() else 0o644)
+    command = [sys.executable, "-c", LEAST, str(tmp_path)]
+    said = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    assert said == "1000" or ("sound" in said and "damaged" not in said), said
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(WarehouseError, match="no run makes it anew"):
+        Warehouse(tmp_path).read("market/history/usdclp", "yahoo")
