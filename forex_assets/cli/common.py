@@ -15,7 +15,7 @@ import typer
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 
-from forex_assets.cli.limits import refuse_root
+from forex_assets.cli.limits import root_fault
 from forex_assets.core.horizon import HORIZONS, days_of
 
 if TYPE_CHECKING:
@@ -156,7 +156,8 @@ def session_of(as_of: str | None = None) -> "Session":
         session = open_session(as_of=as_of)
     except SettingsError as error:
         fail(str(error).replace("FOREX_AS_OF=", "--as-of ") if as_of else str(error), BAD_USAGE)
-    refuse_root(session)
+    if fault := root_fault(session):
+        fail(fault, FAILED)
     return session
 
 

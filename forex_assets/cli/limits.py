@@ -15,23 +15,22 @@ if TYPE_CHECKING:
     from forex_assets.core.session import Session
 
 
-def refuse_root(session: "Session") -> None:
-    """Refuses root where the folders belong to somebody else.
+def root_fault(session: "Session") -> str:
+    """Why root must not run a command; empty where it may.
 
     Files that root leaves there would stop the service that runs as their owner.
     """
     import pwd
 
-    from forex_assets.cli.common import FAILED, fail
-
     if os.geteuid() != 0:
-        return
+        return ""
     for folder in (session.settings.warehouse, session.settings.configs, session.settings.dagster_home):
         owner = folder.stat().st_uid if folder.exists() else 0
         if owner != 0:
             known = [user.pw_name for user in pwd.getpwall() if user.pw_uid == owner] or [f"#{owner}"]
             words = f"{folder} belongs to {known[0]}, and you are root; nothing was written. "
-            fail(f"{words}Run it as its owner: sudo -u {known[0]} forex-assets …", FAILED)
+            return f"{words}Run it as its owner: sudo -u {known[0]} forex-assets …"
+    return ""
 
 
 def need_memory(megabytes: int) -> None:
