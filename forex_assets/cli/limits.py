@@ -1,4 +1,4 @@
-"""What a command checks before it begins: its user and its memory."""
+"""Checks of user and memory before a command begins."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ COMMAND_MB: Final = 650
 """Address space that any command's libraries reserve, in MB."""
 
 FORECAST_MB: Final = 1500
-"""Address space that libraries reserve for a forecast, in MB; they use less than half."""
+"""Address space that a forecast reserves, in MB."""
 
 if TYPE_CHECKING:
     from forex_assets.core.session import Session
