@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 NAME_BYTES: Final = 255
-"""Longest name of a file or folder on common file systems, in bytes."""
+"""Longest file name on common file systems, in bytes."""
 
 
 def folder_fault(path: Path) -> str:

@@ -238,7 +238,10 @@ def _read_table(path: Path) -> pl.DataFrame | None:
 
 
 def _remedy(path: Path) -> str:
-    """What to do about a damaged table; no run makes histories and ledger anew."""
+    """Remedy for a damaged table.
+
+    No run makes histories and ledger anew.
+    """
     if any(f"/{key}/" in path.as_posix() for key in (PRICE_HISTORY, LEDGER)):
         return "restore it from a backup (forex-assets backup list), and leave it in its place: no run makes it anew"
     return "restore a backup, or move it away and the next run rewrites it"
