@@ -19,7 +19,7 @@ def is_damaged(content: bytes) -> bool:
     except (ImportError, MemoryError):
         return False  # magic and footer are there, and there is no room for more
     try:
-        parquet.read_table(io.BytesIO(content), use_threads=False, pre_buffer=False)
+        parquet.ParquetFile(io.BytesIO(content), pre_buffer=False).read(use_threads=False)
     except (ArrowMemoryError, MemoryError):
         return False
     except (ArrowException, OSError, ValueError):

@@ -258,6 +258,7 @@ def test_a_lock_keeps_threads_apart_and_is_free_after_an_error(warehouse: Wareho
 LEAST = """
 import os, resource, sys
 from pathlib import Path
+import pyarrow.parquet
 from forex_assets.core.store.warehouse import Warehouse
 if os.geteuid() == 0:
     os.setgroups([])
@@ -277,8 +278,9 @@ def test_a_sound_history_that_cannot_be_read_for_want_of_threads_is_never_called
     for each in (tmp_path, *tmp_path.rglob("*"), *tmp_path.parents[:2]):
         each.chmod(0o755 if each.is_dir() else 0o644)
     command = [sys.executable, "-c", LEAST, str(tmp_path)]
-    said = subprocess.run(command, capture_output=True, text=True).stdout.strip()
-    assert said == "1000" or ("sound" in said and "damaged" not in said), said
+    done = subprocess.run(command, capture_output=True, text=True)
+    said = done.stdout.strip()
+    assert said == "1000" or ("sound" in said and "damaged" not in said), done
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(WarehouseError, match="no run makes it anew"):
         Warehouse(tmp_path).read("market/history/usdclp", "yahoo")
