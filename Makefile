@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PORT ?= 3000
 DONE := $(VENV)/.ready
 
-.PHONY: run test ui check docs setup clean train-embedded bench-spine bench-accuracy bench-gate bench-search
+.PHONY: run test ui check docs setup clean train-embedded bench-spine bench-accuracy bench-copper bench-gate bench-monitoring bench-search
 run: setup
 	@$(BIN)/forex-assets ingest
 	@$(BIN)/forex-assets backtest --every 1m >/dev/null
@@ -30,7 +30,8 @@ check: setup
 docs: setup
 	@$(BIN)/python -m forex_assets.cli.reference
 
-# About half an hour on one thread. BENCH_ARGS of the benchmark: --closes CSV, --warehouse, --out docs/accuracy.md …
+# Figures of docs/accuracy.md, copper.md, validation.md and monitoring.md: `python benchmarks/pages.py` lists the outdated ones.
+# Training: about half an hour on one thread. BENCH_ARGS of the benchmark: --closes CSV, --warehouse, --out docs/accuracy.md …
 train-embedded: setup
 	@$(BIN)/python benchmarks/train_embedded.py --out forex_assets/models/embedded
 
@@ -40,8 +41,14 @@ bench-spine: setup
 bench-accuracy: setup
 	@$(BIN)/python benchmarks/accuracy.py $(BENCH_ARGS)
 
+bench-copper: setup
+	@$(BIN)/python benchmarks/copper.py --out docs/copper.md $(BENCH_ARGS)
+
 bench-gate: setup
 	@$(BIN)/python benchmarks/gate.py --out docs/validation.md $(BENCH_ARGS)
+
+bench-monitoring: setup
+	@$(BIN)/python benchmarks/detectors.py --out docs/monitoring.md --curve docs/detection.png $(BENCH_ARGS)
 
 # Beside plain calls of the library; half an hour.
 bench-search: setup

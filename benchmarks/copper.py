@@ -189,11 +189,16 @@ def stamps(found: Mapping[tuple[str, bool], Measured]) -> str:
     for name in dict.fromkeys(name for name, is_naive in found if is_naive):
         for title in (LAST_RETURN, TEN):
             naive, dated = (over_all(found[name, is_naive].effects[title], "ridge") for is_naive in (True, False))
-            for horizon in naive:
+            gates = [over_all(found[name, is_naive].effects[title], "gated") for is_naive in (True, False)]
+            for horizon, row in naive.items():
                 pairs = [(each[horizon], score) for each in (naive, dated) for score in ("rmse", "crps")]
-                lines.append([f"{name}, {title}", horizon, *(percent(row, score) for row, score in pairs)])
-    head = ["series, features", "horizon", "naive: RMSE", "naive: CRPS", "dated: RMSE", "dated: CRPS"]
-    return "RMSE and CRPS skill in %, ridge.\n\n" + markdown(head, lines)
+                opened = " / ".join(str(gate[horizon]["moved"]) for gate in gates)
+                skills = [percent(each, score) for each, score in pairs]
+                lines.append([f"{name}, {title}", horizon, *skills, f"{opened} of {row['n']}"])
+    head = ["series, features", "horizon", "naive: RMSE", "naive: CRPS", "dated: RMSE", "dated: CRPS", "gate open"]
+    return "RMSE and CRPS skill in %, ridge; dates at which the gate was open, naive / dated.\n\n" + markdown(
+        head, lines
+    )
 
 
 def main() -> None:

@@ -81,7 +81,7 @@ def _run(session: "Session", horizons: list[str], *, is_forced: bool) -> tuple[d
             failures[name] = words
             continue
         try:
-            _recalibrate(session, name, decision)
+            _recalibrate(session, name, decision, list(firing))
         except RunFailed as error:
             failures[name] = str(error)
     return failures, set(firing)
@@ -120,8 +120,10 @@ def _is_launched(session: "Session", horizon: str, decision: "EventRecord") -> s
         return search_in_progress(instance, horizon) or (launched if attempts_for(instance, decision.id) else "")
 
 
-def _recalibrate(session: "Session", horizon: str, decision: "EventRecord") -> None:
+def _recalibrate(session: "Session", horizon: str, decision: "EventRecord", horizons: list[str]) -> None:
     """Search, validation and, where that approves, deployment of one horizon.
+
+    The first of several horizons runs the trials of all: one path of the model serves them.
 
     The runs carry the tags of the sensors', so that a daemon that looks at the same records launches nothing twice.
     """
@@ -137,6 +139,7 @@ def _recalibrate(session: "Session", horizon: str, decision: "EventRecord") -> N
         names.REASON_TAG: ", ".join(decision.names(names.REASONS)),
         names.HORIZON_TAG: horizon,
         names.ATTEMPT_TAG: "1",
+        names.TOGETHER_TAG: ",".join(horizons),
     }
     with search_bar(err, horizon):
         run_job(session, names.OPTIMIZE_JOB, horizon, tags)

@@ -250,7 +250,6 @@ _OPTIMIZER: Final = _columns(
         "gain": (RATIO, "1 - loss / loss of the current settings; above 0 is better."),
         "gain_low": (RATIO, "Lower end of its paired 95 % interval; null with too few independent dates."),
         "gain_high": (RATIO, "Upper end of its paired 95 % interval; null with too few independent dates."),
-        "seconds": ("seconds", "Engine time of one forecast."),
         "same_as": (TEXT, "Equivalent settings of the space; mostly empty."),
         "is_incumbent": (FLAG, "The row has the current settings."),
         "is_chosen": (FLAG, "The row has the chosen settings."),

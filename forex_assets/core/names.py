@@ -144,6 +144,9 @@ ATTEMPT_TAG: Final = "forex/attempt"
 SUPERSEDED_TAG: Final = "forex/superseded"
 """Run tag of a search: earlier decisions that it also answers."""
 
+TOGETHER_TAG: Final = "forex/together"
+"""Run tag of a search: horizons that the same command searches."""
+
 EVENT_TAG: Final = "forex/event"
 """Run tag of a recording run: id of its event.
 

@@ -9,7 +9,13 @@ import polars as pl
 from forex_assets.core import names
 from forex_assets.core.calendar import SANTIAGO
 from forex_assets.core.dagster import keys
-from forex_assets.core.dagster.metadata import clock_metadata, column_schema, frame_metadata, small_table
+from forex_assets.core.dagster.metadata import (
+    clock_metadata,
+    column_schema,
+    frame_metadata,
+    small_table,
+    table_by_horizon,
+)
 from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.core.dagster.run_records import last_by_clock, records
 from forex_assets.core.session import Session
@@ -48,15 +54,10 @@ def drift_report_asset(context: dg.AssetExecutionContext, session: SessionResour
     return drift.table
 
 
-@dg.asset(
-    key=keys.DEGRADATION_REPORT,
+@table_by_horizon(
+    keys.DEGRADATION_REPORT,
+    DEGRADATION_SCHEMA,
     deps=[keys.REALIZED, keys.BACKTEST],
-    partitions_def=keys.HORIZON_PARTITIONS,
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    group_name="monitoring",
-    kinds={"polars", "parquet"},
-    owners=names.OWNERS,
-    metadata=column_schema(DEGRADATION_SCHEMA),
     description="Whether forecasts of a horizon got worse: recent errors against the baseline's, by the published rule "
     "and relative to no change on the same dates. Names the scored steps, and when evidence is insufficient.",
 )
@@ -80,15 +81,10 @@ def degradation_report_asset(
     return tables
 
 
-@dg.asset(
-    key=keys.TRIGGER_DECISION,
+@table_by_horizon(
+    keys.TRIGGER_DECISION,
+    DECISION_SCHEMA,
     deps=[keys.DRIFT_REPORT, keys.DEGRADATION_REPORT],
-    partitions_def=keys.HORIZON_PARTITIONS,
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    group_name="monitoring",
-    kinds={"polars", "parquet"},
-    owners=names.OWNERS,
-    metadata=column_schema(DECISION_SCHEMA),
     description="Whether to search for better settings of a horizon: value, limit and verdict of each rule, and the "
     "decision in words. The sensor `optimize_on_trigger` launches a search for each decision that fires.",
 )

@@ -10,7 +10,7 @@ from forex_assets.core import names
 from forex_assets.core.config_store import ConfigError
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.conditions import on_new_inputs
-from forex_assets.core.dagster.metadata import clock_metadata, column_schema, frame_metadata, small_table
+from forex_assets.core.dagster.metadata import clock_metadata, frame_metadata, small_table, table_by_horizon
 from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.core.dagster.run_records import records
 from forex_assets.core.plots import markdown_image
@@ -51,15 +51,10 @@ def progress_of(context: dg.AssetExecutionContext) -> Report:
     return report
 
 
-@dg.asset(
-    key=keys.CANDIDATE_CONFIG,
+@table_by_horizon(
+    keys.CANDIDATE_CONFIG,
+    CANDIDATES_SCHEMA,
     deps=[keys.SEARCH_REQUEST, keys.USDCLP],
-    partitions_def=keys.HORIZON_PARTITIONS,
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    group_name="optimizer",
-    kinds={"polars", "parquet"},
-    owners=names.OWNERS,
-    metadata=column_schema(CANDIDATES_SCHEMA),
     description="Every candidate for a horizon's settings on the same past dates, with its loss and its paired gain on "
     "the current settings. The best is the challenger, unless the current settings are its equal. Model weights do not "
     "change.",
@@ -73,12 +68,14 @@ def candidate_config(
     """
     run, tables = session.session(), {}
     report = progress_of(context)
-    for horizon, choice in run_search(run, engines.of(run), context.partition_keys, report=report).items():
+    together = [name for name in context.run.tags.get(names.TOGETHER_TAG, "").split(",") if name]
+    choices = run_search(run, engines.of(run), context.partition_keys, report=report, together=together)
+    for horizon, choice in choices.items():
         tables[horizon] = choice.table
         context.log.info(f"{horizon}: {choice.words}")
-        shown = {**_shown(choice), **clock_metadata(run)}
+        metadata = {**_shown(choice), **clock_metadata(run)}
         context.add_asset_metadata(
-            frame_metadata(choice.table, _plot(horizon, choice.table, run), **shown),
+            frame_metadata(choice.table, _plot(horizon, choice.table, run), **metadata),
             keys.CANDIDATE_CONFIG,
             horizon,
         )
@@ -101,15 +98,10 @@ def _plot(horizon: str, table: pl.DataFrame, run: Session) -> str:
     return markdown_image(candidates_plot(table, title, run.market == "sample"), title)
 
 
-@dg.asset(
-    key=keys.VALIDATION_REPORT,
+@table_by_horizon(
+    keys.VALIDATION_REPORT,
+    VALIDATION_SCHEMA,
     deps=[keys.CANDIDATE_CONFIG, keys.USDCLP],
-    partitions_def=keys.HORIZON_PARTITIONS,
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    group_name="optimizer",
-    kinds={"polars", "parquet"},
-    owners=names.OWNERS,
-    metadata=column_schema(VALIDATION_SCHEMA),
     description="The challenger against the current settings, on later past dates apart from the search's: five "
     "criteria by the published rule and by the calibrated one, and the chance that a challenger no better would have "
     "been approved. Approved, rejected or inconclusive; only approved settings go live.",
@@ -129,9 +121,9 @@ def validation_report(
     for horizon, found in reports.items():
         tables[horizon] = found.table
         context.log.info(f"{horizon}: {found.words}")
-        shown = {**_validation_metadata(run, found), **clock_metadata(run)}
-        shown[names.IS_BY_HAND] = context.run.job_name != names.OPTIMIZE_JOB
-        context.add_asset_metadata(frame_metadata(found.table, **shown), keys.VALIDATION_REPORT, horizon)
+        metadata = {**_validation_metadata(run, found), **clock_metadata(run)}
+        metadata[names.IS_BY_HAND] = context.run.job_name != names.OPTIMIZE_JOB
+        context.add_asset_metadata(frame_metadata(found.table, **metadata), keys.VALIDATION_REPORT, horizon)
     return tables
 
 
@@ -156,15 +148,10 @@ def _validation_metadata(run: Session, found: Validation) -> dict[str, object]:
     }
 
 
-@dg.asset(
-    key=keys.SHADOW_FORECAST,
+@table_by_horizon(
+    keys.SHADOW_FORECAST,
+    LEDGER_SCHEMA,
     deps=[keys.LEDGER],
-    partitions_def=keys.HORIZON_PARTITIONS,
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    group_name="optimizer",
-    kinds={"polars", "parquet"},
-    owners=names.OWNERS,
-    metadata=column_schema(LEDGER_SCHEMA),
     automation_condition=on_new_inputs(),
     description="Today's forecast of a challenger on trial, appended to `forecasts/ledger` and marked shadow. Nobody "
     "acts on it. A failure here leaves the champion's forecast as it is.",
@@ -184,15 +171,10 @@ def shadow_forecast(context: dg.AssetExecutionContext, session: SessionResource,
         raise dg.Failure("; ".join(faults), allow_retries=False)
 
 
-@dg.asset(
-    key=keys.SEARCH_REQUEST,
+@table_by_horizon(
+    keys.SEARCH_REQUEST,
+    SEARCH_REQUEST_SCHEMA,
     deps=[keys.TRIGGER_DECISION],
-    partitions_def=keys.HORIZON_PARTITIONS,
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    group_name="optimizer",
-    kinds={"polars", "parquet"},
-    owners=names.OWNERS,
-    metadata=column_schema(SEARCH_REQUEST_SCHEMA),
     description="The newest search of a horizon: when it began, why, by which decision. The head of the optimization "
     "graph; the age of a horizon's settings is counted from the search that follows.",
 )

@@ -93,25 +93,25 @@ def p_values(differences: Array, overlap: float) -> Array:
         widened by `boundary_factor`, is as good as this one is. 1 for a measure on which the two never differ.
     """
     sums = block_sums(differences, overlap)
-    made = exchanges(len(sums)) @ sums
-    return np.asarray(rank_from_above(made, made[:1], boundary_factor(overlap))[0])
+    exchanged = exchanges(len(sums)) @ sums
+    return np.asarray(rank_from_above(exchanged, exchanged[:1], boundary_factor(overlap))[0])
 
 
-def rank_from_above(made: Array, asked: Array, factor: float) -> Array:
+def rank_from_above(exchanged: Array, observed: Array, factor: float) -> Array:
     """Adjusted p-values of some exchanges among all of them.
 
     Args:
-        made: sums of each exchange, shape (exchanges, measures).
-        asked: sums whose p-values are wanted, shape (m, measures).
+        exchanged: sums of each exchange, shape (exchanges, measures).
+        observed: sums whose p-values are wanted, shape (m, measures).
         factor: by which the exchanges are widened.
 
     Returns:
         Shape (m, measures).
     """
-    spread = np.sqrt(np.mean(made**2, axis=0))
+    spread = np.sqrt(np.mean(exchanged**2, axis=0))
     has_spread = spread > 0
     unit = np.where(has_spread, spread, 1.0)
-    best = np.sort(factor * (made / unit).max(axis=1))
-    wanted = asked / unit
+    best = np.sort(factor * (exchanged / unit).max(axis=1))
+    wanted = observed / unit
     ranked = 1 - np.searchsorted(best, wanted - ROUNDING, side="left") / len(best)
     return np.asarray(np.where(has_spread, ranked, 1.0))

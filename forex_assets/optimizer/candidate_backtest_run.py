@@ -1,7 +1,7 @@
 """Runs and stores candidate backtests; a resumed search skips stored ones."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 
 import polars as pl
@@ -55,6 +55,7 @@ def trial_rows(
     report: Report = silent,
     deadline: float | None = None,
     cached_only: bool = False,
+    wanted: Collection[str] | None = None,
 ) -> dict[str, pl.DataFrame]:
     """Scores settings at past origins, bands as published.
 
@@ -65,6 +66,7 @@ def trial_rows(
         report: told how many origins are done, of how many.
         deadline: on `time.perf_counter`; no block of origins is begun after it.
         cached_only: reads stored trials and runs none.
+        wanted: horizons to score; None for all.
 
     Returns:
         By horizon, `REALIZED_SCHEMA`, one row a config and origin whose target has come true, oldest first. Bands are
@@ -86,6 +88,7 @@ def trial_rows(
             _wanted(store, horizon, key, configs[horizon], origins[horizon]), configs[horizon], prices, session.now
         )
         for horizon in configs
+        if wanted is None or horizon in wanted
     }
 
 
@@ -148,6 +151,6 @@ def _scored(
     joined = join_realized(as_issued(fans), prices, now)
     parts = [empty(REALIZED_SCHEMA)]
     for config in configs:
-        own = joined.filter(pl.col("config_fingerprint") == config.fingerprint).sort("as_of")
-        parts.append(score_rows(calibrated_targets(own) if config.is_calibrated else own))
+        rows = joined.filter(pl.col("config_fingerprint") == config.fingerprint).sort("as_of")
+        parts.append(score_rows(calibrated_targets(rows) if config.is_calibrated else rows))
     return pl.concat(parts)

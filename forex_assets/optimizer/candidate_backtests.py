@@ -90,8 +90,8 @@ def run_trials(
             return
         jobs = list[_Job]()
         for day in days[start : start + block]:
-            here = {horizon: configs[horizon] for horizon, wanted in origins.items() if day in wanted}
-            jobs += _at(engine, here, past, book, features, day, calendar, finished)
+            configs_of_day = {horizon: configs[horizon] for horizon, wanted in origins.items() if day in wanted}
+            jobs += _at(engine, configs_of_day, past, book, features, day, calendar, finished)
         if jobs:
             rows = _run(engine, jobs, clock)
             yield conform(pl.DataFrame(rows, schema=FORECAST_SCHEMA), FORECAST_SCHEMA, "trials")
@@ -157,8 +157,8 @@ def _run(engine: Engine, jobs: Sequence[_Job], clock: Callable[[], float]) -> li
     seconds = (clock() - began) / len(jobs)
     return [
         _row(job.request, fan.scaled(job.factor), job.labels | {"engine_seconds": seconds})
-        for some, made in zip(groups.values(), fans, strict=True)
-        for job, fan in zip(some, made, strict=True)
+        for some, fans_of_origin in zip(groups.values(), fans, strict=True)
+        for job, fan in zip(some, fans_of_origin, strict=True)
     ]
 
 

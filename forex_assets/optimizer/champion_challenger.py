@@ -31,7 +31,7 @@ class NotSearchedError(Exception):
 
 
 @dataclass(frozen=True)
-class Contest:
+class ChampionChallenger:
     """Champion and challenger of a horizon.
 
     Attributes:
@@ -90,7 +90,7 @@ class Contest:
         )
 
 
-def contest_of(session: Session, engines: Engines, horizon: str) -> Contest:
+def champion_challenger_of(session: Session, engines: Engines, horizon: str) -> ChampionChallenger:
     """The last search's choice against the current settings.
 
     Raises:
@@ -116,7 +116,9 @@ def contest_of(session: Session, engines: Engines, horizon: str) -> Contest:
             "the search compared with settings that are no longer current; here the current settings are the champion"
         )
     searched = (chosen["first_origin"], chosen["last_origin"]) if chosen["last_origin"] else None
-    return Contest(horizon, live, challenger, found, chosen["search_id"], tuple(notes), searched, has_beaten_live)
+    return ChampionChallenger(
+        horizon, live, challenger, found, chosen["search_id"], tuple(notes), searched, has_beaten_live
+    )
 
 
 def live_config(session: Session, horizon: str) -> InferenceConfig | None:

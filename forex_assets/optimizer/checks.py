@@ -36,7 +36,7 @@ def criterion_holds(session: Session, criterion: Criterion) -> Finding:
 
     It warns where a challenger missed it, and where there is no report at all: no data is never green.
     """
-    key, said, missed = names.VALIDATION_REPORT, dict[str, object](), list[str]()
+    key, reasons, missed = names.VALIDATION_REPORT, dict[str, object](), list[str]()
     is_literal = session.policy.decide_by == "literal"
     for horizon in HORIZONS:
         table = session.tables.read(key, horizon)
@@ -44,12 +44,12 @@ def criterion_holds(session: Session, criterion: Criterion) -> Finding:
         if row is None or row["n"] == 0:
             continue
         is_met = row["literal"] is True if is_literal else row["calibrated"] == "passed"
-        said[horizon] = row["words"]
+        reasons[horizon] = row["words"]
         missed += [] if is_met else [f"{horizon}: {row['words']}"]
     name = STATEMENTS[criterion][0]
-    if not said:
+    if not reasons:
         return Finding(name, False, "warn", "no challenger has been judged yet", {})
-    return Finding(name, not missed, "warn", "; ".join(missed) or f"met by {', '.join(said)}", said)
+    return Finding(name, not missed, "warn", "; ".join(missed) or f"met by {', '.join(reasons)}", reasons)
 
 
 def _rule(criterion: Criterion) -> Callable[[Session], Finding]:

@@ -146,14 +146,14 @@ def bias(evidence: Evidence, rules: ValidationPolicy) -> Judged:
     errors = evidence.errors[CHALLENGER]
     value, reach = float(errors.mean()), bias_reach(errors, evidence.overlap)
     literal = abs(value) < rules.bias_clp
-    said = f"mean error {value:+.2f} CLP"
+    figure = f"mean error {value:+.2f} CLP"
     if reach is None:
         verdict: Calibrated = "passed" if literal else "inconclusive"
-        words = f"{said}, of too few independent errors for an interval; published limit {rules.bias_clp:g} CLP"
+        words = f"{figure}, of too few independent errors for an interval; published limit {rules.bias_clp:g} CLP"
         return Judged("bias", value, rules.bias_clp, None, None, literal, verdict, words)
     limit = max(rules.bias_clp, reach)
     words = (
-        f"{said} [{value - reach:+.2f}, {value + reach:+.2f}] (champion {evidence.errors[CHAMPION].mean():+.2f}); "
+        f"{figure} [{value - reach:+.2f}, {value + reach:+.2f}] (champion {evidence.errors[CHAMPION].mean():+.2f}); "
         f"limit {limit:.2f}: the published {rules.bias_clp:g} CLP, or two standard errors where that is more"
     )
     verdict = "passed" if abs(value) < limit else "failed"

@@ -70,10 +70,10 @@ def false_pass(evidence: Evidence, policy: Policy, *, is_first: bool = False) ->
     """
     rules = policy.validation
     signs = exchanges(len(block_sums(evidence.realized, evidence.overlap)))
-    made = _replicates(evidence, signs)
+    replicates = _replicates(evidence, signs)
     ratios = _time_ratios(evidence.seconds, len(signs))
-    literal = _literal(made, rules)
-    calibrated = _improves(evidence, made, signs, policy) & ~_fails(evidence, made, rules)
+    literal = _literal(replicates, rules)
+    calibrated = _improves(evidence, replicates, signs, policy) & ~_fails(evidence, replicates, rules)
     if ratios is not None and not is_first:
         literal &= np.median(ratios, axis=1) <= 1 + rules.time_increase
         calibrated &= ~_is_slower(ratios, rules)
@@ -83,59 +83,59 @@ def false_pass(evidence: Evidence, policy: Policy, *, is_first: bool = False) ->
 def _replicates(evidence: Evidence, signs: Array) -> _Replicates:
     """Means of both sides in each exchange; swapped blocks change sides."""
     kept = (signs + 1) / 2
-    found = []
+    sides = []
     for each in (evidence.squares, evidence.percentages, evidence.crps, evidence.errors, evidence.hits):
         sums = np.stack([block_sums(side, evidence.overlap) for side in each])
         total = sums.sum(axis=0).sum()
         challenger = kept @ (sums[CHALLENGER] - sums[CHAMPION]) + sums[CHAMPION].sum()
-        found.append(np.stack([total - challenger, challenger]) / evidence.n)
-    return _Replicates(*found)
+        sides.append(np.stack([total - challenger, challenger]) / evidence.n)
+    return _Replicates(*sides)
 
 
-def _literal(made: _Replicates, rules: ValidationPolicy) -> NDArray[np.bool_]:
+def _literal(replicates: _Replicates, rules: ValidationPolicy) -> NDArray[np.bool_]:
     """The published criteria but time, word for word."""
-    rmse = 1 - np.sqrt(_ratio(made.square))
-    mape = 1 - _ratio(made.percentage)
+    rmse = 1 - np.sqrt(_ratio(replicates.square))
+    mape = 1 - _ratio(replicates.percentage)
     return np.asarray(
         ((rmse >= rules.rmse_gain) | (mape >= rules.mape_gain))
-        & (_ratio(made.sd) <= 1 + rules.sd_increase)
-        & (made.hit[CHALLENGER] >= rules.coverage)
-        & (np.abs(made.error[CHALLENGER]) < rules.bias_clp)
+        & (_ratio(replicates.sd) <= 1 + rules.sd_increase)
+        & (replicates.hit[CHALLENGER] >= rules.coverage)
+        & (np.abs(replicates.error[CHALLENGER]) < rules.bias_clp)
     )
 
 
-def _improves(evidence: Evidence, made: _Replicates, signs: Array, policy: Policy) -> NDArray[np.bool_]:
+def _improves(evidence: Evidence, replicates: _Replicates, signs: Array, policy: Policy) -> NDArray[np.bool_]:
     """The calibrated first criterion: each exchange ranked among all of them."""
     losses, limits = losses_of(evidence, policy.search.objective), limits_of(policy.validation)
-    means = {"CRPS": made.crps, "RMSE": made.square, "MAPE": made.percentage}
+    means = {"CRPS": replicates.crps, "RMSE": replicates.square, "MAPE": replicates.percentage}
     differences = np.stack([loss[CHAMPION] - loss[CHALLENGER] for loss in losses.values()], axis=1)
     sums = signs @ block_sums(differences, evidence.overlap)
     chances = rank_from_above(sums, sums, boundary_factor(evidence.overlap))
     passed = np.zeros(len(signs), dtype=np.bool_)
     for place, name in enumerate(losses):
         ratio = _ratio(means[name])
-        found = 1 - (np.sqrt(ratio) if name == "RMSE" else ratio)
-        passed |= (found >= limits[name]) & (chances[:, place] <= policy.validation.significance)
+        sides = 1 - (np.sqrt(ratio) if name == "RMSE" else ratio)
+        passed |= (sides >= limits[name]) & (chances[:, place] <= policy.validation.significance)
     return passed
 
 
-def _fails(evidence: Evidence, made: _Replicates, rules: ValidationPolicy) -> NDArray[np.bool_]:
+def _fails(evidence: Evidence, replicates: _Replicates, rules: ValidationPolicy) -> NDArray[np.bool_]:
     """Whether scatter, coverage or bias are surely beyond their limits."""
     from scipy.special import betaincinv  # here, since every code server would pay for it at the top
 
     centred = evidence.errors - evidence.errors.mean(axis=1, keepdims=True)
     skill = gain(centred[CHALLENGER] ** 2, centred[CHAMPION] ** 2, evidence.overlap, root=True)
-    failed = np.zeros(made.hit.shape[1], dtype=np.bool_)
+    failed = np.zeros(replicates.hit.shape[1], dtype=np.bool_)
     if skill.high is not None and skill.value is not None:
         least = (1 - skill.high) / (1 - skill.value)  # from the ratio to the lower end of its interval
-        failed |= _ratio(made.sd) * least > 1 + rules.sd_increase
+        failed |= _ratio(replicates.sd) * least > 1 + rules.sd_increase
     n_effective = effective_size(evidence.hits[CHALLENGER].astype(np.float64), evidence.overlap)
-    held = made.hit[CHALLENGER] * n_effective
+    held = replicates.hit[CHALLENGER] * n_effective
     missed = np.maximum(n_effective - held, 1e-9)
     failed |= betaincinv(held + 1, missed, 1 - TAIL) < rules.coverage
     reach = bias_reach(evidence.errors[CHALLENGER], evidence.overlap)
     if reach is not None:
-        failed |= np.abs(made.error[CHALLENGER]) >= max(rules.bias_clp, reach)
+        failed |= np.abs(replicates.error[CHALLENGER]) >= max(rules.bias_clp, reach)
     return failed
 
 

@@ -53,11 +53,11 @@ def measures_of(evidence: Evidence, policy: Policy) -> list[Measure]:
     losses, limits = losses_of(evidence, policy.search.objective), limits_of(policy.validation)
     differences = np.stack([loss[CHAMPION] - loss[CHALLENGER] for loss in losses.values()], axis=1)
     chances = p_values(differences, evidence.overlap)
-    made = [
+    unsorted = [
         Measure(name, _gain(evidence, name, loss), limits[name], float(p))
         for (name, loss), p in zip(losses.items(), chances, strict=True)
     ]
-    return sorted(made, key=lambda measure: not _is_passed(measure, policy.validation.significance))
+    return sorted(unsorted, key=lambda measure: not _is_passed(measure, policy.validation.significance))
 
 
 def improvement(evidence: Evidence, policy: Policy) -> Judged:
@@ -78,8 +78,8 @@ def improvement(evidence: Evidence, policy: Policy) -> Judged:
         verdict = "passed"
     elif all(m.skill.high is not None and m.skill.high < m.limit for m in measures):
         verdict = "failed"
-    shown = {"RMSE": published[0], "MAPE": published[1], **{m.name: m.skill for m in measures}}
-    figures = ", ".join(f"{name} {better(skill)}" for name, skill in shown.items())
+    reported = {"RMSE": published[0], "MAPE": published[1], **{m.name: m.skill for m in measures}}
+    figures = ", ".join(f"{name} {better(skill)}" for name, skill in reported.items())
     needed = " or ".join(f"{m.name} {percent(m.limit)} and p ≤ {rules.significance:g}" for m in measures)
     words = (
         f"{figures}; p {best.p_value:.3f} of {best.name} by exchanging labels in blocks of "

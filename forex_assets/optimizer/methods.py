@@ -87,11 +87,11 @@ def _by_suggestion(space: Space, policy: SearchPolicy, evaluate: Evaluate, sugge
 
     def loss(chosen: Mapping[str, Any]) -> float:
         config = by_settings.get(tuple(chosen[name] for name in grid), incumbent)
-        own = evaluate([incumbent, config]).get(config.fingerprint)
-        if own is None or len(own.values) < len(first[incumbent.fingerprint].values):
+        losses = evaluate([incumbent, config]).get(config.fingerprint)
+        if losses is None or len(losses.values) < len(first[incumbent.fingerprint].values):
             return math.inf
         tried[config.fingerprint] = config
-        return float(own.values.mean())
+        return float(losses.values.mean())
 
     if grid and first:
         suggest(grid, loss, count=budget(len(candidates), policy), seed=policy.seed)

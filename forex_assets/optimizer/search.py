@@ -141,7 +141,6 @@ def candidates_table(
     *,
     search_id: str,
     searched_at: datetime,
-    seconds: Mapping[str, float],
     words: str,
     origins: Sequence[date] = (),
     as_file: Callable[[InferenceConfig], InferenceConfig] = lambda config: config,
@@ -154,7 +153,6 @@ def candidates_table(
         policy: objective and significance.
         search_id: names the search.
         searched_at: the platform's clock.
-        seconds: of one fan, by fingerprint, for people.
         words: origins and method, for people.
         origins: that candidates were compared on, ascending.
         as_file: a candidate as the config file would hold it; the table names candidates by these.
@@ -184,16 +182,15 @@ def candidates_table(
                 "rank": rank.get(name),
                 "is_incumbent": name == incumbent,
                 "is_chosen": name == chosen,
-                "seconds": seconds.get(name),
                 "words": remark,
             }
         )
     table = pl.DataFrame(rows, schema=CANDIDATES_SCHEMA).sort("rank", "loss", nulls_last=True, maintain_order=True)
     places = {each.config.fingerprint: place for place, each in enumerate(space.candidates)}
     best = min(chances, key=lambda name: (chances[name], float(losses[name].values.mean())), default=None)
-    shown = rows[places[chosen if chosen != incumbent or best is None else best]]
+    row = rows[places[chosen if chosen != incumbent or best is None else best]]
     chance = chances.get(chosen if chosen != incumbent else best or "")
-    sentence = _sentence(table, shown, chance, len(chances), policy)
+    sentence = _sentence(table, row, chance, len(chances), policy)
     return Choice(str(rows[places[chosen]]["candidate"]), table, f"{sentence}; {space.words}; {words}")
 
 
@@ -243,13 +240,13 @@ def _row(
 
 
 def _sentence(
-    table: pl.DataFrame, shown: Mapping[str, Any], chance: float | None, contenders: int, policy: SearchPolicy
+    table: pl.DataFrame, row: Mapping[str, Any], chance: float | None, contenders: int, policy: SearchPolicy
 ) -> str:
     """Result of the search, for people.
 
     Args:
         table: every candidate.
-        shown: row of the chosen candidate, else of the best contender.
+        row: of the chosen candidate, else of the best contender.
         chance: its p-value.
         contenders: number that the p-value is adjusted for.
         policy: objective and significance.
@@ -262,12 +259,12 @@ def _sentence(
         return f"all candidates have the same {loss}, so that it cannot tell them apart; the current settings stay"
     if chance is None:
         return "no other settings were compared; the current settings stay"
-    settings = f"context {shown['context_length']}, samples {shown['num_samples']}, temperature {shown['temperature']}"
-    gain = better(Skill(shown["gain"], shown["gain_low"], shown["gain_high"], shown["n"], shown["n_effective"]))
-    figures = f"{loss} {gain} than the current settings, p {chance:.3f} adjusted for {contenders} candidates"
-    if shown["is_chosen"]:
-        return f"found {shown['candidate']} ({settings}): {figures}"
+    settings = f"context {row['context_length']}, samples {row['num_samples']}, temperature {row['temperature']}"
+    gain = better(Skill(row["gain"], row["gain_low"], row["gain_high"], row["n"], row["n_effective"]))
+    figures = f"{loss} {gain} against the current settings, p {chance:.3f} adjusted for {contenders} candidates"
+    if row["is_chosen"]:
+        return f"found {row['candidate']} ({settings}): {figures}"
     return (
-        f"no candidate is significantly better than the current settings (best: {shown['candidate']}, {settings}: "
+        f"no candidate is significantly better than the current settings (best: {row['candidate']}, {settings}: "
         f"{figures}; wanted p ≤ {policy.significance:g}); they stay"
     )

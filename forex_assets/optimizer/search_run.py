@@ -3,22 +3,21 @@
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
-import numpy as np
 import polars as pl
 
 from forex_assets.accuracy.backtest_run import inputs_of
-from forex_assets.core.horizon import HORIZONS, days_of
+from forex_assets.core.config_store import ConfigError
+from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.progress import Report
 from forex_assets.core.session import Session
 from forex_assets.forecasts.chronos.finder import EMBEDDED, ResolvedModel
-from forex_assets.forecasts.engine import Engine, Origin, traits_of
+from forex_assets.forecasts.engine import Engine, EngineError, traits_of
 from forex_assets.forecasts.engines import Engines
 from forex_assets.forecasts.forecast import covariates_for, data_fingerprint
-from forex_assets.market.prices import USDCLP
-from forex_assets.market.quality import usable
 from forex_assets.optimizer.candidate_backtest_run import silent, splits_of, trial_rows
 from forex_assets.optimizer.champion_challenger import as_live
 from forex_assets.optimizer.methods import run_method
@@ -30,12 +29,17 @@ from forex_assets.optimizer.tpe import suggest
 FIRST_MODEL: Final = "amazon/chronos-t5-small"
 """Model used when no horizon has a config."""
 
-SESSIONS_A_WEEK: Final = 5
-"""Trading days per week, for timing candidates."""
+Models = Mapping[str, tuple[ResolvedModel, InferenceConfig]]
+"""Model and effective settings by horizon."""
 
 
 def run_search(
-    session: Session, engines: Engines, horizons: Sequence[str], *, report: Report = silent
+    session: Session,
+    engines: Engines,
+    horizons: Sequence[str],
+    *,
+    report: Report = silent,
+    together: Sequence[str] = (),
 ) -> dict[str, Choice]:
     """Searches the settings of horizons.
 
@@ -45,24 +49,43 @@ def run_search(
     Args:
         horizons: such as `["7d"]`.
         report: called with past dates done and in total; starts anew with each model or horizon.
+        together: horizons that runs of their own search next: a grid runs and stores their trials on the same paths.
 
     Raises:
         EngineError: no prices, no model, or one that cannot do what a config asks.
         ConfigError, PolicyError: a file cannot be used.
     """
-    splits, models = splits_of(session, horizons), {}
-    for horizon in horizons:
-        models[horizon] = engines.resolve(live_or_first(session, horizon))
-    spaces = {horizon: _space(session, engines, *models[horizon]) for horizon in horizons}
+    models = {horizon: engines.resolve(live_or_first(session, horizon)) for horizon in horizons}
+    is_whole_grid = session.policy.search.method == "grid" and session.policy.search.max_seconds is None
+    others = _of_same_models(session, engines, together, models) if is_whole_grid else {}
+    splits = splits_of(session, [*models, *others])
+    spaces = {name: _space(session, engines, *each) for name, each in {**models, **others}.items()}
     grids = dict[str, pl.DataFrame]()
-    if session.policy.search.method == "grid" and session.policy.search.max_seconds is None:
-        grids = _run_grids(session, engines, models, spaces, splits, report)
+    if is_whole_grid:
+        try:
+            grids = _run_grids(session, engines, models, others, spaces, splits, report)
+        except EngineError:
+            if not others:
+                raise
+            grids = _run_grids(session, engines, models, {}, spaces, splits, report)
     return {
         horizon: _search(
             session, engines, models[horizon][0], spaces[horizon], splits[horizon], report, grids.get(horizon)
         )
         for horizon in horizons
     }
+
+
+def _of_same_models(session: Session, engines: Engines, horizons: Sequence[str], models: Models) -> Models:
+    """Other horizons that run on the same models; a faulty one fails in a run of its own."""
+    others = dict[str, tuple[ResolvedModel, InferenceConfig]]()
+    locations = {found.location for found, _ in models.values()}
+    for horizon in horizons:
+        with suppress(ConfigError, EngineError):
+            found, config = engines.resolve(live_or_first(session, horizon))
+            if horizon not in models and found.location in locations:
+                others[horizon] = found, config
+    return others
 
 
 def live_or_first(session: Session, horizon: str) -> InferenceConfig:
@@ -99,21 +122,22 @@ def _space(session: Session, engines: Engines, found: ResolvedModel, config: Inf
 def _run_grids(
     session: Session,
     engines: Engines,
-    models: Mapping[str, tuple[ResolvedModel, InferenceConfig]],
+    models: Models,
+    others: Models,
     spaces: Mapping[str, Space],
     splits: Mapping[str, Split],
     report: Report,
 ) -> dict[str, pl.DataFrame]:
-    """Runs all grid trials; rows by horizon.
+    """Runs all grid trials; rows of `models` by horizon.
 
     Horizons of one model run in one pass.
     """
-    rows = dict[str, pl.DataFrame]()
+    rows, every = dict[str, pl.DataFrame](), {**models, **others}
     for model in {found.location: found for found, _ in models.values()}.values():
-        horizons = [horizon for horizon, (found, _) in models.items() if found.location == model.location]
+        horizons = [horizon for horizon, (found, _) in every.items() if found.location == model.location]
         configs = {horizon: [candidate.config for candidate in spaces[horizon].candidates] for horizon in horizons}
         days = {horizon: splits[horizon].search for horizon in horizons}
-        rows |= trial_rows(session, engines.engine(model), configs, days, report=report)
+        rows |= trial_rows(session, engines.engine(model), configs, days, report=report, wanted=[*models])
     return rows
 
 
@@ -150,7 +174,6 @@ def _search(
         search_id=search_id(session, engine, space, split),
         searched_at=session.now,
         origins=split.search,
-        seconds=_seconds(session, engine, space),
         words=words,
         as_file=lambda config: current if config == space.incumbent else as_live(config, current, found),
     )
@@ -183,24 +206,3 @@ def search_id(session: Session, engine: Engine, space: Space, split: Split) -> s
         data_fingerprint(prices, covariates_for(engine, space.incumbent, features)),
     )
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:12]
-
-
-def _seconds(session: Session, engine: Engine, space: Space) -> dict[str, float]:
-    """Seconds of one fan by candidate, for people only.
-
-    Taken once for settings that differ in nothing that costs time: temperature and calibration do not.
-    """
-    values = usable(inputs_of(session)[0])[USDCLP.value].to_numpy().astype(np.float64)
-    origin = Origin(values, days_of(space.incumbent.horizon) * SESSIONS_A_WEEK // 7, {})
-    made, taken = dict[tuple[object, ...], float](), {}
-    # The first is never like the others.
-    engine.forecast([origin], space.incumbent.model_copy(update={"uses_copper": False}))
-    for each in space.candidates:
-        config = each.config.model_copy(update={"uses_copper": False})
-        cost = (config.num_samples, config.context_length, config.representation)
-        if cost not in made:
-            began = time.perf_counter()
-            engine.forecast([origin], config)
-            made[cost] = time.perf_counter() - began
-        taken[each.config.fingerprint] = made[cost]
-    return taken

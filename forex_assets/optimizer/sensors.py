@@ -36,7 +36,7 @@ def optimize_sensor(clock: Clock = _real_time) -> dg.SensorDefinition:
     def optimize_on_trigger(context: dg.SensorEvaluationContext, session: SessionResource) -> dg.SensorResult:
         run = session.session()
         marks = _marks(context)
-        requests, said = list[dg.RunRequest](), list[str]()
+        requests, reasons = list[dg.RunRequest](), list[str]()
         for horizon in HORIZONS:
             try:
                 request, marks[horizon], words = _of_horizon(context.instance, run, horizon, marks[horizon], clock())
@@ -44,8 +44,8 @@ def optimize_sensor(clock: Clock = _real_time) -> dg.SensorDefinition:
                 context.log.exception(f"{horizon}: {error}")
                 request, words = None, f"{type(error).__name__}: {error}"
             requests += [request] if request else []
-            said.append(f"{horizon}: {words}")
-        return _result(requests, marks, "; ".join(said))
+            reasons.append(f"{horizon}: {words}")
+        return _result(requests, marks, "; ".join(reasons))
 
     return optimize_on_trigger
 

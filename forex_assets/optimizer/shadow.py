@@ -27,7 +27,7 @@ from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.prices import USDCLP
 from forex_assets.market.quotes import origin_at
 from forex_assets.optimizer.candidate_backtest_run import splits_of, trial_rows
-from forex_assets.optimizer.champion_challenger import Contest, live_config, remarks
+from forex_assets.optimizer.champion_challenger import ChampionChallenger, live_config, remarks
 from forex_assets.optimizer.shadow_store import Shadow, ShadowStore
 from forex_assets.optimizer.timing import seconds_by_turns
 from forex_assets.optimizer.validation import Validation, validate
@@ -35,7 +35,7 @@ from forex_assets.optimizer.validation import Validation, validate
 SEARCHED: Final = "trial beside the champion"
 
 
-def begin(session: Session, contest: Contest, found: Validation) -> Shadow | None:
+def begin(session: Session, pair: ChampionChallenger, found: Validation) -> Shadow | None:
     """Starts a shadow trial for an inconclusive verdict.
 
     A trial under way goes on.
@@ -47,16 +47,16 @@ def begin(session: Session, contest: Contest, found: Validation) -> Shadow | Non
         WarehouseError: the record cannot be read or written.
     """
     days = session.policy.validation.shadow_days
-    is_open = found.verdict == "inconclusive" and found.evidence is not None and contest.live is not None
+    is_open = found.verdict == "inconclusive" and found.evidence is not None and pair.live is not None
     if not days or not is_open:
         return None
     store, today = ShadowStore(session.tables), session.today
-    known = store.read(contest.horizon)
-    if known is not None and known.config == contest.challenger and known.champion == contest.champion:
+    known = store.read(pair.horizon)
+    if known is not None and known.config == pair.challenger and known.champion == pair.champion:
         return known
     shadow = Shadow(
-        config=contest.challenger,
-        champion=contest.champion,
+        config=pair.challenger,
+        champion=pair.champion,
         since=today,
         until=today + timedelta(days=days),
         validation_id=found.subject.validation_id,
@@ -142,19 +142,20 @@ def judge_shadow(session: Session, engines: Engines, horizon: str) -> Validation
     if not shadow.is_over(session.today):
         return None
     found, effective = engines.resolve(live)
-    contest = Contest(horizon, live, shadow.config, found, SEARCHED, tuple(remarks(session, found, live)))
-    champion, challenger = contest.sides(engines)
+    pair = ChampionChallenger(horizon, live, shadow.config, found, SEARCHED, tuple(remarks(session, found, live)))
+    champion, challenger = pair.sides(engines)
     issued = _outcomes(session, shadow)
-    own = issued.filter(~pl.col("is_shadow") & (pl.col("config_fingerprint") == effective.fingerprint))
-    beside = issued.filter(pl.col("is_shadow") & (pl.col("config_fingerprint") == challenger.config.fingerprint))
-    days = beside["as_of"].to_list()[-session.policy.validation.timing_pairs :]
+    fingerprint, is_shadow = pl.col("config_fingerprint"), pl.col("is_shadow")
+    old = issued.filter(~is_shadow & (fingerprint == effective.fingerprint))
+    new = issued.filter(is_shadow & (fingerprint == challenger.config.fingerprint))
+    days = new["as_of"].to_list()[-session.policy.validation.timing_pairs :]
     seconds = seconds_by_turns(session, champion, challenger, days)
-    told = (
+    origin_note = (
         f"judged on live outcomes: the challenger of report {shadow.validation_id} ran beside the champion from "
         f"{shadow.since} to {shadow.until}"
     )
-    subject = contest.subject(session, repr(seconds.tolist()))
-    verdict = validate(subject, own, beside, seconds, session.policy, notes=(told, *contest.notes))
+    subject = pair.subject(session, repr(seconds.tolist()))
+    verdict = validate(subject, old, new, seconds, session.policy, notes=(origin_note, *pair.notes))
     if verdict.verdict != "approved":  # an approved one stays, until the current settings have changed
         store.remove(horizon)
     return verdict

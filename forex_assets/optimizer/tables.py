@@ -30,7 +30,6 @@ CANDIDATES_SCHEMA: Final[Schema] = {
     "gain_high": pl.Float64,
     "n": pl.Int64,  # origins that it was judged on
     "n_effective": pl.Float64,  # independent ones among them
-    "seconds": pl.Float64,  # of the engine for one fan, as the search could tell; cheaper wins ties
     "same_as": pl.String,  # settings of the space that come to the same, `context_length 540`; mostly empty
     "is_incumbent": pl.Boolean,
     "is_chosen": pl.Boolean,  # the challenger; the incumbent itself where nothing is better by more than chance

@@ -88,7 +88,7 @@ def by_turns(pairs: Sequence[tuple[Callable[[], None], Callable[[], None]]], clo
 def _origins(session: Session, champion: Side, challenger: Side, days: Sequence[date]) -> list[tuple[Origin, Origin]]:
     """Inputs of each side at each date."""
     prices, features = inputs_of(session)
-    past, calendar, made = HistoryView(prices), calendar_of(USDCLP), []
+    past, calendar, pairs = HistoryView(prices), calendar_of(USDCLP), []
     for day in days:
         known, _ = past.at(day)
         values = known[USDCLP.value].to_numpy().astype(np.float64)
@@ -99,5 +99,5 @@ def _origins(session: Session, champion: Side, challenger: Side, days: Sequence[
             given = covariates_for(side.engine, side.config, seen)
             covariates = {} if given is None else align_covariates(known["session"].to_list(), given)
             pair.append(Origin(values, target.steps, covariates))
-        made.append((pair[0], pair[1]))
-    return made
+        pairs.append((pair[0], pair[1]))
+    return pairs

@@ -72,7 +72,6 @@ class Validation:
         chance: of approving a challenger that is no better, by both rules, the search before it included; None where
             nothing could be judged.
         detectable: least true gain that the origins would have shown with 80 % power; None where none of any size.
-        superiority: SPA p-value of the best of all candidates on the search's origins; None where not known.
         evidence: what it rests on; None where nothing was computed.
         notes: what else a reader must know.
     """
@@ -85,7 +84,6 @@ class Validation:
     criteria: tuple[Judged, ...]
     chance: FalsePass | None = None
     detectable: float | None = None
-    superiority: float | None = None
     evidence: Evidence | None = None
     notes: tuple[str, ...] = ()
 
@@ -130,7 +128,6 @@ def validate(
     policy: Policy,
     *,
     overlap: float | None = None,
-    superiority: float | None = None,
     notes: Sequence[str] = (),
     has_beaten_champion: bool = False,
 ) -> Validation:
@@ -143,7 +140,6 @@ def validate(
         seconds: of one fan each, by turns, shape (2, pairs): champion, challenger.
         policy: limits, and which rule decides.
         overlap: forecasts that run at once; None to read it off the dates.
-        superiority: SPA p-value of the best of all candidates on the search's origins.
         notes: what else a reader must know.
         has_beaten_champion: whether a search chose it for being better than the champion, on other origins. Chance
             must then pass twice; else the validation alone keeps to the chance of both.
@@ -166,7 +162,6 @@ def validate(
         criteria=criteria,
         chance=false_pass(evidence, policy, is_first=subject.is_first).after(earlier) if is_judged else None,
         detectable=detectable_gain(evidence, policy) if is_judged else None,
-        superiority=superiority,
         evidence=evidence,
         notes=tuple(notes),
     )
@@ -204,26 +199,22 @@ def calibrated_verdict(criteria: Sequence[Judged]) -> Verdict:
     return "approved" if verdicts.get("improvement") == "passed" else "inconclusive"
 
 
-def _sentences(found: Validation) -> list[str]:
-    if found.evidence is None or not found.n:
-        why = "; ".join(found.notes) or "champion and challenger have no origin in common"
-        return [f"{found.verdict}: {why}"]
-    evidence = found.evidence
+def _sentences(validation: Validation) -> list[str]:
+    if validation.evidence is None or not validation.n:
+        why = "; ".join(validation.notes) or "champion and challenger have no origin in common"
+        return [f"{validation.verdict}: {why}"]
+    evidence = validation.evidence
     independent = effective_size(evidence.crps[CHAMPION] - evidence.crps[CHALLENGER], evidence.overlap)
     where = (
-        f"on {found.n} origins from {evidence.as_of[0]} to {evidence.as_of[-1]}, some {independent:.0f} of them "
-        f"independent, {found.subject.challenger} against {found.subject.champion}"
+        f"on {validation.n} origins from {evidence.as_of[0]} to {evidence.as_of[-1]}, some {independent:.0f} of them "
+        f"independent, {validation.subject.challenger} against {validation.subject.champion}"
     )
-    said = "; ".join(_summary(each) for each in found.criteria)
-    other = f"by the published rule {found.literal}, by the calibrated one {found.calibrated}"
-    sentences = [f"{found.verdict} {where}", said, f"decided by the {found.decided_by} rule: {other}"]
-    if found.chance is not None:
-        sentences += [_chance(found.chance), _power(found.detectable)]
-    if found.superiority is not None:
-        p = found.superiority
-        words = f"on the search's origins the best of all candidates beats the current settings with p {p:.3f} (SPA)"
-        sentences.append(words)
-    return [*sentences, *found.notes]
+    summaries = "; ".join(_summary(each) for each in validation.criteria)
+    other = f"by the published rule {validation.literal}, by the calibrated one {validation.calibrated}"
+    sentences = [f"{validation.verdict} {where}", summaries, f"decided by the {validation.decided_by} rule: {other}"]
+    if validation.chance is not None:
+        sentences += [_chance(validation.chance), _power(validation.detectable)]
+    return [*sentences, *validation.notes]
 
 
 def _summary(each: Judged) -> str:

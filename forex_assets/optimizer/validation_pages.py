@@ -40,7 +40,7 @@ class Pages:
 
 def write_pages(
     warehouse: Warehouse,
-    found: Validation,
+    validation: Validation,
     *,
     history: pl.DataFrame,
     fans: Mapping[str, pl.DataFrame],
@@ -50,7 +50,7 @@ def write_pages(
 
     Args:
         warehouse: under which they lie.
-        found: the report.
+        validation: the report.
         history: `USDCLP_SCHEMA`, oldest first, for the fans' plots.
         fans: `FORECAST_SCHEMA` by title; empty where there are none to show.
         is_sample: whether the market is the generated one.
@@ -58,10 +58,10 @@ def write_pages(
     Raises:
         WarehouseError: the disk or a permission does not allow it.
     """
-    folder = warehouse.root / ROOT / found.subject.horizon
-    pages = Pages(*(folder / f"{found.subject.validation_id}.{kind}" for kind in ("json", "html")))
-    document = json.dumps(report_document(found, is_sample=is_sample), indent=2, allow_nan=False) + "\n"
-    page = render_page(found, history=history, fans=fans, is_sample=is_sample)
+    folder = warehouse.root / ROOT / validation.subject.horizon
+    pages = Pages(*(folder / f"{validation.subject.validation_id}.{kind}" for kind in ("json", "html")))
+    document = json.dumps(report_document(validation, is_sample=is_sample), indent=2, allow_nan=False) + "\n"
+    page = render_page(validation, history=history, fans=fans, is_sample=is_sample)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, text in ((pages.json, document), (pages.html, page)):
@@ -71,49 +71,50 @@ def write_pages(
     return pages
 
 
-def report_document(found: Validation, *, is_sample: bool) -> dict[str, Any]:
+def report_document(validation: Validation, *, is_sample: bool) -> dict[str, Any]:
     """Report as plain values, losses at each origin included."""
-    subject = {**asdict(found.subject), "validated_at": found.subject.validated_at.isoformat()}
-    subject["challenger_config"] = json.loads(found.subject.challenger_config)
+    subject = {**asdict(validation.subject), "validated_at": validation.subject.validated_at.isoformat()}
+    subject["challenger_config"] = json.loads(validation.subject.challenger_config)
     return {
         **subject,
         "market": SAMPLE_SOURCE if is_sample else "live",
-        "verdict": found.verdict,
-        "decided_by": found.decided_by,
-        "verdict_literal": found.literal,
-        "verdict_calibrated": found.calibrated,
-        "n": found.n,
-        "overlap": None if found.evidence is None else found.evidence.overlap,
-        "criteria": [asdict(each) for each in found.criteria],
-        "false_pass": None if found.chance is None else asdict(found.chance),
-        "detectable_gain": found.detectable,
-        "search_spa_p": found.superiority,
-        "notes": list(found.notes),
-        "words": found.words,
-        "origins": _origins(found),
-        "seconds": [] if found.evidence is None else _pairs(found.evidence.seconds),
+        "verdict": validation.verdict,
+        "decided_by": validation.decided_by,
+        "verdict_literal": validation.literal,
+        "verdict_calibrated": validation.calibrated,
+        "n": validation.n,
+        "overlap": None if validation.evidence is None else validation.evidence.overlap,
+        "criteria": [asdict(each) for each in validation.criteria],
+        "false_pass": None if validation.chance is None else asdict(validation.chance),
+        "detectable_gain": validation.detectable,
+        "notes": list(validation.notes),
+        "words": validation.words,
+        "origins": _origins(validation),
+        "seconds": [] if validation.evidence is None else _pairs(validation.evidence.seconds),
     }
 
 
-def render_page(found: Validation, *, history: pl.DataFrame, fans: Mapping[str, pl.DataFrame], is_sample: bool) -> str:
+def render_page(
+    validation: Validation, *, history: pl.DataFrame, fans: Mapping[str, pl.DataFrame], is_sample: bool
+) -> str:
     """The report as one HTML page; args as `write_pages`."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     pictures = dict[str, bytes]()
-    if found.evidence is not None and found.n:
-        title = f"{found.subject.horizon}: challenger against champion"
+    if validation.evidence is not None and validation.n:
+        title = f"{validation.subject.horizon}: challenger against champion"
         pictures["Paired differences over the validation's origins"] = differences_plot(
-            found.evidence, title, is_sample
+            validation.evidence, title, is_sample
         )
     pictures |= fans_plots(history, dict(fans)) if fans else {}
     environment = Environment(
         loader=PackageLoader("forex_assets.optimizer", "templates"), autoescape=True, undefined=StrictUndefined
     )
     return environment.get_template(TEMPLATE).render(
-        found=found,
-        subject=found.subject,
-        config=json.dumps(json.loads(found.subject.challenger_config), indent=2),
-        rows=[_row(each) for each in found.criteria],
+        validation=validation,
+        subject=validation.subject,
+        config=json.dumps(json.loads(validation.subject.challenger_config), indent=2),
+        rows=[_row(each) for each in validation.criteria],
         sample=SAMPLE_SOURCE if is_sample else "",
         pictures={title: base64.b64encode(png).decode("ascii") for title, png in pictures.items()},
     )
@@ -143,9 +144,9 @@ def _figure(each: Judged, value: float | None) -> str:
     return f"{value:.2f} CLP" if each.criterion == "bias" else f"{100 * value:.1f} %"
 
 
-def _origins(found: Validation) -> list[dict[str, Any]]:
+def _origins(validation: Validation) -> list[dict[str, Any]]:
     """Both at each origin."""
-    evidence = found.evidence
+    evidence = validation.evidence
     if evidence is None:
         return []
     return [

@@ -1,24 +1,25 @@
 """Runs a validation for asset and command line."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
 import polars as pl
 
-from forex_assets.accuracy.compare import block_of
-from forex_assets.accuracy.superiority import spa_p_value
-from forex_assets.core.inference_config import InferenceConfig
+from forex_assets.accuracy.backtest_run import inputs_of
+from forex_assets.core.horizon import target_of
 from forex_assets.core.progress import Report
 from forex_assets.core.schemas import USDCLP_SCHEMA, empty
 from forex_assets.core.session import Session
 from forex_assets.forecasts.engines import Engines
+from forex_assets.forecasts.forecast import last_session, make_forecast
+from forex_assets.market.price_sources import calendar_of
+from forex_assets.market.prices import USDCLP
+from forex_assets.market.quotes import origin_at
 from forex_assets.optimizer.candidate_backtest_run import silent, splits_of, trial_rows
-from forex_assets.optimizer.champion_challenger import CANDIDATES, Contest, contest_of
-from forex_assets.optimizer.newest_fans import newest_fans
+from forex_assets.optimizer.champion_challenger import ChampionChallenger, champion_challenger_of
 from forex_assets.optimizer.origins import Split, apart_from
 from forex_assets.optimizer.paired_losses import walk_rows
-from forex_assets.optimizer.search import losses_of
 from forex_assets.optimizer.shadow import begin, judge_shadow
 from forex_assets.optimizer.timing import Side, seconds_by_turns
 from forex_assets.optimizer.validation import Validation, nothing_to_validate, validate
@@ -45,39 +46,38 @@ def run_validation(
     """
     splits, found = splits_of(session, horizons), {}
     for horizon in horizons:
-        contest = contest_of(session, engines, horizon)
+        pair = champion_challenger_of(session, engines, horizon)
         live = judge_shadow(session, engines, horizon)
         if live is not None and live.verdict == "approved":
             found[horizon] = live
             publish(session, live)
             continue
         if live is not None:
-            contest = replace(contest, notes=(*contest.notes, f"the trial that ended: {live.words}"))
-        split = apart_from(splits[horizon], contest.searched, horizon)
-        found[horizon] = _validate(session, engines, contest, split, report)
+            pair = replace(pair, notes=(*pair.notes, f"the trial that ended: {live.words}"))
+        split = apart_from(splits[horizon], pair.searched, horizon)
+        found[horizon] = _validate(session, engines, pair, split, report)
     return found
 
 
-def _validate(session: Session, engines: Engines, contest: Contest, split: Split, report: Report) -> Validation:
+def _validate(session: Session, engines: Engines, pair: ChampionChallenger, split: Split, report: Report) -> Validation:
     """Validates one horizon; may start a shadow trial."""
     policy = session.policy
-    if contest.is_settled:
-        found = nothing_to_validate(contest.subject(session), policy, notes=contest.notes)
+    if pair.is_settled:
+        found = nothing_to_validate(pair.subject(session), policy, notes=pair.notes)
         publish(session, found)
         return found
-    sides = contest.sides(engines)
-    rows = _rows(session, contest, sides, split, report)
+    sides = pair.sides(engines)
+    rows = _rows(session, pair, sides, split, report)
     seconds = seconds_by_turns(session, *sides, split.validation[-policy.validation.timing_pairs :])
     found = validate(
-        contest.subject(session, repr(seconds.tolist())),
+        pair.subject(session, repr(seconds.tolist())),
         *rows,
         seconds,
         policy,
-        superiority=_superiority(session, engines, contest, split),
-        notes=(split.words, *contest.notes),
-        has_beaten_champion=contest.has_beaten_live,
+        notes=(split.words, *pair.notes),
+        has_beaten_champion=pair.has_beaten_live,
     )
-    shadow = begin(session, contest, found)
+    shadow = begin(session, pair, found)
     if shadow is not None:
         words = f"the challenger runs beside the current settings from {shadow.since} to {shadow.until}, marked shadow"
         found = replace(found, notes=(*found.notes, words))
@@ -89,13 +89,13 @@ def publish(session: Session, found: Validation, sides: tuple[Side, Side] | None
     """Writes the report's pages."""
     history, fans = empty(USDCLP_SCHEMA), dict[str, pl.DataFrame]()
     if sides is not None:
-        history, fans = newest_fans(session, dict(zip(("champion", "challenger"), sides, strict=True)))
+        history, fans = _newest_fans(session, dict(zip(("champion", "challenger"), sides, strict=True)))
     is_sample = session.market == "sample"
     return write_pages(session.tables, found, history=history, fans=fans, is_sample=is_sample)
 
 
 def _rows(
-    session: Session, contest: Contest, sides: tuple[Side, Side], split: Split, report: Report
+    session: Session, pair: ChampionChallenger, sides: tuple[Side, Side], split: Split, report: Report
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows of both on the validation's origins.
 
@@ -104,30 +104,30 @@ def _rows(
     Those of the walk stand beside the challenger's own.
     """
     champion, challenger = sides
-    configs = [challenger.config] if contest.live is None else [champion.config, challenger.config]
-    horizon, days = contest.horizon, [*split.search, *split.validation]
+    configs = [challenger.config] if pair.live is None else [champion.config, challenger.config]
+    horizon, days = pair.horizon, [*split.search, *split.validation]
     rows = trial_rows(session, challenger.engine, {horizon: configs}, {horizon: days}, report=report)[horizon]
     judged = rows.filter(pl.col("as_of").is_in(list(split.validation)))
     own = judged.filter(pl.col("config_fingerprint") == challenger.config.fingerprint)
-    if contest.live is None:
+    if pair.live is None:
         return walk_rows(own), own
     return judged.filter(pl.col("config_fingerprint") == champion.config.fingerprint), own
 
 
-def _superiority(session: Session, engines: Engines, contest: Contest, split: Split) -> float | None:
-    """SPA p-value on the search's origins; None without trials."""
-    table = session.tables.read(CANDIDATES, contest.horizon)
-    if table is None or contest.live is None or not split.search:
-        return None
-    if contest.searched != (split.search[0], split.search[-1]):
-        return None
-    tried = table.filter(pl.col("rank").is_not_null())["config"]
-    configs = [engines.resolve(InferenceConfig.model_validate_json(text))[1] for text in tried]
-    days = {contest.horizon: split.search}
-    rows = trial_rows(session, engines.engine(contest.found), {contest.horizon: configs}, days, cached_only=True)
-    losses = losses_of(rows[contest.horizon], session.policy.search.objective)
-    incumbent = losses.pop(engines.resolve(contest.live)[1].fingerprint, None)
-    if incumbent is None or not losses:
-        return None
-    others = np.stack([each.values for each in losses.values()], axis=1)
-    return spa_p_value(incumbent.values, others, block_of(incumbent.overlap))
+def _newest_fans(session: Session, sides: Mapping[str, Side]) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
+    """The engines' own fans as of the clock, no band corrected.
+
+    Args:
+        sides: by name, of one horizon.
+
+    Returns:
+        The prices (`USDCLP_SCHEMA`), and `FORECAST_SCHEMA` by title.
+    """
+    prices, features = inputs_of(session)
+    start, fans = origin_at(session, prices), {}
+    last = last_session(prices, start)
+    for name, side in sides.items():
+        target = target_of(side.config.horizon, session.today, last, calendar_of(USDCLP))
+        fan = make_forecast(side.engine, side.config, target, prices, features, clock=time.perf_counter, start=start)
+        fans[f"{name}: its own fan, bands not corrected"] = fan
+    return prices, fans

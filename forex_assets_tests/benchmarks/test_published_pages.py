@@ -60,3 +60,14 @@ def test_a_page_without_the_part_is_left_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="nothing was written"):
         pages.put("new", page, "benchmarks/gate.py", "warehouse")
     assert page.read_text() == PAGE
+
+
+def test_every_published_figure_is_of_this_code() -> None:
+    parts = {
+        page.stem: [each["code"] for each in pages.BEGIN.finditer(page.read_text(encoding="utf-8"))]
+        for page in (pages.PROJECT / "docs").glob("*.md")
+    }
+    assert all(parts[name] for name in ("accuracy", "copper", "monitoring", "validation"))
+    if any("unknown" in codes for codes in parts.values()):
+        pytest.skip("pages are being made anew: python benchmarks/pages.py")
+    assert pages.outdated() == [], "make bench-accuracy, bench-copper, bench-monitoring or bench-gate"

@@ -17,11 +17,6 @@ from forex_assets_tests.optimizer.contests import Setup, WidthResource, fill, se
 RANGE = ("7d", "15d")
 
 
-@pytest.fixture(scope="module")
-def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("market") / "warehouse"
-
-
 @pytest.fixture
 def scene(workspace: Path, tables: Path) -> Setup:
     policy = "search:\n  origins: 40\n  every: 2w\nvalidation:\n  origins: 60\n"

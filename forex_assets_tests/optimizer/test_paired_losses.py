@@ -91,6 +91,10 @@ def test_a_gain_is_that_of_the_means_and_its_interval_agrees_with_resampling() -
     assert found.high == pytest.approx(resampled.high, abs=0.012)
     rooted = gain(loss, reference, 1.0, root=True)
     assert rooted.value == pytest.approx(1 - np.sqrt(loss.mean() / reference.mean()))
+    # The interval of a root is the root of the interval.
+    assert (rooted.low, rooted.high) == pytest.approx(
+        tuple(1 - np.sqrt(1 - bound) for bound in (found.low, found.high))
+    )
 
 
 @given(st.floats(0.01, 100), st.integers(0, 50))

@@ -46,7 +46,6 @@ def table_of(values: Mapping[InferenceConfig, Any], candidates: Space | None = N
         SearchPolicy(**policy),
         search_id="s",
         searched_at=NOW,
-        seconds={},
         words="w",
     )
 
@@ -134,7 +133,6 @@ def test_candidates_are_named_by_the_settings_that_the_file_would_hold() -> None
         SearchPolicy(),
         search_id="s",
         searched_at=NOW,
-        seconds={},
         words="",
         as_file=lambda each: each.model_copy(update={"model": "configured"}),
     )

@@ -14,6 +14,7 @@ from polars.testing import assert_frame_equal
 
 from forex_assets.accuracy.backtest_run import Origins, run_backtest
 from forex_assets.accuracy.backtest_store import TRIALS
+from forex_assets.core.config_store import ConfigError
 from forex_assets.core.schemas import REALIZED_SCHEMA
 from forex_assets.market.prices import USDCLP
 from forex_assets.optimizer.candidate_backtest_run import splits_of, trial_rows
@@ -23,11 +24,6 @@ from forex_assets.optimizer.tpe import suggest
 from forex_assets_tests.optimizer.contests import ENGINE, Setup, both, fill, plain_setup, set_live
 
 POLICY = "search:\n  origins: 40\n  every: 2w\nvalidation:\n  origins: 60\n"
-
-
-@pytest.fixture(scope="module")
-def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("market") / "warehouse"
 
 
 @pytest.fixture
@@ -41,11 +37,6 @@ def scene(workspace: Path, tables: Path) -> Setup:
 def set_policy(workspace: Path, **search: object) -> None:
     more = "".join(f"  {name}: {value}\n" for name, value in search.items())
     (workspace / "configs/policy.yaml").write_text(POLICY.replace("validation:", f"{more}validation:"))
-
-
-def lasting(table: pl.DataFrame) -> pl.DataFrame:
-    """All but what a clock measured."""
-    return table.drop("seconds")
 
 
 def test_too_wide_bands_lose_to_the_right_ones_on_the_searchs_origins(scene: Setup) -> None:
@@ -102,10 +93,9 @@ def test_the_same_search_twice_is_the_same_table_and_runs_nothing_again(scene: S
     first = run_search(*both(scene), ["7d", "15d"])
     made = len(ENGINE.made)
     again = run_search(*both(scene), ["7d", "15d"])
-    timed = 2 * (1 + 1)  # a fan each to warm up, and one for all, since temperature costs nothing
-    assert len(ENGINE.made) - made == timed
+    assert len(ENGINE.made) == made
     for horizon, choice in first.items():
-        assert_frame_equal(lasting(again[horizon].table), lasting(choice.table), check_exact=True)
+        assert_frame_equal(again[horizon].table, choice.table, check_exact=True)
         assert again[horizon].words == choice.words
 
 
@@ -114,7 +104,20 @@ def test_horizons_together_find_what_each_finds_alone(scene: Setup, workspace: P
     shutil.rmtree(scene.session.tables.root / TRIALS["live"])
     for horizon, choice in together.items():
         alone = run_search(*both(scene), [horizon])[horizon]
-        assert_frame_equal(lasting(alone.table), lasting(choice.table), check_exact=True)
+        assert_frame_equal(alone.table, choice.table, check_exact=True)
+
+
+def test_a_search_runs_the_trials_of_those_beside_it_and_a_faulty_one_fails_alone(
+    scene: Setup, workspace: Path
+) -> None:
+    run_search(*both(scene), ["7d"], together=["7d", "15d"])
+    made = len(ENGINE.made)
+    run_search(*both(scene), ["15d"])
+    assert len(ENGINE.made) == made
+    (workspace / "configs/chronos_15d.json").write_text("{}")
+    assert run_search(*both(scene), ["7d"], together=["7d", "15d"])["7d"].table["n"].min() == 40
+    with pytest.raises(ConfigError, match="chronos_15d"):
+        run_search(*both(scene), ["15d"])
 
 
 def test_a_search_that_was_killed_goes_on_and_comes_to_the_same(scene: Setup, workspace: Path) -> None:
@@ -132,7 +135,7 @@ def test_a_search_that_was_killed_goes_on_and_comes_to_the_same(scene: Setup, wo
     assert 0 < len(ENGINE.made) - before < 4 * days - 4 * 8 + 1  # three blocks or more were kept
     shutil.rmtree(folder)
     for horizon, choice in run_search(*both(scene), ["7d", "15d"]).items():
-        assert_frame_equal(lasting(resumed[horizon].table), lasting(choice.table), check_exact=True)
+        assert_frame_equal(resumed[horizon].table, choice.table, check_exact=True)
 
 
 @pytest.mark.parametrize("method", ["random", "optuna"])
@@ -143,7 +146,7 @@ def test_every_method_is_the_same_for_a_seed_from_nothing_and_keeps_what_is_live
     first = run_search(*both(scene), ["7d"])["7d"]
     shutil.rmtree(scene.session.tables.root / TRIALS["live"])
     again = run_search(*both(scene), ["7d"])["7d"]
-    assert_frame_equal(lasting(again.table), lasting(first.table), check_exact=True)
+    assert_frame_equal(again.table, first.table, check_exact=True)
     assert (again.chosen, again.words) == (first.chosen, first.words)
     assert method in first.words
     assert first.table.filter(pl.col("is_incumbent"))["rank"][0] is not None

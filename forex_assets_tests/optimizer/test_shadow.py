@@ -18,7 +18,7 @@ from forex_assets.core.store.warehouse import WarehouseError
 from forex_assets.deployment.deploy import deploy_validated, deployer_of
 from forex_assets.forecasts.ledger_store import LedgerStore
 from forex_assets.optimizer import assets
-from forex_assets.optimizer.champion_challenger import Contest
+from forex_assets.optimizer.champion_challenger import ChampionChallenger
 from forex_assets.optimizer.shadow import append_shadow, begin, judge_shadow, shadow_forecast
 from forex_assets.optimizer.shadow_store import Shadow, ShadowStore
 from forex_assets.optimizer.validation import Validation, validate
@@ -38,11 +38,6 @@ from forex_assets_tests.optimizer.rows import realized_rows
 TODAY = date(2025, 6, 13)
 
 
-@pytest.fixture(scope="module")
-def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("market") / "warehouse"
-
-
 @pytest.fixture
 def scene(workspace: Path, tables: Path) -> Setup:
     (workspace / "configs/policy.yaml").write_text("validation: {shadow_days: 30, fewest: 20}\n")
@@ -50,52 +45,52 @@ def scene(workspace: Path, tables: Path) -> Setup:
     return fill(workspace, tables)
 
 
-def contest(scene: Setup) -> Contest:
+def pair(scene: Setup) -> ChampionChallenger:
     live = scene.session.configs.read("7d")
     found, _ = scene.engines.resolve(live)
-    return Contest("7d", live, live.model_copy(update={"temperature": 1.0}), found, "search1")
+    return ChampionChallenger("7d", live, live.model_copy(update={"temperature": 1.0}), found, "search1")
 
 
 def undecided(scene: Setup) -> Validation:
     """A report that could not tell."""
     errors = 12 * np.random.default_rng(3).standard_normal((2, 60))
     rows = [realized_rows(np.full(60, 900.0), each, half_width=25.0) for each in errors]
-    found = validate(contest(scene).subject(scene.session), *rows, np.ones((2, 15)), scene.session.policy)
+    found = validate(pair(scene).subject(scene.session), *rows, np.ones((2, 15)), scene.session.policy)
     return replace(found, verdict="inconclusive")
 
 
 def on_trial(scene: Setup, since: date = TODAY, until: date = date(2025, 7, 13)) -> Shadow:
-    who = contest(scene)
+    who = pair(scene)
     shadow = Shadow(config=who.challenger, champion=who.champion, since=since, until=until, validation_id="report1")
     ShadowStore(scene.session.tables).write(shadow)
     return shadow
 
 
 def test_an_inconclusive_verdict_begins_a_trial_where_the_policy_wants_one(scene: Setup) -> None:
-    shadow = begin(scene.session, contest(scene), undecided(scene))
+    shadow = begin(scene.session, pair(scene), undecided(scene))
     assert shadow is not None
     assert (shadow.since, shadow.until) == (TODAY, date(2025, 7, 13))
     assert ShadowStore(scene.session.tables).read("7d") == shadow
     for verdict in ("approved", "rejected"):
-        assert begin(scene.session, contest(scene), replace(undecided(scene), verdict=verdict)) is None
+        assert begin(scene.session, pair(scene), replace(undecided(scene), verdict=verdict)) is None
     nothing_computed = replace(undecided(scene), evidence=None)
-    assert begin(scene.session, contest(scene), nothing_computed) is None
+    assert begin(scene.session, pair(scene), nothing_computed) is None
 
 
 def test_no_trial_where_the_policy_wants_none(scene: Setup, workspace: Path) -> None:
     (workspace / "configs/policy.yaml").write_text("validation: {shadow_days: 0}\n")
-    assert begin(scene.session, contest(scene), undecided(scene)) is None
+    assert begin(scene.session, pair(scene), undecided(scene)) is None
     assert ShadowStore(scene.session.tables).read("7d") is None
 
 
 def test_a_trial_under_way_goes_on_and_another_challenger_takes_its_place(
     scene: Setup, environment: Callable[..., None]
 ) -> None:
-    known = begin(scene.session, contest(scene), undecided(scene))
+    known = begin(scene.session, pair(scene), undecided(scene))
     environment(FOREX_AS_OF="2025-06-20")
     later = width_setup()
-    assert begin(later.session, contest(later), undecided(later)) == known
-    other = replace(contest(later), challenger=contest(later).challenger.model_copy(update={"temperature": 1.2}))
+    assert begin(later.session, pair(later), undecided(later)) == known
+    other = replace(pair(later), challenger=pair(later).challenger.model_copy(update={"temperature": 1.2}))
     taken = begin(later.session, other, undecided(later))
     assert taken is not None
     assert taken.since == date(2025, 6, 20)
@@ -196,7 +191,7 @@ def test_the_command_line_runs_a_trial_under_way_and_no_fault_of_it_fails_the_fo
 def outcomes(scene: Setup, factor: float, n: int = 25) -> None:
     """Realized rows of both from daily forecasts, the challenger's errors `factor` times the champion's."""
     errors = 12 * np.random.default_rng(5).standard_normal(n)
-    who = contest(scene)
+    who = pair(scene)
     parts = []
     for config, scale, is_shadow in ((who.live, 1.0, False), (who.challenger, factor, True)):
         name = scene.engines.resolve(config)[1].fingerprint  # type: ignore[arg-type]
@@ -251,7 +246,7 @@ def test_a_validation_picks_the_verdict_of_the_trial_up(scene: Setup) -> None:
     found = run_validation(*both(scene), ["7d"])["7d"]
     assert found.verdict == "approved"
     assert found.subject.search_id == "trial beside the champion"
-    assert found.subject.challenger == contest(scene).challenger.fingerprint
+    assert found.subject.challenger == pair(scene).challenger.fingerprint
 
 
 def test_the_record_says_when_it_cannot_be_used(scene: Setup) -> None:

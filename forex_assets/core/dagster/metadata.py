@@ -1,6 +1,6 @@
 """Metadata of assets and checks for the Dagster UI."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +9,7 @@ import polars as pl
 
 from forex_assets.core import names
 from forex_assets.core.columns import COLUMNS
+from forex_assets.core.dagster.keys import HORIZON_PARTITIONS
 from forex_assets.core.schemas import SAMPLE_SOURCE, Schema, is_sample
 from forex_assets.core.session import Session
 
@@ -55,6 +56,23 @@ def check_metadata(values: Mapping[str, Any]) -> dict[str, Any]:
 def clock_metadata(session: Session) -> dict[str, str]:
     """Returns the session's clock and market as metadata."""
     return {names.CLOCK: session.now.isoformat(), names.MARKET: session.market}
+
+
+def table_by_horizon(
+    key: dg.AssetKey, schema: Schema, **more: Any
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """Decorator of an asset with one table a horizon; grouped by its key."""
+    decorator: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
+        key=key,
+        partitions_def=HORIZON_PARTITIONS,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name=key.path[0],
+        kinds={"polars", "parquet"},
+        owners=names.OWNERS,
+        metadata=column_schema(schema),
+        **more,
+    )
+    return decorator
 
 
 def small_table(table: pl.DataFrame) -> dg.TableMetadataValue:
