@@ -77,7 +77,10 @@ def run_search(
 
 
 def _of_same_models(session: Session, engines: Engines, horizons: Sequence[str], models: Models) -> Models:
-    """Other horizons that run on the same models; a faulty one fails in a run of its own."""
+    """Other horizons on the same models.
+
+    A faulty one is left out: it fails in a run of its own.
+    """
     others = dict[str, tuple[ResolvedModel, InferenceConfig]]()
     locations = {found.location for found, _ in models.values()}
     for horizon in horizons:

@@ -16,7 +16,6 @@ from forex_assets.core.schemas import MODEL_QUANTILE_COLUMNS, QUANTILE_COLUMNS, 
 from forex_assets.core.schemas import UTC as UTC_TYPE
 from forex_assets.forecasts.baselines import random_walk
 from forex_assets.forecasts.calibration import (
-    HALF_LIFE_DAYS,
     MIN_ERRORS,
     Calibration,
     PastErrors,
@@ -117,7 +116,7 @@ def test_few_errors_leave_the_model_as_it_is() -> None:
 
 def plain_scores(z: list[float], age_days: list[float], overlap: float) -> list[float]:
     """The module's rule in loops; neighbouring steps count from step 3 to 4 on only."""
-    weights = [0.5 ** (age / HALF_LIFE_DAYS) for age in age_days]
+    weights = [0.5 ** (age / 1460) for age in age_days]  # half in four years
 
     def quantile(values: list[float], level: float) -> float:
         pairs = sorted(zip(values, weights, strict=True))

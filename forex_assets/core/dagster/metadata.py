@@ -61,7 +61,7 @@ def clock_metadata(session: Session) -> dict[str, str]:
 def table_by_horizon(
     key: dg.AssetKey, schema: Schema, **more: Any
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
-    """Decorator of an asset with one table a horizon; grouped by its key."""
+    """Decorator of an asset with one table a horizon."""
     decorator: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
         key=key,
         partitions_def=HORIZON_PARTITIONS,
