@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-import numpy as np
 import polars as pl
 
 from forex_assets.accuracy.history_view import HistoryView, start_of, unfit
@@ -30,9 +29,9 @@ from forex_assets.forecasts.forecast import (
     started_fan,
     started_fingerprint,
 )
+from forex_assets.market.gaps import per_session_prices
 from forex_assets.market.origin import Origin as Start
 from forex_assets.market.origin import QuoteBook
-from forex_assets.market.prices import USDCLP
 
 RUN: Final = ("as_of", "data_fingerprint", "config_fingerprint", "engine", "model")
 """Columns that determine a fan, the key of a stored run."""
@@ -180,7 +179,7 @@ def _job(
     """Prepares one origin's input, and the labels of its fans."""
     covariates = {} if features is None else align_covariates(rows["session"].to_list(), features)
     data = fingerprint if features is None else data_fingerprint(rows, features)
-    values = rows[USDCLP.value].to_numpy().astype(np.float64)
+    values = per_session_prices(rows)
     volatility = {"ewma_sd": origin_volatility(values), "constant_sd": constant_volatility(values)}
     fans = []
     for book in books:
@@ -212,7 +211,7 @@ def _run(
 def _forecast(engine: Engine, config: InferenceConfig, jobs: Sequence[_Job]) -> list[list[Fan]]:
     """The engine's own fans of each job."""
     steps = [[one.request.target.steps for one in job.fans] for job in jobs]
-    prices = [job.rows[USDCLP.value].to_numpy().astype(np.float64) for job in jobs]
+    prices = [per_session_prices(job.rows) for job in jobs]
     origins = [Origin(p, max(n), job.covariates) for p, n, job in zip(prices, steps, jobs, strict=True)]
     if isinstance(engine, GridEngine) and max(map(len, steps)) > 1:
         return engine.forecast_grid(origins, [[GridRequest(config, n) for n in each] for each in steps])

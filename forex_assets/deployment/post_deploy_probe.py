@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
 from forex_assets.accuracy.backtest_run import inputs_of
 from forex_assets.core.config_store import ConfigError
 from forex_assets.core.fan import Fan
@@ -17,6 +15,7 @@ from forex_assets.deployment.watch import fan_faults
 from forex_assets.forecasts.baselines import origin_volatility
 from forex_assets.forecasts.engine import EngineError, Origin
 from forex_assets.forecasts.engines import Engines
+from forex_assets.market.gaps import per_session_prices
 from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.prices import USDCLP
 from forex_assets.market.quality import usable
@@ -81,7 +80,7 @@ def _origin(session: Session, horizon: str) -> Origin:
     if rows.is_empty():
         raise ValueError("every stored price is quarantined, or later than the clock")
     target = target_of(horizon, session.today, rows["session"][-1], calendar_of(USDCLP))
-    return Origin(rows[USDCLP.value].to_numpy().astype(np.float64), target.steps, {})
+    return Origin(per_session_prices(rows), target.steps, {})
 
 
 def _fan(engines: Engines, config: InferenceConfig, origin: Origin) -> Fan:

@@ -23,6 +23,7 @@ from forex_assets.core.schemas import (
 from forex_assets.forecasts.baselines import constant_volatility, origin_volatility, random_walk
 from forex_assets.forecasts.calibration import Calibration, calibrated
 from forex_assets.forecasts.engine import Engine, EngineError, Origin
+from forex_assets.market.gaps import per_session_prices
 from forex_assets.market.origin import LAST_PRICE, OPEN
 from forex_assets.market.origin import Origin as Start
 from forex_assets.market.quality import usable
@@ -126,7 +127,7 @@ def make_forecasts(
     rows = context_rows(prices, start)
     for request in requests:
         _check_dates(rows, request.target, start)
-    values = rows["clp_per_usd"].to_numpy().astype(np.float64)
+    values = per_session_prices(rows)
     volatility = {"ewma_sd": origin_volatility(values), "constant_sd": constant_volatility(values)}
     tables = []
     for request in requests:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
-import numpy as np
 import polars as pl
 
 from forex_assets.core import names
@@ -15,6 +14,7 @@ from forex_assets.core.calendar import SANTIAGO, SessionCalendar
 from forex_assets.core.schemas import QUOTES_SCHEMA, empty
 from forex_assets.core.session import Session
 from forex_assets.core.volatility import ewma_volatility
+from forex_assets.market.gaps import per_session_prices
 from forex_assets.market.origin import LOOK_BACK as OLDEST
 from forex_assets.market.origin import (
     OBSERVADO,
@@ -172,5 +172,5 @@ def series_sd(prices: pl.DataFrame) -> float:
 
     0 with fewer than two finished prices.
     """
-    finished = usable(prices).filter(~pl.col("is_provisional")).sort("session")[USDCLP.value].tail(LOOK_BACK)
-    return ewma_volatility(finished.to_numpy().astype(np.float64)) if finished.len() > 1 else 0.0
+    finished = usable(prices).filter(~pl.col("is_provisional")).sort("session").tail(LOOK_BACK)
+    return ewma_volatility(per_session_prices(finished)) if finished.height > 1 else 0.0

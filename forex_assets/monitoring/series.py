@@ -12,6 +12,7 @@ from forex_assets.accuracy.copper_correction import standardized_errors
 from forex_assets.core.fan import Array
 from forex_assets.core.horizon import HORIZON_DAYS
 from forex_assets.core.schemas import Schema
+from forex_assets.market.gaps import sessions_between
 from forex_assets.market.prices import COPPER, USDCLP, PriceSeries
 from forex_assets.market.quality import usable
 from forex_assets.monitoring.statistics import correlation
@@ -44,9 +45,13 @@ def drift_series(usdclp: pl.DataFrame, copper: pl.DataFrame, realized: pl.DataFr
 
 
 def _log_returns(prices: pl.DataFrame, series: PriceSeries) -> pl.DataFrame:
-    """Daily log returns, `SERIES_SCHEMA`."""
+    """Log returns of single sessions, `SERIES_SCHEMA`.
+
+    A return over several sessions is left out.
+    """
     rows = usable(prices, series).filter(~pl.col("is_provisional")).sort("session")
-    return rows.select("session", value=pl.col(series.value).log().diff()).drop_nulls()
+    returns = rows.select("session", value=pl.col(series.value).log().diff())
+    return returns[1:].filter(pl.Series(sessions_between(rows, series) == 1, dtype=pl.Boolean))
 
 
 def _nearest_errors(realized: pl.DataFrame) -> pl.DataFrame:

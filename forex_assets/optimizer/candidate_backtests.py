@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-import numpy as np
 import polars as pl
 
 from forex_assets.accuracy.backtest import RUN
@@ -34,8 +33,8 @@ from forex_assets.forecasts.forecast import (
     labels_of,
     started_fingerprint,
 )
+from forex_assets.market.gaps import per_session_prices
 from forex_assets.market.origin import QuoteBook
-from forex_assets.market.prices import USDCLP
 
 Configs = Mapping[str, Sequence[InferenceConfig]]
 """Settings to try, by horizon."""
@@ -122,7 +121,7 @@ def _at(
     known, fingerprint = past.at(day)
     if unfit(known, day, calendar):
         return []
-    values = known[USDCLP.value].to_numpy().astype(np.float64)
+    values = per_session_prices(known)
     volatility = {"ewma_sd": origin_volatility(values), "constant_sd": constant_volatility(values)}
     start, jobs = start_of(book, known, volatility["ewma_sd"], day, calendar), list[_Job]()
     for horizon, tried in configs.items():

@@ -19,6 +19,7 @@ from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.session import Session
 from forex_assets.forecasts.engine import Engine, Origin
 from forex_assets.forecasts.forecast import align_covariates, covariates_for
+from forex_assets.market.gaps import per_session_prices
 from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.prices import USDCLP
 
@@ -91,7 +92,7 @@ def _origins(session: Session, champion: Side, challenger: Side, days: Sequence[
     past, calendar, pairs = HistoryView(prices), calendar_of(USDCLP), []
     for day in days:
         known, _ = past.at(day)
-        values = known[USDCLP.value].to_numpy().astype(np.float64)
+        values = per_session_prices(known)
         target = target_of(challenger.config.horizon, day, known["session"][-1], calendar)
         seen = None if features is None else features.filter(pl.col("available_at") <= issue_instant(day))
         pair = []

@@ -140,7 +140,11 @@ def test_a_spike_is_a_price_on_its_day_and_a_bad_tick_once_it_is_taken_back() ->
     origins = table.unique("as_of", maintain_order=True)
     assert origins["origin_clp_per_usd"].to_list() == [values[270], values[271]]
     good = np.delete(values[:272], 270)
-    assert origins["ewma_sd"].to_list() == [origin_volatility(values[:271]), origin_volatility(good)]
+    returns = np.diff(np.log(good))
+    returns[-1] /= np.sqrt(2)  # over the bad tick it spans two sessions
+    scaled = np.exp(np.concatenate([[0.0], np.cumsum(returns)]))
+    expected = [origin_volatility(values[:271]), origin_volatility(scaled)]
+    assert origins["ewma_sd"].to_list() == pytest.approx(expected, rel=1e-12)
 
 
 def observados(prices: pl.DataFrame, days: Sequence[date]) -> QuoteBook:

@@ -447,18 +447,18 @@ def prices(value: str, closes: list[float | None], **marks: list[bool]) -> pl.Da
     return pl.DataFrame({name: columns[name] for name in schema}, schema=schema)
 
 
-def test_returns_are_of_finished_unmarked_prices() -> None:
+def test_returns_are_of_finished_unmarked_prices_and_of_one_session() -> None:
     usdclp = prices(
         "clp_per_usd",
-        [800.0, 808.0, 5.0, 800.0, 900.0],
-        is_quarantined=[False, False, True, False, False],
-        is_provisional=[False] * 4 + [True],
+        [800.0, 808.0, 5.0, 800.0, 816.0, 900.0],  # over the bad tick lie two sessions: no return
+        is_quarantined=[False, False, True, False, False, False],
+        is_provisional=[False] * 5 + [True],
     )
-    copper = prices("close_usd_lb", [4.0, None, 2.0])
+    copper = prices("close_usd_lb", [4.0, None, 2.0, 1.0])
     found = drift_series(usdclp, copper, empty(REALIZED_SCHEMA))
-    assert found["peso_return"]["session"].to_list() == [DAYS[1], DAYS[3]]
-    assert found["peso_return"]["value"].to_list() == pytest.approx([math.log(1.01), -math.log(1.01)])
-    assert found["copper_return"].rows() == [(DAYS[2], pytest.approx(math.log(0.5)))]
+    assert found["peso_return"]["session"].to_list() == [DAYS[1], DAYS[4]]
+    assert found["peso_return"]["value"].to_list() == pytest.approx([math.log(1.01), math.log(1.02)])
+    assert found["copper_return"].rows() == [(DAYS[3], pytest.approx(math.log(0.5)))]
     assert found["forecast_error"].schema == {"session": pl.Date, "value": pl.Float64}
     assert found["forecast_error"].is_empty()
 
