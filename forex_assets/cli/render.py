@@ -25,6 +25,7 @@ from forex_assets.cli.tables import (
     when,
     whole,
 )
+from forex_assets.cli.trial import trial_words
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import SAMPLE_SOURCE
 from forex_assets.core.session import Session
@@ -214,11 +215,7 @@ def doctor(report: dict[str, Any]) -> Iterator[RenderableType]:
         )
     else:
         yield f"FOREX_MARKET=sample: no source is asked. {SAMPLE_SOURCE}."
-    for trial in report["prices"]:
-        yield f"{trial['table']}: {trial['sources']}"
-        for check in trial["checks"]:
-            kind = "blocks forecasts" if check["blocks"] else "warns"
-            yield f"  check {check['check']} {kind}: {check['message']}"
+    yield from trial_words(report["prices"])
     models: dict[str, list[str]] = {}
     for record in report["models"]:
         models.setdefault(record["error"] or f"{record['used']} ({record['why']})", []).append(record["horizon"])

@@ -1,6 +1,6 @@
 """Prices tried as a forecast would fetch them, for `doctor`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -23,6 +23,15 @@ def readable(read: Callable[[], Read]) -> tuple[Read | None, str | None]:
         return read(), None
     except WarehouseError as error:
         return None, str(error)
+
+
+def trial_words(trials: list[dict[str, Any]]) -> Iterator[str]:
+    """Describes trials: sources asked, and checks that failed."""
+    for trial in trials:
+        yield f"{trial['table']}: {trial['sources']}"
+        for check in trial["checks"]:
+            kind = "blocks forecasts" if check["blocks"] else "warns"
+            yield f"  check {check['check']} {kind}: {check['message']}"
 
 
 def trials_of(session: Session) -> list[dict[str, Any]]:
