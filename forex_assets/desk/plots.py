@@ -1,12 +1,15 @@
 """Pictures of the desk's tables."""
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
 from forex_assets.core.plots import BLUE, COPPER_BROWN, FAINT, GRID, INK, no_data_figure, png_of, titled_figure
 from forex_assets.desk.reliability import ALL
+
+FEWEST_SHOWN: Final = 20
+"""Questions of a bin without which it is not drawn."""
 
 
 def levels_plot(table: pl.DataFrame, title: str, is_sample: bool) -> bytes:
@@ -86,7 +89,7 @@ def reliability_plot(table: pl.DataFrame, title: str, is_sample: bool) -> bytes:
     Args:
         table: `RELIABILITY_SCHEMA`.
     """
-    rows = table.filter(pl.col("bin") != ALL)
+    rows = table.filter((pl.col("bin") != ALL) & (pl.col("questions") >= FEWEST_SHOWN))
     if rows.is_empty():
         return png_of(no_data_figure(title, is_sample, "no fan has come true yet"))
     figure, axes = titled_figure(9.0, 4.4, title, is_sample, columns=2)

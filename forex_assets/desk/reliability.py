@@ -15,8 +15,11 @@ from forex_assets.core.schemas import QUANTILE_COLUMNS, Schema
 from forex_assets.core.scores import pit
 from forex_assets.desk.touches import DAILY_CLOSES
 
-DISTANCES: Final = (-2.0, -1.5, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0)
-"""Levels scored, in deviations of the walk's close at the target."""
+DISTANCES: Final = (-2.0, -1.5, -1.0, -0.6, 0.6, 1.0, 1.5, 2.0)
+"""Levels scored, in deviations of the walk's close at the target.
+
+Their chances lie inside the bins, away from the edges.
+"""
 
 BINS: Final = 10
 ALL: Final = "all"
