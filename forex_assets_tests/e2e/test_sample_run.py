@@ -136,7 +136,7 @@ def test_the_command_line_prints_fans_for_people_and_for_programs(workspace: Pat
     ("args", "words"),
     [
         (["forecast", "--horizon", "8d"], "7d, 15d, 30d, 90d, all"),
-        (["forecast", "--as-of", "someday"], "FOREX_AS_OF=someday"),
+        (["forecast", "--as-of", "someday"], "--as-of someday"),
         (["forecast", "--nonsense"], "nonsense"),
     ],
 )
