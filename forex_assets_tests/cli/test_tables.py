@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
+from forex_assets.cli.alerts import _channel_words
+from forex_assets.cli.common import say
 from forex_assets.cli.tables import (
     Column,
     band,
@@ -81,6 +83,26 @@ def test_title_and_caption_are_no_markup_and_a_pipe_gets_no_colour() -> None:
     assert "[x]" in drawn(shown)
     assert "\x1b" not in drawn(shown)
     assert "\x1b[31mfailed" in drawn(shown, is_terminal=True)
+
+
+def test_lines_are_wrapped_at_spaces_and_a_path_stays_whole() -> None:
+    out, path = io.StringIO(), "/" + "x" * 100
+    say([f"  Tables are in {path} and " + "words " * 30], Console(file=out, width=80))
+    lines = out.getvalue().splitlines()
+    assert any(path in line for line in lines)
+    assert all(len(line) <= 80 and line.startswith("  ") for line in lines if path not in line)
+    assert sum(line.count("words") for line in lines) == 30
+
+
+def test_a_channel_tells_santiagos_time_of_its_last_message_and_next_attempt() -> None:
+    sent, again = datetime(2026, 7, 6, 22, 59, tzinfo=UTC), datetime(2026, 7, 6, 23, 1, tzinfo=UTC)
+    words = _channel_words({
+        "channel": "mail", "where": "tls host:465", "is_set_up": True, "pending": 2, "sent_events": 5,
+        "sent_messages": 3, "last_sent_at": sent, "failures": 1, "last_error": "HTTP 503",
+        "next_attempt_not_before": again,
+    })  # fmt: skip
+    assert "2 events wait, 5 sent in 3 messages, last 2026-07-06 18:59 in Santiago" in words
+    assert "HTTP 503; again after 2026-07-06 19:01 in Santiago" in words
 
 
 def test_a_range_outside_a_table_is_written_as_in_one() -> None:
