@@ -71,7 +71,7 @@ def line(horizon: str, card: pl.DataFrame) -> str:
 
 
 def _skill(row: dict[str, float], name: str) -> str:
-    value, low, high = (100 * row[name + end] for end in ("", "_low", "_high"))
+    value, low, high = (round(100 * row[name + end], 1) + 0.0 for end in ("", "_low", "_high"))  # no "-0.0"
     return f"{value:+.1f} [{low:.1f}, {high:.1f}]"
 
 
