@@ -210,6 +210,9 @@ def history(
 def rollback(
     horizon: Annotated[str, typer.Option(metavar="7d|15d|30d|90d", help="Which horizon.")],
     to: Annotated[str | None, typer.Option(metavar="BACKUP", help="Name of a file in configs/backups.")] = None,
+    last_good: Annotated[
+        bool, typer.Option("--last-good", help="To the newest settings that were never rolled back or quarantined.")
+    ] = False,
     reason: Annotated[str, typer.Option(help="Reason, kept in the record.")] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -221,6 +224,8 @@ def rollback(
     """
     if horizon == "all":
         fail("--horizon all: a rollback changes one horizon; name it", BAD_USAGE)
+    if to is not None and last_good:
+        fail("--to and --last-good: each chooses the settings; give one of them", BAD_USAGE)
     (name,) = horizons_of(horizon)
     session = session_of()
     from forex_assets.cli import render_loop
@@ -231,7 +236,8 @@ def rollback(
     known = [backup.name for backup in deployer_of(session).backups.all(name)]
     if to is not None and to not in known:
         fail(f"--to {to}: no backup of {name}; the newest are {', '.join(known[:3]) or 'none'}", BAD_USAGE)
-    record = roll_back(session, name, to=to, reason=reason or "asked for at the command line", by=user_name())
+    why = reason or "asked for at the command line"
+    record = roll_back(session, name, to=to, reason=why, by=user_name(), last_good=last_good)
     shown = record.model_dump(mode="json")
     answer(as_json, shown, render_loop.deployment(shown))
     with instance_of(session) as instance:

@@ -61,9 +61,12 @@ def deploy_validated(
     return record
 
 
-def roll_back(session: Session, horizon: str, *, reason: str, by: str, to: str | None = None) -> DeploymentRecord:
+def roll_back(
+    session: Session, horizon: str, *, reason: str, by: str, to: str | None = None, last_good: bool = False
+) -> DeploymentRecord:
     """Deploys a backup; see `Deployer.rollback`."""
-    return deployer_of(session).rollback(horizon, reason=reason, by=by, now=real_now(), to=to)
+    deployer = deployer_of(session)
+    return deployer.rollback(horizon, reason=reason, by=by, now=real_now(), to=to, last_good=last_good)
 
 
 def _forbidden(session: Session, engines: Engines, horizon: str, config: InferenceConfig, verdict: str) -> str:

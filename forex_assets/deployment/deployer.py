@@ -113,7 +113,15 @@ class Deployer:
         return self._refused(draft.model_copy(update=update), why)
 
     def rollback(
-        self, horizon: str, *, reason: str, by: str, now: datetime, to: str | None = None, failed: str | None = None
+        self,
+        horizon: str,
+        *,
+        reason: str,
+        by: str,
+        now: datetime,
+        to: str | None = None,
+        failed: str | None = None,
+        last_good: bool = False,
     ) -> DeploymentRecord:
         """Deploys a backup, by the steps of `deploy`.
 
@@ -121,6 +129,7 @@ class Deployer:
             by: who; `AUTOMATIC` ones are limited to a number a day.
             to: name of a backup; None for the backup of the newest deployment that was not rolled back yet.
             failed: fingerprint to roll back; no action if other settings are current.
+            last_good: to the newest backup whose settings were neither rolled back nor quarantined.
 
         Returns:
             As `deploy`; `refused` where there is no version to go back to, the backup is damaged, or the day's limit of
@@ -129,7 +138,7 @@ class Deployer:
         with self._locked():
             self._replacement.recover(horizon)
             records, current = self.records(horizon), self.current(horizon)
-            if to is None and by not in AUTOMATIC and (told := self._told_of_recovery(records)):
+            if to is None and not last_good and by not in AUTOMATIC and (told := self._told_of_recovery(records)):
                 return told
             draft = self._draft("rollback", horizon, by=by, reason=reason, now=now)
             if by in AUTOMATIC and automatic_today(records, now) >= self.policy.rollbacks_per_day:
@@ -137,6 +146,9 @@ class Deployer:
                 return self._refused(draft, f"{most} automatic rollbacks in a day; forex-assets rollback by hand")
             if failed is not None and current not in (None, failed):
                 return self._refused(draft, f"the current settings are {current}, written by others; they stay")
+            to = self._last_good(horizon, records, current) if last_good else to
+            if last_good and to is None:
+                return self._refused(draft, "no backup holds settings that were never rolled back or quarantined")
             undone = self._to_take_back(records, current) if to is None else None
             name = to or (undone.backup if undone else None)
             if name is None:
@@ -183,6 +195,20 @@ class Deployer:
             return self._refused(wanted, f"{wanted.to_fingerprint} is in quarantine: {reason}")
         self._at_step("checked")
         return self._replacement.replace(wanted, content)
+
+    def _last_good(self, horizon: str, records: Sequence[DeploymentRecord], current: str | None) -> str | None:
+        """Name of the newest backup whose settings never failed."""
+        bad = {current, *(item.fingerprint for item in self.store.quarantined(horizon))}
+        bad |= {
+            record.from_fingerprint for record in records if record.kind == "rollback" and record.state == "deployed"
+        }
+        for backup in self.backups.all(horizon):
+            try:
+                if self.backups.read(horizon, backup.name)[1].fingerprint not in bad:
+                    return backup.name
+            except BackupError:
+                continue  # damaged: an older one may be sound
+        return None
 
     def _told_of_recovery(self, records: Sequence[DeploymentRecord]) -> DeploymentRecord | None:
         """The interrupted rollback that was finished since; None where none is untold.

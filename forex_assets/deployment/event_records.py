@@ -37,6 +37,7 @@ def deployment_values(record: DeploymentRecord) -> dict[str, Any]:
         names.CHALLENGER: record.to_fingerprint,
         names.WATCH_UNTIL: record.watch_until.isoformat() if record.watch_until else "",
         names.KIND: record.kind,
+        "aborted": int(record.state in ("refused", "failed")),  # a number: Dagster draws it over time
         "by": record.by,
         "backup": record.backup or "none",
         "git": f"{record.git} {record.git_words}".strip(),

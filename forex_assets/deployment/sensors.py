@@ -26,7 +26,7 @@ from forex_assets.deployment.assets import NOTHING, failed_watches
 from forex_assets.deployment.deploy import real_now
 from forex_assets.deployment.deployment_store import deployments_of
 from forex_assets.deployment.record import DeploymentRecord
-from forex_assets.deployment.watch import due_observation, slot_of
+from forex_assets.deployment.watch import GIVEN_UP_AFTER, due_observation, slot_of
 
 REPORTS: Final = 50
 """Newest reports searched for the loop's last one."""
@@ -155,7 +155,11 @@ def _observation_to_launch(
     state, failed = _last_state(instance, newest), failed_watches(instance, newest)
     due = due_observation(newest, state, now, now.astimezone(SANTIAGO).date().isoformat(), policy, failed)
     if due is None:
-        failures = f"; {failed} watch runs failed, see them in the UI" if failed else ""
+        failures = ""
+        if failed:
+            given_up = f"; the watch is given up: forex-assets rollback --horizon {horizon}, or keep the settings"
+            is_given_up = failed >= GIVEN_UP_AFTER * policy.max_failures
+            failures = f"; {failed} watch runs failed, see them in the UI" + (given_up if is_given_up else "")
         return None, (state or "nothing to watch") + failures
     if _is_observing(instance, horizon):
         return None, "an observation is queued or under way"

@@ -123,7 +123,8 @@ def state_of(
 ) -> Literal["watching", "passed", "replaced", "failed"]:
     """State of a watch after an observation.
 
-    A watch does not end on a failed probe: it goes on until one succeeds, or failures reach the limit.
+    A watch ends on a probe that succeeds, or where failures reach the limit. A failed one prolongs it, and one that
+    says nothing, as without prices, pauses it: no data is neither success nor failure.
 
     Args:
         current: fingerprint of the current settings; None where they cannot be read.
@@ -134,7 +135,7 @@ def state_of(
         return "replaced"
     if failures >= policy.max_failures:
         return "failed"
-    return "watching" if record.is_watched(now) or is_ok is False else "passed"
+    return "watching" if record.is_watched(now) or is_ok is not True else "passed"
 
 
 def slot_of(record: DeploymentRecord, now: datetime, policy: DeploymentPolicy) -> int:

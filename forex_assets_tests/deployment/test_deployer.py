@@ -265,3 +265,16 @@ def test_a_clean_filter_of_the_repository_changes_nothing_that_is_committed(worl
     record = world.deploy()
     assert record.git == "committed"
     assert world.committed() == world.file.read_bytes().rstrip()
+
+
+def test_the_last_good_settings_come_back_past_those_that_were_rolled_back_or_quarantined(world: World) -> None:
+    assert world.deployer().rollback("7d", reason="r", by="ana", now=NOW, last_good=True).state == "refused"
+    world.deploy()
+    world.deploy(NEWER, expected=NEW.fingerprint)
+    world.deployer().quarantine("7d", NEW.fingerprint, "failed in use", NOW)
+    record = world.deployer().rollback("7d", reason="r", by="ana", now=NOW + timedelta(minutes=1), last_good=True)
+    assert record.state == "deployed"
+    assert world.current() == OLD, "NEW is in quarantine"
+    again = world.deployer().rollback("7d", reason="r", by="ana", now=NOW + timedelta(minutes=2), last_good=True)
+    assert again.state == "refused", "NEWER was rolled back, NEW is in quarantine"
+    assert world.current() == OLD

@@ -13,6 +13,7 @@ Kind = Literal[
     "rolled back",
     "watch failing",
     "run failed",
+    "deployment aborted",
     "stale data",
     "fallback in use",
     "deployed",

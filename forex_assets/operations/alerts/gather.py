@@ -24,6 +24,9 @@ The schedule leaves three days at most, over a weekend.
 HIDDEN: Final = {names.CROSSINGS, names.WORDS, names.CLOCK, names.MARKET, names.FIRES, "path", "plot", "data"}
 """Metadata keys left out of an event's figures."""
 
+MACHINES: Final = ("loop", "watch", "probation")
+"""Authors of deployments and rollbacks that are no people."""
+
 _VERDICTS: Final[dict[str, tuple[Kind, str]]] = {
     "approved": ("validation passed", "the new settings may be deployed"),
     "rejected": ("validation failed", "the new settings are no better; the current settings stay"),
@@ -74,7 +77,8 @@ def validation_event(record: EventRecord, horizon: str, is_sample: bool) -> Even
 def deployment_event(record: EventRecord, horizon: str, is_sample: bool) -> Event | None:
     """The event of a deployment or rollback that succeeded or failed.
 
-    A refusal is no event. The loop's own failed deployment fails its run, whose event is that of a failed run.
+    The loop's own failed deployment fails its run, whose event is that of a failed run. A person's refused command is
+    no event: its words were on the screen.
     """
     match record.metadata[names.STATE], record.metadata[names.KIND], record.metadata["by"]:
         case "deployed", "rollback", _:
@@ -82,6 +86,9 @@ def deployment_event(record: EventRecord, horizon: str, is_sample: bool) -> Even
             return _event("rolled back", record, record.id, title, horizon, is_sample)
         case "deployed", _, _:
             return _event("deployed", record, record.id, f"{horizon}: new settings deployed", horizon, is_sample)
+        case "refused", kind, by if by in MACHINES:
+            title = f"{horizon}: the {kind} was aborted; the current settings stay"
+            return _event("deployment aborted", record, record.id, title, horizon, is_sample)
         case "failed", kind, by if by != "loop":
             return _event("run failed", record, record.id, f"{horizon}: the {kind} failed", horizon, is_sample)
     return None

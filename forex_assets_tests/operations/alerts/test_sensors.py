@@ -109,7 +109,9 @@ def test_what_happened_is_told_once_however_often_it_is_looked_at(hook: Service)
         assert deliver(instance)
         assert not tick(instance, send_sensor(later)).run_requests
     kinds = [item["kind"] for item in delivered(hook)]
-    assert sorted(kinds) == ["deployed", "rolled back", "rolled back", "triggered", "validation passed"]
+    assert sorted(kinds) == [
+        "deployed", "deployment aborted", "rolled back", "rolled back", "triggered", "validation passed"
+    ]  # fmt: skip
     ids = [item["id"] for item in delivered(hook)]
     assert len(ids) == len(set(ids))
     assert all("SAMPLE DATA" in message["subject"] for message in hook.accepted if message["events"][0]["is_sample"])
