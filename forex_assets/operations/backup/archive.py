@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import IO, Final
 
 import filelock
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -181,9 +181,9 @@ def verify(path: Path) -> Manifest:
     sums, listed = dict[str, str](), b""
     for name, content in members(path):
         if name == MANIFEST:
-            listed = content
+            listed = content.read()
         else:
-            sums[name] = hashlib.sha256(content).hexdigest()
+            sums[name] = hashlib.file_digest(content, "sha256").hexdigest()  # type: ignore[arg-type]
     try:
         manifest = Manifest.model_validate_json(listed)
     except ValidationError as error:
@@ -196,8 +196,10 @@ def verify(path: Path) -> Manifest:
     return manifest
 
 
-def members(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Names and bytes of an archive's files, after its own SHA-256.
+def members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    """Names of an archive's files, each open for reading, after its own SHA-256.
+
+    Each file must be read before the next is asked for; none is held in memory.
 
     Raises:
         ArchiveError: see `verify`.
@@ -222,14 +224,14 @@ def members(path: Path) -> Iterator[tuple[str, bytes]]:
         raise ArchiveError(f"{path} cannot be read: {error}; restore an older archive") from error
 
 
-def _member(path: Path, tar: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
-    """Bytes of a member; refuses all but plain files inside a target."""
+def _member(path: Path, tar: tarfile.TarFile, entry: tarfile.TarInfo) -> IO[bytes]:
+    """A member, open; refuses all but plain files inside a target."""
     parts = PurePosixPath(entry.name).parts
     file = tar.extractfile(entry) if entry.isreg() else None
     is_plain = "/".join(parts) == entry.name and parts[0] != "/" and ".." not in parts
     if file is None or not is_plain or (len(parts) == 1 and entry.name != MANIFEST):
         raise ArchiveError(f"{path}: {entry.name!r} is no plain file; the archive was not made by forex-assets")
-    return file.read()
+    return file
 
 
 def remove(archive: Archive) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from forex_assets.core import names
-from forex_assets.core.retention import outlived
+from forex_assets.core.retention import outlived, thinned
 from forex_assets.core.session import SAMPLE_FOLDER, Session
 from forex_assets.operations.backup.archive import Archive, ArchiveError, archives, create, remove
 from forex_assets.operations.backup.restore import restore
@@ -15,6 +15,9 @@ CACHES: Final = (names.LEDGER_COMPACTED, f"{names.OBSERVADO_LEDGER}_compacted", 
 
 UNTOUCHED: Final = (".locks", ".git")
 """Locks and the configs' git repository: neither saved nor replaced."""
+
+DAILY, WEEKLY, MONTHLY = 7, 4, 12
+"""Number of days, weeks and months whose newest archive is kept."""
 
 LOGS: Final = "storage"
 """Printed output of runs; not saved."""
@@ -66,9 +69,10 @@ def restore_backup(session: Session, archive: Path, *, is_forced: bool) -> dict[
 
 
 def prune_backups(session: Session) -> list[str]:
-    """Removes archives past the policy's age; returns their names."""
-    days = session.policy.operations.backup_days
-    old = outlived(archives(backup_folder(session)), days=days, keep=1, now=datetime.now(UTC))
+    """Thins archives and removes those past the policy's age; returns their names."""
+    days, found = session.policy.operations.backup_days, archives(backup_folder(session))
+    old = outlived(found, days=days, keep=1, now=datetime.now(UTC))
+    old += [archive for archive in thinned(found, daily=DAILY, weekly=WEEKLY, monthly=MONTHLY) if archive not in old]
     for archive in old:
         remove(archive)
     return [archive.path.name for archive in old]

@@ -3,9 +3,10 @@
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-from forex_assets.core.store.atomic import write_bytes_atomically
+from forex_assets.core.store.atomic import write_atomically
 from forex_assets.operations.backup.archive import REPLACED, RESTORING, STAMP, ArchiveError, files_of, members, verify
 
 
@@ -52,7 +53,7 @@ def restore(
             prefix, _, rest = name.partition("/")
             file = fresh[prefix] / rest
             file.parent.mkdir(parents=True, exist_ok=True)
-            write_bytes_atomically(file, content)
+            write_atomically(file, partial(shutil.copyfileobj, content))
         unmoved = {*left_alone, *outer.values()}
         _swap([move for name in outer if fresh[name].exists() for move in _moves(outer[name], stamp, unmoved)])
     except OSError as error:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from forex_assets.core.retention import outlived
+from forex_assets.core.retention import outlived, thinned
 from forex_assets.operations.backup.archive import Archive, ArchiveError, archives, create, verify
 from forex_assets.operations.backup.restore import restore
 
@@ -347,3 +347,15 @@ def test_archives_are_kept_for_so_many_days_and_never_the_newest_removed() -> No
     assert removed(1, 89, 90, 200) == ["90", "200"]
     assert removed(400) == []
     assert removed(400, 300) == ["400"]
+
+
+def test_of_two_years_of_nights_seven_days_four_weeks_and_twelve_months_stay() -> None:
+    """Counted by hand for nights up to Friday 13 June 2025: days 7 to 13, Sundays 25 May to 8 June, month ends."""
+    last = datetime(2025, 6, 13, 6, tzinfo=UTC)
+    nights = [Archive(Path(f"{n}"), last - timedelta(days=n), 1) for n in range(730)]
+    gone = thinned(nights, daily=7, weekly=4, monthly=12)
+    left = sorted(archive.at.date().isoformat() for archive in nights if archive not in gone)
+    assert left == [
+        "2024-07-31", "2024-08-31", "2024-09-30", "2024-10-31", "2024-11-30", "2024-12-31", "2025-01-31", "2025-02-28",
+        "2025-03-31", "2025-04-30", "2025-05-25", "2025-05-31", "2025-06-01", *(f"2025-06-{n:02}" for n in range(7, 14)),
+    ]  # fmt: skip
