@@ -197,7 +197,9 @@ def verify(path: Path) -> Manifest:
 
 
 def members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    """Names of an archive's files, each open for reading, after its own SHA-256.
+    """Names of an archive's files, each open for reading.
+
+    The archive's own SHA-256 is checked first.
 
     Each file must be read before the next is asked for; none is held in memory.
 

@@ -357,5 +357,6 @@ def test_of_two_years_of_nights_seven_days_four_weeks_and_twelve_months_stay() -
     left = sorted(archive.at.date().isoformat() for archive in nights if archive not in gone)
     assert left == [
         "2024-07-31", "2024-08-31", "2024-09-30", "2024-10-31", "2024-11-30", "2024-12-31", "2025-01-31", "2025-02-28",
-        "2025-03-31", "2025-04-30", "2025-05-25", "2025-05-31", "2025-06-01", *(f"2025-06-{n:02}" for n in range(7, 14)),
+        "2025-03-31", "2025-04-30", "2025-05-25", "2025-05-31", "2025-06-01",
+        *(f"2025-06-{n:02}" for n in range(7, 14)),
     ]  # fmt: skip
