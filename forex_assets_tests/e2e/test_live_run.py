@@ -109,19 +109,19 @@ def test_prices_stand_on_their_true_days_and_fans_start_from_todays_last_price(m
 
 def test_the_evening_shows_the_observado_of_the_next_banking_day(market: MarketServer) -> None:
     tomorrow = TODAY + timedelta(days=1)
-    market.observed.append((tomorrow, "951.25", "OK"))
+    market.observed.append((tomorrow, "875.25", "OK"))
     materialize_market(new_session())
     fixings = table("market/observado")
-    assert (fixings["session"][-1], fixings["clp_per_usd"][-1]) == (tomorrow, 951.25)
+    assert (fixings["session"][-1], fixings["clp_per_usd"][-1]) == (tomorrow, 875.25)
     assert fixings["available_at"][-1] == datetime(2024, 6, 12, 22, tzinfo=UTC)  # 18:00 in Chile's winter
     market.faults["yahoo"] = ["500"]
     run_all()
     fan = table("forecasts/latest", "7d").row(0, named=True)
-    assert (fan["origin_session"], fan["origin_clp_per_usd"], fan["origin_age_sessions"]) == (TODAY, 951.25, 0)
+    assert (fan["origin_session"], fan["origin_clp_per_usd"], fan["origin_age_sessions"]) == (TODAY, 875.25, 0)
     assert (fan["origin_kind"], fan["origin_dated"], fan["is_origin_provisional"]) == (
         "dólar observado", tomorrow, False
     )  # fmt: skip
-    assert table("market/quotes").filter(pl.col("dated") == tomorrow)["clp_per_usd"].unique().to_list() == [951.25]
+    assert table("market/quotes").filter(pl.col("dated") == tomorrow)["clp_per_usd"].unique().to_list() == [875.25]
 
 
 FAULTS = ["429", "html", "dropped", "stalled"]
