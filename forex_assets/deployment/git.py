@@ -70,7 +70,7 @@ def _commit(top: Path, name: str, message: str) -> Commit:
         return Commit("pending", reason)
     branch = _git(top, "symbolic-ref", "-q", "HEAD")
     head = _git(top, "rev-parse", "HEAD") if _answers(top, "rev-parse", "-q", "--verify", "HEAD") else ""
-    blob = _git(top, "hash-object", "-w", "--no-filters", "--", name)
+    blob = _git(top, "hash-object", "-w", "--", name)
     before = _blob_of(top, head, name)
     if blob != before:
         head = _write_commit(top, branch, head, name, blob, message)

@@ -259,14 +259,6 @@ def test_control_characters_never_enter_a_record_or_a_commit(world: World) -> No
     assert "\x1b" not in world.git("log", "-1", "--format=%B")
 
 
-def test_a_clean_filter_of_the_repository_changes_nothing_that_is_committed(world: World) -> None:
-    (world.root / ".gitattributes").write_text("*.json filter=shout\n")
-    world.git("config", "filter.shout.clean", "tr a-z A-Z")
-    record = world.deploy()
-    assert record.git == "committed"
-    assert world.committed() == world.file.read_bytes().rstrip()
-
-
 def test_the_last_good_settings_come_back_past_those_that_were_rolled_back_or_quarantined(world: World) -> None:
     assert world.deployer().rollback("7d", reason="r", by="ana", now=NOW, last_good=True).state == "refused"
     world.deploy()
