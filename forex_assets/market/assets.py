@@ -7,7 +7,7 @@ import polars as pl
 
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
-from forex_assets.core.dagster.conditions import MARKET_FRESHNESS
+from forex_assets.core.dagster.conditions import MARKET_FRESHNESS, on_any_update
 from forex_assets.core.dagster.metadata import attempts_table, clock_metadata, column_schema, frame_metadata
 from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.core.plots import markdown_image
@@ -213,7 +213,7 @@ def drivers(context: dg.AssetExecutionContext, session: SessionResource, sources
     kinds={"polars", "parquet"},
     owners=names.OWNERS,
     metadata=column_schema(REVISIONS_SCHEMA),
-    automation_condition=dg.AutomationCondition.eager(),
+    automation_condition=on_any_update(keys.OBSERVADO, keys.COPPER_LME),
     description="Prices that a source revised: old value, new value, time of the change.",
 )
 def revisions(context: dg.AssetExecutionContext, session: SessionResource) -> pl.DataFrame:

@@ -168,3 +168,12 @@ def test_the_automation_sensor_that_is_on_watches_the_settings_too() -> None:
     sensor = DEFS.resolve_sensor_def("follow_new_inputs")
     assert isinstance(sensor, dg.AutomationConditionSensorDefinition)
     assert keys.INFERENCE_CONFIG in sensor.asset_selection.resolve(GRAPH)
+
+
+def test_revisions_follow_prices_while_optional_series_were_never_fetched() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        first = dg.evaluate_automation_conditions(DEFS, instance)
+        for key in (keys.USDCLP, keys.COPPER):
+            instance.report_runless_asset_event(dg.AssetMaterialization(key))
+        tick = dg.evaluate_automation_conditions(DEFS, instance, cursor=first.cursor)
+    assert tick.get_num_requested(keys.REVISIONS) == 1

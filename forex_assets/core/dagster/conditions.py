@@ -42,12 +42,27 @@ def on_new_inputs(*optional: dg.AssetKey) -> dg.AutomationCondition[dg.AssetKey]
     idle = ~dg.AutomationCondition.in_progress()
     passed = dg.AutomationCondition.all_deps_blocking_checks_passed()
     catch_up = dg.AutomationCondition.cron_tick_passed(CATCH_UP_CRON, SANTIAGO)
-    # The settings file exists even if Dagster never observed it; only tables can be missing.
-    missing = dg.AutomationCondition.any_deps_missing()
-    missing_tables = missing.ignore(dg.AssetSelection.assets(INFERENCE_CONFIG, *optional))
-    eager = dg.AutomationCondition.eager().replace(missing, missing_tables)
     at_start = dg.AutomationCondition.initial_evaluation()
-    return ((eager | ((catch_up | at_start) & ~missing_tables)) & passed & idle).with_label("on_new_inputs")
+    due = on_any_update(*optional) | ((catch_up | at_start) & ~_required_missing(*optional))
+    return (due & passed & idle).with_label("on_new_inputs")
+
+
+def on_any_update(*optional: dg.AssetKey) -> dg.AutomationCondition[dg.AssetKey]:
+    """Runs on new inputs, whatever their checks say.
+
+    Args:
+        optional: inputs that may be missing.
+    """
+    missing = dg.AutomationCondition.any_deps_missing()
+    return dg.AutomationCondition.eager().replace(missing, _required_missing(*optional))
+
+
+def _required_missing(*optional: dg.AssetKey) -> dg.AutomationCondition[dg.AssetKey]:
+    """Holds while a required input is missing.
+
+    The settings file exists even if Dagster never observed it; only tables can be missing.
+    """
+    return dg.AutomationCondition.any_deps_missing().ignore(dg.AssetSelection.assets(INFERENCE_CONFIG, *optional))
 
 
 def observed_nightly() -> dg.AutomationCondition[dg.AssetKey]:
