@@ -17,7 +17,7 @@ OPTIMIZATION = ["monitoring", "optimizer", "deployment"]
 """Rooms of the optimization location: a forecast must not need them."""
 
 DAGSTER_FILES = {"assets.py", "checks.py", "sensors.py", "jobs.py", "resources.py"}
-HEAVY = {"torch", "chronos", "mlflow", "yfinance", "matplotlib", "transformers", "pandas", "plotly", "arch"}
+HEAVY = {"torch", "chronos", "mlflow", "yfinance", "matplotlib", "transformers", "pandas", "fredapi", "arch"}
 HEAVY |= {"statsforecast", "scipy"}
 
 

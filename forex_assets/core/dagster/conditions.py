@@ -54,7 +54,10 @@ def on_any_update(*optional: dg.AssetKey) -> dg.AutomationCondition[dg.AssetKey]
         optional: inputs that may be missing.
     """
     missing = dg.AutomationCondition.any_deps_missing()
-    return dg.AutomationCondition.eager().replace(missing, _required_missing(*optional))
+    eager: dg.AutomationCondition[dg.AssetKey] = dg.AutomationCondition.eager().replace(  # type: ignore[assignment]
+        missing, _required_missing(*optional)
+    )
+    return eager
 
 
 def _required_missing(*optional: dg.AssetKey) -> dg.AutomationCondition[dg.AssetKey]:

@@ -5,6 +5,7 @@ to a session, so that nobody takes it for a daily close. It is published about t
 as known from midnight, New York time, 45 days after its date.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from datetime import time as clock_time
@@ -25,7 +26,6 @@ from forex_assets.market.sources.fetching import (
 from forex_assets.market.sources.published import dated_values
 
 NAME: Final = "fred"
-ROOT_URL: Final = "https://api.stlouisfed.org/fred"
 PUBLISHED_AFTER: Final = timedelta(days=45)
 
 
@@ -49,7 +49,7 @@ class FredMonthly(AskedSource):
         Args:
             series_id: monthly, in USD per metric ton.
             api_key: FRED's key; without one every fetch fails.
-            root_url: root of the service, such as `http://127.0.0.1:8899/fred`; None: FRED's own.
+            root_url: root of the service, such as `http://127.0.0.1:8899/fred`; None: fredapi's own.
             limits: of one fetch, see `ask`.
         """
         super().__init__(**limits)
@@ -67,17 +67,40 @@ class FredMonthly(AskedSource):
     def _observations(self, as_of: datetime, left_s: float) -> dict[date, float]:
         """Requests USD per metric ton by date, without missing values."""
         last = as_of.astimezone(NEW_YORK).date()
-        query = {"series_id": self._series_id, "api_key": self._api_key, "observation_end": last.isoformat()}
-        url = (self._root_url or ROOT_URL).rstrip("/") + "/series/observations"
 
         def refused(text: str) -> str:
             return redact(refusal_words(text), self._api_key)
 
-        return monthly_values(self._get(url, query, left_s, refused))
+        def fetch(url: str) -> ElementTree.Element:
+            return readable_observations(self._get(url, {"api_key": self._api_key}, left_s, refused))
+
+        client = fred_client(fetch, self._api_key, self._root_url)
+        series = client.get_series(self._series_id, observation_end=last.isoformat())
+        return {stamp.date(): float(value) for stamp, value in series.items()}
 
 
-def monthly_values(text: str) -> dict[date, float]:
-    """Parses one answer (XML) to USD per metric ton by month.
+def fred_client(fetch: Callable[[str], ElementTree.Element], api_key: str, root_url: str | None) -> Any:
+    """Makes a fredapi client whose requests go through `fetch`.
+
+    fredapi alone has no time-out and no certificates of one's own, and one unreadable value costs its whole answer.
+
+    Args:
+        fetch: gets an address without the key; returns the answer's root.
+    """
+    from fredapi import Fred
+
+    class Client(Fred):  # type: ignore[misc]
+        def _Fred__fetch_data(self, url: str) -> ElementTree.Element:
+            return fetch(url)
+
+    client = Client(api_key=api_key)
+    if root_url:
+        client.root_url = root_url.rstrip("/")
+    return client
+
+
+def readable_observations(text: str) -> ElementTree.Element:
+    """Parses one answer (XML) and keeps its readable observations.
 
     An unreadable value or date costs its own month only; `.` is FRED's missing value.
 
@@ -96,7 +119,10 @@ def monthly_values(text: str) -> dict[date, float]:
     values = dict(dated_values((_month(child.get("date")), child.get("value")) for child in root))
     if not values:
         raise SourceError(NAME, "empty answer: no observations", is_retryable=True)
-    return values
+    readable = ElementTree.Element(root.tag, root.attrib)
+    for day, value in values.items():
+        ElementTree.SubElement(readable, "observation", date=day.isoformat(), value=repr(value))
+    return readable
 
 
 def _month(text: str | None) -> date | None:

@@ -7,7 +7,7 @@ import pytest
 
 from forex_assets.core.schemas import conform, fetched_schema
 from forex_assets.market.prices import SourceError
-from forex_assets.market.sources.fred import FredMonthly, monthly_values, refusal_words
+from forex_assets.market.sources.fred import FredMonthly, readable_observations, refusal_words
 from forex_assets_tests.market.market_server import KEY, MarketServer, serving
 
 
@@ -64,6 +64,18 @@ def test_without_a_key_nothing_is_asked(key: str | None, market: MarketServer) -
     assert not market.requests
 
 
+def test_fredapi_builds_the_question_and_the_answer_comes_within_the_deadline(market: MarketServer) -> None:
+    """The question is fredapi's, with the last day of New York."""
+    FredMonthly(api_key="key", root_url=f"{market.url}/fred/").fetch(None, datetime(2024, 2, 1, 3, tzinfo=UTC))
+    expected = {"series_id": "PCOPPUSDM", "observation_end": "2024-01-31", "api_key": "key"}
+    assert market.queries["fred"] == [expected]
+    market.faults["fred"] = ["stalled"]
+    with pytest.raises(SourceError):
+        FredMonthly(api_key="key", root_url=f"{market.url}/fred", attempts=1, deadline_s=1.0).fetch(
+            None, datetime(2024, 2, 1, tzinfo=UTC)
+        )
+
+
 def test_a_series_without_a_single_value_is_a_failure(market: MarketServer) -> None:
     market.monthly = {date(2023, 11, 1): None}
     with pytest.raises(SourceError, match="no observations"):
@@ -76,18 +88,19 @@ def test_a_series_without_a_single_value_is_a_failure(market: MarketServer) -> N
 def test_an_unreadable_value_or_date_costs_its_own_month_and_no_other(cell: str) -> None:
     rows = [("2023-10-01", "8818.5"), ("2023-11-01", cell), ("2023-12", "8000"), ("2024-01-01", "8400")]
     items = "".join(f'<observation date="{day}" value="{value}"/>' for day, value in rows)
-    assert monthly_values(f'<observations units="lin">{items}</observations>') == {
-        date(2023, 10, 1): 8818.5,
-        date(2024, 1, 1): 8400.0,
-    }
+    root = readable_observations(f'<observations units="lin">{items}</observations>')
+    assert [child.attrib for child in root] == [
+        {"date": "2023-10-01", "value": "8818.5"},
+        {"date": "2024-01-01", "value": "8400.0"},
+    ]
 
 
 def test_daily_dates_are_no_months_and_transformed_units_are_refused() -> None:
     days = "".join(f'<observation date="2024-01-{day:02}" value="8400"/>' for day in range(2, 20))
     with pytest.raises(SourceError, match="no observations"):
-        monthly_values(f'<observations units="lin">{days}</observations>')
+        readable_observations(f'<observations units="lin">{days}</observations>')
     with pytest.raises(SourceError, match="answered with units 'pch', asked for 'lin'"):
-        monthly_values('<observations units="pch"><observation date="2024-01-01" value="1.2"/></observations>')
+        readable_observations('<observations units="pch"><observation date="2024-01-01" value="1.2"/></observations>')
 
 
 def test_what_fred_says_of_a_bad_request_is_told_without_the_key() -> None:
