@@ -200,7 +200,7 @@ def test_a_warehouse_that_was_moved_is_still_held_to_the_heads_that_dagster_note
     environment(FOREX_WAREHOUSE=str(moved))
     whole = cli("ledger", "verify", "--horizon", "7d")
     assert whole.exit_code == 0
-    assert whole.output.strip().endswith("7d: 2 entries, intact")
+    assert "7d: 2 entries, intact" in whole.output
     assert "15d: 0 entries, empty" in cli("ledger", "verify", "--horizon", "15d").output
     chain = moved / "sample/forecasts/ledger/7d"
     sorted(chain.glob("*.parquet"))[-1].unlink()

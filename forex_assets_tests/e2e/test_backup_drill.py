@@ -59,7 +59,7 @@ def test_an_archive_that_is_not_there_is_said(workspace: Path) -> None:
     nothing = cli("backup", "restore")
     assert nothing.exit_code == 1
     assert "forex-assets backup create" in nothing.output
-    assert cli("backup", "verify", str(workspace / "x.tar.gz")).exit_code == 1
+    assert cli("backup", "verify", str(workspace / "x.tar.gz")).exit_code == 2
 
 
 def test_a_warehouse_that_is_a_link_is_restored_where_it_leads_to(

@@ -1,5 +1,6 @@
 """When a run in progress counts as dead: by its process, its heartbeat, or the time that a start may take."""
 
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -85,3 +86,22 @@ def tag(instance: dg.DagsterInstance, run_id: str) -> str:
     run = instance.get_run_by_id(run_id)
     assert run is not None
     return run.tags[HEARTBEAT_TAG]
+
+
+def test_a_heartbeat_outlives_records_that_are_away_and_ends_where_they_stay_away(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Away:
+        asked = 0
+
+        def get_run_by_id(self, run_id: str) -> None:
+            self.asked += 1
+            raise OSError("no such table: runs")
+
+    away = Away()
+    start_heartbeat(away, "away", interval_s=0.001)  # type: ignore[arg-type]
+    (thread,) = [each for each in threading.enumerate() if each.name == "heartbeat of away"]
+    thread.join(30)
+    assert not thread.is_alive()
+    assert away.asked > 1
+    assert "no such table" in caplog.text
