@@ -13,7 +13,7 @@ INTERVAL_S: Final = 300.0
 """Seconds between two beats."""
 
 FAILURES: Final = 12
-"""Beats in a row that could not be noted, after which they end."""
+"""Failed beats in a row after which a heartbeat ends."""
 
 _BEATING: set[str] = set()
 """Runs that this process beats for."""
