@@ -47,8 +47,8 @@ FILE: Final = "report/daily.html"
 KEPT: Final = "report/kept"
 """Folder of every page, by date and language."""
 EXPOSURE: Final = "exposure.csv"
-HELD_DAYS: Final = (0, 6)
-"""Least age of the earlier fans, days before the last close's eve."""
+HELD_DAYS: Final = (1, 7)
+"""Least age of the earlier fans, calendar days before the last close."""
 CORRELATION: Final = "copper_usdclp_corr_90d"
 
 
@@ -157,7 +157,7 @@ def _held(session: Session, usdclp: pl.DataFrame | None, faults: list[str]) -> t
     rows = issued.filter(~pl.col("is_shadow") & (pl.col("session") == last))
     bands = list[HeldBand]()
     for days in HELD_DAYS:
-        earlier = rows.filter(pl.col("as_of") < last - timedelta(days=days)).sort("as_of", "sequence")
+        earlier = rows.filter(pl.col("as_of") <= last - timedelta(days=days)).sort("as_of", "sequence")
         if not earlier.is_empty():
             bands.append(_band(earlier.row(-1, named=True), close))
     return tuple(dict.fromkeys(bands))

@@ -21,8 +21,8 @@ HISTORY: Final = 60
 COPPER_SESSIONS: Final = 252
 SMALL: Final = Size(340, 130)
 SENTENCE_HORIZON: Final = "30d"
-CHANGES: Final = (("day", 0), ("week", 6), ("year", 364))
-"""Name of a change, and its least calendar days less one."""
+CHANGES: Final = (("day", 1), ("week", 7), ("year", 365))
+"""Name of a change, and its least calendar days."""
 
 
 def opening(tables: ReportTables, say: Say, language: Language) -> list[str]:
@@ -85,7 +85,7 @@ def _changes(table: pl.DataFrame | None, column: str, day: date, value: float, s
     parts = []
     before = table.filter(pl.col("session") < day)
     for name, days in CHANGES:
-        rows = before.filter(pl.col("session") <= day - timedelta(days=days + 1))
+        rows = before.filter(pl.col("session") <= day - timedelta(days=days))
         if not rows.is_empty():
             change = value / rows[column][-1] - 1
             parts.append(say(f"change_{name}", change=percent(change, 1, language, is_signed=True)))
