@@ -181,7 +181,8 @@ def run_backtest(
         fans = _current_fans(store, horizon, key, config.fingerprint).filter(is_wanted)
         joined = join_realized(as_issued(fans), prices, session.now)
         scored.append(score_rows(calibrated_history(joined) if config.is_calibrated else joined))
-    return BacktestRun(with_stored_scores(scored[0], scored[-1]), skipped, len(old))
+    rows = with_stored_scores(*scored) if level == "live" else scored[0]
+    return BacktestRun(rows, skipped, len(old))
 
 
 def renewed_words(count: int) -> str:
@@ -206,14 +207,37 @@ def with_stored_scores(rows: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame
     return conform(joined, REALIZED_SCHEMA, "backtest")
 
 
-def stored_fans(session: Session, horizon: str) -> pl.DataFrame:
-    """Whole fans behind `accuracy/backtest` (`FORECAST_SCHEMA`); empty without one."""
+def stored_fans(session: Session, horizon: str, level: StartLevel = "live") -> pl.DataFrame:
+    """Whole fans behind `accuracy/backtest` (`FORECAST_SCHEMA`); empty without one.
+
+    Args:
+        level: `stored`: the fans of the same paths from the last finished price.
+    """
     rows = session.tables.read(names.BACKTEST, horizon)
     if rows is None or rows.is_empty():
         return empty(FORECAST_SCHEMA)
     engine, model, config = rows.select("engine", "model", "config_fingerprint").row(-1)
-    store = BacktestStore(session.tables)
+    store = BacktestStore(session.tables, root=FANS[level])
     return _current_fans(store, horizon, engine_key(engine, model, config), config)
+
+
+def rows_from_stored_prices(session: Session, horizon: str) -> pl.DataFrame:
+    """Scores the backtest's fans from the last finished price.
+
+    They were kept beside those of `accuracy/backtest`, on the same dates; no engine is called.
+
+    Returns:
+        `REALIZED_SCHEMA`, `stored_crps` null; empty without a backtest.
+
+    Raises:
+        EngineError: no prices are stored.
+    """
+    fans = stored_fans(session, horizon, "stored")
+    if fans.is_empty():
+        return empty(REALIZED_SCHEMA)
+    joined = join_realized(as_issued(fans), inputs_of(session)[0], session.now)
+    is_calibrated = session.configs.read(horizon).is_calibrated
+    return score_rows(calibrated_history(joined) if is_calibrated else joined)
 
 
 def _current_fans(store: BacktestStore, horizon: str, key: str, config_fingerprint: str) -> pl.DataFrame:

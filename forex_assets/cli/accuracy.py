@@ -1,6 +1,6 @@
 """Commands on accuracy: backtest, scorecard, ledger verify."""
 
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from forex_assets.cli.common import (
     AsJson,
     AsOf,
     Horizon,
+    StartingLevel,
     answer,
     app,
     err,
@@ -19,10 +20,13 @@ from forex_assets.cli.common import (
     horizons_of,
     reported,
     session_of,
+    start_level_of,
 )
 
 if TYPE_CHECKING:
-    from forex_assets.accuracy.start_level import StartLevel
+    import polars as pl
+
+    from forex_assets.core.session import Session
 
 CARDS = {"usdclp": "accuracy/scorecard", "observado": "accuracy/observado_scorecard"}
 """Scorecard table by series."""
@@ -49,10 +53,7 @@ def backtest(
     engine: Annotated[
         str, typer.Option(help="auto, ewma, random-walk, autoarima, autoets, autotheta, garch, or a model.")
     ] = "auto",
-    origin: Annotated[
-        str,
-        typer.Option(metavar="live|stored", help="Start from what could be known then, or from finished prices."),
-    ] = "live",
+    origin: StartingLevel = "live",
     as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
@@ -66,29 +67,28 @@ def backtest(
     session = session_of(as_of)
     from forex_assets.accuracy.backtest_run import Origins
     from forex_assets.accuracy.scorecard import scorecard as card_of
-    from forex_assets.accuracy.start_level import START_LEVELS
-    from forex_assets.cli import render
+    from forex_assets.cli import render_scorecard
     from forex_assets.cli.progress import run_backtests
     from forex_assets.cli.runner import materialize_backtest, materialize_scorecard
 
-    if origin not in START_LEVELS:
-        fail(f"--origin {origin}: no such starting level; give live or stored", BAD_USAGE)
+    level = start_level_of(origin)
     origins = Origins(_date("--from", first), _date("--to", last), every)
     try:
         origins.dates(session.today)
     except ValueError as error:
         fail(str(error), BAD_USAGE)
-    rows = run_backtests(err, session, horizons, engine, origins, cast("StartLevel", origin))
-    if engine == "auto" and origin == "live":
+    rows = run_backtests(err, session, horizons, engine, origins, level)
+    if engine == "auto" and level == "live":
         materialize_backtest(session, horizons, {"first": first, "last": last, "every": every})
         materialize_scorecard(session)
     card = card_of(rows, session.today)
-    answer(as_json, card.to_dicts(), render.scorecard(card, session.market == "sample"))
+    answer(as_json, card.to_dicts(), render_scorecard.scorecard(card, session.market == "sample", level))
 
 
 @app.command(
     rich_help_panel=DESK,
-    epilog="Examples:  forex-assets scorecard  ·  scorecard --horizon 30d --json  ·  scorecard --series observado",
+    epilog="Examples:  forex-assets scorecard  ·  scorecard --horizon 30d --origin stored  ·  scorecard --series "
+    "observado --json",
 )
 @reported
 def scorecard(
@@ -96,26 +96,57 @@ def scorecard(
     series: Annotated[
         str, typer.Option(metavar="usdclp|observado", help="Forecasts of the market's peso or of the fixing.")
     ] = "usdclp",
+    origin: StartingLevel = "live",
     as_json: AsJson = False,
 ) -> None:
-    """Show errors, coverage and skill of past forecasts, with intervals."""
-    horizons = horizons_of(horizon)
+    """Show errors, coverage and skill of past forecasts, with intervals.
+
+    Each score stands beside the age of the starting price; below, what that price was worth. `--origin stored` scores
+    the backtest's fans from the last finished price, on its dates.
+    """
+    horizons, level = horizons_of(horizon), start_level_of(origin)
     if series not in CARDS:
         fail(f"--series {series}: no such series; give {' or '.join(CARDS)}", BAD_USAGE)
     session = session_of()
     import polars as pl
 
     from forex_assets.accuracy.scorecard import SCORECARD_SCHEMA
-    from forex_assets.cli import render
+    from forex_assets.cli import render_scorecard
 
     card = session.tables.read(CARDS[series], schema=SCORECARD_SCHEMA)
-    if card is None:
-        fail(
-            f"no scorecard of {series} in {session.tables.root} yet; run `forex-assets backtest` or `forecast`",
-            FAILED,
-        )
+    if card is not None and level == "stored":
+        card = _card_from_stored_prices(session, series, card)
+    if card is None or (level == "stored" and card.is_empty()):
+        commands = "`forex-assets backtest`" + " or `forecast`" * (level == "live")
+        what = f"scorecard of {series}" + " from stored prices" * (level == "stored")
+        fail(f"no {what} in {session.tables.root} yet; run {commands}", FAILED)
     card = card.filter(pl.col("horizon").is_in(horizons))
-    answer(as_json, card.to_dicts(), render.scorecard(card, session.market == "sample"))
+    answer(as_json, card.to_dicts(), render_scorecard.scorecard(card, session.market == "sample", level))
+
+
+def _card_from_stored_prices(session: "Session", series: str, live: "pl.DataFrame") -> "pl.DataFrame":
+    """Scores the backtest's fans from the last finished price.
+
+    Beside them, what the live starting prices were worth.
+    """
+    import polars as pl
+
+    from forex_assets.accuracy.backtest_run import rows_from_stored_prices
+    from forex_assets.accuracy.observado.assets import backtest_rows
+    from forex_assets.accuracy.scorecard import GROUP, SCORECARD_SCHEMA
+    from forex_assets.accuracy.scorecard import scorecard as card_of
+    from forex_assets.core.horizon import HORIZONS
+    from forex_assets.core.schemas import REALIZED_SCHEMA, empty
+
+    def rows(horizon: str) -> pl.DataFrame:
+        if series == "observado":
+            return backtest_rows(session, horizon, "stored")
+        return rows_from_stored_prices(session, horizon)
+
+    card = card_of(pl.concat([empty(REALIZED_SCHEMA), *map(rows, HORIZONS)]), session.today)
+    worth, same = ["origin_gain", "origin_gain_low", "origin_gain_high"], [*GROUP, "scope"]
+    joined = card.drop(worth).join(live.select(*same, *worth), on=same, how="left", maintain_order="left")
+    return joined.select(list(SCORECARD_SCHEMA))
 
 
 @ledger_app.command(epilog="Examples:  forex-assets ledger verify  ·  ledger verify --horizon 7d --json")

@@ -120,7 +120,7 @@ def status(as_json: AsJson = False) -> None:
 
     report = status_of(session_of())
     answer(as_json, report, render.status(report))
-    report_faults(record["fault"] for record in (*report["prices"], *report["forecasts"]))
+    report_faults(record["fault"] for record in (*report["prices"], report["starting_price"], *report["forecasts"]))
 
 
 @app.command(rich_help_panel=OPERATIONS, epilog="Examples:  forex-assets doctor  ·  doctor --json")

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
 from textwrap import fill
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec, cast
 
 import typer
 from rich.console import Console, Group, RenderableType
@@ -19,6 +19,7 @@ from forex_assets.cli.limits import root_fault
 from forex_assets.core.horizon import HORIZONS, days_of
 
 if TYPE_CHECKING:
+    from forex_assets.accuracy.start_level import StartLevel
     from forex_assets.core.session import Session
 
 P = ParamSpec("P")
@@ -58,6 +59,9 @@ AsOf = Annotated[
     str | None, typer.Option("--as-of", metavar="DATE", help="Work as if it were 19:00 in Santiago on this day.")
 ]
 Horizon = Annotated[str, typer.Option(metavar="7d|15d|30d|90d|all", help="Which horizon.")]
+StartingLevel = Annotated[
+    str, typer.Option(metavar="live|stored", help="Start from what could be known then, or from finished prices.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV for spreadsheets.")]
 
@@ -170,6 +174,15 @@ def horizons_of(text: str) -> list[str]:
     except ValueError as error:
         fail(f"--horizon {text}: {error}, all", BAD_USAGE)
     return [text]
+
+
+def start_level_of(origin: str) -> "StartLevel":
+    """Checks a starting level's name."""
+    from forex_assets.accuracy.start_level import START_LEVELS
+
+    if origin not in START_LEVELS:
+        fail(f"--origin {origin}: no such starting level; give live or stored", BAD_USAGE)
+    return cast("StartLevel", origin)
 
 
 def print_json(value: Any) -> None:

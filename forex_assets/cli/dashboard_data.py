@@ -28,8 +28,8 @@ def dashboard_of(session: Session, horizons: Sequence[str]) -> dict[str, Any]:
     """Everything at a glance.
 
     Returns:
-        `clock`, `is_sample`, `prices` (freshness); `horizons`: by horizon `forecast`, `skill`, and the parts of
-        `explanation.explanations`; `history`: the last events.
+        `clock`, `is_sample`, `prices` (freshness), `starting_price`; `horizons`: by horizon `forecast`, `skill`, and
+        the parts of `explanation.explanations`; `history`: the last events.
     """
     status = status_of(session)
     fans = {record["horizon"]: record for record in status["forecasts"]}
@@ -45,6 +45,7 @@ def dashboard_of(session: Session, horizons: Sequence[str]) -> dict[str, Any]:
         "clock": status["clock"],
         "is_sample": status["is_sample"],
         "prices": status["prices"],
+        "starting_price": status["starting_price"],
         "horizons": parts,
         "history": history(session, horizons, EVENTS)[: 2 * EVENTS],
     }

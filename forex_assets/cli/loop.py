@@ -20,24 +20,37 @@ from forex_assets.cli.common import (
     report_faults,
     reported,
     session_of,
+    start_level_of,
     user_name,
 )
 from forex_assets.cli.limits import FORECAST_MB, need_memory
 
+SearchOrigin = Annotated[
+    str | None,
+    typer.Option(
+        "--origin",
+        metavar="live|stored",
+        help="Compare fans from what could be known then, or from finished prices; the policy's search.origin decides "
+        "otherwise.",
+    ),
+]
+
 if TYPE_CHECKING:
+    from forex_assets.accuracy.start_level import StartLevel
     from forex_assets.core.dagster.run_records import EventRecord
     from forex_assets.core.session import Session
 
 
 @app.command(
     rich_help_panel=LOOP,
-    epilog="Examples:  forex-assets run  ·  run --horizon 7d --dry-run  ·  run --horizon 7d --force --json",
+    epilog="Examples:  forex-assets run  ·  run --horizon 7d --dry-run  ·  run --horizon 7d --force --origin stored",
 )
 @reported
 def run(
     horizon: Horizon = "all",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Work on a copy; write nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Search even if no rule asks for it.")] = False,
+    origin: SearchOrigin = None,
     as_json: AsJson = False,
 ) -> None:
     """Decide on a search; search, validate, deploy an approved challenger.
@@ -46,6 +59,7 @@ def run(
     others go on.
     """
     horizons = horizons_of(horizon)
+    level = None if origin is None else start_level_of(origin)
     need_memory(FORECAST_MB)
     live = session_of()
     from forex_assets.cli import render_loop
@@ -53,7 +67,7 @@ def run(
     from forex_assets.cli.rehearsal import rehearsal
 
     with rehearsal(live) if dry_run else nullcontext(live) as session:
-        failures, searched = _run(session, horizons, is_forced=force)
+        failures, searched = _run(session, horizons, is_forced=force, level=level)
         found = [
             each | {"failure": failures.get(each["horizon"]), "is_searched": each["horizon"] in searched}
             for each in explanations(session.at_present(), horizons)
@@ -63,7 +77,9 @@ def run(
         raise typer.Exit(FAILED)
 
 
-def _run(session: "Session", horizons: list[str], *, is_forced: bool) -> tuple[dict[str, str], set[str]]:
+def _run(
+    session: "Session", horizons: list[str], *, is_forced: bool, level: "StartLevel | None" = None
+) -> tuple[dict[str, str], set[str]]:
     """Runs the loop once; returns failures and searched horizons."""
     from forex_assets.cli.runner import RunFailed, materialize_decisions
     from forex_assets.monitoring.request_store import requests_of
@@ -81,7 +97,7 @@ def _run(session: "Session", horizons: list[str], *, is_forced: bool) -> tuple[d
             failures[name] = words
             continue
         try:
-            _recalibrate(session, name, decision, list(firing))
+            _recalibrate(session, name, decision, list(firing), level)
         except RunFailed as error:
             failures[name] = str(error)
     return failures, set(firing)
@@ -120,7 +136,9 @@ def _is_launched(session: "Session", horizon: str, decision: "EventRecord") -> s
         return search_in_progress(instance, horizon) or (launched if attempts_for(instance, decision.id) else "")
 
 
-def _recalibrate(session: "Session", horizon: str, decision: "EventRecord", horizons: list[str]) -> None:
+def _recalibrate(
+    session: "Session", horizon: str, decision: "EventRecord", horizons: list[str], level: "StartLevel | None" = None
+) -> None:
     """Search, validation and, where that approves, deployment of one horizon.
 
     The first of several horizons runs the trials of all: one path of the model serves them.
@@ -129,7 +147,7 @@ def _recalibrate(session: "Session", horizon: str, decision: "EventRecord", hori
     """
     from forex_assets.cli.overview import instance_of
     from forex_assets.cli.progress import search_bar
-    from forex_assets.cli.runner import run_job
+    from forex_assets.cli.runner import run_job, search_config
     from forex_assets.core import names
     from forex_assets.core.dagster import keys
     from forex_assets.core.dagster.run_records import records
@@ -142,7 +160,8 @@ def _recalibrate(session: "Session", horizon: str, decision: "EventRecord", hori
         names.TOGETHER_TAG: ",".join(horizons),
     }
     with search_bar(err, horizon):
-        run_job(session, names.OPTIMIZE_JOB, horizon, tags)
+        config = search_config(level, keys.CANDIDATE_CONFIG, keys.VALIDATION_REPORT)
+        run_job(session, names.OPTIMIZE_JOB, horizon, tags, config)
     with instance_of(session) as instance:
         report = next(records(instance, keys.VALIDATION_REPORT, horizon)) if instance else None
     if report is not None and report.metadata.get(names.VERDICT) == "approved":
@@ -151,20 +170,25 @@ def _recalibrate(session: "Session", horizon: str, decision: "EventRecord", hori
             run_job(session, names.DEPLOY_JOB, horizon, {names.VALIDATION_TAG: validation})
 
 
-@app.command(rich_help_panel=LOOP, epilog="Examples:  forex-assets validate --horizon 7d  ·  validate --json")
+@app.command(
+    rich_help_panel=LOOP,
+    epilog="Examples:  forex-assets validate --horizon 7d  ·  validate --horizon 7d --origin stored --json",
+)
 @reported
-def validate(horizon: Horizon = "all", as_json: AsJson = False) -> None:
+def validate(horizon: Horizon = "all", origin: SearchOrigin = None, as_json: AsJson = False) -> None:
     """Validate the last search's challenger again; deploys nothing."""
     horizons = horizons_of(horizon)
+    level = None if origin is None else start_level_of(origin)
     session = session_of()
     from forex_assets.cli import render_loop
     from forex_assets.cli.explanation import explanations
-    from forex_assets.cli.runner import run_assets
+    from forex_assets.cli.runner import run_assets, search_config
     from forex_assets.core.dagster import keys
     from forex_assets.locations.optimization import build
 
     with err.status("both forecast from the same past dates …"):
-        run_assets(session, [keys.VALIDATION_REPORT], horizons, build=build)
+        config = search_config(level, keys.VALIDATION_REPORT)
+        run_assets(session, [keys.VALIDATION_REPORT], horizons, config, build=build)
     found = explanations(session.at_present(), horizons)
     reports = [(each["horizon"], each["validation"]) for each in found]
     record = [{"horizon": name, **(report or {})} for name, report in reports]

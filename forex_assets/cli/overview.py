@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
+from forex_assets.cli.starting_price import starting_price
 from forex_assets.cli.trial import readable, trials_of
 from forex_assets.core import names
 from forex_assets.core.calendar import SANTIAGO
@@ -44,13 +45,14 @@ One session may be a source's delay.
 
 
 def status_of(session: Session) -> dict[str, Any]:
-    """Stored prices, latest forecasts and recent runs."""
+    """Stored prices, starting price, latest forecasts and recent runs."""
     return {
         "clock": session.now.isoformat(),
         "warehouse": str(session.tables.root),
         "is_sample": session.market == "sample",
         "sample_notice": SAMPLE_SOURCE if session.market == "sample" else None,
         "prices": [_price_record(session, series) for series in (USDCLP, COPPER)],
+        "starting_price": starting_price(session),
         "forecasts": [_forecast_record(session, horizon) for horizon in HORIZONS],
         "optimization": optimization_of(session),
         "runs": _recent_runs(session),

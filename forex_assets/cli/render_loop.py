@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from rich.rule import Rule
 
 from forex_assets.cli.render import price_table
+from forex_assets.cli.starting_price import starting_price_words
 from forex_assets.cli.tables import (
     MISSING,
     Column,
@@ -194,6 +195,7 @@ def dashboard(record: dict[str, Any]) -> Iterator[RenderableType]:
         yield banner()
     yield f"USD/CLP at {moment(record['clock'])} in Santiago"
     yield price_table(record["prices"])
+    yield starting_price_words(record["starting_price"])
     for horizon in record["horizons"]:
         yield facts(_glance(horizon), horizon["horizon"])
     yield history(record["history"], has_words=False)

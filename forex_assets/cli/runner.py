@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from forex_assets.accuracy.start_level import StartLevel
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.instance import prepare_instance
 from forex_assets.core.dagster.io_manager import WarehouseIO
@@ -156,7 +157,20 @@ def run_assets(
         return _execute(session, job, instance, tags, asset_selection=keys, run_config=QUIET | (config or {}))
 
 
-def run_job(session: Session, name: str, horizon: str, tags: Mapping[str, str]) -> None:
+def search_config(level: StartLevel | None, *assets: dg.AssetKey) -> dict[str, Any]:
+    """Run config for the starting level of past fans.
+
+    Args:
+        level: the policy's if None.
+        assets: search or validation.
+    """
+    config = {"config": {} if level is None else {"origin": level}}
+    return {"ops": {"__".join(key.path): config for key in assets}}
+
+
+def run_job(
+    session: Session, name: str, horizon: str, tags: Mapping[str, str], config: dict[str, Any] | None = None
+) -> None:
     """Runs an optimization job for one horizon in this process.
 
     Args:
@@ -164,13 +178,14 @@ def run_job(session: Session, name: str, horizon: str, tags: Mapping[str, str]) 
         name: of the job.
         horizon: its partition.
         tags: the sensor's, which name the decision or report that is answered.
+        config: run config beside the logger's.
     """
     from forex_assets.locations.optimization import build
 
     prepare_instance(session.settings)
     job = _definitions(session, build).resolve_job_def(name)
     with dg.DagsterInstance.get() as instance:
-        _execute(session, job, instance, tags, partition_key=horizon)
+        _execute(session, job, instance, tags, partition_key=horizon, run_config=QUIET | (config or {}))
 
 
 def record_in_mlflow(session: Session, instance: dg.DagsterInstance) -> tuple[int, str]:

@@ -36,10 +36,15 @@ class Session:
     settings: Settings
     now: datetime
     _seen: SeenTables = field(default_factory=SeenTables, repr=False, compare=False)
+    _origin: Literal["live", "stored"] | None = field(default=None, repr=False)
 
     def at_present(self) -> "Session":
         """Returns a session at the current time, on tables read before."""
         return replace(self, now=self.settings.now)
+
+    def with_search_origin(self, origin: Literal["live", "stored"] | None) -> "Session":
+        """Returns a session with another `search.origin`; None keeps the policy's."""
+        return self if origin is None else replace(self, _origin=origin)
 
     @property
     def today(self) -> date:
@@ -53,7 +58,10 @@ class Session:
         Raises:
             PolicyError: the file cannot be used.
         """
-        return read_policy(self.settings.configs / POLICY_FILE)
+        policy = read_policy(self.settings.configs / POLICY_FILE)
+        if self._origin is None:
+            return policy
+        return policy.model_copy(update={"search": policy.search.model_copy(update={"origin": self._origin})})
 
     @cached_property
     def configs(self) -> ConfigStore:

@@ -3,8 +3,11 @@
 `monitoring` decides when to search; a validation report decides whether settings may be deployed.
 """
 
+from typing import Literal, cast
+
 import dagster as dg
 import polars as pl
+from pydantic import Field
 
 from forex_assets.core import names
 from forex_assets.core.config_store import ConfigError
@@ -40,6 +43,20 @@ SHOWN = (
 CRITERIA_COLUMNS = ("criterion", "value", "limit", "low", "high", "literal", "calibrated")
 
 
+class StartLevelSettings(dg.Config):
+    """Starting level of the past fans that are compared."""
+
+    origin: str | None = Field(
+        None,
+        pattern="^(live|stored)$",
+        description="live: what could be known then; stored: the last finished price; the policy's if empty",
+    )
+
+    def applied_to(self, session: Session) -> Session:
+        """The session, its searches from this level."""
+        return session.with_search_origin(cast("Literal['live', 'stored'] | None", self.origin))
+
+
 def progress_of(context: dg.AssetExecutionContext) -> Report:
     """Reports progress to the terminal and to Dagster's log."""
 
@@ -60,13 +77,13 @@ def progress_of(context: dg.AssetExecutionContext) -> Report:
     "change.",
 )
 def candidate_config(
-    context: dg.AssetExecutionContext, session: SessionResource, engines: ForecastEngines
+    context: dg.AssetExecutionContext, config: StartLevelSettings, session: SessionResource, engines: ForecastEngines
 ) -> dict[str, pl.DataFrame]:
     """Returns one row a candidate, best first.
 
     Several horizons in one run share their trials.
     """
-    run, tables = session.session(), {}
+    run, tables = config.applied_to(session.session()), {}
     report = progress_of(context)
     together = [name for name in context.run.tags.get(names.TOGETHER_TAG, "").split(",") if name]
     choices = run_search(run, engines.of(run), context.partition_keys, report=report, together=together)
@@ -107,13 +124,13 @@ def _plot(horizon: str, table: pl.DataFrame, run: Session) -> str:
     "been approved. Approved, rejected or inconclusive; only approved settings go live.",
 )
 def validation_report(
-    context: dg.AssetExecutionContext, session: SessionResource, engines: ForecastEngines
+    context: dg.AssetExecutionContext, config: StartLevelSettings, session: SessionResource, engines: ForecastEngines
 ) -> dict[str, pl.DataFrame]:
     """Returns one row a criterion.
 
     A rejected challenger ends in SUCCESS with its verdict.
     """
-    run, tables = session.session(), {}
+    run, tables = config.applied_to(session.session()), {}
     try:
         reports = run_validation(run, engines.of(run), context.partition_keys, report=progress_of(context))
     except NotSearchedError as error:

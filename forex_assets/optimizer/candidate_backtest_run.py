@@ -27,6 +27,12 @@ from forex_assets.optimizer.origins import Split, split_origins
 Origins = Mapping[str, Sequence[date]]
 
 
+def level_words(session: Session) -> list[str]:
+    """Says so where past fans start from the last finished price."""
+    is_stored = session.policy.search.origin == "stored"
+    return ["past fans start from the last finished price, not from what could be known then"] * is_stored
+
+
 def silent(done: int, total: int) -> None:
     """Report nothing."""
 

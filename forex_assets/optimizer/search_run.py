@@ -18,7 +18,7 @@ from forex_assets.forecasts.chronos.finder import EMBEDDED, ResolvedModel
 from forex_assets.forecasts.engine import Engine, EngineError, traits_of
 from forex_assets.forecasts.engines import Engines
 from forex_assets.forecasts.forecast import covariates_for, data_fingerprint
-from forex_assets.optimizer.candidate_backtest_run import silent, splits_of, trial_rows
+from forex_assets.optimizer.candidate_backtest_run import level_words, silent, splits_of, trial_rows
 from forex_assets.optimizer.champion_challenger import as_live
 from forex_assets.optimizer.methods import run_method
 from forex_assets.optimizer.origins import Split
@@ -184,7 +184,7 @@ def _search(
 
 def _remarks(session: Session, found: ResolvedModel, horizon: str, deadline: float | None) -> list[str]:
     """Caveats on the result, for people."""
-    words = []
+    words = level_words(session)
     if deadline is not None and time.perf_counter() >= deadline:
         limit = session.policy.search.max_seconds
         words.append(f"max_seconds {limit:g} ran out: compared on the origins that all were tried at")
@@ -197,7 +197,7 @@ def _remarks(session: Session, found: ResolvedModel, horizon: str, deadline: flo
 def search_id(session: Session, engine: Engine, space: Space, split: Split) -> str:
     """Names a search by its inputs.
 
-    Candidates, origins, model, method and every known price.
+    Candidates, origins, starting level, model, method and every known price.
     """
     policy = session.policy.search
     prices, features = inputs_of(session)
@@ -205,7 +205,7 @@ def search_id(session: Session, engine: Engine, space: Space, split: Split) -> s
         *(each.config.fingerprint for each in space.candidates),
         *(day.isoformat() for day in split.search),
         *(engine.name, engine.model, policy.method, policy.objective, str(policy.seed)),
-        *(str(policy.max_candidates), str(policy.max_seconds)),
+        *(str(policy.max_candidates), str(policy.max_seconds), policy.origin),
         data_fingerprint(prices, covariates_for(engine, space.incumbent, features)),
     )
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:12]

@@ -16,7 +16,7 @@ from forex_assets.forecasts.forecast import last_session, make_forecast
 from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.prices import USDCLP
 from forex_assets.market.quotes import origin_at
-from forex_assets.optimizer.candidate_backtest_run import silent, splits_of, trial_rows
+from forex_assets.optimizer.candidate_backtest_run import level_words, silent, splits_of, trial_rows
 from forex_assets.optimizer.champion_challenger import ChampionChallenger, champion_challenger_of
 from forex_assets.optimizer.origins import Split, apart_from
 from forex_assets.optimizer.paired_losses import walk_rows
@@ -74,7 +74,7 @@ def _validate(session: Session, engines: Engines, pair: ChampionChallenger, spli
         *rows,
         seconds,
         policy,
-        notes=(split.words, *pair.notes),
+        notes=(split.words, *level_words(session), *pair.notes),
         has_beaten_champion=pair.has_beaten_live,
     )
     shadow = begin(session, pair, found)

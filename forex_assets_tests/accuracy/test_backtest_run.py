@@ -1,5 +1,6 @@
 """One backtest on the generated market's files: which engine by which name, which dates, which fans stand."""
 
+import json
 import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
@@ -9,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from typer.testing import CliRunner
 
 from forex_assets.accuracy.backtest_run import (
     ENGINES,
@@ -17,10 +19,13 @@ from forex_assets.accuracy.backtest_run import (
     UnknownEngine,
     choose_engine,
     latest_runs,
+    rows_from_stored_prices,
     run_backtest,
 )
 from forex_assets.accuracy.backtest_store import BacktestStore
 from forex_assets.accuracy.peers import PEERS
+from forex_assets.accuracy.scorecard import scorecard
+from forex_assets.cli import app
 from forex_assets.core.calendar import SANTIAGO
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.schemas import (
@@ -286,10 +291,34 @@ def test_past_dates_start_from_the_observado_of_their_evening_unless_stored_pric
         assert row["origin_clp_per_usd"] == pytest.approx(levels[row["as_of"]] * 1.02)
         assert (row["origin_kind"], row["is_origin_assumed"]) == ("dólar observado", True)
     assert set(plain["origin_kind"]) == {"finished bar"}
+    assert plain["stored_crps"].null_count() == plain.height  # compared with themselves they would gain nothing
     paired = live.join(plain, on=["as_of", "session"], suffix="_plain")
     assert paired.height == live.height
     assert paired["stored_crps"].to_list() == paired["crps_plain"].to_list()
     assert (paired["crps"] > paired["crps_plain"]).mean() > 0.5  # type: ignore[operator]  # 2 % off is far off
+
+
+def test_the_scorecard_from_stored_prices_is_that_of_the_backtests_own_dates_and_names_what_live_was_worth(
+    session: Session,
+) -> None:
+    with_observado(session)
+    live = run(session).rows
+    session.tables.write("accuracy/backtest", live, "7d")
+    session.tables.write("accuracy/scorecard", scorecard(live, session.today))
+    rows = rows_from_stored_prices(session, "7d")
+    beside = rows.join(live, on=["as_of", "session"], suffix="_live")
+    assert set(rows["as_of"]) == set(WEEKS)
+    assert beside.filter(pl.col("crps") != pl.col("stored_crps_live")).is_empty()
+    shown = CliRunner().invoke(app, ["scorecard", "--origin", "stored", "--json"])
+    card = {row["scope"]: row for row in json.loads(shown.stdout)}["all"]
+    at_target = rows.filter("is_target")
+    assert card["crps"] == pytest.approx(at_target["crps"].mean())
+    assert card["mean_origin_age"] == pytest.approx(at_target["origin_age_sessions"].mean())
+    own = live.filter("is_target")
+    assert card["origin_gain"] == pytest.approx(1 - own["crps"].mean() / own["stored_crps"].mean())  # type: ignore[operator]
+    words = " ".join(CliRunner().invoke(app, ["scorecard", "--origin", "stored"]).stdout.split())
+    assert "from the last finished price, on the same dates" in words
+    assert "Starting from what could be known, not the last finished price" in words
 
 
 def test_fans_of_an_older_version_are_made_again_once(session: Session) -> None:

@@ -34,7 +34,7 @@ def test_a_search_that_the_sensor_launched_meanwhile_is_not_run_again(
                 tags = {**request.tags, "dagster/partition": str(request.partition_key)}
                 daemon.made(dg.DagsterRunStatus.STARTED, tags)
 
-        def job(_: Session, name: str, horizon: str, tags: dict[str, str]) -> None:
+        def job(_: Session, name: str, horizon: str, tags: dict[str, str], config: object) -> None:
             assert (name, tags[names.HORIZON_TAG]) == (names.OPTIMIZE_JOB, horizon)
             searched.append(horizon)
             if horizon == "7d":

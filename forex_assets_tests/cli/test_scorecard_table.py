@@ -10,7 +10,7 @@ from rich.console import Console
 
 from forex_assets.accuracy.scorecard import SCORECARD_SCHEMA, scorecard
 from forex_assets.cli.common import say
-from forex_assets.cli.render import scorecard as draw
+from forex_assets.cli.render_scorecard import scorecard as draw
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import SAMPLE_SOURCE, empty
 from forex_assets_tests.accuracy.test_scorecard import TODAY, realized

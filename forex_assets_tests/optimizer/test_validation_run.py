@@ -9,6 +9,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from forex_assets.accuracy.backtest_store import TRIALS
 from forex_assets.core import names
 from forex_assets.core.dagster.io_manager import WarehouseIO
 from forex_assets.core.dagster.resources import SessionResource
@@ -165,6 +166,23 @@ def test_the_asset_tells_the_sensor_what_it_needs_and_its_checks_block_nothing(
     missed = criterion_holds(open_session(), "improvement")
     assert not missed.passed
     assert missed.message.startswith("7d: RMSE the same")
+
+
+def test_a_validation_from_stored_prices_keeps_its_trials_apart_and_says_so(too_wide: Setup, workspace: Path) -> None:
+    session = SessionResource()
+    done = dg.materialize(
+        [validation_report],
+        resources={"session": session, "engines": WidthResource(), "io_manager": WarehouseIO(session=session)},
+        partition_key="7d",
+        run_config={"ops": {"optimizer__validation_report": {"config": {"origin": "stored"}}}},
+        instance=dg.DagsterInstance.ephemeral(),
+    )
+    said = done.get_asset_materialization_events()[0].step_materialization_data.materialization.metadata
+    assert "past fans start from the last finished price" in str(said[names.WORDS].value).lower()
+    validation = splits_of(too_wide.session, ["7d"])["7d"].validation
+    stored = pl.read_parquet(workspace / "warehouse/sample" / TRIALS["stored"] / "7d/**/*.parquet")
+    assert set(validation) <= set(stored["as_of"])
+    assert set(stored["origin_kind"]) == {"finished bar"}
 
 
 def test_no_report_is_never_green(scene: Setup) -> None:

@@ -5,6 +5,7 @@ import polars as pl
 
 from forex_assets.accuracy.backtest_run import stored_fans
 from forex_assets.accuracy.scorecard import SCORECARD_SCHEMA, scorecard
+from forex_assets.accuracy.start_level import StartLevel
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.conditions import on_new_inputs
@@ -91,11 +92,11 @@ def observado_scorecard(context: dg.AssetExecutionContext, session: SessionResou
     return card
 
 
-def backtest_rows(session: Session, horizon: str) -> pl.DataFrame:
+def backtest_rows(session: Session, horizon: str, level: StartLevel = "live") -> pl.DataFrame:
     """Scored fixing fans of one horizon's past dates."""
     calendar = calendar_of(USDCLP)
     fixings = published_by_rule(known_fixings(session), calendar)
-    fans = fixing_backtest(stored_fans(session, horizon), fixings, calendar)
+    fans = fixing_backtest(stored_fans(session, horizon, level), fixings, calendar)
     joined = join_realized(fans, fixings, session.now)
     is_calibrated = session.configs.read(horizon).is_calibrated
     return score_rows(calibrated_history(joined) if is_calibrated else joined)
