@@ -12,7 +12,7 @@ import sqlite3
 import tarfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -117,27 +117,44 @@ def _write(file: io.BufferedIOBase, sources: Sequence[tuple[str, Path, Sequence[
     sums: dict[str, str] = {}
     with tarfile.open(fileobj=file, mode="w:gz", compresslevel=6) as tar:
         for name, content in _contents(sources):
-            _add(tar, name, content, now)
-            sums[name] = hashlib.sha256(content).hexdigest()
-        manifest = Manifest(created_at=now.astimezone(UTC), files=sums)
-        _add(tar, MANIFEST, manifest.model_dump_json(indent=1).encode(), now)
+            sums[name] = _add(tar, name, content, os.fstat(content.fileno()).st_size, now)
+        listed = Manifest(created_at=now.astimezone(UTC), files=sums).model_dump_json(indent=1).encode()
+        _add(tar, MANIFEST, io.BytesIO(listed), len(listed), now)
 
 
-def _add(tar: tarfile.TarFile, name: str, content: bytes, now: datetime) -> None:
+def _add(tar: tarfile.TarFile, name: str, content: IO[bytes], size: int, now: datetime) -> str:
+    """Copies a file into an archive piece by piece; returns its SHA-256."""
     entry = tarfile.TarInfo(name)
-    entry.size, entry.mode, entry.mtime = len(content), 0o644, int(now.timestamp())
-    tar.addfile(entry, io.BytesIO(content))
+    entry.size, entry.mode, entry.mtime = size, 0o644, int(now.timestamp())
+    hashed = _Hashed(content)
+    tar.addfile(entry, hashed)  # type: ignore[arg-type]  # tarfile only reads
+    return hashed.digest.hexdigest()
 
 
-def _contents(sources: Sequence[tuple[str, Path, Sequence[str]]]) -> Iterator[tuple[str, bytes]]:
-    """Archive names and bytes, file by file; skips files removed meanwhile."""
+class _Hashed:
+    """A file whose SHA-256 is taken while it is read."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        """Next bytes of the file."""
+        piece = self._file.read(size)
+        self.digest.update(piece)
+        return piece
+
+
+def _contents(sources: Sequence[tuple[str, Path, Sequence[str]]]) -> Iterator[tuple[str, IO[bytes]]]:
+    """Archive names and open files, one by one; skips files removed meanwhile."""
     for prefix, root, left_out in sources:
         for path in files_of(root, left_out):
-            name = f"{prefix}/{path.relative_to(root).as_posix()}"
-            try:
-                yield name, _read(path)
-            except FileNotFoundError:
-                continue
+            with ExitStack() as opened:
+                try:
+                    file = opened.enter_context(_opened(path))
+                except FileNotFoundError:
+                    continue
+                yield f"{prefix}/{path.relative_to(root).as_posix()}", file
 
 
 def files_of(root: Path, left_out: Sequence[str] = ()) -> Iterator[Path]:
@@ -159,17 +176,20 @@ def files_of(root: Path, left_out: Sequence[str] = ()) -> Iterator[Path]:
             yield path
 
 
-def _read(path: Path) -> bytes:
-    """Bytes of a file; a database is read by online backup."""
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """Opens a file for reading; of a database, its online backup."""
     with path.open("rb") as file:
         if file.read(len(_SQLITE)) != _SQLITE:
             file.seek(0)
-            return file.read()
+            yield file
+            return
     with TemporaryDirectory(prefix="forex-assets-backup-") as folder:
         copy = Path(folder) / "copy.db"
         with closing(sqlite3.connect(path, timeout=60)) as live, closing(sqlite3.connect(copy)) as target:
             live.backup(target)
-        return copy.read_bytes()
+        with copy.open("rb") as file:
+            yield file
 
 
 def verify(path: Path) -> Manifest:

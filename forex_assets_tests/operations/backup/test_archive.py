@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import tarfile
 import threading
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -360,3 +361,18 @@ def test_of_two_years_of_nights_seven_days_four_weeks_and_twelve_months_stay() -
         "2025-03-31", "2025-04-30", "2025-05-25", "2025-05-31", "2025-06-01",
         *(f"2025-06-{n:02}" for n in range(7, 14)),
     ]  # fmt: skip
+
+
+def test_making_an_archive_holds_no_whole_file_in_memory(tmp_path: Path) -> None:
+    size = 16 * 2**20
+    (tmp_path / "warehouse").mkdir()
+    with (tmp_path / "warehouse/large.bin").open("wb") as file:
+        file.truncate(size)
+    tracemalloc.start()
+    try:
+        archive = create(tmp_path / "backups", [("warehouse", tmp_path / "warehouse", [])], NOW)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert verify(archive.path).files["warehouse/large.bin"] == hashlib.sha256(bytes(size)).hexdigest()
+    assert peak < size / 4
