@@ -27,6 +27,29 @@ FAILED, BAD_USAGE = 1, 2
 DESK, LOOP, OPERATIONS = "Desk", "Loop", "Operations"
 """Groups of commands in the help."""
 
+KNOWN_ERRORS = {
+    BAD_USAGE: (
+        "forex_assets.accuracy.backtest_run.UnknownEngine",
+        "forex_assets.core.settings.SettingsError",
+        "forex_assets.desk.outlook.QuestionError",
+    ),
+    FAILED: (
+        "forex_assets.cli.runner.RunFailed",
+        "forex_assets.core.config_store.ConfigError",
+        "forex_assets.core.policy_store.PolicyError",
+        "forex_assets.core.store.warehouse.WarehouseError",
+        "forex_assets.desk.outlook.DeskError",
+        "forex_assets.forecasts.engine.EngineError",
+        "forex_assets.forecasts.ledger.LedgerError",
+        "forex_assets.operations.backup.archive.ArchiveError",
+        "forex_assets.operations.tracking.connection.TrackingError",
+    ),
+}
+"""Errors shown in one line, by exit code.
+
+By name: an error that was raised is imported already, and importing all of them brings in Dagster.
+"""
+
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -74,37 +97,13 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
-        from forex_assets.accuracy.backtest_run import UnknownEngine
-        from forex_assets.cli.runner import RunFailed
-        from forex_assets.core.config_store import ConfigError
-        from forex_assets.core.policy_store import PolicyError
-        from forex_assets.core.settings import SettingsError
-        from forex_assets.core.store.warehouse import WarehouseError
-        from forex_assets.desk.outlook import DeskError, QuestionError
-        from forex_assets.forecasts.engine import EngineError
-        from forex_assets.forecasts.ledger import LedgerError
-        from forex_assets.operations.backup.archive import ArchiveError
-        from forex_assets.operations.tracking.connection import TrackingError
-
         try:
             command(*args, **kwargs)
-        except (SettingsError, UnknownEngine, QuestionError) as error:
-            fail(str(error), BAD_USAGE)
-        except (
-            ArchiveError,
-            ConfigError,
-            DeskError,
-            PolicyError,
-            EngineError,
-            LedgerError,
-            TrackingError,
-            WarehouseError,
-            RunFailed,
-        ) as error:
-            fail(str(error), FAILED)
         except BrokenPipeError:  # the reader, such as `head`, has seen enough
             raise
         except Exception as error:
+            if code := _exit_code(error):
+                fail(str(error), code)
             if words := _records_fault(error):
                 fail(words, FAILED)
             if isinstance(error, OSError):
@@ -115,6 +114,12 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
     paragraphs = (command.__doc__ or "").split("\n\n")
     guarded.__doc__ = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)  # help wraps by itself
     return guarded
+
+
+def _exit_code(error: Exception) -> int:
+    """Exit code of a known error, else 0."""
+    names = {f"{each.__module__}.{each.__qualname__}" for each in type(error).__mro__}
+    return next((code for code, known in KNOWN_ERRORS.items() if not names.isdisjoint(known)), 0)
 
 
 def _records_fault(error: BaseException) -> str:
