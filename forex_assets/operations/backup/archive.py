@@ -127,7 +127,7 @@ def _add(tar: tarfile.TarFile, name: str, content: IO[bytes], size: int, now: da
     entry = tarfile.TarInfo(name)
     entry.size, entry.mode, entry.mtime = size, 0o644, int(now.timestamp())
     hashed = _Hashed(content)
-    tar.addfile(entry, hashed)  # type: ignore[arg-type]  # tarfile only reads
+    tar.addfile(entry, hashed)
     return hashed.digest.hexdigest()
 
 
