@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     fred_url: str | None = Field(None, description="another root of FRED's service")
     bcch_url: str | None = Field(None, description="another server with the Banco Central's service")
     mindicador_url: str | None = Field(None, description="another server with mindicador.cl's service")
-    ca_file: Path | None = Field(None, description="certificates (PEM) that price sources and mail trust")
+    ca_file: Path | None = Field(None, description="certificates (PEM) that price sources, mail and https alerts trust")
     source_deadline_s: float = Field(
         30.0, gt=0, le=3600, allow_inf_nan=False, description="seconds after which a silent source is given up"
     )

@@ -5,11 +5,12 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from forex_assets.market.prices import SourceError
-from forex_assets.market.sources.fetching import ask, redact
+from forex_assets.market.sources.fetching import CA_FILE, ask, redact
 from forex_assets.operations.alerts.events import Channel, DeliveryError, Message, clean_line
 from forex_assets.operations.alerts.rendering import rendered
 
@@ -22,6 +23,9 @@ REQUEST_LIMIT_S: Final = 15.0
 
 DEADLINE_S: Final = 30.0
 """Longest delivery, in seconds."""
+
+UNTRUSTED: Final = "CERTIFICATE_VERIFY_FAILED"
+"""OpenSSL's word in apprise's log for a certificate that nobody vouches for."""
 
 SHORTEST_SECRET: Final = 6
 """Characters; shorter parts of an address would blot out ordinary words."""
@@ -67,15 +71,18 @@ class AppriseChannel:
         is_mail = "mailtos" in (service.secure_protocol or ())
         sender = apprise.Apprise()
         sender.add(service)
-        with apprise.LogCapture(level=logging.WARNING, fmt="%(message)s") as log:
+        with apprise.LogCapture(level=logging.DEBUG, fmt="%(levelname)s:%(message)s") as log:
             is_sent = sender.notify(
                 title=message.subject,
                 body=rendered(message, "html" if is_mail else "plain"),
                 body_format=apprise.NotifyFormat.HTML if is_mail else apprise.NotifyFormat.TEXT,
             )
-            reasons = log.getvalue()
+            lines = log.getvalue().splitlines()
         if is_sent:
             return f"accepted by {self.where}"
+        if any(UNTRUSTED in line for line in lines):
+            raise DeliveryError(f"{self.where}: its certificate is not trusted; set {CA_FILE} to your company's (PEM)")
+        reasons = " ".join(line.partition(":")[2] for line in lines if line.startswith(("WARNING:", "ERROR:")))
         # apprise reports failures in its log only: "Failed to send …: Not Found, error=404."
         reason = re.sub(r"\berror=(\d+)", r"HTTP \1", clean_line(redact(reasons, *self.secrets))) or "no reason given"
         raise DeliveryError(
@@ -83,15 +90,21 @@ class AppriseChannel:
         )
 
 
-def webhook_channel(url: str, deadline_s: float = DEADLINE_S) -> Channel:
+def webhook_channel(url: str, deadline_s: float = DEADLINE_S, ca_file: Path | None = None) -> Channel:
     """The channel `webhook`: every event as JSON by POST.
 
     `Idempotency-Key` and `id` are equal when a message is sent again. A redirect counts as a failure: it would turn the
     POST into a GET, or take the address's secret elsewhere.
 
+    Args:
+        url: address, http or https.
+        deadline_s: longest delivery, in seconds.
+        ca_file: certificates (PEM) to trust instead of the public ones.
+
     Raises:
-        ValueError: no http(s) address.
+        ValueError: no http(s) address, or the file does not exist.
     """
+    certificates = _certificates(ca_file)
     is_plain = url.isascii() and url.isprintable() and " " not in url
     try:
         parts = urlsplit(url)
@@ -131,7 +144,7 @@ def webhook_channel(url: str, deadline_s: float = DEADLINE_S) -> Channel:
             redirect="no",
         )
         service.socket_read_timeout = REQUEST_LIMIT_S
-        return service
+        return _trusting(service, certificates)
 
     where = f"{parts.scheme}://{parts.hostname}"
     return AppriseChannel("webhook", where, service_for, "FOREX_WEBHOOK_URL", secrets_of(url), deadline_s)
@@ -150,14 +163,16 @@ def channel_name(address: str) -> str:
     return f"{scheme[0] if scheme else 'address'}-{hashlib.sha256(address.encode()).hexdigest()[:8]}"
 
 
-def address_channel(address: str, place: int) -> Channel:
+def address_channel(address: str, place: int, ca_file: Path | None = None) -> Channel:
     """The channel of one address of `FOREX_ALERT_URLS`.
 
     Args:
+        address: as apprise writes it.
         place: of the address in the setting, from 1, for the error.
+        ca_file: certificates (PEM) to trust instead of the public ones, by every service that speaks https.
 
     Raises:
-        ValueError: apprise has no service for it.
+        ValueError: apprise has no service for it, or the file does not exist.
     """
     import apprise
 
@@ -169,7 +184,22 @@ def address_channel(address: str, place: int) -> Channel:
         raise ValueError(f"{SETTING}: address {place} ({scheme}://…) cannot be used; see docs/mail.md for examples")
     service.overflow_mode = apprise.OverflowMode.SPLIT  # a text over the service's limit goes in parts, not cut
     service.socket_read_timeout = REQUEST_LIMIT_S
+    _trusting(service, _certificates(ca_file))
     return AppriseChannel(name, str(service.service_name), lambda _: service, SETTING, secrets_of(address))
+
+
+def _certificates(ca_file: Path | None) -> str | None:
+    """Path of the trusted certificates; None for the public ones."""
+    if ca_file is not None and not ca_file.is_file():
+        raise ValueError(f"{CA_FILE}={ca_file} is no file; name the PEM file of your company's certificates")
+    return None if ca_file is None else str(ca_file)
+
+
+def _trusting(service: "NotifyBase", certificates: str | None) -> "NotifyBase":
+    """Sets the certificates, unless the address turns checking off."""
+    if certificates is not None and service.verify_certificate:
+        service.verify_certificate = certificates  # apprise hands it to requests, which takes a file, too
+    return service
 
 
 def secrets_of(address: str) -> tuple[str, ...]:

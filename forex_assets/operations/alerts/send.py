@@ -207,9 +207,9 @@ def _makers(settings: Settings) -> dict[str, Callable[[], Channel]]:
     if settings.smtp_host and settings.mail_to:
         makers["mail"] = partial(_mail, settings, settings.smtp_host, settings.mail_to)
     if settings.webhook_url:
-        makers["webhook"] = partial(webhook_channel, settings.webhook_url.get_secret_value())
+        makers["webhook"] = partial(webhook_channel, settings.webhook_url.get_secret_value(), ca_file=settings.ca_file)
     for place, address in enumerate(_alert_addresses(settings), start=1):
-        makers[channel_name(address)] = partial(address_channel, address, place)
+        makers[channel_name(address)] = partial(address_channel, address, place, settings.ca_file)
     return makers
 
 

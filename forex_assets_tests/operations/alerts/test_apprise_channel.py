@@ -4,11 +4,13 @@ import io
 import json
 import logging
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import trustme
 from typer.testing import CliRunner
 
 from forex_assets.cli import app
@@ -44,6 +46,32 @@ def test_the_webhook_gets_each_event_as_json_under_the_messages_id(service: Serv
     assert [item["id"] for item in body["events"]] == ["e1", "e2"]
     assert body["events"][0]["figures"] == {"RMSE": "15.6 CLP"}
     assert body["events"][0]["title"] == "tres fallas ñ"
+
+
+@pytest.mark.parametrize("setting", ["FOREX_WEBHOOK_URL", "FOREX_ALERT_URLS"])
+def test_https_alerts_trust_the_companys_certificates_and_no_others(
+    workspace: Path, environment: Callable[..., None], service: Service, setting: str
+) -> None:
+    company, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    company.issue_cert("127.0.0.1").configure_cert(tls)
+    service.socket = tls.wrap_socket(service.socket, server_side=True)
+    company.cert_pem.write_to_path(str(workspace / "company.pem"))
+    scheme = "https" if setting == "FOREX_WEBHOOK_URL" else "jsons"
+    environment(**{setting: f"{scheme}://{service.host}/{TOKEN}"})
+
+    def send() -> str:
+        (channel,) = notifier_of(open_session()).channels.values()
+        return channel.send(message_of([event()]))
+
+    with pytest.raises(DeliveryError, match="certificate is not trusted; set FOREX_CA_FILE") as failure:
+        send()
+    assert not failure.value.is_uncertain
+    environment(FOREX_CA_FILE=str(workspace / "company.pem"))
+    assert send().startswith("accepted by")
+    assert len(service.posts) == 1
+    environment(FOREX_CA_FILE=str(workspace / "missing.pem"))
+    (fault,) = notifier_of(open_session()).faults.values()
+    assert "missing.pem is no file" in fault
 
 
 @pytest.mark.parametrize("status", [302, 404, 503])
