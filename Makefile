@@ -12,11 +12,7 @@ run: setup
 	@$(BIN)/forex-assets backtest --every 1m >/dev/null
 	@$(BIN)/forex-assets forecast --horizon all --stored
 	@$(BIN)/forex-assets scorecard
-	@export DAGSTER_HOME="$$($(BIN)/python -m forex_assets.core.dagster.instance)" && $(BIN)/dagster asset materialize \
-	  -m forex_assets.locations.forecasting --select 'group:"desk" or key:"report/daily"' \
-	  --config-json '{"execution":{"config":{"in_process":{}}}}' >/dev/null 2>&1 \
-	  || { echo "error: the desk's tables or the report failed; make ui shows the run" >&2; exit 1; }
-	@echo "The daily report:" && $(BIN)/forex-assets report
+	@$(BIN)/python -m forex_assets.cli.first_run
 
 test: setup
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)

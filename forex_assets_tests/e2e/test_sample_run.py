@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,12 +17,14 @@ from click.testing import Result
 from polars.testing import assert_frame_equal
 from typer.testing import CliRunner
 
-from forex_assets.cli import app
+from forex_assets.cli import app, first_run
 from forex_assets.cli.runner import RunFailed, materialize_forecasts, materialize_market
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import FORECAST_SCHEMA, QUANTILE_COLUMNS, SAMPLE_SOURCE
 from forex_assets.core.session import Session, open_session
+from forex_assets.core.settings import PROJECT
 from forex_assets.forecasts.chronos.loading import load_counts
+from forex_assets.locations import forecasting, optimization
 from forex_assets_tests.forecasts.chronos.tiny_models import build_bolt
 
 AS_OF = date(2025, 6, 13)  # a Friday
@@ -219,3 +222,32 @@ def test_dagsters_own_command_materializes_one_partition_and_a_range(filled: Pat
     several = dagster_materialize('key:"forecasts/latest"', "--partition-range", "7d...90d")
     assert several.returncode == 0, several.stderr[-2000:]
     assert sorted(p.stem for p in folder.glob("*.parquet")) == sorted(HORIZONS)
+
+
+def test_make_run_leaves_every_asset_made_that_needs_no_search_and_one_page(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rule = (PROJECT / "Makefile").read_text().partition("\nrun:")[2].partition("\n\n")[0]
+    recipe = re.findall(r"^\t@\$\(BIN\)/(.*)$", rule, re.MULTILINE)
+    *commands, last = [shlex.split(line.removesuffix(" >/dev/null")) for line in recipe]
+    assert last == ["python", "-m", first_run.__name__]
+    for command in commands:
+        assert command[0] == "forex-assets"
+        few = ["--from", "2024-01-01"] if "backtest" in command else []
+        done = cli(*command[1:], *few)
+        assert done.exit_code == 0, done.output
+    capsys.readouterr()
+    first_run.main()
+    page = workspace / "warehouse/sample/report/daily.html"
+    assert f"The daily report: {page}" in capsys.readouterr().out
+    assert page.is_file()
+    assert len([file for file in (page.parent / "kept").rglob("*") if file.is_file()]) == 1
+    with dg.DagsterInstance.get() as instance:
+        for location in (forecasting, optimization):
+            graph = location.defs.resolve_asset_graph()
+            for key in graph.materializable_asset_keys - set(first_run.SEARCHED):
+                assert instance.get_latest_materialization_event(key) is not None, key
+                if graph.get(key).partitions_def is not None:
+                    assert set(instance.get_materialized_partitions(key)) == set(HORIZONS), key
+        assert {run.status for run in instance.get_runs()} == {dg.DagsterRunStatus.SUCCESS}
+        assert instance.fetch_observations(dg.AssetKey(["config", "inference"]), limit=9).records
