@@ -1,6 +1,7 @@
 """Laws of the shipped model's bands that a desk can see, on a generated market."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from forex_assets.forecasts.baselines import ewma_volatility
 from forex_assets.forecasts.chronos.finder import EMBEDDED_FOLDER
 from forex_assets.forecasts.chronos.model import ChronosEngine
 from forex_assets.forecasts.engine import GridRequest, Origin
+from forex_assets_tests.forecasts.chronos.tiny_models import build_t5
 
 STEPS = 64
 
@@ -80,3 +82,17 @@ def test_the_horizons_of_one_evening_are_the_beginning_of_one_fan(evenings: list
     )[0]
     for steps, fan in zip((5, 11, 21), grid, strict=True):
         np.testing.assert_allclose(fan.quantiles, evenings[0].quantiles[:steps], rtol=1e-6)
+
+
+def test_400_paths_of_a_t5_on_anchored_prices_hold_the_same_laws(tmp_path: Path) -> None:
+    """Random weights in the library's format; the price's log ratio is what cannot narrow where a median drifts."""
+    engine = ChronosEngine(str(build_t5(tmp_path / "t5", context_length=512, prediction_length=64)))
+    origins = [Origin(PRICES[:end], STEPS, {}) for end in (500, 700)]
+    settings = {"horizon": "90d", "model": "t5", "context_length": 256, "num_samples": 400, "temperature": 1.0}
+    both = [
+        engine.forecast(origins, InferenceConfig(**settings, representation="anchored", seed=seed)) for seed in (0, 1)
+    ]
+    widths = np.array([[width(fan) for fan in seed] for seed in both])
+    assert (np.diff(widths) >= -1e-12).all()
+    gaps = np.abs(np.log(widths[0] / widths[1]))
+    assert 0 < np.median(gaps, axis=0).max() < 0.05
