@@ -35,6 +35,7 @@ KNOWN_ERRORS = {
     ),
     FAILED: (
         "forex_assets.cli.runner.RunFailed",
+        "forex_assets.core.compute.work.ComputeError",
         "forex_assets.core.config_store.ConfigError",
         "forex_assets.core.policy_store.PolicyError",
         "forex_assets.core.store.warehouse.WarehouseError",

@@ -4,6 +4,7 @@ A hash of the sources, not a commit: it covers uncommitted changes and needs no 
 """
 
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -28,8 +29,8 @@ def code_version() -> str:
     return f"{version('forex-assets')}+{sources_hash(PACKAGE)[:12]}"
 
 
-def sources_hash(package: Path) -> str:
-    """Hashes names and texts of the deciding sources.
+def sources_hash(package: Path, patterns: Sequence[str] = DECIDING) -> str:
+    """Hashes names and texts of sources, by default the deciding ones.
 
     Returns:
         SHA-256 in hex; line ends do not count.
@@ -37,7 +38,7 @@ def sources_hash(package: Path) -> str:
     Raises:
         FileNotFoundError: there are no sources under `package`.
     """
-    files = {file for pattern in DECIDING for file in package.glob(pattern)}
+    files = {file for pattern in patterns for file in package.glob(pattern)}
     if not files:
         raise FileNotFoundError(f"no sources under {package}: the package is incomplete, install it anew")
     digest = hashlib.sha256()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from forex_assets.core.calendar import SANTIAGO, issue_instant
+from forex_assets.core.compute.setting import ComputeSetting, TlsFiles, compute_setting
 from forex_assets.core.setting_checks import folder_fault, model_fault, url_fault
 
 Value = TypeVar("Value")
@@ -67,6 +68,14 @@ class Settings(BaseSettings):
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where Chronos runs")
     dtype: Literal["float32", "bfloat16"] = Field("float32", description="number type of Chronos's weights")
+    compute_ca: Path | None = Field(None, description="certificates (PEM) of Dask's scheduler and workers")
+    compute_cert: Path | None = Field(None, description="this machine's certificate (PEM) for Dask")
+    compute_key: Path | None = Field(None, description="its private key (PEM)")
+    compute: str = Field(
+        "",
+        description="where searches and backtests compute. Empty: this process; processes:N: N processes of this "
+        "machine; dask:tcp://127.0.0.1:port or dask:tls://host:port: a Dask scheduler's workers",
+    )
     yahoo_url: str | None = Field(None, description="another server with Yahoo's chart service, e.g. a proxy")
     fred_url: str | None = Field(None, description="another root of FRED's service")
     bcch_url: str | None = Field(None, description="another server with the Banco Central's service")
@@ -120,7 +129,7 @@ class Settings(BaseSettings):
         """Treats an empty value as the default."""
         return cls.model_fields[info.field_name].default if value == "" else value
 
-    @field_validator("warehouse", "configs", "ca_file")
+    @field_validator("warehouse", "configs", "ca_file", "compute_ca", "compute_cert", "compute_key")
     @classmethod
     def _anchor(cls, value: Path | None) -> Path | None:
         """Resolves relative paths against the project folder."""
@@ -135,6 +144,12 @@ class Settings(BaseSettings):
     @classmethod
     def _check_url(cls, value: str | None) -> str | None:
         return _sound(value, "" if value is None else url_fault(value))
+
+    @field_validator("compute")
+    @classmethod
+    def _check_compute(cls, value: str, info: ValidationInfo) -> str:
+        compute_setting(value, _tls_files(info.data))
+        return value
 
     @field_validator("model")
     @classmethod
@@ -162,6 +177,11 @@ class Settings(BaseSettings):
         return real if self.as_of is None else min(_instant(self.as_of), real)
 
     @property
+    def compute_setting(self) -> ComputeSetting:
+        """Place of computing, parsed from `compute`."""
+        return compute_setting(self.compute, _tls_files(vars(self)))
+
+    @property
     def as_of_date(self) -> date:
         """Day of the clock in Santiago."""
         return self.now.astimezone(SANTIAGO).date()
@@ -170,6 +190,11 @@ class Settings(BaseSettings):
     def dagster_home(self) -> Path:
         """Folder of the Dagster instance, shared by UI and command line."""
         return PROJECT / (os.environ.get("DAGSTER_HOME") or self.warehouse / "dagster")
+
+
+def _tls_files(fields: Mapping[str, Any]) -> TlsFiles:
+    """Certificates for Dask among the settings' fields."""
+    return TlsFiles(fields.get("compute_ca"), fields.get("compute_cert"), fields.get("compute_key"))
 
 
 def _sound(value: Value, fault: str) -> Value:

@@ -10,6 +10,8 @@ from forex_assets.accuracy.backtest_run import inputs_of
 from forex_assets.accuracy.backtest_store import TRIALS, BacktestStore, engine_key
 from forex_assets.accuracy.history_view import MIN_SESSIONS
 from forex_assets.accuracy.start_level import book_of
+from forex_assets.core.compute.opening import compute_of
+from forex_assets.core.compute.port import Compute
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.progress import Report
 from forex_assets.core.schemas import REALIZED_SCHEMA, empty
@@ -21,7 +23,7 @@ from forex_assets.market.origin import QuoteBook
 from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.prices import USDCLP
 from forex_assets.market.quality import usable
-from forex_assets.optimizer.candidate_backtests import Configs, run_trials
+from forex_assets.optimizer.candidate_backtests import Configs, TrialInputs, run_trials
 from forex_assets.optimizer.origins import Split, split_origins
 
 Origins = Mapping[str, Sequence[date]]
@@ -88,7 +90,8 @@ def trial_rows(
     store, key = BacktestStore(session.tables, root=TRIALS[level]), engine_key(engine.name, engine.model, "all")
     if not cached_only:
         book = book_of(session, level)
-        _run_missing(engine, configs, origins, store, key, (prices, features), book, report, deadline)
+        with compute_of(session.settings.compute_setting) as compute:
+            _run_missing(engine, configs, origins, store, key, (prices, features), book, compute, report, deadline)
     return {
         horizon: _scored(
             _wanted(store, horizon, key, configs[horizon], origins[horizon]), configs[horizon], prices, session.now
@@ -104,8 +107,9 @@ def _run_missing(
     origins: Origins,
     store: BacktestStore,
     key: str,
-    inputs: tuple[pl.DataFrame, pl.DataFrame | None],
+    tables: tuple[pl.DataFrame, pl.DataFrame | None],
     book: QuoteBook | None,
+    compute: Compute,
     report: Report,
     deadline: float | None,
 ) -> None:
@@ -113,20 +117,12 @@ def _run_missing(
     done = [_newest(store.read(horizon, key)) for horizon in configs]
     total, seen = len({day for days in origins.values() for day in days}), set[date]()
     report(0, total)
-    for block in run_trials(
-        engine,
-        configs,
-        *inputs,
-        origins,
-        calendar_of(USDCLP),
-        clock=time.perf_counter,
-        book=book,
-        done=pl.concat(done) if done else None,
-        deadline=deadline,
-    ):
-        for (horizon,), rows in block.partition_by("horizon", as_dict=True, maintain_order=True).items():
+    inputs = TrialInputs(engine, configs, *tables, calendar_of(USDCLP), time.perf_counter, book)
+    trials = run_trials(inputs, origins, compute=compute, done=pl.concat(done) if done else None, deadline=deadline)
+    for block, table in trials:
+        for (horizon,), rows in table.partition_by("horizon", as_dict=True, maintain_order=True).items():
             store.add(str(horizon), key, rows)
-        seen |= set(block["as_of"])
+        seen |= set(block.days)
         report(len(seen), total)
     report(total, total)
 

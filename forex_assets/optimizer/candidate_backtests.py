@@ -3,9 +3,11 @@
 A trial is one setting's fan at one origin, of which the last step is kept: the target, which a horizon is judged by.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any, Final
 
 import polars as pl
@@ -13,6 +15,7 @@ import polars as pl
 from forex_assets.accuracy.backtest import RUN
 from forex_assets.accuracy.history_view import HistoryView, start_of, unfit
 from forex_assets.core.calendar import SessionCalendar, issue_instant
+from forex_assets.core.compute.port import THIS_PROCESS, Compute, batched, run_blocks
 from forex_assets.core.fan import Array, Fan
 from forex_assets.core.horizon import target_of
 from forex_assets.core.inference_config import InferenceConfig
@@ -43,57 +46,110 @@ BLOCK: Final = 8
 """Origins between two tables: what a kill loses at most."""
 
 
+@dataclass(frozen=True, eq=False)
+class TrialInputs:
+    """Inputs that all blocks of trials share, shipped once.
+
+    Attributes:
+        engine: makes the fans.
+        configs: settings, by horizon; all of a horizon alike in `uses_copper`.
+        prices: `USDCLP_SCHEMA`, oldest first.
+        features: `FEATURES_SCHEMA` for engines that read covariates; rows that were not yet available are left out.
+        calendar: the peso's sessions.
+        clock: seconds from any start.
+        book: quotes for the starting levels; None for the last finished price.
+    """
+
+    engine: Engine
+    configs: Configs
+    prices: pl.DataFrame
+    features: pl.DataFrame | None
+    calendar: SessionCalendar
+    clock: Callable[[], float]
+    book: QuoteBook | None = None
+
+    @cached_property
+    def past(self) -> HistoryView:
+        """History at each origin, made once a process."""
+        return HistoryView(self.prices)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leaves out `past`, which a worker makes itself."""
+        return {name: value for name, value in vars(self).items() if name != "past"}
+
+
+@dataclass(frozen=True)
+class TrialBlock:
+    """Origins of one call of the engine.
+
+    Attributes:
+        days: horizons wanted, by day of issue.
+        finished: `RUN` and horizon of trials stored before.
+    """
+
+    days: Mapping[date, Sequence[str]]
+    finished: frozenset[tuple[object, ...]] = frozenset()
+
+
 def run_trials(
-    engine: Engine,
-    configs: Configs,
-    prices: pl.DataFrame,
-    features: pl.DataFrame | None,
+    inputs: TrialInputs,
     origins: Mapping[str, Sequence[date]],
-    calendar: SessionCalendar,
     *,
-    clock: Callable[[], float],
-    book: QuoteBook | None = None,
+    compute: Compute = THIS_PROCESS,
     done: pl.DataFrame | None = None,
     block: int = BLOCK,
     deadline: float | None = None,
-) -> Iterator[pl.DataFrame]:
+) -> Iterator[tuple[TrialBlock, pl.DataFrame]]:
     """Yields target rows of all configs, a block of origins a time.
 
     A block is one call of the engine, of all horizons that want its origins: one path serves them all, and a model
     that reads many contexts at once is given them.
 
     Args:
-        engine: makes the fans.
-        configs: settings, by horizon; all of a horizon alike in `uses_copper`.
-        prices: `USDCLP_SCHEMA`, oldest first.
-        features: `FEATURES_SCHEMA` for engines that read covariates; rows that were not yet available are left out.
+        inputs: engine, settings and prices.
         origins: days of issue, by horizon.
-        calendar: the peso's sessions.
-        clock: seconds from any start.
-        book: quotes for the starting levels; None for the last finished price.
+        compute: where blocks run; elsewhere than in this process they arrive in any order.
         done: `FORECAST_SCHEMA`, trials run before.
         block: origins a table.
-        deadline: on the clock; no block is begun after it. None for none.
+        deadline: on the clock; no block is handed out after it. None for none.
 
     Yields:
-        `FORECAST_SCHEMA`, one row a trial: its last step, with the model's own quantiles. `engine_seconds` is the
-        trial's even share of its block's call.
+        The block, and `FORECAST_SCHEMA`, one row a trial: its last step, with the model's own quantiles.
+        `engine_seconds` is the trial's even share of its block's call.
 
     Raises:
         EngineError: the engine cannot do what a config asks.
+        ComputeError: workers died, or have other code.
     """
-    finished = set() if done is None else set(done.select(*RUN, "horizon").iter_rows())
-    past, days = HistoryView(prices), sorted({day for wanted in origins.values() for day in wanted})
-    for start in range(0, len(days), block):
-        if deadline is not None and clock() >= deadline:
+    yield from run_blocks(compute, run_block, inputs, _blocks(inputs, origins, done, block, deadline))
+
+
+def _blocks(
+    inputs: TrialInputs,
+    origins: Mapping[str, Sequence[date]],
+    done: pl.DataFrame | None,
+    size: int,
+    deadline: float | None,
+) -> Iterator[TrialBlock]:
+    """Blocks with a trial to run, until the deadline."""
+    finished: dict[date, set[tuple[object, ...]]] = defaultdict(set)
+    for row in () if done is None else done.select(*RUN, "horizon").iter_rows():
+        finished[row[0]].add(row)
+    for days in batched(sorted({day for wanted in origins.values() for day in wanted}), size):
+        if deadline is not None and inputs.clock() >= deadline:
             return
-        jobs = list[_Job]()
-        for day in days[start : start + block]:
-            configs_of_day = {horizon: configs[horizon] for horizon, wanted in origins.items() if day in wanted}
-            jobs += _at(engine, configs_of_day, past, book, features, day, calendar, finished)
-        if jobs:
-            rows = _run(engine, jobs, clock)
-            yield conform(pl.DataFrame(rows, schema=FORECAST_SCHEMA), FORECAST_SCHEMA, "trials")
+        wanted = {day: tuple(horizon for horizon, some in origins.items() if day in some) for day in days}
+        block = TrialBlock(wanted, frozenset().union(*(finished[day] for day in days)))
+        # A day with nothing stored has work; only of the others it must be seen what is missing.
+        if any(day not in finished or _at(inputs, block, day) for day in days):
+            yield block
+
+
+def run_block(inputs: TrialInputs, block: TrialBlock) -> pl.DataFrame:
+    """Runs the missing trials of one block, `FORECAST_SCHEMA`."""
+    jobs = [job for day in block.days for job in _at(inputs, block, day)]
+    rows = _run(inputs.engine, jobs, inputs.clock) if jobs else []
+    return conform(pl.DataFrame(rows, schema=FORECAST_SCHEMA), FORECAST_SCHEMA, "trials")
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,30 +163,23 @@ class _Job:
     labels: dict[str, object]
 
 
-def _at(
-    engine: Engine,
-    configs: Configs,
-    past: HistoryView,
-    book: QuoteBook | None,
-    features: pl.DataFrame | None,
-    day: date,
-    calendar: SessionCalendar,
-    finished: set[tuple[object, ...]],
-) -> list[_Job]:
+def _at(inputs: TrialInputs, block: TrialBlock, day: date) -> list[_Job]:
     """Trials still to be run at one origin, on shared arrays."""
-    known, fingerprint = past.at(day)
+    engine, calendar = inputs.engine, inputs.calendar
+    known, fingerprint = inputs.past.at(day)
     if unfit(known, day, calendar):
         return []
     values = per_session_prices(known)
     volatility = {"ewma_sd": origin_volatility(values), "constant_sd": constant_volatility(values)}
-    start, jobs = start_of(book, known, volatility["ewma_sd"], day, calendar), list[_Job]()
-    for horizon, tried in configs.items():
+    start, jobs = start_of(inputs.book, known, volatility["ewma_sd"], day, calendar), list[_Job]()
+    for horizon in block.days[day]:
+        tried = inputs.configs[horizon]
         target = target_of(horizon, day, start.session, calendar)
-        given = covariates_for(engine, tried[0], _available(features, day))
+        given = covariates_for(engine, tried[0], _available(inputs.features, day))
         data = started_fingerprint(fingerprint if given is None else data_fingerprint(known, given), known, start)
         covariates = {} if given is None else align_covariates(known["session"].to_list(), given)
         for config in tried:
-            if (day, data, config.fingerprint, engine.name, engine.model, horizon) in finished:
+            if (day, data, config.fingerprint, engine.name, engine.model, horizon) in block.finished:
                 continue
             request = Request(config, target)
             labels = {**labels_of(engine, request, known, start), "data_fingerprint": data, **volatility}

@@ -17,7 +17,7 @@ from forex_assets.core.schemas import FORECAST_SCHEMA, QUANTILE_COLUMNS
 from forex_assets.forecasts.calibration import MIN_ERRORS, calibrated_history, calibrated_targets
 from forex_assets.forecasts.engine import GridRequest, Origin
 from forex_assets.forecasts.realized import as_issued, join_realized
-from forex_assets.optimizer.candidate_backtests import Configs, run_trials
+from forex_assets.optimizer.candidate_backtests import Configs, TrialInputs, run_trials
 from forex_assets_tests.accuracy.test_backtest import (
     CALENDAR,
     NEAR,
@@ -92,10 +92,9 @@ def trials(
     done: pl.DataFrame | None = None,
     engine: EveryInput | None = None,
 ) -> pl.DataFrame:
-    made = run_trials(
-        engine or Settings(), configs, prices, FEATURES, origins, CALENDAR, clock=no_clock, done=done, block=block
-    )
-    return pl.concat([pl.DataFrame(schema=FORECAST_SCHEMA), *made])
+    inputs = TrialInputs(engine or Settings(), configs, prices, FEATURES, CALENDAR, no_clock)
+    made = run_trials(inputs, origins, done=done, block=block)
+    return pl.concat([pl.DataFrame(schema=FORECAST_SCHEMA), *(table for _, table in made)])
 
 
 def in_order(rows: pl.DataFrame) -> pl.DataFrame:
@@ -161,9 +160,8 @@ def test_what_comes_after_an_origin_changes_nothing_at_it() -> None:
 
 def test_no_block_is_begun_after_the_deadline_and_all_settings_have_the_same_origins() -> None:
     ticks = iter(np.arange(1000.0))
-    options = {"clock": lambda: next(ticks), "deadline": 5.0, "block": 4}
-    made = run_trials(Settings(), CONFIGS, PRICES, FEATURES, ORIGINS, CALENDAR, **options)
-    rows = pl.concat(list(made))
+    inputs = TrialInputs(Settings(), CONFIGS, PRICES, FEATURES, CALENDAR, lambda: next(ticks))
+    rows = pl.concat([table for _, table in run_trials(inputs, ORIGINS, deadline=5.0, block=4)])
     # Looked at before each block, and twice round each call: 0, 3 and, too late, 6.
     assert sorted(set(rows["as_of"])) == NEAR[:8]
     assert set(rows.filter(pl.col("horizon") == "7d").group_by("config_fingerprint").len()["len"]) == {8}
