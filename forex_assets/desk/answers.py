@@ -55,6 +55,10 @@ def rounded(value: float, digits: int = 4) -> float:
 
 def read_from(day: DayLaw) -> str:
     """Says which fans a date is read from."""
+    if day.reading == "issued":
+        return f"{day.session}: the observado's own issued fan, {day.horizons[0]}"
+    if day.reading == "formula":
+        return f"{day.session}: no fan of this observado is issued; by formula, width from {' and '.join(day.horizons)}"
     if len(day.horizons) == 1:
         return f"{day.session}: the {day.horizons[0]} fan's own row"
     return f"{day.session}: interpolated between the {day.horizons[0]} and {day.horizons[1]} fans' target dates"
@@ -89,7 +93,7 @@ def odds_answer(
     ]
     reads = "; ".join(read_from(day) for day in days) + "."
     if is_observado:
-        return Answer("Chances of the dólar observado", rows, outlook.basis(*days), [f"Width from: {reads}"])
+        return Answer("Chances of the dólar observado", rows, outlook.basis(*days), [reads])
     words = "above and below: the close on the date. touch: some close reaches the level by then."
     more = {"extremes": [extremes_row(outlook, day) for day in days]}
     return Answer("Chances of the dollar's close", rows, outlook.basis(*days), [words, reads], more)
@@ -116,17 +120,27 @@ def with_events(answer: Answer, events: Events) -> Answer:
 def average_answer(outlook: Outlook, fixings: Fixings, month: date) -> Answer:
     """Answers: where a month's average observado may end."""
     result = month_average(outlook, fixings, month)
-    known = f"{result.known} observados are published"
+    known = f"{result.known} observado{_are(result.known)} published"
     known += f", mean {result.known_mean:,.2f}" if result.known_mean is not None else ""
+    issued = "Centres and widths of the observado's own issued fans; days correlated as averages of one walk."
+    formula = "By formula, since not every coming observado has an issued fan: log-normal, EWMA(.97) volatility; "
     notes = [
-        f"{known}; {result.unknown} are to come.",
-        "Log-normal, EWMA(.97) volatility; not corrected by past errors.",
+        f"{known}; {result.unknown} {'is' if result.unknown == 1 else 'are'} to come.",
+        issued if result.reading == "issued" else f"{formula}not corrected by past errors.",
     ]
     if not fixings.values:
         notes.append("No observado is stored: tomorrow's starts from the price.")
     row = law_row(f"average of {month:%Y-%m}", None, result.law)
     row |= {"published": result.known, "to_come": result.unknown}
-    return Answer(f"Average dólar observado of {month:%Y-%m}", [row], _uncorrected(outlook), notes)
+    basis = _uncorrected(outlook)
+    if result.reading == "issued":
+        basis = replace(outlook.basis(), past_errors=result.past_errors)
+    return Answer(f"Average dólar observado of {month:%Y-%m}", [row], basis, notes)
+
+
+def _are(count: int) -> str:
+    """Ending of a noun and its verb."""
+    return " is" if count == 1 else "s are"
 
 
 def closes_answer(outlook: Outlook, sessions: int) -> Answer:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from forex_assets.core.fan import Array
+from forex_assets.core.fan import QUANTILE_SCORES, Array
+from forex_assets.core.schemas import QUANTILE_LEVELS
 from forex_assets.desk.law import PriceLaw, lognormal_law
 from forex_assets.forecasts.observado.fixing import deviation_of_fixing, weight_of_fixing
 
@@ -78,6 +79,25 @@ def mean_of_fixings(
     widths = sd * deviation_of_fixing(ahead, is_from_average=is_from_average)
     weights = widths * centres / (count * centre)
     return lognormal_law(centre, float(np.sqrt(weights @ _correlations(ahead) @ weights)))
+
+
+def mean_of_issued(known: Sequence[float], quantiles: Array, days: Sequence[int]) -> PriceLaw:
+    """Returns the distribution of a month's average from issued fans.
+
+    Each quantile's distance from the median combines over the days as standard deviations do, with the correlations of
+    `mean_of_fixings`: of log-normal fans the result is the same, and skew and tails of others are kept.
+
+    Args:
+        known: observados of the month that are out.
+        quantiles: CLP per USD of each that is not, shape (days, 9), ascending.
+        days: banking days from the price to the trades of each; ascending.
+    """
+    count = len(known) + len(days)
+    centres = quantiles[:, QUANTILE_LEVELS.index(0.50)]
+    centre = (float(np.sum(known)) + float(centres.sum())) / count
+    weights = np.log(quantiles / centres[:, None]) * (centres / (count * centre))[:, None]
+    variances = np.einsum("il,ij,jl->l", weights, _correlations(np.array(days, dtype=np.float64)), weights)
+    return PriceLaw(centre * np.exp(np.sign(QUANTILE_SCORES) * np.sqrt(np.maximum(variances, 0.0))))
 
 
 def _centres(price: float, fixing: float, ahead: Array) -> Array:

@@ -5,6 +5,8 @@ from typing import Final
 import polars as pl
 
 from forex_assets.core import names
+from forex_assets.core.horizon import HORIZONS
+from forex_assets.core.schemas import FORECAST_SCHEMA
 from forex_assets.core.session import Session
 from forex_assets.desk.drivers import BRL, COPPER, DOLLAR_INDEX
 from forex_assets.desk.observado import Fixings
@@ -52,12 +54,14 @@ def driver_prices(session: Session) -> tuple[dict[str, pl.DataFrame], str]:
 
 
 def stored_fixings(session: Session) -> Fixings:
-    """Returns the stored observados known by the clock; may be empty."""
+    """Returns the observados known by the clock, and their issued fans."""
     table = session.tables.read(names.OBSERVADO)
     if table is None:
         return Fixings({})
+    stored = {name: session.tables.read(names.OBSERVADO_FORECAST, name, FORECAST_SCHEMA) for name in HORIZONS}
+    fans = {name: fan for name, fan in stored.items() if fan is not None}
     rows = table.filter(~pl.col("is_quarantined") & (pl.col("available_at") <= session.now)).sort("session")
-    return Fixings(dict(zip(rows["session"].to_list(), rows["clp_per_usd"].to_list(), strict=True)))
+    return Fixings(dict(zip(rows["session"].to_list(), rows["clp_per_usd"].to_list(), strict=True)), fans)
 
 
 def _values(table: pl.DataFrame, series: PriceSeries) -> pl.DataFrame:

@@ -71,6 +71,12 @@ def exposure_answer(
         "Cash-flow-at-risk is the median less p05. The total is of one joint distribution over all dates.",
         "No hedge rule that was tried is proved to pay; this is no advice.",
     ]
+    fixings = [law.reading for law in laws.values() if law.reading != "close"]
+    if fixings:
+        notes.append(
+            f"Settled on the dólar observado: {fixings.count('issued')} of {len(fixings)} dates from its own issued "
+            "fans, the others by formula from the peso's."
+        )
     if rates is not None:
         notes.append(
             f"Forward: {100 * rates.peso:.2f} % a year in pesos, {100 * rates.dollar:.2f} % in dollars; {rates.words}."

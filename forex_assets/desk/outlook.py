@@ -7,7 +7,7 @@ quantile's log distance from the price per √sessions is interpolated linearly 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,8 @@ from forex_assets.core.fan import Array
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import QUANTILE_COLUMNS, SAMPLE_SOURCE
 from forex_assets.desk.law import PriceLaw
+
+Reading = Literal["close", "issued", "formula"]
 
 
 class DeskError(Exception):
@@ -94,6 +96,7 @@ class DayLaw:
         law: distribution of that close.
         horizons: fans that it is read from.
         past_errors: errors behind the bands, the fewest of the rows read.
+        reading: `close` from the peso's fans; of a fixing, `issued` from its own fans or by `formula` from the peso's.
     """
 
     asked: date
@@ -102,6 +105,7 @@ class DayLaw:
     law: PriceLaw
     horizons: tuple[str, ...]
     past_errors: int
+    reading: Reading = "close"
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,11 +3,14 @@
 import math
 from datetime import date
 
+import numpy as np
+import polars as pl
 import pytest
 
+from forex_assets.desk.answers import average_answer, odds_answer
 from forex_assets.desk.observado import Fixings, month_average, observado_on
 from forex_assets.desk.outlook import QuestionError
-from forex_assets_tests.desk.worlds import CALENDAR, ORIGIN, SD, outlook
+from forex_assets_tests.desk.worlds import CALENDAR, ORIGIN, SD, fan, outlook
 
 MONDAY, TUESDAY = date(2025, 6, 16), date(2025, 6, 17)
 
@@ -67,3 +70,61 @@ def test_months_without_an_answer_are_refused(month: date, words: str) -> None:
 def test_a_month_that_is_over_has_its_average() -> None:
     with pytest.raises(QuestionError, match=r"every observado is published; their average is 930.00"):
         month_average(outlook(), june(date(2025, 6, 30)), date(2025, 6, 1))
+
+
+def issued(horizon: str = "30d", last: date = ORIGIN, **changes: object) -> dict[str, pl.DataFrame]:
+    """Fans of the fixing around 950, issued on Friday after the observado of `last`."""
+    rows = fan(horizon, price=950.0, sd=0.009, **{"calibration_errors": 77, **changes})
+    return {horizon: rows.with_columns(origin_session=pl.lit(last), origin_clp_per_usd=930.0)}
+
+
+def test_an_issued_fan_of_the_fixing_is_the_answer_where_there_is_one() -> None:
+    """Two steps of the fan: Monday and Tuesday; its own median, width and past errors, not the formula's."""
+    fixings = Fixings(june(ORIGIN).values, issued())
+    day = observado_on(outlook(), fixings, TUESDAY)
+    assert (day.reading, day.horizons, day.past_errors) == ("issued", ("30d",), 77)
+    assert day.law.median == pytest.approx(950)
+    assert math.log(day.law.quantile(0.9) / 950) == pytest.approx(0.009 * math.sqrt(2) * 1.2815516, rel=1e-6)
+    assert "the observado's own issued fan, 30d" in odds_answer(outlook(), [day], [950], is_observado=True).notes[0]
+
+
+def test_of_several_issued_fans_the_shortest_that_has_the_day_counts() -> None:
+    both = {**issued("90d"), **issued("7d", calibration_errors=5)}
+    assert observado_on(outlook(), Fixings(june(ORIGIN).values, both), TUESDAY).horizons == ("7d",)
+    assert observado_on(outlook(), Fixings(june(ORIGIN).values, both), date(2025, 7, 15)).horizons == ("90d",)
+
+
+@pytest.mark.parametrize(
+    "fans",
+    [{}, issued(last=date(2025, 6, 12)), issued(as_of=date(2025, 6, 12)), {"7d": issued("7d")["7d"].head(1)}],
+    ids=["none", "of an older fixing", "of another issue", "that end before"],
+)
+def test_without_a_fan_of_the_same_issue_the_formula_answers_and_says_so(fans: dict[str, pl.DataFrame]) -> None:
+    day = observado_on(outlook(), Fixings(june(ORIGIN).values, fans), TUESDAY)
+    assert day.reading == "formula"
+    assert day.law.median == pytest.approx(940)
+    assert "no fan of this observado is issued" in odds_answer(outlook(), [day], [950], is_observado=True).notes[0]
+
+
+def test_a_months_average_of_issued_fans_is_that_of_simulated_fixings() -> None:
+    """Ten fixings of June are out; the others are drawn as day averages of one walk, widened as their fans say."""
+    fixings = Fixings(june(ORIGIN).values, issued())
+    result = month_average(outlook(), fixings, date(2025, 6, 1))
+    assert (result.reading, result.past_errors, result.unknown) == ("issued", 77, 10)
+    rng = np.random.default_rng(5)
+    n, ticks = 20_000, 20
+    averages = np.cumsum(rng.normal(0, ticks**-0.5, (n, 9 * ticks)), axis=1).reshape(n, 9, ticks).mean(axis=2)
+    scores = np.column_stack([rng.normal(size=n), averages / averages.std(axis=0)])  # Monday's is of Friday's trades
+    simulated = 950 * np.exp(0.009 * np.sqrt(np.arange(1, 11)) * scores)
+    means = (10 * 930 + simulated.sum(axis=1)) / 20
+    assert result.law.median == pytest.approx(float(np.median(means)), abs=0.3)
+    for level in (0.05, 0.9, 0.975):
+        gap = result.law.quantile(level) - result.law.median
+        assert gap == pytest.approx(float(np.quantile(means, level) - np.median(means)), rel=0.05)
+
+
+def test_the_averages_words_agree_with_their_numbers() -> None:
+    through = Fixings({**june(ORIGIN).values, **dict.fromkeys(CALENDAR.between(ORIGIN, date(2025, 6, 27)), 930.0)})
+    later = outlook(origin=date(2025, 6, 27), today=date(2025, 6, 27))
+    words = average_answer(later, through, date(2025, 6, 1)).notes[0]
+    assert words == "19 observados are published, mean 930.00; 1 is to come."
