@@ -1,5 +1,6 @@
 """Asset checks of prices and features, by the rules of `quality`."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
 
@@ -14,6 +15,7 @@ from forex_assets.core.finding import Finding
 from forex_assets.core.schemas import (
     COPPER_LME_SCHEMA,
     COPPER_SCHEMA,
+    DRIVERS_SCHEMA,
     OBSERVADO_SCHEMA,
     STARTING_LEVEL_SCHEMA,
     USDCLP_SCHEMA,
@@ -24,6 +26,11 @@ from forex_assets.core.session import Session
 from forex_assets.market import quality
 from forex_assets.market.alignment import copper_and_peso_move_on_the_same_day, sources_agree
 from forex_assets.market.answers import refusal_words
+from forex_assets.market.drivers import (
+    drivers_are_current,
+    drivers_are_ordered_and_in_range,
+    drivers_have_no_gaps,
+)
 from forex_assets.market.findings import RULES, Rule
 from forex_assets.market.history import prices_at
 from forex_assets.market.origin_table import origin_agrees, origin_is_recent
@@ -101,6 +108,19 @@ def _overlap(session: Session) -> Finding:
     return sources_agree(list(combinations(views.items(), 2)), USDCLP)
 
 
+def _drivers(session: Session) -> pl.DataFrame:
+    """Reads the drivers; an absent table is empty."""
+    frame = session.tables.read(names.DRIVERS, schema=DRIVERS_SCHEMA)
+    return empty(DRIVERS_SCHEMA) if frame is None else frame
+
+
+DRIVER_RULES: dict[Callable[..., Finding], Callable[[Session], Finding]] = {
+    drivers_are_ordered_and_in_range: lambda session: drivers_are_ordered_and_in_range(_drivers(session)),
+    drivers_are_current: lambda session: drivers_are_current(_drivers(session), calendar_of, session.today),
+    drivers_have_no_gaps: lambda session: drivers_have_no_gaps(_drivers(session), calendar_of),
+}
+
+
 def _origin(session: Session) -> pl.DataFrame:
     """Reads the current origin; an absent one is empty."""
     frame = session.tables.read(names.ORIGIN)
@@ -126,6 +146,7 @@ ALL = [
     *_quality(COPPER),
     *_optional_quality(OBSERVADO),
     *_optional_quality(COPPER_LME),
+    *(check_of(keys.DRIVERS, rule.__name__, judge, rule.__doc__, blocks=False) for rule, judge in DRIVER_RULES.items()),
     check_of(
         keys.COPPER,
         "copper_is_in_usd_per_pound",

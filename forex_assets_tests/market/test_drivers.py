@@ -5,8 +5,17 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
+from forex_assets.core.calendar import SessionCalendar
+from forex_assets.core.dagster import keys
 from forex_assets.core.schemas import DRIVERS_SCHEMA, empty, prices_schema
-from forex_assets.market.drivers import drivers_table
+from forex_assets.locations.forecasting import build
+from forex_assets.market.checks import DRIVER_RULES
+from forex_assets.market.drivers import (
+    drivers_are_current,
+    drivers_are_ordered_and_in_range,
+    drivers_have_no_gaps,
+    drivers_table,
+)
 from forex_assets.market.prices import BRL, DOLLAR_INDEX, PriceSeries
 from forex_assets.market.sources.yahoo_dating import Bar, dated_rows, dating_of
 from forex_assets_tests.desk.worlds import CALENDAR
@@ -50,3 +59,48 @@ def test_a_bar_of_the_real_is_dated_a_weekday_late_and_the_index_is_not(symbol: 
     far = datetime(2100, 1, 1, tzinfo=UTC)
     (row,) = dated_rows([Bar(date(2025, 6, 13), 5.0, 5.0)], None, dating_of(symbol), CALENDAR, far)
     assert row.session == session
+
+
+WEEKDAYS = CALENDAR.between(date(2024, 5, 31), date(2025, 6, 13))
+
+
+def two_drivers() -> pl.DataFrame:
+    """A year of index and real on the peso's sessions, through Friday, 13 June 2025."""
+    return drivers_table({series: rows(series, dict.fromkeys(WEEKDAYS, value)) for series, value in
+                          ((DOLLAR_INDEX, 98.0), (BRL, 5.5))})  # fmt: skip
+
+
+def calendars(series: PriceSeries) -> SessionCalendar:
+    return CALENDAR
+
+
+def test_a_whole_years_drivers_pass_and_a_rate_that_nobody_gave_is_named() -> None:
+    table, monday = two_drivers(), date(2025, 6, 16)
+    assert drivers_are_ordered_and_in_range(table).passed
+    assert drivers_have_no_gaps(table, calendars).passed
+    found = drivers_are_current(table, calendars, monday)
+    assert found.passed
+    assert "brl_per_usd is 1 session old" in found.message
+    assert "no policy_rate: no source has given any" in found.message
+
+
+def test_old_lost_repeated_and_impossible_values_are_named() -> None:
+    """The 25 sessions after the 13th; one lost day of the real; a row twice; an index of 980."""
+    table, lost = two_drivers(), date(2025, 6, 10)
+    assert not drivers_are_current(table, calendars, date(2025, 7, 21)).passed
+    gap = table.with_columns(brl_per_usd=pl.when(pl.col("session") != lost).then("brl_per_usd"))
+    found = drivers_have_no_gaps(gap, calendars)
+    assert not found.passed
+    assert found.message == "brl_per_usd: 1 session missing, 2025-06-10"
+    twice = drivers_are_ordered_and_in_range(pl.concat([table, table.tail(1)]))
+    assert "2025-06-13 has more than one row" in twice.message
+    assert "sessions do not ascend" in drivers_are_ordered_and_in_range(table.reverse()).message
+    tenfold = table.with_columns(dollar_index=pl.col("dollar_index") * 10)
+    assert "dollar_index 980 of" in drivers_are_ordered_and_in_range(tenfold).message
+
+
+def test_the_drivers_checks_are_in_the_graph_and_block_nothing() -> None:
+    graph = build().resolve_asset_graph()
+    checks = [key for key in graph.asset_check_keys if key.asset_key == keys.DRIVERS]
+    assert {key.name for key in checks} == {rule.__name__ for rule in DRIVER_RULES}
+    assert not any(graph.get(key).blocking for key in checks)
