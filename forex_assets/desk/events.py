@@ -30,13 +30,23 @@ class Events(BaseModel):
         """Returns meetings after a day, through another."""
         return [day for day in self.policy_meetings if after < day <= through]
 
+    def unlisted_years(self, after: date, through: date) -> list[int]:
+        """Returns years of a period that the list does not reach.
+
+        The bank publishes its meetings by calendar year: a year with a date counts as listed.
+        """
+        listed = self.policy_meetings[-1].year if self.policy_meetings else 0
+        return [year for year in range(after.year, through.year + 1) if year > listed]
+
     def words(self, after: date, through: date) -> str:
-        """Says which meetings lie ahead, or that none is known."""
-        if not self.policy_meetings or self.policy_meetings[-1] <= after:
-            return f"No policy meeting after {after} is listed in configs/{FILE}."
+        """Says which meetings lie ahead, or of which years none is known."""
         days = ", ".join(day.isoformat() for day in self.ahead(after, through))
-        return (
-            f"Policy meetings until then: {days}; the session after one is livelier than the band knows."
+        parts = (
+            [f"Policy meetings until then: {days}; the session after one is livelier than the band knows."]
             if days
-            else ""
+            else []
         )
+        if years := self.unlisted_years(after, through):
+            listed = " and ".join(map(str, years))
+            parts.append(f"No policy meetings of {listed} are listed: add the Banco Central's dates to configs/{FILE}.")
+        return " ".join(parts)

@@ -17,7 +17,8 @@ REPORT_CRONS = ["45 20 * * 1-5", "0 23 * * 1-5"]
 @dg.asset(
     key=keys.DAILY_REPORT,
     deps=[
-        *(keys.USDCLP, keys.COPPER, keys.OBSERVADO, keys.FEATURES, keys.LATEST, keys.LEDGER, keys.SCORECARD),
+        *(keys.USDCLP, keys.COPPER, keys.OBSERVADO, keys.DRIVERS, keys.FEATURES),
+        *(keys.LATEST, keys.OBSERVADO_FORECAST, keys.LEDGER, keys.SCORECARD),
         *(keys.DRIFT_REPORT, keys.TRIGGER_DECISION, keys.CANDIDATE_CONFIG, keys.VALIDATION_REPORT),
     ],
     group_name="report",

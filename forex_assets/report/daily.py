@@ -11,8 +11,8 @@ from forex_assets.core import names
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import (
     COPPER_SCHEMA,
+    DRIVERS_SCHEMA,
     FORECAST_SCHEMA,
-    OBSERVADO_SCHEMA,
     USDCLP_SCHEMA,
     Schema,
 )
@@ -23,6 +23,7 @@ from forex_assets.deployment.deployment_store import deployments_of
 from forex_assets.deployment.record import DeploymentRecord
 from forex_assets.desk.answers import Answer
 from forex_assets.desk.configs_store import read_events
+from forex_assets.desk.drivers_store import stored_fixings
 from forex_assets.desk.events import Events
 from forex_assets.desk.exposure_answer import exposure_answer
 from forex_assets.desk.flows_file import read_flows
@@ -79,9 +80,8 @@ def report_tables(session: Session) -> ReportTables:
 
     usdclp, copper = prices(names.USDCLP, USDCLP_SCHEMA, USDCLP), prices(names.COPPER, COPPER_SCHEMA, COPPER)
     fans, features = by_horizon(names.LATEST, FORECAST_SCHEMA), table(names.FEATURES, FEATURES_SCHEMA)
+    drivers = table(names.DRIVERS, DRIVERS_SCHEMA)
     outlook = outlook_of(fans, session) if fans else None
-    observado = table(names.OBSERVADO, OBSERVADO_SCHEMA)
-    fixings = {} if observado is None else dict(zip(observado["session"], observado["clp_per_usd"], strict=True))
     stored = {names.USDCLP: usdclp, names.COPPER: copper}
     return ReportTables(
         as_of=session.now,
@@ -89,9 +89,10 @@ def report_tables(session: Session) -> ReportTables:
         outlook=outlook,
         usdclp=usdclp,
         copper=copper,
+        drivers=None if drivers is None else drivers.filter(pl.col("available_at") <= session.now),
         copper_correlation=None if features is None else features[CORRELATION][-1],
         held=_held(session, usdclp, faults),
-        fixings=Fixings(fixings),
+        fixings=_fixings(session, faults),
         events=_events(session, faults),
         exposure=None if outlook is None else _exposure(session, outlook, faults),
         scorecard=table(names.SCORECARD, SCORECARD_SCHEMA),
@@ -104,6 +105,15 @@ def report_tables(session: Session) -> ReportTables:
         sources={name: rows["source"][-1] for name, rows in stored.items() if rows is not None},
         faults=tuple(faults),
     )
+
+
+def _fixings(session: Session, faults: list[str]) -> Fixings:
+    """Published observados and their issued fans."""
+    try:
+        return stored_fixings(session)
+    except WarehouseError as error:
+        faults.append(str(error))
+        return Fixings({})
 
 
 def _age(session: Session, series: PriceSeries, rows: pl.DataFrame | None) -> int | None:

@@ -23,6 +23,8 @@ SMALL: Final = Size(340, 130)
 SENTENCE_HORIZON: Final = "30d"
 CHANGES: Final = (("day", 1), ("week", 7), ("year", 365))
 """Name of a change, and its least calendar days."""
+DRIVER_CHANGES: Final = (("day", 1), ("month", 30))
+DRIVERS: Final = ("dollar_index", "brl_per_usd")
 
 
 def opening(tables: ReportTables, say: Say, language: Language) -> list[str]:
@@ -78,13 +80,21 @@ def _sentence_day(outlook: Outlook) -> DayLaw:
     return outlook.target(SENTENCE_HORIZON if SENTENCE_HORIZON in outlook.fans else list(outlook.fans)[-1])
 
 
-def _changes(table: pl.DataFrame | None, column: str, day: date, value: float, say: Say, language: Language) -> str:
-    """Changes in a day, a week and a year, where known."""
+def _changes(
+    table: pl.DataFrame | None,
+    column: str,
+    day: date,
+    value: float,
+    say: Say,
+    language: Language,
+    spans: Sequence[tuple[str, int]] = CHANGES,
+) -> str:
+    """Changes over spans such as a day, where known."""
     if table is None:
         return ""
     parts = []
     before = table.filter(pl.col("session") < day)
-    for name, days in CHANGES:
+    for name, days in spans:
         rows = before.filter(pl.col("session") <= day - timedelta(days=days))
         if not rows.is_empty():
             change = value / rows[column][-1] - 1
@@ -185,7 +195,7 @@ def copper_part(tables: ReportTables, say: Say, language: Language) -> dict[str,
     """Copper's last price, changes and chart."""
     table = tables.copper
     if table is None:
-        return {"lines": [say("copper_none")], "charts": []}
+        return {"lines": [say("copper_none"), *driver_words(tables, say, language)], "charts": []}
     day, value = table["session"][-1], table[COPPER.value][-1]
     changes = _changes(table, COPPER.value, day, value, say, language)
     lines = [say("copper_words", price=number(value, 2, language), day=day_text(day, language), changes=changes)]
@@ -193,19 +203,35 @@ def copper_part(tables: ReportTables, say: Say, language: Language) -> dict[str,
         lines.append(say("copper_old", age=age))
     if tables.copper_correlation is not None:
         lines.append(say("copper_correlation", value=number(tables.copper_correlation, 2, language)))
+    lines += driver_words(tables, say, language)
     recent = table.tail(COPPER_SESSIONS)
     points = list(zip(recent["session"].to_list(), recent[COPPER.value].to_list(), strict=True))
     return {"lines": lines, "charts": [line_svg(points, SMALL, language, say("copper"), 2)]}
 
 
+def driver_words(tables: ReportTables, say: Say, language: Language) -> list[str]:
+    """Dollar index and Brazilian real, one line a day."""
+    parts: dict[date, list[str]] = {}
+    for name in DRIVERS if tables.drivers is not None else ():
+        rows = tables.drivers.drop_nulls(name)  # type: ignore[union-attr]  # there is a table
+        if not rows.is_empty():
+            day, value = rows["session"][-1], rows[name][-1]
+            changes = _changes(rows, name, day, value, say, language, DRIVER_CHANGES)
+            text = say(f"driver_{name}", value=number(value, 2, language), changes=changes or say("change_none"))
+            parts.setdefault(day, []).append(text)
+    return [say("drivers_words", day=day_text(day, language), parts="; ".join(texts)) for day, texts in parts.items()]
+
+
 def meeting_words(tables: ReportTables, say: Say, language: Language) -> str:
-    """Policy meetings within the fan."""
+    """Policy meetings within the fan, and years whose meetings nobody listed."""
     if tables.outlook is None:
         return say("meetings_none")
-    days = tables.events.ahead(tables.outlook.basis().price_session, tables.outlook.last_day)
-    if not days:
-        return say("meetings_none")
-    return say("meetings_words", days="; ".join(day_text(day, language) for day in days))
+    period = tables.outlook.basis().price_session, tables.outlook.last_day
+    days, years = tables.events.ahead(*period), tables.events.unlisted_years(*period)
+    parts = [say("meetings_words", days="; ".join(day_text(day, language) for day in days))] if days else []
+    if years:
+        parts.append(say("meetings_unlisted", years=say("and").join(map(str, years))))
+    return " ".join(parts) or say("meetings_none")
 
 
 def exposure_words(tables: ReportTables, say: Say, language: Language) -> str:

@@ -43,6 +43,7 @@ class ReportTables:
         outlook: latest fans; None without any.
         usdclp: `market/usdclp`, usable rows, oldest first.
         copper: `market/copper_hgf_usd_lb`, likewise.
+        drivers: `market/drivers` known at the clock; None without any.
         copper_correlation: correlation of copper and dollar returns, 90 sessions.
         held: bands of the session before and of a week before.
         fixings: published dólar observado.
@@ -64,6 +65,7 @@ class ReportTables:
     outlook: Outlook | None = None
     usdclp: pl.DataFrame | None = None
     copper: pl.DataFrame | None = None
+    drivers: pl.DataFrame | None = None
     copper_correlation: float | None = None
     held: tuple[HeldBand, ...] = ()
     fixings: Fixings = field(default_factory=lambda: Fixings({}))

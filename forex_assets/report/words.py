@@ -21,7 +21,9 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
         "El dólar está en {price} pesos ({changes}).",
     ),
     "change_day": ("{change} on the day", "{change} en el día"),
+    "change_month": ("{change} in a month", "{change} en un mes"),
     "change_week": ("{change} in a week", "{change} en una semana"),
+    "change_none": ("no earlier price", "sin precio anterior"),
     "change_year": ("{change} in a year", "{change} en un año"),
     "ahead": (
         "On {day} it will be between {low} and {high} in 8 of 10 cases; the chance that it is above {level} that day is {chance}.",
@@ -98,6 +100,12 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Over 90 trading days, the daily moves of copper and of the dollar had a correlation of {value}.",
         "En 90 días hábiles, los movimientos diarios del cobre y del dólar tuvieron una correlación de {value}.",
     ),
+    "drivers_words": ("Also on {day}: {parts}.", "Además, el {day}: {parts}."),
+    "driver_dollar_index": ("dollar index {value} ({changes})", "índice dólar {value} ({changes})"),
+    "driver_brl_per_usd": (
+        "Brazilian real {value} per dollar ({changes})",
+        "real brasileño {value} por dólar ({changes})",
+    ),
     "copper_none": (
         "No copper price is available; the forecast does not need it.",
         "No hay precio del cobre; el pronóstico no lo necesita.",
@@ -107,7 +115,14 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{days}. The session after one is livelier, by about 1.4 times in 2015–2023; the range does not know it.",
         "{days}. La sesión siguiente es más movida, unas 1,4 veces en 2015–2023; el rango no lo considera.",
     ),
-    "meetings_none": ("No date is listed for this period.", "No hay fechas registradas para este período."),
+    "meetings_none": ("None falls in this period.", "Ninguna cae en este período."),
+    "meetings_unlisted": (
+        "No meetings of {years} are known here: somebody must add the Banco Central's dates to the file "
+        "configs/events.yaml.",
+        "No se conocen las reuniones de {years}: falta agregar las fechas del Banco Central al archivo "
+        "configs/events.yaml.",
+    ),
+    "and": (" and ", " y "),
     "exposure": ("Your flows", "Sus flujos"),
     "exposure_words": (
         "All together, in millions of pesos: {median} at the median, {bad} in the bad case (1 of 20), {good} in the good one.",

@@ -72,7 +72,10 @@ def test_meetings_ahead_are_named_and_a_list_that_ends_says_so() -> None:
     events = Events(policy_meetings=(date(2025, 6, 18), date(2025, 7, 29)))
     assert "2025-06-18, 2025-07-29" in events.words(date(2025, 6, 13), date(2025, 8, 1))
     assert events.words(date(2025, 6, 18), date(2025, 7, 1)) == ""
-    assert "No policy meeting" in events.words(date(2026, 1, 1), date(2026, 2, 1))
+    across = events.words(date(2025, 7, 1), date(2026, 2, 1))
+    assert "2025-07-29" in across
+    assert "No policy meetings of 2026 are listed: add the Banco Central's dates to configs/events.yaml." in across
+    assert "of 2025 and 2026 are listed" in Events().words(date(2025, 7, 1), date(2026, 2, 1))
     with pytest.raises(ValidationError):
         Events(policy_meetings=(date(2025, 7, 29), date(2025, 6, 18)))
 

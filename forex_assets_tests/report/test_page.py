@@ -124,6 +124,34 @@ def test_the_first_sentence_says_price_changes_range_and_chance() -> None:
     assert f"between {law.quantiles[2]:,.1f} and {law.quantiles[6]:,.1f} in 8 of 10 cases" in page
 
 
+def test_years_without_a_listed_meeting_are_named_and_the_others_say_that_none_falls_there() -> None:
+    """The fans reach September 2025; the list ends in 2024, or has a meeting of December 2025."""
+    ended = replace(tables(), events=Events(policy_meetings=(date(2024, 12, 17),)))
+    assert "No meetings of 2025 are known here" in text_of(render_report(ended, "en"))
+    spanish = text_of(render_report(ended, "es"))
+    assert "No se conocen las reuniones de 2025: falta agregar las fechas" in spanish
+    assert "configs/events.yaml" in spanish
+    later = text_of(render_report(replace(tables(), events=Events(policy_meetings=(date(2025, 12, 16),))), "en"))
+    assert "None falls in this period." in later
+    assert "known here" not in later
+
+
+def test_dollar_index_and_real_stand_in_one_line_with_day_and_month() -> None:
+    """A month before, the index was at 100 and the real at 5; a day before, at 98 and 5.5; the real is a day older."""
+    month, before, last = ORIGIN - timedelta(days=30), ORIGIN - timedelta(days=1), ORIGIN
+    rows = [{"session": month, "dollar_index": 100.0, "brl_per_usd": 5.0},
+            {"session": before, "dollar_index": 98.0, "brl_per_usd": 5.5},
+            {"session": last, "dollar_index": 98.98, "brl_per_usd": 5.61}]  # fmt: skip
+    drivers = pl.DataFrame(rows)
+    page = text_of(render_report(replace(tables(), drivers=drivers), "en")).replace("−", "-")
+    assert "dollar index 98.98 (+1.0% on the day, -1.0% in a month)" in page
+    assert "Brazilian real 5.61 per dollar (+2.0% on the day, +12.2% in a month)." in page
+    older = drivers.with_columns(brl_per_usd=pl.when(pl.col("session") < last).then("brl_per_usd"))
+    spanish = text_of(render_report(replace(tables(), drivers=older, copper=None), "es"))
+    assert "el 12 de junio de 2025: real brasileño 5,50 por dólar" in spanish
+    assert "real brasileño" not in text_of(render_report(tables(), "es"))
+
+
 def test_each_horizon_has_a_date_with_its_bands() -> None:
     page, fans = text_of(render_report(tables(), "en")), tables().outlook
     assert fans is not None
