@@ -225,12 +225,14 @@ class OperationsPolicy(_Settings):
 
     Attributes:
         tracking_days: days that MLflow runs are kept; runs of champions are kept for ever.
+        run_days: days that Dagster keeps succeeded runs and their logs; decisions, searches and deployments stay.
         backup_days: days that archives are kept; of 7 days, 4 weeks and 12 months the newest one each.
         digest_minutes: minutes over which events of one kind share a mail.
         mails_per_hour: limit; further events are counted in the next mail.
     """
 
     tracking_days: Annotated[int, Field(ge=7, le=3650)] = 365
+    run_days: Annotated[int, Field(ge=7, le=3650)] = 90
     backup_days: Annotated[int, Field(ge=1, le=3650)] = 400
     digest_minutes: Annotated[int, Field(ge=0, le=1440)] = 15
     mails_per_hour: Annotated[int, Field(ge=1, le=100)] = 6

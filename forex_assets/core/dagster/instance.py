@@ -32,7 +32,7 @@ retention:
     purge_after_days:
       skipped: 7
       failure: 30
-      success: -1
+      success: 90
 """
 
 

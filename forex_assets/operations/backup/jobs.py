@@ -1,16 +1,22 @@
 """Runs the nightly backup; it blocks no other run."""
 
+from datetime import UTC, datetime, timedelta
+
 import dagster as dg
 
 from forex_assets.core import names
 from forex_assets.core.dagster.resources import SessionResource
+from forex_assets.core.dagster.run_retention import remove_old_runs
 from forex_assets.operations.backup.archive import verify
 from forex_assets.operations.backup.backup import create_backup, prune_backups
 
 BACKUP_CRON = "0 2 * * *"
 
 
-@dg.op(description="Archives configs, tables, ledger, records and MLflow, verifies the archive, then removes old ones.")
+@dg.op(
+    out=dg.Out(dg.Nothing),
+    description="Archives configs, tables, ledger, records and MLflow, verifies the archive, then removes old ones.",
+)
 def back_up_everything(context: dg.OpExecutionContext, session: SessionResource) -> None:
     """Makes and verifies an archive, then removes old ones."""
     run_session = session.session()
@@ -23,10 +29,26 @@ def back_up_everything(context: dg.OpExecutionContext, session: SessionResource)
     context.add_output_metadata({"archive": str(archive.path), "files": files, "bytes": archive.size})
 
 
-@dg.job(name=names.BACKUP_JOB, description="Makes and verifies one backup archive; removes old ones.")
+@dg.op(
+    ins={"archived": dg.In(dg.Nothing)},
+    description="Removes succeeded runs older than `operations.run_days`, their events and what they printed. "
+    "Decisions, searches, deployments, failed runs and the newest run of each table stay.",
+)
+def forget_old_runs(context: dg.OpExecutionContext, session: SessionResource) -> None:
+    """Removes old runs, after they were archived."""
+    days = session.session().policy.operations.run_days
+    removed = remove_old_runs(context.instance, datetime.now(UTC) - timedelta(days=days))
+    context.log.info(f"{len(removed)} succeeded runs older than {days} days were removed")
+    context.add_output_metadata({"runs": len(removed), "run_days": days})
+
+
+@dg.job(
+    name=names.BACKUP_JOB,
+    description="Makes and verifies one backup archive; then removes old archives and old runs.",
+)
 def back_up() -> None:
-    """Backs up."""
-    back_up_everything()
+    """Backs up, then forgets."""
+    forget_old_runs(archived=back_up_everything())
 
 
 back_up_nightly = dg.ScheduleDefinition(
