@@ -6,10 +6,11 @@ Settings only; `configs/policy.yaml` is read by `policy_store`.
 import math
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.inference_config import Representation
+from forex_assets.core.operations_policy import OperationsPolicy, PolicyPart, ReportPolicy
 
 DECISION_DAYS: Final = 14
 """Calendar days of the false-alarm budget; ten sessions."""
@@ -18,13 +19,7 @@ VALUES_PER_BIN: Final = 6
 """Fewest recent values a PSI bin, on average; avoids noise."""
 
 
-class _Settings(BaseModel):
-    """Settings without unknown fields, conversions or later changes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class DegradationPolicy(_Settings):
+class DegradationPolicy(PolicyPart):
     """Windows and limits of the degradation rules.
 
     Attributes:
@@ -49,7 +44,7 @@ class DegradationPolicy(_Settings):
         return self
 
 
-class DriftPolicy(_Settings):
+class DriftPolicy(PolicyPart):
     """Windows and limits of the drift rules.
 
     Attributes:
@@ -94,7 +89,7 @@ Temperature = Annotated[float, Field(gt=0, le=5)]
 _CONTEXTS: Final = {"7d": [90, 180, 270], "15d": [90, 180, 365], "30d": [180, 365, 540], "90d": [365, 540, 730]}
 
 
-class SearchPolicy(_Settings):
+class SearchPolicy(PolicyPart):
     """Candidates of a search and the past dates they are tested on.
 
     Attributes:
@@ -151,7 +146,7 @@ class SearchPolicy(_Settings):
         return self
 
 
-class ValidationPolicy(_Settings):
+class ValidationPolicy(PolicyPart):
     """Criteria that a challenger must meet against the champion.
 
     Attributes:
@@ -192,7 +187,7 @@ class ValidationPolicy(_Settings):
         return self
 
 
-class DeploymentPolicy(_Settings):
+class DeploymentPolicy(PolicyPart):
     """Limits of deployment, watch and rollback.
 
     Attributes:
@@ -220,35 +215,7 @@ class DeploymentPolicy(_Settings):
     probation_outcomes: Annotated[int, Field(ge=10, le=1000)] = 60
 
 
-class OperationsPolicy(_Settings):
-    """Retention of records and limits of mail.
-
-    Attributes:
-        tracking_days: days that MLflow runs are kept; runs of champions are kept for ever.
-        run_days: days that Dagster keeps succeeded runs and their logs; decisions, searches and deployments stay.
-        backup_days: days that archives are kept; of 7 days, 4 weeks and 12 months the newest one each.
-        digest_minutes: minutes over which events of one kind share a mail.
-        mails_per_hour: limit; further events are counted in the next mail.
-    """
-
-    tracking_days: Annotated[int, Field(ge=7, le=3650)] = 365
-    run_days: Annotated[int, Field(ge=7, le=3650)] = 90
-    backup_days: Annotated[int, Field(ge=1, le=3650)] = 400
-    digest_minutes: Annotated[int, Field(ge=0, le=1440)] = 15
-    mails_per_hour: Annotated[int, Field(ge=1, le=100)] = 6
-
-
-class ReportPolicy(_Settings):
-    """Mail of the daily report.
-
-    Attributes:
-        mail_at: time in Santiago of the mail on weekdays, such as `08:00`; empty: no mail.
-    """
-
-    mail_at: Annotated[str, Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$")] = ""
-
-
-class Policy(_Settings):
+class Policy(PolicyPart):
     """Policy of the loop, `configs/policy.yaml`.
 
     Attributes:
