@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from forex_assets.core.policy import OperationsPolicy
+from forex_assets.core.operations_policy import OperationsPolicy
 from forex_assets.core.policy_store import PolicyError
 from forex_assets.core.session import Session
 from forex_assets.core.settings import PROJECT, Settings
