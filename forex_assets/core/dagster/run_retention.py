@@ -1,4 +1,4 @@
-"""Removes old runs from Dagster's records; keeps every event that the platform reads.
+"""Removes old runs from Dagster's records; keeps needed events.
 
 Deleting a run deletes its events. What stays: runs that did not succeed, and decisions, searches, deployments and
 watches at any age; the run of the newest materialization, observation and check of each asset and partition, and of the
