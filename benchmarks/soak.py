@@ -1,0 +1,203 @@
+"""Lives through a year of evenings of the whole platform, and measures what one costs.
+
+    python benchmarks/soak.py --evenings 250
+
+Each evening, in one process and on the generated market with the EWMA walk: prices and features, four fans of the peso
+and of the fixing, ledger, scores, scorecard, desk, drift, decisions, report, alerts gathered, events recorded in
+MLflow, old runs removed. Every twentieth evening a backtest and at the measured evenings a backup are told apart. The
+clock of the data moves by one session an evening. Dagster's own does not: the 90 days of `run_days`, which hold 64
+sessions, are counted in evenings. A figure is the median of five evenings: processor seconds, growth of the disk.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import psutil
+
+LAST_DAY = date(2025, 6, 13)
+KEPT_EVENINGS = 64
+"""Sessions of Chile in 90 calendar days."""
+
+AROUND = 2
+"""Evenings on each side of a measured one."""
+
+
+@dataclass(frozen=True)
+class Evening:
+    """Cost of an evening.
+
+    Attributes:
+        cpu: processor seconds by part.
+        size: bytes on the disk after it, by folder.
+        files: number of files after it.
+        rss: resident memory of the process after it, bytes.
+    """
+
+    cpu: dict[str, float]
+    size: dict[str, int]
+    files: int
+    rss: int
+
+    @property
+    def seconds(self) -> float:
+        """Processor seconds without backup and backtest."""
+        return sum(value for name, value in self.cpu.items() if name not in ("backup", "backtest"))
+
+
+def sizes_of(folder: Path) -> tuple[dict[str, int], int]:
+    """Bytes by part of the warehouse, and the number of files; backups are left out."""
+    parts = {"dagster": 0, "mlflow": 0, "ledger": 0, "tables": 0}
+    files = 0
+    for path in folder.rglob("*"):
+        if not path.is_file() or "backups" in path.parts:
+            continue
+        inside = path.relative_to(folder).parts
+        name = inside[0] if inside[0] in parts else "ledger" if any("ledger" in part for part in inside) else "tables"
+        parts[name] += path.stat().st_blocks * 512
+        files += 1
+    return parts, files
+
+
+def live(folder: Path, evenings: int, measured: set[int]) -> Iterator[Evening]:
+    """Lives through the evenings; one record each."""
+    import dagster as dg
+
+    from forex_assets.cli.runner import record_in_mlflow
+    from forex_assets.core.dagster import keys
+    from forex_assets.core.dagster.instance import prepare_instance
+    from forex_assets.core.dagster.run_retention import remove_old_runs
+    from forex_assets.core.horizon import HORIZONS
+    from forex_assets.core.session import open_session
+    from forex_assets.core.settings import load_settings
+    from forex_assets.locations import forecasting, optimization
+    from forex_assets.market.price_sources import calendar_of
+    from forex_assets.market.prices import USDCLP
+    from forex_assets.operations.alerts.sensors import gather_alerts
+
+    whole = {"dagster/asset_partition_range_start": HORIZONS[0], "dagster/asset_partition_range_end": HORIZONS[-1]}
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    locations = {"forecasting": forecasting.build(), "optimization": optimization.build()}
+    prepare_instance(load_settings())
+    cursor, began = None, list[datetime]()
+    days = calendar_of(USDCLP).between(LAST_DAY - timedelta(days=2 * evenings + 30), LAST_DAY)[-evenings:]
+    with dg.DagsterInstance.get() as instance:
+
+        def run(location: str, job: str, tags: dict[str, str] | None = None, *assets: dg.AssetKey) -> None:
+            definitions = locations[location]
+            chosen = definitions.resolve_job_def(job) if job else definitions.resolve_implicit_global_asset_job_def()
+            result = chosen.execute_in_process(
+                instance=instance, tags=tags or {}, run_config=quiet, asset_selection=list(assets) or None,
+                raise_on_error=True,
+            )  # fmt: skip
+            assert result.success
+
+        for number, day in enumerate(days, start=1):
+            os.environ["FOREX_AS_OF"] = str(day)
+            began.append(datetime.now(UTC))
+            cpu: dict[str, float] = {}
+            mark = time.process_time()
+
+            def done(name: str, cpu: dict[str, float] = cpu) -> None:
+                nonlocal mark
+                now = time.process_time()
+                cpu[name], mark = cpu.get(name, 0.0) + now - mark, now
+
+            run("forecasting", "market_refresh")
+            done("prices")
+            run("forecasting", "forecast_all_horizons", whole)
+            done("forecast")
+            if number % 20 == 1:
+                run("forecasting", "backtest_all_horizons", whole)
+                done("backtest")
+            run("forecasting", "", None, keys.SCORECARD, keys.OBSERVADO_SCORECARD)
+            done("scorecard")
+            run("forecasting", "", None, keys.LEVELS, keys.SCENARIOS, keys.RELIABILITY)
+            done("desk")
+            run("optimization", "report_drift")
+            run("optimization", "decide_all_horizons", whole)
+            done("decide")
+            run("forecasting", "report_daily")
+            done("report")
+            context = dg.build_sensor_context(instance, cursor=cursor, resources={"session": _session_resource()})
+            cursor = gather_alerts.evaluate_tick(context).cursor
+            done("alerts")
+            record_in_mlflow(open_session(), instance)
+            done("mlflow")
+            if number > KEPT_EVENINGS:
+                remove_old_runs(instance, began[number - 1 - KEPT_EVENINGS])
+            done("retention")
+            if number in measured:
+                run("forecasting", "back_up")
+                done("backup")
+            size, files = sizes_of(folder)
+            yield Evening(cpu, size, files, psutil.Process().memory_info().rss)
+
+
+def _session_resource() -> object:
+    from forex_assets.core.dagster.resources import SessionResource
+
+    return SessionResource()
+
+
+def table(evenings: list[Evening], measured: list[int]) -> str:
+    """One line a measured evening: medians of the evenings around it."""
+    parts = [name for name in evenings[0].cpu if name not in ("backup", "backtest")]
+    head = ["evening", "CPU s", *parts, "backup", "MiB an evening", "MiB in all", "Dagster's", "files", "RSS MiB"]
+    lines = [f"| {' | '.join(head)} |", f"| {' | '.join(['---:'] * len(head))} |"]
+    for number in measured:
+        near = evenings[max(0, number - 1 - AROUND) : number + AROUND]
+        if number == 1:
+            near = evenings[1 : 2 + 2 * AROUND]  # the first evening makes all tables and databases
+        last = evenings[number - 1]
+        begin = max(0, number - 11)
+        grown = (sum(last.size.values()) - sum(evenings[begin].size.values())) / max(1, number - 1 - begin)
+        cells = [
+            f"{number}",
+            f"{statistics.median(each.seconds for each in near):.1f}",
+            *(f"{statistics.median(each.cpu[part] for each in near):.2f}" for part in parts),
+            f"{last.cpu.get('backup', 0):.1f}",
+            f"{grown / 2**20:.2f}",
+            f"{sum(last.size.values()) / 2**20:.0f}",
+            f"{last.size['dagster'] / 2**20:.0f}",
+            f"{last.files}",
+            f"{last.rss / 2**20:.0f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Lives through the evenings and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--evenings", type=int, default=250)
+    parser.add_argument("--at", type=int, nargs="*", default=[1, 50, 100, 250], metavar="N", help="measured evenings")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="make the warehouse there, and keep it")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="end after so long, whatever was reached")
+    options = parser.parse_args()
+    end = time.monotonic() + 60 * options.minutes
+    with tempfile.TemporaryDirectory(prefix="forex-assets-") as scratch:
+        folder = options.folder or Path(scratch)
+        names = {"FOREX_WAREHOUSE": str(folder), "DAGSTER_HOME": str(folder / "dagster"), "FOREX_MARKET": "sample"}
+        os.environ.update(names | {"FOREX_MODEL": "ewma", "FOREX_AS_OF": str(LAST_DAY)})
+        evenings = []
+        for number, evening in enumerate(live(folder, options.evenings, set(options.at)), start=1):
+            evenings.append(evening)
+            if number % 10 == 0 or number < 4:
+                size = sum(evening.size.values()) / 2**20
+                print(f"{number}: {evening.seconds:.1f} s, {size:.0f} MiB, {evening.files} files", file=sys.stderr)
+                print({name: round(value, 2) for name, value in evening.cpu.items()}, file=sys.stderr, flush=True)
+            if time.monotonic() > end:
+                break
+    print(table(evenings, [*(number for number in options.at if number < len(evenings)), len(evenings)]))
+
+
+if __name__ == "__main__":
+    main()
