@@ -81,7 +81,10 @@ _FEATURES: Final = _columns(
     "copper and peso closes",
     {
         **{
-            f"copper_ret_{n}d": (LOG, f"Log return of copper over {n} session{'s'[: n > 1]}: ln(P_t / P_t-{n}).")
+            f"copper_ret_{n}d": (
+                LOG,
+                f"Log return of copper over {n} session{'s'[: n > 1]}: ln(P_t / P_t-{n}); over a gap of k, by √k.",
+            )
             for n in (1, 5, 20)
         },
         **{

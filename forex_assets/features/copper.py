@@ -1,7 +1,8 @@
 """The ten copper features and their computation.
 
 Windows count copper sessions with an observed close, never calendar days or carried values: a filled day has a zero
-return, which lowers volatility and correlation. A feature of session t reads sessions up to t only.
+return, which lowers volatility and correlation. Where sessions are missing between two closes, the return over k
+sessions is divided by √k and counts as one of a session's variance. A feature of session t reads sessions up to t only.
 """
 
 import math
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 
 from forex_assets.core.columns import COLUMNS
 from forex_assets.core.schemas import COPPER_SCHEMA, SAMPLE_SOURCE, USDCLP_SCHEMA, UTC, Schema, conform, empty
-from forex_assets.market.prices import COPPER, POUNDS_PER_TONNE, USDCLP
+from forex_assets.market.gaps import sessions_between
+from forex_assets.market.prices import COPPER, POUNDS_PER_TONNE, USDCLP, PriceSeries
 
 SESSIONS_PER_YEAR: Final = 252
 RSI_PERIOD: Final = 14
@@ -29,6 +31,8 @@ CROSSOVER: Final = "copper_sma_crossover"
 
 _PRICE: Final = pl.col(COPPER.value)
 _PESO: Final = pl.col(USDCLP.value)
+_APART: Final = pl.col("sessions_apart")
+"""Sessions since the row before; 1 without a gap."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +65,15 @@ class Feature:
 
 
 def log_return(price: pl.Expr, sessions: int = 1) -> pl.Expr:
-    """ln(P_t / P_{t-sessions}); null on the first rows."""
-    return (price / price.shift(sessions)).log()
+    """ln(P_t / P_{t-sessions}), each return over k sessions by √k.
+
+    Null on the first rows.
+    """
+    daily = (price / price.shift(1)).log()
+    if sessions == 1:
+        return daily / _APART.sqrt()
+    excess = daily * (1 - 1 / _APART.sqrt())  # exactly 0 without gaps
+    return (price / price.shift(sessions)).log() - excess.rolling_sum(sessions)
 
 
 def volatility(price: pl.Expr, sessions: int) -> pl.Expr:
@@ -197,6 +208,7 @@ def copper_features(copper: pl.DataFrame, usdclp: pl.DataFrame) -> pl.DataFrame:
     if closes.is_empty():
         return empty(FEATURES_SCHEMA)
     _assert_usd_lb(closes)
+    closes = _with_gaps(closes, COPPER)
     peso = _observed(conform(usdclp, USDCLP_SCHEMA, USDCLP.name), USDCLP.value)
     daily = closes.with_columns(_expressions("copper")).with_columns(_crossover())
     joined = daily.join(_joint(closes, peso), on="session", how="left", maintain_order="left").with_columns(
@@ -214,10 +226,21 @@ def _expressions(sessions: Literal["copper", "joint"]) -> list[pl.Expr]:
 def _joint(closes: pl.DataFrame, peso: pl.DataFrame) -> pl.DataFrame:
     """Joint features, with the source and availability of peso prices."""
     pesos = peso.select("session", USDCLP.value, joint_source="source", joint_available_at="available_at")
-    both = closes.join(pesos, on="session", how="inner", maintain_order="left")
+    both = _with_gaps(closes.join(pesos, on="session", how="inner", maintain_order="left"), COPPER, USDCLP)
     both = both.with_columns(*_expressions("joint"), pl.col("joint_available_at").cum_max())
     names = [feature.name for feature in COPPER_FEATURES if feature.sessions == "joint"]
     return both.select("session", "joint_source", "joint_available_at", *names).drop_nulls(names)
+
+
+def _with_gaps(rows: pl.DataFrame, *series: PriceSeries) -> pl.DataFrame:
+    """Adds the sessions since the row before, those of all series only.
+
+    A holiday of one market is no gap of the other.
+    """
+    apart = np.ones(rows.height, dtype=np.int64)
+    if rows.height > 1:
+        apart[1:] = np.min([sessions_between(rows, each) for each in series], axis=0)
+    return rows.with_columns(sessions_apart=apart)
 
 
 def _crossover() -> pl.Expr:

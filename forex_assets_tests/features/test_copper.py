@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forex_assets.core.holidays import market_calendar
 from forex_assets.core.schemas import COPPER_SCHEMA, SAMPLE_SOURCE, USDCLP_SCHEMA, empty
 from forex_assets.features.copper import (
     COPPER_FEATURES,
@@ -299,7 +300,10 @@ def test_the_correlation_is_null_while_the_peso_stands_still() -> None:
 def test_the_correlation_runs_over_joint_sessions_with_returns_across_the_holes() -> None:
     import pandas as pd
 
-    prices, pesos, all_days = walk(260, 21), walk(260, 22, 850), days(260)
+    prices, pesos = walk(260, 21), walk(260, 22, 850)
+    calendars = [market_calendar("COMEX"), market_calendar("CLP")]
+    sessions = [set(each.between(FIRST_DAY, date(2021, 6, 30))) for each in calendars]
+    all_days = sorted(set.intersection(*sessions))[:260]
     copper_days = [k for k in range(260) if k % 7 != 3]
     peso_days = [k for k in range(260) if k % 11 != 5]
     features = copper_features(
@@ -307,10 +311,27 @@ def test_the_correlation_runs_over_joint_sessions_with_returns_across_the_holes(
         peso_table([pesos[k] for k in peso_days], [all_days[k] for k in peso_days]),
     )
     joint = [k for k in copper_days if k in peso_days]
-    r, q = (np.log(pd.Series([s[k] for k in joint])).diff() for s in (prices, pesos))
+    ends = pairwise(all_days[k] for k in joint)
+    apart = [1] + [max(1, min(len(each.between(a, b)) for each in calendars)) for a, b in ends]
+    assert max(apart) > 1
+    r, q = (np.log(pd.Series([s[k] for k in joint])).diff() / np.sqrt(apart) for s in (prices, pesos))
     expected = {all_days[k]: v for k, v in zip(joint, r.rolling(90).corr(q), strict=True) if not math.isnan(v)}
     actual = {row["session"]: row["copper_usdclp_corr_90d"] for row in features.iter_rows(named=True)}
     assert_close(features["copper_usdclp_corr_90d"], [expected.get(day) for day in actual], 1e-10)
+
+
+def test_a_return_over_missing_sessions_counts_as_one_of_a_sessions_variance_and_a_holiday_is_no_gap() -> None:
+    """COMEX rests on Thanksgiving, 28 November 2024; from Monday, 2, to Monday, 9 December, four sessions are lost."""
+    sessions = [date(2024, 11, 27), date(2024, 11, 29), date(2024, 12, 2), date(2024, 12, 9), date(2024, 12, 10)]
+    logs = np.array([1.40, 1.41, 1.43, 1.53, 1.52])
+    features = copper_features(copper_table(np.exp(logs).tolist(), sessions), NO_PESO)
+    assert_close(features["copper_ret_1d"], [None, 0.01, 0.02, 0.10 / math.sqrt(5), -0.01], 1e-12)
+    before = walk(30, 3)
+    days_before = market_calendar("COMEX").between(date(2024, 10, 1), date(2024, 11, 26))[-30:]
+    long = copper_features(copper_table([*before, *np.exp(logs).tolist()], [*days_before, *sessions]), NO_PESO)
+    daily = [*np.diff(np.log(before)), logs[0] - math.log(before[-1]), 0.01, 0.02, 0.10 / math.sqrt(5), -0.01]
+    assert long["copper_ret_5d"][-1] == pytest.approx(sum(daily[-5:]), abs=1e-12)
+    assert long["copper_vol_20d"][-1] == pytest.approx(np.std(daily[-20:], ddof=1) * math.sqrt(252), rel=1e-9)
 
 
 def test_a_quarantined_peso_takes_no_part_in_the_correlation() -> None:
