@@ -18,6 +18,7 @@ from forex_assets.cli.common import (
     err,
     fail,
     horizons_of,
+    need_model,
     reported,
     session_of,
     start_level_of,
@@ -65,6 +66,8 @@ def backtest(
     """
     horizons = horizons_of(horizon)
     session = session_of(as_of)
+    if engine == "auto":
+        need_model(session)
     from forex_assets.accuracy.backtest_run import Origins
     from forex_assets.accuracy.scorecard import scorecard as card_of
     from forex_assets.cli import render_scorecard

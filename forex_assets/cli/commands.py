@@ -16,6 +16,7 @@ from forex_assets.cli.common import (
     err,
     fail,
     horizons_of,
+    need_model,
     print_json,
     report_faults,
     reported,
@@ -45,6 +46,7 @@ def forecast(
     horizons = horizons_of(horizon)
     need_memory(FORECAST_MB)
     session = session_of(as_of)
+    need_model(session)
     from forex_assets.cli import render
     from forex_assets.cli.runner import (
         RunFailed,

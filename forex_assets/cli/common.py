@@ -32,6 +32,7 @@ KNOWN_ERRORS = {
         "forex_assets.accuracy.backtest_run.UnknownEngine",
         "forex_assets.core.settings.SettingsError",
         "forex_assets.desk.outlook.QuestionError",
+        "forex_assets.operations.backup.archive.NotAnArchive",
     ),
     FAILED: (
         "forex_assets.cli.runner.RunFailed",
@@ -169,6 +170,15 @@ def session_of(as_of: str | None = None) -> "Session":
     if fault := root_fault(session):
         fail(fault, FAILED)
     return session
+
+
+def need_model(session: "Session") -> None:
+    """Refuses a FOREX_MODEL that can name no model."""
+    from forex_assets.forecasts.chronos.finder import AUTO, EMBEDDED, EWMA, folder_fault
+
+    setting = session.settings.model
+    if setting not in (AUTO, EMBEDDED, EWMA) and (fault := folder_fault(setting)):
+        fail(f"FOREX_MODEL={fault}; set it to auto, ewma, embedded, a folder with a model or a hub id", BAD_USAGE)
 
 
 def horizons_of(text: str) -> list[str]:

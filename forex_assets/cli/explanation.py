@@ -119,11 +119,16 @@ def _recorded(
 
 
 def _deployed(session: Session, horizon: str) -> list[dict[str, Any]]:
-    """Deployments and rollbacks, manual ones included."""
+    """Deployments and rollbacks, manual ones included; damaged records are left out."""
     return [
         _entry(horizon, each.at.isoformat(), each.kind, each.state, {"words": f"{each.by}: {each.reason}"})
-        for each in deployments_of(session).records(horizon)
+        for each in deployments_of(session).readable(horizon)
     ]
+
+
+def history_faults(session: Session, horizons: Sequence[str]) -> list[str]:
+    """One line for each damaged record of a deployment."""
+    return [fault for horizon in horizons for fault in deployments_of(session).faults(horizon)]
 
 
 def _entry(horizon: str, at: str, what: str, outcome: object, facts: dict[str, Any]) -> dict[str, Any]:

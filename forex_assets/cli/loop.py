@@ -17,6 +17,7 @@ from forex_assets.cli.common import (
     err,
     fail,
     horizons_of,
+    need_model,
     report_faults,
     reported,
     session_of,
@@ -62,6 +63,7 @@ def run(
     level = None if origin is None else start_level_of(origin)
     need_memory(FORECAST_MB)
     live = session_of()
+    need_model(live)
     from forex_assets.cli import render_loop
     from forex_assets.cli.explanation import explanations
     from forex_assets.cli.rehearsal import rehearsal
@@ -180,6 +182,7 @@ def validate(horizon: Horizon = "all", origin: SearchOrigin = None, as_json: AsJ
     horizons = horizons_of(horizon)
     level = None if origin is None else start_level_of(origin)
     session = session_of()
+    need_model(session)
     from forex_assets.cli import render_loop
     from forex_assets.cli.explanation import explanations
     from forex_assets.cli.runner import run_assets, search_config
@@ -216,14 +219,19 @@ def history(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Entries a horizon at most.")] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Show what happened to the settings: searches, verdicts, deployments, rollbacks; newest first."""
+    """Show what happened to the settings: searches, verdicts, deployments, rollbacks; newest first.
+
+    Exit code 1 if a record is damaged; it is named, and the others are shown.
+    """
     horizons = horizons_of(horizon)
     session = session_of()
     from forex_assets.cli import render_loop
     from forex_assets.cli.explanation import history as history_of
+    from forex_assets.cli.explanation import history_faults
 
     found = history_of(session, horizons, limit)
     answer(as_json, found, [render_loop.history(found)])
+    report_faults(history_faults(session, horizons))
 
 
 @app.command(

@@ -1,7 +1,7 @@
 """Reads two issues of each horizon and compares them."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -35,9 +35,11 @@ def comparison_answer(session: Session, horizons: Sequence[str], days: int) -> A
         rows[-1] |= _change_row(causes)
         notes.append(f"{horizon}: {words(causes)}")
     if not rows:
+        oldest = max((_oldest_days(session, name, outlook.basis().as_of) for name in horizons), default=0)
+        younger = f"the oldest is {oldest} day{'s' * (oldest != 1)} older: give --days {oldest}"
         raise DeskError(
-            f"no fan issued {days} days before {outlook.basis().as_of} is in the ledger; "
-            "compare with a younger one by --days 1, or wait for it"
+            f"no fan issued {days} day{'s' * (days != 1)} before {outlook.basis().as_of} is in the ledger; "
+            + (younger if oldest else "no earlier one is there either: compare again after the next forecast")
         )
     return Answer("Latest fans beside earlier ones, at the target date", rows, outlook.basis(), notes)
 
@@ -50,6 +52,12 @@ def _issue_before(session: Session, horizon: str, after: Issue, days: int) -> Is
     if older.is_empty():
         return None
     return issue_of(older.filter(pl.col("sequence") == older["sequence"].max()))
+
+
+def _oldest_days(session: Session, horizon: str, as_of: date) -> int:
+    """Days since the ledger's first forecast; 0 without one."""
+    issued = LedgerStore(session.tables).read(horizon).filter(~pl.col("is_shadow"))["as_of"].min()
+    return max(0, (as_of - issued).days) if isinstance(issued, date) else 0
 
 
 def _issue_row(horizon: str, issue: Issue) -> Row:

@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+from collections.abc import Callable
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
@@ -47,6 +48,26 @@ def test_bad_usage_is_exit_code_2_and_names_what_is_wrong(workspace: Path, typed
     assert done.exit_code == 2, done.output
     assert named in " ".join(done.output.split())
     assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize("command", ["forecast --stored", "backtest", "run", "validate"])
+@pytest.mark.parametrize("model", ["/nowhere", "no such model", "configs"])
+def test_a_model_that_can_be_none_is_bad_usage(
+    workspace: Path, environment: Callable[..., None], command: str, model: str
+) -> None:
+    named = str(workspace / model) if model == "configs" else model  # a folder without a model
+    environment(FOREX_MODEL=named)
+    done = CliRunner().invoke(app, shlex.split(command))
+    assert done.exit_code == 2
+    assert f"FOREX_MODEL={named}" in done.output.replace("\n", "")
+
+
+@pytest.mark.parametrize("command", ["verify", "restore"])
+def test_a_file_that_is_no_archive_is_bad_usage(workspace: Path, command: str) -> None:
+    (workspace / "notes.txt").write_text("buy copper")
+    done = CliRunner().invoke(app, ["backup", command, str(workspace / "notes.txt")])
+    assert done.exit_code == 2
+    assert "notes.txt is no archive of forex-assets" in done.output.replace("\n", "")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from typer.testing import CliRunner
 
-from forex_assets.cli import explanation, loop, render_loop, runner
+from forex_assets.cli import app, explanation, loop, render_loop, runner
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.instance import prepare_instance
@@ -73,3 +74,18 @@ def test_a_refusal_is_told_with_its_reason_although_something_was_deployed_befor
 def test_the_current_settings_and_the_chosen_are_always_shown() -> None:
     rows = [{"rank": rank, "is_incumbent": rank == 20, "is_chosen": rank == 27} for rank in range(1, 28)]
     assert [row["rank"] for row in render_loop.shown_candidates(rows)] == [1, 2, 3, 4, 5, 6, 7, 8, 20, 27]
+
+
+def test_a_damaged_record_is_named_and_the_others_are_shown(workspace: Path) -> None:
+    session, now = open_session(), datetime.now(UTC)
+    live, deployer = session.configs.read("7d"), deployer_of(session)
+    for length in (90, 180):
+        found, live = live, live.model_copy(update={"context_length": length})
+        deployer.deploy(live, expected=found.fingerprint, reason=f"try {length}", by="loop", now=now, validation_id="v")
+    first, second = sorted((session.settings.warehouse / "optimizer/deployments/7d").glob("*.json"))
+    first.write_text("{")
+    done = CliRunner().invoke(app, ["history"], env={"COLUMNS": "200"})
+    assert done.exit_code == 1
+    assert "try 180" in done.output
+    assert first.name in done.output.replace("\n", "")
+    assert second.name not in done.output

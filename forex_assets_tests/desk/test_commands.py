@@ -138,7 +138,8 @@ def test_a_file_of_flows_becomes_pesos(desk: Path) -> None:
         (["average", "--month", "March"], 2, "write it as 2026-03"),
         (["average"], 2, "is not stored"),
         (["odds", "1000", "--target", "observado", "--by", "2025-06-12"], 2, "after the trades"),
-        (["compare-fans", "--days", "60"], 1, "--days 1"),
+        (["compare-fans", "--days", "60"], 1, "the oldest is 7 days older: give --days 7"),
+        (["compare-fans", "--horizon", "7d", "--days", "1"], 1, "compare again after the next forecast"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

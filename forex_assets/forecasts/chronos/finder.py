@@ -184,16 +184,22 @@ def _on_this_machine(wanted: str, cache: Path | None) -> tuple[ResolvedModel | N
     Else None, with the reason if the hub cannot have it either.
     """
     folder = Path(wanted).expanduser()
+    if fault := folder_fault(wanted):
+        return None, fault
     if folder.is_dir():
-        if (folder / "config.json").is_file():
-            return ResolvedModel("chronos", folder.resolve().name, str(folder), f"{wanted}: local folder"), None
-        return None, f"{wanted}: a folder without a config.json"
-    if _HUB_ID.fullmatch(wanted) is None:
-        return None, f"{wanted}: there is no such folder"
+        return ResolvedModel("chronos", folder.resolve().name, str(folder), f"{wanted}: local folder"), None
     snapshot = _cached(wanted, cache)
     if snapshot is not None:
         return ResolvedModel("chronos", wanted, str(snapshot), f"{wanted}: in the hub's cache on this machine"), None
     return None, None
+
+
+def folder_fault(wanted: str) -> str:
+    """Reason why a name can be no model, else empty."""
+    folder = Path(wanted).expanduser()
+    if folder.is_dir():
+        return "" if (folder / "config.json").is_file() else f"{wanted}: a folder without a config.json"
+    return "" if _HUB_ID.fullmatch(wanted) else f"{wanted}: there is no such folder"
 
 
 def _cached(hub_id: str, cache: Path | None) -> Path | None:

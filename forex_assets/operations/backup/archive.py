@@ -40,6 +40,10 @@ _SQLITE_SIDE_FILES: Final = ("-wal", "-shm", "-journal")
 """Endings of sqlite's side files; the online backup holds their content."""
 
 
+class NotAnArchive(Exception):
+    """A named file is no archive at all."""
+
+
 class ArchiveError(Exception):
     """An archive cannot be made, read or restored."""
 
@@ -225,8 +229,11 @@ def members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
 
     Raises:
         ArchiveError: see `verify`.
+        NotAnArchive: the file is something else.
     """
     sum_file = path.with_name(f"{path.name}{SUM}")
+    if path.is_file() and not sum_file.exists() and not tarfile.is_tarfile(path):
+        raise NotAnArchive(f"{path} is no archive of forex-assets; `forex-assets backup list` names them")
     if path.is_file() and not sum_file.exists():
         raise ArchiveError(
             f"{sum_file} is not there: an archive needs its SHA-256 file; copy it too, or restore another archive"
