@@ -1,19 +1,24 @@
 """Measures forecasts of the dólar observado on past dates: skill against the last fixing, coverage by year.
 
-`python benchmarks/fixing.py --bars BARS.csv --observado OBSERVADO.csv`, files as for `origin_worth.py`.
+`python benchmarks/fixing.py --bars BARS.csv --observado OBSERVADO.csv --closes CLOSES.csv`, files as for
+`origin_worth.py`.
 
 Weekly dates, 19:00 in Santiago, EWMA benchmark from finished bars, started from the observado of the next banking day;
-bands corrected by errors known before each date.
+bands corrected by errors known before each date. With closes also what a good last price says of the next fixings, each
+session, against the last one published.
 """
 
 import argparse
-from datetime import UTC, date, datetime
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 import pages
 from forex_assets.accuracy.backtest import backtest
+from forex_assets.accuracy.compare import skills
 from forex_assets.accuracy.past_dates import Every, origin_dates
 from forex_assets.accuracy.scorecard import scorecard
 from forex_assets.core.holidays import market_calendar
@@ -22,7 +27,7 @@ from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.schemas import OBSERVADO_SCHEMA
 from forex_assets.forecasts.baselines import EwmaEngine
 from forex_assets.forecasts.calibration import calibrated_history
-from forex_assets.forecasts.observado.fixing import SOURCE
+from forex_assets.forecasts.observado.fixing import SOURCE, weight_of_fixing
 from forex_assets.forecasts.observado.history import fixing_backtest, published_by_rule
 from forex_assets.forecasts.realized import join_realized, score_rows
 from forex_assets.market.origin import QuoteBook, observado_quotes
@@ -30,6 +35,11 @@ from forex_assets.market.prices import USDCLP
 from origin_worth import bars_from, levels_from
 
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+AHEAD = (0, 1, 2, 5)
+NEAREST_HEAD = (
+    "| j | fixing of the close's own session | n | RMSE lower than the last fixing's by, % |\n"
+    "| ---: | --- | ---: | ---: |"
+)
 HEAD = (
     "| horizon | n | RMSE skill, % | CRPS skill, % | inside 80 % | inside 95 % | years at 95 % |\n"
     "| --- | ---: | ---: | ---: | ---: | ---: | --- |"
@@ -60,6 +70,36 @@ def scored(options: argparse.Namespace, horizon: str) -> pl.DataFrame:
     return scorecard(rows, options.last)
 
 
+def nearest(observado: Mapping[date, float], closes: Mapping[date, float], first: date, last: date) -> str:
+    """Table of the next fixings: error of the centre from the close, against the last fixing.
+
+    j: banking days from the close's session t to the trades that the fixing averages; it is dated the day after them.
+    """
+    calendar = market_calendar(USDCLP.calendar)
+    days = [day for day in calendar.between(first - timedelta(days=1), last) if day in closes]
+    rows = [NEAREST_HEAD]
+    for ahead in AHEAD:
+        weight = float(weight_of_fixing(np.array([float(ahead)]))[0])
+        for is_out in (False, True) if ahead else (False,):
+            errors = []
+            for day in days:
+                following = calendar.next(day)
+                known, target = following if is_out else day, following
+                for _ in range(ahead):
+                    target = calendar.next(target)
+                if target > last or known not in observado or target not in observado:
+                    continue
+                price, fixing, truth = (np.log(each) for each in (closes[day], observado[known], observado[target]))
+                errors.append((truth - price - weight * (fixing - price), truth - fixing))
+            squares = np.square(np.array(errors))
+            (effect,) = skills([(squares[:, 0], squares[:, 1], True)], overlap=max(1, ahead))
+            figures = (effect.value, effect.low, effect.high)
+            words = "out" if is_out else "not out"
+            gain = "{:+.1f} [{:.1f}, {:.1f}]".format(*(100 * float(each or 0) for each in figures))
+            rows.append(f"| {ahead} | {words} | {len(errors)} | {gain} |")
+    return "\n".join(rows)
+
+
 def line(horizon: str, card: pl.DataFrame) -> str:
     """One row of the table."""
     row = card.filter(pl.col("scope") == "all").row(0, named=True)
@@ -80,16 +120,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bars", type=Path, required=True, metavar="CSV")
     parser.add_argument("--observado", type=Path, required=True, metavar="CSV")
+    parser.add_argument("--closes", type=Path, metavar="CSV", help="also measure the next fixings from these closes")
     parser.add_argument("--from", dest="first", type=date.fromisoformat, default=date(2015, 1, 1), metavar="DATE")
     parser.add_argument("--to", dest="last", type=date.fromisoformat, default=date(2023, 12, 31), metavar="DATE")
     parser.add_argument("--out", type=Path, metavar="FILE", help="put the table into this page's part `fixing`")
     options = parser.parse_args()
     if options.out:
         pages.part_of(options.out, "fixing")  # a refusal must not come after the work
+        if options.closes:
+            pages.part_of(options.out, "next-fixing")
     text = "\n".join([HEAD, *(line(horizon, scored(options, horizon)) for horizon in HORIZONS)])
     print(text)
     if options.out:
         pages.put(text, options.out, "benchmarks/fixing.py", "fixing")
+    if options.closes:
+        levels = (levels_from(options.observado, "observado"), levels_from(options.closes, "close"))
+        text = nearest(*levels, options.first, options.last)
+        print(text)
+        if options.out:
+            pages.put(text, options.out, "benchmarks/fixing.py", "next-fixing")
 
 
 if __name__ == "__main__":
