@@ -66,7 +66,7 @@ def sizes_of(folder: Path) -> tuple[dict[str, int], int]:
     return parts, files
 
 
-def live(folder: Path, evenings: int, measured: set[int]) -> Iterator[Evening]:
+def live(folder: Path, evenings: int, measured: set[int], kept: int) -> Iterator[Evening]:
     """Lives through the evenings; one record each."""
     import dagster as dg
 
@@ -131,8 +131,8 @@ def live(folder: Path, evenings: int, measured: set[int]) -> Iterator[Evening]:
             done("alerts")
             record_in_mlflow(open_session(), instance)
             done("mlflow")
-            if number > KEPT_EVENINGS:
-                remove_old_runs(instance, began[number - 1 - KEPT_EVENINGS])
+            if number > kept:
+                remove_old_runs(instance, began[number - 1 - kept])
             done("retention")
             if number in measured:
                 run("forecasting", "back_up")
@@ -180,6 +180,7 @@ def main() -> None:
     parser.add_argument("--evenings", type=int, default=250)
     parser.add_argument("--at", type=int, nargs="*", default=[1, 50, 100, 250], metavar="N", help="measured evenings")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="make the warehouse there, and keep it")
+    parser.add_argument("--kept", type=int, default=KEPT_EVENINGS, help="evenings whose runs are kept (default 64)")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="end after so long, whatever was reached")
     options = parser.parse_args()
     end = time.monotonic() + 60 * options.minutes
@@ -188,7 +189,7 @@ def main() -> None:
         names = {"FOREX_WAREHOUSE": str(folder), "DAGSTER_HOME": str(folder / "dagster"), "FOREX_MARKET": "sample"}
         os.environ.update(names | {"FOREX_MODEL": "ewma", "FOREX_AS_OF": str(LAST_DAY)})
         evenings = []
-        for number, evening in enumerate(live(folder, options.evenings, set(options.at)), start=1):
+        for number, evening in enumerate(live(folder, options.evenings, set(options.at), options.kept), start=1):
             evenings.append(evening)
             if number % 10 == 0 or number < 4:
                 size = sum(evening.size.values()) / 2**20

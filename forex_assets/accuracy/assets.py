@@ -203,14 +203,19 @@ def _with_and_without(
     return pl.concat(tables)
 
 
-def realized_rows(session: Session) -> pl.DataFrame:
-    """Reads the scored rows of ledger and backtest, all horizons."""
+def realized_rows(session: Session, *tables: str) -> pl.DataFrame:
+    """Reads the rows that a scorecard counts, all horizons: those at targets.
+
+    Args:
+        tables: scored rows; by default ledger and backtest of the peso.
+    """
     stored = (
         session.tables.read(name, horizon)
-        for name in (names.REALIZED, names.BACKTEST)
+        for name in tables or (names.REALIZED, names.BACKTEST)
         for horizon in session.tables.partitions(name)
     )
-    return pl.concat([empty(REALIZED_SCHEMA), *(frame for frame in stored if frame is not None)])
+    counted = (frame.filter("is_target") for frame in stored if frame is not None)
+    return pl.concat([empty(REALIZED_SCHEMA), *counted])
 
 
 def _counts(rows: pl.DataFrame) -> dict[str, object]:

@@ -19,7 +19,7 @@ from forex_assets.core.store.records import Folder, Records
 from forex_assets.core.store.warehouse import WarehouseError
 from forex_assets.forecasts.ledger import Misfit
 from forex_assets.forecasts.ledger_store import LedgerStore
-from forex_assets.forecasts.realized import covers_every_due_forecast
+from forex_assets.forecasts.realized import JOINED_BY, KEY, covers_every_due_forecast
 from forex_assets.market.ingestion import truths
 
 WHOLE_CHAIN_EVERY: Final = timedelta(days=7)
@@ -85,9 +85,10 @@ def _ledger_chain_is_intact(session: Session) -> Finding:
 def _realized_covers_every_due_forecast(session: Session) -> Finding:
     """Checks all horizons that have a ledger."""
     store, tables = LedgerStore(session.tables), session.tables
-    ledger = pl.concat([empty(LEDGER_SCHEMA), *(store.read(horizon) for horizon in HORIZONS)])
-    scored = [tables.read(names.REALIZED, horizon) for horizon in HORIZONS]
-    realized = pl.concat([empty(REALIZED_SCHEMA), *(table for table in scored if table is not None)])
+    issued, scored = sorted({*KEY, *JOINED_BY}), [*KEY, "realized_clp_per_usd"]
+    ledger = pl.concat([empty(LEDGER_SCHEMA).select(issued), *(store.read(horizon, issued) for horizon in HORIZONS)])
+    stored = [tables.read(names.REALIZED, horizon, columns=scored) for horizon in HORIZONS]
+    realized = pl.concat([empty(REALIZED_SCHEMA).select(scored), *(table for table in stored if table is not None)])
     prices = tables.read(names.USDCLP)
     known = truths(session, empty(USDCLP_SCHEMA) if prices is None else prices)
     return covers_every_due_forecast(ledger, realized, known, session.now)

@@ -15,7 +15,8 @@ from forex_assets.core.policy import Policy
 from forex_assets.core.policy_store import read_policy
 from forex_assets.core.schemas import SAMPLE_SOURCE
 from forex_assets.core.settings import Settings, load_settings
-from forex_assets.core.store.warehouse import SeenTables, Warehouse
+from forex_assets.core.store.seen_tables import SeenTables
+from forex_assets.core.store.warehouse import Warehouse
 
 Branch = Literal["live", "sample"]
 SAMPLE_FOLDER: Final = "sample"

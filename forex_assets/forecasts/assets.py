@@ -18,7 +18,7 @@ from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.core.horizon import HORIZONS, target_of
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.plots import markdown_image
-from forex_assets.core.schemas import FORECAST_SCHEMA, LEDGER_SCHEMA
+from forex_assets.core.schemas import FORECAST_SCHEMA, LEDGER_SCHEMA, MODEL_QUANTILE_COLUMNS
 from forex_assets.core.session import Session
 from forex_assets.core.store.identity import ensured_identity
 from forex_assets.forecasts.calibration import past_errors
@@ -27,7 +27,7 @@ from forex_assets.forecasts.engines import Engines
 from forex_assets.forecasts.forecast import last_session, make_forecast
 from forex_assets.forecasts.ledger_store import LedgerStore
 from forex_assets.forecasts.plots import fan_plot
-from forex_assets.forecasts.realized import join_realized
+from forex_assets.forecasts.realized import with_outcomes
 from forex_assets.forecasts.resources import ForecastEngines
 from forex_assets.market.findings import findings
 from forex_assets.market.origin_table import start_words
@@ -35,6 +35,12 @@ from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.prices import USDCLP
 from forex_assets.market.quality import marked_anew, usable
 from forex_assets.market.quotes import origin_at
+
+PAST = (
+    *("as_of", "step", "session", "source", "issued_at", "is_shadow", "engine", "model", "config_fingerprint"),
+    *MODEL_QUANTILE_COLUMNS,
+)
+"""Columns of the ledger that calibration reads."""
 
 
 @dataclass(frozen=True)
@@ -153,18 +159,33 @@ def matching_errors(session: Session, engine: Engine, config: InferenceConfig, p
     score, and the graph stays free of circles. The ledger is joined to prices here, so that two forecasts of one
     evening use the same errors.
     """
-    ledger = LedgerStore(session.tables).read(config.horizon)
-    frames = [join_realized(ledger, prices, session.now)]
-    backtest = session.tables.read(names.BACKTEST, config.horizon)
-    if backtest is not None:  # of two rows for one date and step the later one counts: the ledger's
-        frames.insert(0, backtest.select(frames[0].columns))
-    return pl.concat(frames).filter(
+    is_same = (
         (pl.col("engine") == engine.name)
         & (pl.col("model") == engine.model)
         & (pl.col("config_fingerprint") == config.fingerprint)
         & (pl.col("source") == " + ".join(sorted(usable(prices, USDCLP)["source"].unique())))
         & ~pl.col("is_shadow")
     )
+    return past_rows(session, names.LEDGER, names.BACKTEST, config.horizon, prices, is_same)
+
+
+def past_rows(
+    session: Session, ledger: str, backtest: str, horizon: str, prices: pl.DataFrame, is_same: pl.Expr
+) -> pl.DataFrame:
+    """Reads what calibration needs of past forecasts and outcomes.
+
+    Args:
+        ledger: table of the issued forecasts; their outcomes are joined anew.
+        backtest: table of the scored ones from past dates; may be missing.
+        prices: of the series that they forecast.
+        is_same: condition on the columns of `PAST`.
+    """
+    issued = LedgerStore(session.tables, ledger).read(horizon, PAST).filter(is_same)
+    frames = [with_outcomes(issued, prices, session.now)]
+    scored = session.tables.read(backtest, horizon, columns=frames[0].columns)
+    if scored is not None:  # of two rows for one date and step the later one counts: the ledger's
+        frames.insert(0, scored.filter(is_same))
+    return pl.concat(frames)
 
 
 def _metadata(prices: pl.DataFrame, forecast: Forecast) -> dict[str, object]:

@@ -30,6 +30,28 @@ class EntryFile(NamedTuple):
         return f"{self.sequence:06d}_{self.about}_v{self.version}"
 
 
+@dataclass(frozen=True)
+class Appended:
+    """Result of appending a forecast.
+
+    Attributes:
+        entry_hash: of the forecast's entry; the head of the chain if `is_new`.
+        sequence: place in the chain, from 1.
+        version: of this (horizon, as_of, config fingerprint), from 1.
+        is_new: False if an equal forecast was issued before; nothing is written then.
+    """
+
+    entry_hash: str
+    sequence: int
+    version: int
+    is_new: bool
+
+
+def appended_entry(entry: pl.DataFrame, *, is_new: bool) -> Appended:
+    """Result of appending an entry."""
+    return Appended(entry["entry_hash"][0], entry["sequence"][0], entry["version"][0], is_new)
+
+
 def entry_files(folder: Path) -> list[EntryFile]:
     """Entries of a horizon's folder by sequence, from names alone."""
     try:

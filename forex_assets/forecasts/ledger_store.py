@@ -7,8 +7,8 @@ not fit, so that reading a long ledger reads one file. `ledger` defines the chai
 import hashlib
 import io
 import logging
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -17,32 +17,27 @@ import polars as pl
 
 from forex_assets.core import names
 from forex_assets.core.horizon import days_of
-from forex_assets.core.schemas import FORECAST_SCHEMA, LEDGER_SCHEMA, conform, empty
+from forex_assets.core.schemas import FORECAST_SCHEMA, LEDGER_SCHEMA, Schema, conform, empty
 from forex_assets.core.store.warehouse import SUFFIX, Warehouse, WarehouseError
 from forex_assets.forecasts.ledger import LedgerError, Misfit, entry_of, first_misfit, header, says_the_same
-from forex_assets.forecasts.ledger_files import Compaction, EntryFile, create_once, entry_files, place_of, subject_of
+from forex_assets.forecasts.ledger_files import (
+    Appended,
+    Compaction,
+    EntryFile,
+    appended_entry,
+    create_once,
+    entry_files,
+    place_of,
+    subject_of,
+)
 
 KINDS: Final = ("is_shadow", "is_replay")
 """Columns that separate the records of champion, challenger and replays."""
 
+PLACED: Final = ("sequence", "entry_hash")
+"""Columns that tell which entries a compaction covers."""
+
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Appended:
-    """Result of appending a forecast.
-
-    Attributes:
-        entry_hash: of the forecast's entry; the head of the chain if `is_new`.
-        sequence: place in the chain, from 1.
-        version: of this (horizon, as_of, config fingerprint), from 1.
-        is_new: False if an equal forecast was issued before; nothing is written then.
-    """
-
-    entry_hash: str
-    sequence: int
-    version: int
-    is_new: bool
 
 
 class LedgerStore:
@@ -109,26 +104,33 @@ class LedgerStore:
                 known = self._entry(horizon, file)
                 if header(known, KINDS) == header(entry, KINDS):
                     if says_the_same(known, entry):
-                        return _appended(known, is_new=False)
+                        return appended_entry(known, is_new=False)
                     break
             self._create(entry)
-        return _appended(entry, is_new=True)
+        return appended_entry(entry, is_new=True)
 
-    def read(self, horizon: str) -> pl.DataFrame:
+    def read(self, horizon: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """All entries of a horizon, `LEDGER_SCHEMA`, oldest first; may be empty.
+
+        Args:
+            columns: the only ones that are wanted, in this order.
 
         Raises:
             LedgerError: a file is damaged; the message names it.
         """
-        rows = self._usable_compaction(horizon)
+        needed = None if columns is None else list(dict.fromkeys((*columns, *PLACED)))
+        rows = self._usable_compaction(horizon, needed)
         files = self._files(horizon)  # listed after the compaction: an entry written in between would seem lost
         covered = self._covered(rows, files, horizon)
-        tail = [self._entry(horizon, file) for file in files[covered:]]
-        rows = pl.concat([rows if covered else rows.clear(), *tail], rechunk=True)
         is_spoilt = not covered and self._warehouse.exists(self._compacted_key, horizon)
-        if tail and (is_spoilt or len(tail) > self._compact_after):
+        is_due = covered < len(files) and (is_spoilt or len(files) - covered > self._compact_after)
+        if is_due and needed is not None:
+            return self.read(horizon).select(columns or [])
+        tail = [self._entry(horizon, file).select(rows.columns) for file in files[covered:]]
+        rows = pl.concat([rows if covered else rows.clear(), *tail], rechunk=needed is None)
+        if is_due:
             self._compact(horizon, rows)
-        return rows
+        return rows if columns is None else rows.select(columns)
 
     @property
     def root(self) -> Path:
@@ -178,8 +180,7 @@ class LedgerStore:
                 f"elsewhere, such as {lost[0][:12]}…"
             )
             return Misfit(len(files) + 1, reason)
-        misfit = compaction.misfit()
-        return replace(misfit, file=cache) if misfit else None
+        return (misfit := compaction.misfit()) and replace(misfit, file=cache)
 
     def files_digest(self, horizon: str, count: int) -> str:
         """Digest of file names, sizes and times of the first entries."""
@@ -238,18 +239,19 @@ class LedgerStore:
     def _hash(self, horizon: str, file: EntryFile) -> str:
         return str(self._entry(horizon, file)["entry_hash"][0])
 
-    def _compacted(self, horizon: str) -> pl.DataFrame:
+    def _compacted(self, horizon: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The stored compaction; may be empty."""
-        rows = self._table(self._compacted_key, horizon, "remove it: it is a cache, and the next read makes it anew")
-        return empty(LEDGER_SCHEMA) if rows is None else rows
+        remedy = "remove it: it is a cache, and the next read makes it anew"
+        rows = self._table(self._compacted_key, horizon, remedy, columns)
+        return empty(_part(columns)) if rows is None else rows
 
-    def _usable_compaction(self, horizon: str) -> pl.DataFrame:
+    def _usable_compaction(self, horizon: str, columns: Sequence[str] | None) -> pl.DataFrame:
         """The compaction; empty if unreadable, since a reader can do without."""
         try:
-            return self._compacted(horizon)
+            return self._compacted(horizon, columns)
         except LedgerError as error:
             _log.warning("%s ledger is read entry by entry: %s", horizon, error)
-            return empty(LEDGER_SCHEMA)
+            return empty(_part(columns))
 
     def _compact(self, horizon: str, rows: pl.DataFrame) -> None:
         """Renews the compaction; a failure is logged, the read goes on."""
@@ -258,11 +260,13 @@ class LedgerStore:
         except WarehouseError as error:
             _log.warning("reading the %s ledger stays slow: %s", horizon, error)
 
-    def _table(self, key: str, partition: str, remedy: str) -> pl.DataFrame | None:
+    def _table(
+        self, key: str, partition: str, remedy: str, columns: Sequence[str] | None = None
+    ) -> pl.DataFrame | None:
         """A table of entries; None if absent."""
         try:
-            rows = self._warehouse.read(key, partition)
-            return None if rows is None else conform(rows, LEDGER_SCHEMA, "its columns")
+            rows = self._warehouse.read(key, partition, columns=columns)
+            return None if rows is None else conform(rows, _part(columns), "its columns")
         except (WarehouseError, ValueError) as error:
             reason = str(error.__cause__ or error).partition("\n")[0]
             raise LedgerError(f"{key}/{partition}{SUFFIX} cannot be read ({reason}); {remedy}") from error
@@ -284,14 +288,13 @@ class LedgerStore:
             create_once(path, buffer.getvalue(), at_step=self._at_step)
             self._warehouse.keep(path, entry)
         except FileExistsError as error:
-            raise LedgerError(
-                f"{path} is there already, and no entry is ever replaced; issue the forecast again"
-            ) from error
+            message = f"{path} is there already, and no entry is ever replaced; issue the forecast again"
+            raise LedgerError(message) from error
         except OSError as error:
-            raise LedgerError(
-                f"cannot write {path}: {error}; the ledger is unchanged: check space and permissions"
-            ) from error
+            message = f"cannot write {path}: {error}; the ledger is unchanged: check space and permissions"
+            raise LedgerError(message) from error
 
 
-def _appended(entry: pl.DataFrame, *, is_new: bool) -> Appended:
-    return Appended(entry["entry_hash"][0], entry["sequence"][0], entry["version"][0], is_new)
+def _part(columns: Sequence[str] | None) -> Schema:
+    """Schema of the chosen columns, in their order."""
+    return LEDGER_SCHEMA if columns is None else {name: LEDGER_SCHEMA[name] for name in columns}

@@ -4,6 +4,7 @@ One row a forecast and step, for ledger and backtest. An incremental update equa
 `accuracy.scorecard` averages the scores.
 """
 
+from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Final
 
@@ -22,6 +23,7 @@ from forex_assets.core.schemas import (
     WALK_QUANTILE_COLUMNS,
     Schema,
     conform,
+    empty,
 )
 from forex_assets.core.scores import crps, pit
 from forex_assets.market.prices import USDCLP
@@ -44,6 +46,9 @@ _SCORED_FROM: Final = (
 )
 """Inputs of the scores besides the step."""
 
+
+JOINED_BY: Final = ("session", "source", "issued_at")
+"""Columns by which a forecast finds its price."""
 
 _BLOCK: Final = 64
 """Rows scored at once: products round partial blocks differently."""
@@ -92,6 +97,25 @@ def truth_of(prices: pl.DataFrame, now: datetime) -> pl.DataFrame:
     return known.select("session", "source", realized_clp_per_usd=USDCLP.value, realized_available_at="available_at")
 
 
+def with_outcomes(forecasts: pl.DataFrame, prices: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    """Rows of forecasts whose price is known, with that price.
+
+    Args:
+        forecasts: any columns, among them `session`, `source` and `issued_at`.
+        prices: as for `join_realized`.
+        now: as for `join_realized`.
+
+    Returns:
+        The rows in their order, with `realized_clp_per_usd` and `realized_available_at`.
+
+    Raises:
+        polars.exceptions.ComputeError: a session has two prices of one source.
+    """
+    return forecasts.join(
+        truth_of(prices, now), on=["session", "source"], how="inner", validate="m:1", maintain_order="left"
+    ).filter(pl.col("realized_available_at") > pl.col("issued_at"))
+
+
 def join_realized(forecasts: pl.DataFrame, prices: pl.DataFrame, now: datetime) -> pl.DataFrame:
     """Joins forecast steps to realized prices of their session and source.
 
@@ -111,12 +135,8 @@ def join_realized(forecasts: pl.DataFrame, prices: pl.DataFrame, now: datetime) 
         ValueError: a column has another type.
     """
     columns = [name for name in FORECAST_SCHEMA if name != "engine_seconds"]
-    joined = (
-        forecasts.select(*columns, *_ISSUED, record=_record(forecasts))
-        .join(truth_of(prices, now), on=["session", "source"], how="inner", validate="m:1")
-        .filter(pl.col("realized_available_at") > pl.col("issued_at"))
-        .with_columns(is_target=pl.col("session") == pl.col("target_date"))
-    )
+    chosen = forecasts.select(*columns, *_ISSUED, record=_record(forecasts))
+    joined = with_outcomes(chosen, prices, now).with_columns(is_target=pl.col("session") == pl.col("target_date"))
     return conform(joined.select(list(_JOINED)).sort(KEY), _JOINED, "realized")
 
 
@@ -191,10 +211,26 @@ def realize(
         polars.exceptions.ComputeError: a session has two prices, or `previous` a row twice.
         ValueError: `previous` has other columns, quantiles cross, or a price is not positive and finite.
     """
-    joined = join_realized(forecasts, prices, now)
     if previous is None:
-        return score_rows(joined)
+        return score_rows(join_realized(forecasts, prices, now))
     before = conform(previous, REALIZED_SCHEMA, "previous")
+    parts = [_realize(forecasts.filter(one), prices, now, before.filter(one)) for one in _years_of(forecasts)]
+    return pl.concat([empty(REALIZED_SCHEMA), *parts])
+
+
+def _years_of(forecasts: pl.DataFrame) -> Iterator[pl.Expr]:
+    """Conditions on parts, in the order of `KEY`.
+
+    What is joined at once does not grow with the years.
+    """
+    year = pl.col("as_of").dt.year()
+    for horizon, number in forecasts.select("horizon", year).unique().sort("horizon", "as_of").iter_rows():
+        yield (pl.col("horizon") == horizon) & (year == number)
+
+
+def _realize(forecasts: pl.DataFrame, prices: pl.DataFrame, now: datetime, before: pl.DataFrame) -> pl.DataFrame:
+    """Scores the rows that are new or changed; keeps the others' scores."""
+    joined = join_realized(forecasts, prices, now)
     matched = joined.join(
         before.select(*KEY, *(pl.col(name).alias(f"{name}_before") for name in _SCORED_FROM), *SCORE_COLUMNS),
         on=KEY,
@@ -220,7 +256,7 @@ def covers_every_due_forecast(
         prices: as for `join_realized`.
         now: as for `join_realized`.
     """
-    due = join_realized(forecasts, prices, now)
+    due = with_outcomes(forecasts.select({*KEY, *JOINED_BY}), prices, now)
     missing = due.join(realized, on=[*KEY, "realized_clp_per_usd"], how="anti").sort(KEY)
     last = truth_of(prices, now)["session"].max()
     past = forecasts.filter(pl.col("session") <= pl.lit(last, pl.Date)).select("session").unique()

@@ -22,7 +22,8 @@ from forex_assets.forecasts.calibration import Calibration, past_errors
 from forex_assets.forecasts.engine import Engine
 from forex_assets.forecasts.engines import Engines
 from forex_assets.forecasts.forecast import last_session, make_forecast
-from forex_assets.forecasts.ledger_store import Appended, LedgerStore
+from forex_assets.forecasts.ledger_files import Appended
+from forex_assets.forecasts.ledger_store import LedgerStore
 from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.prices import USDCLP
 from forex_assets.market.quotes import origin_at

@@ -20,8 +20,8 @@ from forex_assets.core.schemas import LEDGER_SCHEMA
 from forex_assets.core.store.atomic import DRAFT_PREFIX, STEPS
 from forex_assets.core.store.warehouse import Warehouse
 from forex_assets.forecasts.ledger import FAN_COLUMNS, LedgerError, Misfit, entry_of
-from forex_assets.forecasts.ledger_files import create_once
-from forex_assets.forecasts.ledger_store import Appended, LedgerStore
+from forex_assets.forecasts.ledger_files import Appended, create_once
+from forex_assets.forecasts.ledger_store import LedgerStore
 from forex_assets_tests.forecasts.test_ledger import ISSUED, forecast_of
 
 N = 6
@@ -449,6 +449,8 @@ def test_entries_after_the_compaction_are_read_from_their_files_until_it_lags_to
     store.read("7d")
     for more in (1, 2, 3):
         append(store, 50 + more)
+        chosen = ["q50", "step"]
+        assert store.read("7d", chosen).equals(uncompacted(root).select(chosen))
         assert store.read("7d").equals(uncompacted(root))
         held = pl.read_parquet(compaction(root), memory_map=False)["sequence"].n_unique()
         assert held == (N if more < 3 else N + 3)

@@ -3,6 +3,7 @@
 import dagster as dg
 import polars as pl
 
+from forex_assets.accuracy.assets import realized_rows
 from forex_assets.accuracy.backtest_run import stored_fans
 from forex_assets.accuracy.scorecard import SCORECARD_SCHEMA, scorecard
 from forex_assets.accuracy.start_level import StartLevel
@@ -11,7 +12,7 @@ from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.conditions import on_new_inputs
 from forex_assets.core.dagster.metadata import column_schema, frame_metadata
 from forex_assets.core.dagster.resources import SessionResource
-from forex_assets.core.schemas import REALIZED_SCHEMA, empty
+from forex_assets.core.schemas import REALIZED_SCHEMA
 from forex_assets.core.session import Session
 from forex_assets.forecasts.calibration import calibrated_history
 from forex_assets.forecasts.ledger_store import LedgerStore
@@ -82,12 +83,7 @@ def observado_backtest(context: dg.AssetExecutionContext, session: SessionResour
 def observado_scorecard(context: dg.AssetExecutionContext, session: SessionResource) -> pl.DataFrame:
     """Returns the scorecard of all realized fixing forecasts."""
     run = session.session()
-    stored = (
-        run.tables.read(name, horizon)
-        for name in (names.OBSERVADO_REALIZED, names.OBSERVADO_BACKTEST)
-        for horizon in run.tables.partitions(name)
-    )
-    card = scorecard(pl.concat([empty(REALIZED_SCHEMA), *(rows for rows in stored if rows is not None)]), run.today)
+    card = scorecard(realized_rows(run, names.OBSERVADO_REALIZED, names.OBSERVADO_BACKTEST), run.today)
     context.add_output_metadata(frame_metadata(card))
     return card
 

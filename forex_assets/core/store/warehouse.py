@@ -8,7 +8,7 @@ import io
 import os
 import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from forex_assets.core.names import LEDGER, PRICE_HISTORY
 from forex_assets.core.schemas import Schema, with_later_columns
 from forex_assets.core.store.atomic import write_atomically, write_bytes_atomically
 from forex_assets.core.store.damage import is_damaged
+from forex_assets.core.store.seen_tables import Columns, SeenTables, chosen_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,7 +45,7 @@ class Warehouse:
         seen: tables that one run has read; None reads files every time.
     """
 
-    def __init__(self, root: Path, seen: "SeenTables | None" = None) -> None:
+    def __init__(self, root: Path, seen: SeenTables | None = None) -> None:
         self.root = Path(root)
         self._seen = seen
 
@@ -76,22 +77,31 @@ class Warehouse:
         names = (file.name.removesuffix(SUFFIX) for file in folder.glob(f"*{SUFFIX}") if file.is_file())
         return sorted(name for name in names if not name.startswith("."))
 
-    def read(self, key: str, partition: str | None = None, schema: Schema | None = None) -> pl.DataFrame | None:
+    def read(
+        self,
+        key: str,
+        partition: str | None = None,
+        schema: Schema | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+    ) -> pl.DataFrame | None:
         """Reads a table as last written; None if absent.
 
         Args:
             key: such as `market/usdclp`.
             partition: such as `7d`.
             schema: required columns; None checks nothing.
+            columns: the only ones that are decoded; None for all.
 
         Raises:
             WarehouseError: the file cannot be read, is not parquet, or lacks columns.
         """
         path = self.path(key, partition)
-        table = _read_table(path) if self._seen is None else self._seen.table(path, _read_table)
+        chosen = None if columns is None else tuple(columns)
+        table = _read_table(path, chosen) if self._seen is None else self._seen.table(path, _read_table, chosen)
         if table is None:
             return None
-        lacking = [name for name in schema or () if name not in table.columns]
+        lacking = [name for name in schema or chosen or () if name not in table.columns]
         if lacking:
             raise WarehouseError(
                 f"{path} was written by another version: it lacks {', '.join(lacking[:3])}; the next run rewrites it"
@@ -110,9 +120,13 @@ class Warehouse:
 
         path = self.path(key, partition)
         whole = frame.rechunk()
+        # Floats seldom repeat: a dictionary of them costs two thirds of the writing, and space.
+        repeated = [name for name, dtype in whole.schema.items() if not dtype.is_float()]
 
         def write(file: BinaryIO) -> None:
-            parquet.write_table(arrow_table(whole), file, compression="zstd", compression_level=3)
+            parquet.write_table(
+                arrow_table(whole), file, compression="zstd", compression_level=3, use_dictionary=repeated
+            )
 
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -175,44 +189,8 @@ def arrow_table(frame: pl.DataFrame) -> "pa.Table":
     return table.cast(pa.schema(fields))
 
 
-class SeenTables:
-    """Tables read by one run; no unchanged file is read twice.
-
-    A file replaced meanwhile is read again: atomic writers change its inode, size and time.
-    """
-
-    def __init__(self) -> None:
-        self._tables: dict[Path, tuple[tuple[int, int, int], pl.DataFrame]] = {}
-
-    def table(self, path: Path, read: Callable[[Path], pl.DataFrame | None]) -> pl.DataFrame | None:
-        """Returns the current table of a file; None without a file."""
-        state = _state(path)
-        held = self._tables.get(path)
-        if held is not None and held[0] == state:
-            return held[1]
-        table = read(path)
-        if table is not None and state is not None and state == _state(path):
-            self._tables[path] = (state, table)
-        return table
-
-    def keep(self, path: Path, table: pl.DataFrame) -> None:
-        """Stores a table that this run has written."""
-        state = _state(path)
-        if state is not None:
-            self._tables[path] = (state, table)
-
-
-def _state(path: Path) -> tuple[int, int, int] | None:
-    """Returns inode, size and time of a file; None if absent."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def _read_table(path: Path) -> pl.DataFrame | None:
-    """Reads a table; None if absent.
+def _read_table(path: Path, columns: Columns = None) -> pl.DataFrame | None:
+    """Reads a table, or the chosen columns it has; None if absent.
 
     Raises:
         WarehouseError: the file cannot be read or is not parquet.
@@ -225,7 +203,12 @@ def _read_table(path: Path) -> pl.DataFrame | None:
     except OSError as error:
         raise WarehouseError(f"cannot read {path}: {error.strerror}; check its permissions and disk") from error
     try:
-        return with_later_columns(pl.read_parquet(io.BytesIO(content)))
+        buffer = io.BytesIO(content)
+        if columns is not None and set(columns) <= set(pl.read_parquet_schema(buffer)):
+            buffer.seek(0)
+            return pl.read_parquet(buffer, columns=list(columns))
+        buffer.seek(0)
+        return chosen_columns(with_later_columns(pl.read_parquet(buffer)), columns)
     # A damaged page can make polars panic; PanicException is no Exception.
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, MemoryError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -11,13 +11,11 @@ from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.core.plots import markdown_image
 from forex_assets.core.schemas import FORECAST_SCHEMA, LEDGER_SCHEMA, OBSERVADO_SCHEMA, empty
 from forex_assets.core.session import Session
-from forex_assets.forecasts.assets import append_fans
+from forex_assets.forecasts.assets import append_fans, past_rows
 from forex_assets.forecasts.calibration import past_errors
-from forex_assets.forecasts.ledger_store import LedgerStore
 from forex_assets.forecasts.observado.fixing import fixing_fan, last_fixing
 from forex_assets.forecasts.observado.history import calibrated_rows, published
 from forex_assets.forecasts.plots import fan_plot
-from forex_assets.forecasts.realized import join_realized
 from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.prices import USDCLP
 from forex_assets.market.quality import usable
@@ -90,11 +88,7 @@ def _calibrated(session: Session, horizon: str, fan: pl.DataFrame, fixings: pl.D
     """
     if not session.configs.read(horizon).is_calibrated:
         return fan
-    own = ["engine", "model", "config_fingerprint", "source"]
-    ledger = LedgerStore(session.tables, names.OBSERVADO_LEDGER).read(horizon)
-    frames = [join_realized(ledger, fixings, session.now)]
-    backtest = session.tables.read(names.OBSERVADO_BACKTEST, horizon)
-    if backtest is not None:  # of two rows for one date and step the later one counts: the ledger's
-        frames.insert(0, backtest.select(frames[0].columns))
-    errors = pl.concat(frames).join(fan.select(own).head(1), on=own, how="semi")
+    own = ("engine", "model", "config_fingerprint", "source")
+    is_same = pl.all_horizontal(pl.col(name) == fan[name][0] for name in own)
+    errors = past_rows(session, names.OBSERVADO_LEDGER, names.OBSERVADO_BACKTEST, horizon, fixings, is_same)
     return calibrated_rows(fan, past_errors(errors).calibration(session.now, fan.height))

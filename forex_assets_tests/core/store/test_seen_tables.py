@@ -7,7 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from forex_assets.core.store.warehouse import SeenTables, Warehouse
+from forex_assets.core.store import seen_tables
+from forex_assets.core.store.seen_tables import SeenTables
+from forex_assets.core.store.warehouse import Warehouse, WarehouseError
 from forex_assets_tests.core.store.test_warehouse import WRITES_FOR_EVER, frame
 
 
@@ -79,3 +81,46 @@ def test_without_a_run_every_read_reads_the_file(tmp_path: Path, reads: list[Pat
     warehouse.read("a")
     warehouse.read("a")
     assert reads == [path, path]
+
+
+def test_chosen_columns_alone_are_decoded_and_come_from_a_table_that_is_held(
+    tmp_path: Path, reads: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = frame().with_columns(note=pl.lit("x"))
+    path = Warehouse(tmp_path).write("a", whole)
+    names = whole.columns[1::-1]
+    run = Warehouse(tmp_path, SeenTables())
+    decoded = list[object]()
+    read_parquet = pl.read_parquet
+
+    def noted(*args: object, **options: object) -> pl.DataFrame:
+        decoded.append(options.get("columns"))
+        return read_parquet(*args, **options)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pl, "read_parquet", noted)
+        for _ in range(2):
+            table = run.read("a", columns=names)
+            assert table is not None
+            assert table.equals(whole.select(names))
+    assert decoded == [names]
+    run.read("a")
+    assert reads == [path] * 2
+    table = run.read("a", columns=["note"])
+    assert table is not None
+    assert table.equals(whole.select("note"))
+    assert reads == [path] * 2
+    with pytest.raises(WarehouseError, match="it lacks nosuch"):
+        run.read("a", columns=["note", "nosuch"])
+
+
+def test_a_table_of_years_is_not_held(tmp_path: Path, reads: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Warehouse(tmp_path).write("a", frame())
+    monkeypatch.setattr(seen_tables, "MOST_HELD", frame().estimated_size() - 1)
+    run = Warehouse(tmp_path, SeenTables())
+    run.read("a")
+    run.read("a")
+    assert reads == [path] * 2
+    run.write("b", frame())
+    run.read("b")
+    assert len(reads) == 3
