@@ -145,7 +145,7 @@ def over_all(effect: pl.DataFrame, comparison: str) -> dict[str, dict[str, float
 
 
 def effects(name: str, effect: pl.DataFrame) -> str:
-    """The dated effect of the ten features, and how often the gate opened."""
+    """Effect of the ten features by date; how often the gate opened."""
     gated = over_all(effect, "gated")
     header = ["horizon", "n", "RMSE skill %", "CRPS skill %", "SPA p", "gated: moved", "could have shown"]
     rows = (

@@ -1,4 +1,4 @@
-"""Cost of the daily commands with one week and with ten years in the ledger.
+"""Measures what the daily commands cost as the ledger grows.
 
     python benchmarks/daily.py --evenings 5 2600
 

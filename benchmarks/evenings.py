@@ -1,4 +1,6 @@
-"""Replays evenings on a server of past market data: which price a fan starts from, how old it is, what it is worth.
+"""Replays evenings on a server of past market data.
+
+Which price a fan starts from, how old it is, what it is worth.
 
 `python benchmarks/evenings.py --server http://127.0.0.1:PORT --closes CLOSES.csv`.
 
@@ -105,7 +107,10 @@ def quantiles_at(session: Session, prices: pl.DataFrame, start: Origin | None) -
 
 
 def lived(server: str, folder: Path, way: Evenings, days: list[date], closes: dict[date, float]) -> pl.DataFrame:
-    """One row an evening and horizon: starting price and CRPS, and the CRPS from the last finished price."""
+    """One row an evening and horizon.
+
+    Starting price and CRPS, and the CRPS from the last finished price.
+    """
     rows = []
     control(server, faults={"yahoo": way.yahoo})
     for day in days:

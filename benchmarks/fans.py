@@ -1,4 +1,4 @@
-"""Measures the laws that a desk sees in bands, and scores them against fans of a former version.
+"""Measures the laws of bands, against a former version's fans.
 
     python benchmarks/fans.py --closes CLOSES.csv --cache NEW [--former OLD] [--out docs/accuracy.md]
 
@@ -61,7 +61,10 @@ class Sample:
 
 
 def sample_of(fans: pl.DataFrame, prices: pl.DataFrame, calibrate: Callable[[PastErrors, date], Calibration]) -> Sample:
-    """Arrays of the first STEPS steps, calibrated by errors known before each origin."""
+    """Arrays of the first STEPS steps, calibrated.
+
+    By errors known before each origin.
+    """
     rows = fans.filter(pl.col("step") <= STEPS).sort("as_of", "step")
     truth = prices.select("session", y="clp_per_usd", known="available_at")
     rows = rows.join(truth, on="session", how="left", maintain_order="left")
@@ -108,7 +111,10 @@ def former(errors: PastErrors, day: date) -> Calibration:
 
 
 def losses(sample: Sample) -> dict[str, Array]:
-    """Losses and hits by origin and step; NaN where no price is known."""
+    """Losses and hits by origin and step.
+
+    NaN where no price is known.
+    """
     is_known = np.isfinite(sample.price)
     y, fans = sample.price[is_known], sample.bands[is_known]
     values = {
@@ -168,7 +174,10 @@ def scores_table(new: list[Sample], old: list[Sample]) -> str:
 
 
 def worst_year(hits: Array, as_of: list[date], steps: list[int]) -> str:
-    """Lowest share of a calendar year of issue, of years with at least 26 origins."""
+    """Lowest share of a calendar year of issue.
+
+    Of years with at least 26 origins.
+    """
     years = np.array([day.year for day in as_of])
     shares = {
         year: np.nanmean(hits[years == year][:, [k - 1 for k in steps]])

@@ -42,7 +42,7 @@ def live_fans(
 
 
 def restarted(fans: pl.DataFrame, live: pl.DataFrame) -> pl.DataFrame:
-    """Moves fans to the starting levels and sessions of others, step by step."""
+    """Moves fans to the starting levels of others, step by step."""
     starts = live.select("as_of", "step", "session", start="origin_clp_per_usd")
     factor = pl.col("start") / pl.col("origin_clp_per_usd")
     return (

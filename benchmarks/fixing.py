@@ -1,4 +1,6 @@
-"""Measures forecasts of the dólar observado on past dates: skill against the last fixing, coverage by year.
+"""Measures forecasts of the dólar observado on past dates.
+
+Skill against the last fixing, coverage by year.
 
 `python benchmarks/fixing.py --bars BARS.csv --observado OBSERVADO.csv --closes CLOSES.csv`, files as for
 `origin_worth.py`.
@@ -71,7 +73,9 @@ def scored(options: argparse.Namespace, horizon: str) -> pl.DataFrame:
 
 
 def nearest(observado: Mapping[date, float], closes: Mapping[date, float], first: date, last: date) -> str:
-    """Table of the next fixings: error of the centre from the close, against the last fixing.
+    """Table of the next fixings.
+
+    Error of the centre from the close, against the last fixing.
 
     j: banking days from the close's session t to the trades that the fixing averages; it is dated the day after them.
     """

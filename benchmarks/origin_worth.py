@@ -87,7 +87,9 @@ def origins_of(
 
 
 def fans_at(origins: pl.DataFrame, level: str, ahead: int, sessions: Sequence[date], closes: Levels) -> pl.DataFrame:
-    """Calibrated fans of one starting level `ahead` sessions later, with the close that came true.
+    """Calibrated fans of one starting level, with realized closes.
+
+    The target is `ahead` sessions later.
 
     A fan from an older price has more sessions to go.
     """

@@ -1,4 +1,4 @@
-"""Generated parts of documentation pages, and the fingerprint of the code behind their figures.
+"""Generated parts of pages, and the code behind their figures.
 
 A part lies between two comment lines. The first names the script that made it and the fingerprint of its code; a test
 compares that with the code at hand. `python benchmarks/pages.py` lists the parts with outdated figures.
@@ -20,7 +20,7 @@ WITHOUT_FIGURES = (
     *("forex_assets/core/validated_file.py", "forex_assets/core/progress.py", "benchmarks/pages.py"),
     *("forex_assets/**/*_store.py", "forex_assets/core/store/*.py"),
 )
-"""Modules that no figure depends on, as globs; their imports are not followed."""
+"""Globs of modules without figures; their imports are not followed."""
 
 BEGIN = re.compile(r"^<!-- measured: (?P<name>\S+) by (?P<script>\S+), code (?P<code>\S+) -->$", re.MULTILINE)
 END = "<!-- measured: end -->"
@@ -41,7 +41,7 @@ def code_fingerprint(script: str) -> str:
 
 
 def modules_of(script: str) -> set[Path]:
-    """Files of the script and of its imports in this project, at any depth."""
+    """Files of a script and all its imports in this project."""
     skipped = {file for pattern in WITHOUT_FIGURES for file in PROJECT.glob(pattern)}
     waiting, found = [PROJECT / script], set[Path]()
     while waiting:
@@ -66,7 +66,10 @@ def _imports(file: Path) -> Iterator[Path]:
 
 
 def essence(source: str) -> str:
-    """Source without what cannot change a figure, the same on every Python version."""
+    """Source without what cannot change a figure.
+
+    Equal on every Python version.
+    """
     return _essence(ast.parse(source))
 
 

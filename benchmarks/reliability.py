@@ -39,7 +39,10 @@ def config(context: int) -> InferenceConfig:
 
 
 def killed_at(action: Callable[[], object], call: int) -> bool:
-    """Runs an action in a process that dies before a file system call; whether it did."""
+    """Runs an action in a process that dies midway.
+
+    It dies before the given file system call. Returns whether it did.
+    """
     child = os.fork()
     if child == 0:
         import sys
@@ -60,7 +63,10 @@ def killed_at(action: Callable[[], object], call: int) -> bool:
 
 
 def kills(folder: Path) -> tuple[int, int]:
-    """Kills a deployment before each of its file system calls; cases and losses."""
+    """Kills a deployment before each of its file system calls.
+
+    Returns cases and losses.
+    """
     old, new, cases, lost = config(180), config(90), 0, 0
     while True:
         root = folder / f"{cases}"
@@ -83,7 +89,10 @@ def kills(folder: Path) -> tuple[int, int]:
 
 
 def files(folder: Path, count: int = 300) -> tuple[int, int]:
-    """Breaks a table's file at random; cases, and those read as if sound with other content."""
+    """Breaks a table's file at random.
+
+    Returns cases, and those read as if sound with other content.
+    """
     draw, lost = random.Random(1), 0
     frame = pl.DataFrame({"a": range(1000), "b": [float(n) for n in range(1000)]})
     path = Warehouse(folder).write("market/history/usdclp", frame, "yahoo")
@@ -108,7 +117,10 @@ def files(folder: Path, count: int = 300) -> tuple[int, int]:
 
 
 def hostile(folder: Path, count: int = 150) -> tuple[int, int]:
-    """Changes archives at random and restores them; cases, and those that wrote something wrong."""
+    """Changes archives at random and restores them.
+
+    Returns cases, and those that wrote something wrong.
+    """
     draw, lost = random.Random(2), 0
     (folder / "source").mkdir()
     (folder / "source/a.txt").write_bytes(b"as it was" * 1000)

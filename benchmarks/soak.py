@@ -1,4 +1,4 @@
-"""Lives through a year of evenings of the whole platform, and measures what one costs.
+"""Lives through a year of evenings; measures what one costs.
 
     python benchmarks/soak.py --evenings 250
 
@@ -53,7 +53,10 @@ class Evening:
 
 
 def sizes_of(folder: Path) -> tuple[dict[str, int], int]:
-    """Bytes by part of the warehouse, and the number of files; backups are left out."""
+    """Bytes by part of the warehouse, and number of files.
+
+    Backups are left out.
+    """
     parts = {"dagster": 0, "mlflow": 0, "ledger": 0, "tables": 0}
     files = 0
     for path in folder.rglob("*"):

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "forex_assets"
+PROJECT = Path(__file__).parents[1]
+PACKAGE = PROJECT / "forex_assets"
 MAX_WORDS = 12
 FORBIDDEN = re.compile(r"(Of|The same|What|Where|Beside|Whoever)\b")
-ROOMS = sorted(path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file())
+ROOMS = [*(path for path in sorted(PACKAGE.iterdir()) if (path / "__init__.py").is_file()), PROJECT / "benchmarks"]
 
 
 def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -31,17 +32,17 @@ def faults(text: str) -> Iterator[str]:
         yield "begins with a forbidden word"
 
 
-def offenders(room: str) -> list[str]:
+def offenders(room: Path) -> list[str]:
     return [
-        f"{path.relative_to(PACKAGE)}:{line} {fault}: {text.strip().splitlines()[0]}"
-        for path in sorted((PACKAGE / room).rglob("*.py"))
+        f"{path.relative_to(PROJECT)}:{line} {fault}: {text.strip().splitlines()[0]}"
+        for path in sorted(room.rglob("*.py"))
         for line, text in docstrings(ast.parse(path.read_text(encoding="utf-8")))
         for fault in faults(text)
     ]
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_first_lines_of_docstrings_are_short_and_plain(room: str) -> None:
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_first_lines_of_docstrings_are_short_and_plain(room: Path) -> None:
     found = offenders(room)
     assert not found, "\n".join(found)
 
