@@ -4,8 +4,7 @@ Design (each point is measured in `docs/accuracy.md`):
 - Fixed scale. Chronos divides by the context's mean absolute value. One calibration value in front of the context,
   C = M·(L+1) - Σ|x|, makes that mean exactly M, so that tokens stand in fixed units of EWMA volatility.
 - Returns over the EWMA(.97) volatility at the origin, not levels.
-- Smooth token tables: both are fixed smooth features of a bin's value times a learned matrix, plus a small free part,
-  folded into plain T5 tables on saving. Neighbouring bins are nearly the same move; a free table has to learn that.
+- Smooth token tables, see `embedded_network`; folded into plain T5 tables on saving.
 - An average of the weights over the last steps (exponential), which is what is saved.
 """
 
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from embedded_network import BINS, MAX_CONTEXT, SCALE, SPECIAL, STEPS, TOKENS, network_of
 from forex_assets.core.fan import Array
 from forex_assets.core.store.atomic import write_bytes_atomically
 from forex_assets.core.volatility import DECAY, SEED_RETURNS
@@ -32,14 +32,6 @@ if TYPE_CHECKING:
 WEIGHTS: Final = "model.safetensors"
 SUMS: Final = "SHA256SUMS"
 
-TOKENS: Final = 256
-SPECIAL: Final = 2
-BINS: Final = TOKENS - SPECIAL - 1
-SCALE: Final = 10.0
-"""Value of the outermost bins, in volatilities."""
-MAX_CONTEXT: Final = 730
-STEPS: Final = 70
-"""Sessions ahead; 90 calendar days need 67 at most."""
 BATCH: Final = 64
 BATCH_TOKENS: Final = 16_384
 """Limit of tokens in a batch."""
@@ -118,7 +110,7 @@ def _trained(recipe: Recipe, report: Callable[[int, float], None]) -> Any:
     import torch
 
     torch.manual_seed(recipe.seed)
-    network = _network()
+    network = network_of()
     optimizer = torch.optim.AdamW(network.groups(recipe.free_decay), lr=recipe.peak_rate, betas=(0.9, 0.98))
     averaged = [p.detach().clone() for p in network.parameters()]
     batches, loss_sum = _batches(np.random.default_rng(recipe.seed)), 0.0
@@ -197,115 +189,6 @@ def _context_tokens(context: Array) -> NDArray[np.int64]:
     """Context tokens: calibration value, returns, end."""
     front = np.full((len(context), 1), TOKENS - 1)
     return np.concatenate([front, tokens_of(context), np.ones_like(front)], axis=1)
-
-
-def _features() -> Array:
-    """Smooth features of bin values, shape (TOKENS, n)."""
-    v = np.linspace(-SCALE, SCALE, BINS)
-    columns = [np.ones(BINS), v / 3, v**2 / 10, (v / 5) ** 3, np.abs(v) / 3]
-    columns += [np.log1p((v / s) ** 2) for s in (0.25, 0.5, 1.0, 2.0, 4.0)]
-    columns += [np.tanh(v / s) for s in (0.3, 1.0, 3.0)]
-    columns += [np.exp(-0.5 * ((v - c) / 0.6) ** 2) for c in np.arange(-4.0, 4.1, 0.5)]
-    columns += [np.exp(-0.5 * (v / 0.1) ** 2), (np.abs(v) > SCALE * 0.995).astype(float)]
-    features = np.zeros((TOKENS, len(columns) + SPECIAL + 1))
-    features[SPECIAL + 1 :, : len(columns)] = np.stack(columns, axis=1)
-    features[np.arange(SPECIAL + 1), len(columns) + np.arange(SPECIAL + 1)] = 1.0
-    return features
-
-
-def _t5_config() -> Any:
-    """Config of the T5 with Chronos's, and how it is fed."""
-    from transformers import T5Config
-
-    return T5Config(
-        vocab_size=TOKENS,
-        d_model=64,
-        d_kv=16,
-        d_ff=256,
-        num_layers=2,
-        num_decoder_layers=2,
-        num_heads=4,
-        relative_attention_num_buckets=32,
-        relative_attention_max_distance=256,
-        dropout_rate=0.0,
-        initializer_factor=0.5,
-        feed_forward_proj="relu",
-        tie_word_embeddings=False,
-        pad_token_id=0,
-        eos_token_id=1,
-        decoder_start_token_id=0,
-        architectures=["T5ForConditionalGeneration"],
-        chronos_pipeline_class="ChronosPipeline",
-        chronos_config={
-            "tokenizer_class": "MeanScaleUniformBins",
-            "tokenizer_kwargs": {"low_limit": -1.0, "high_limit": 1.0},
-            "context_length": MAX_CONTEXT + 1,
-            "prediction_length": STEPS,
-            "n_tokens": TOKENS,
-            "n_special_tokens": SPECIAL,
-            "pad_token_id": 0,
-            "eos_token_id": 1,
-            "use_eos_token": True,
-            "model_type": "seq2seq",
-            "num_samples": 200,
-            "temperature": 1.0,
-            "top_k": 0,
-            "top_p": 1.0,
-        },
-        forex_assets={
-            "representation": "returns",
-            "context_scale": SCALE,
-            "trained_context": MAX_CONTEXT,
-            "is_sign_symmetric": True,
-        },
-    )
-
-
-def _network() -> Any:
-    """T5 with token tables made from features."""
-    import torch
-    from torch import nn
-    from transformers import T5ForConditionalGeneration
-
-    class Network(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.t5 = T5ForConditionalGeneration(_t5_config())
-            features = torch.tensor(_features(), dtype=torch.float32)
-            self.features: torch.Tensor
-            self.register_buffer("features", features)
-            width = self.t5.config.d_model
-            self.read = nn.Parameter(torch.randn(features.shape[1], width) * 0.2)
-            self.write = nn.Parameter(torch.randn(features.shape[1], width) * 0.02)
-            self.free = nn.Parameter(torch.zeros(2, TOKENS, width))
-            for name in ("shared", "lm_head"):
-                getattr(self.t5, name).weight.requires_grad_(False)
-
-        def tables(self) -> "tuple[torch.Tensor, torch.Tensor]":
-            return self.features @ self.read + self.free[0], self.features @ self.write + self.free[1]
-
-        def groups(self, free_decay: float) -> list[dict[str, Any]]:
-            free, tables = [self.free], [self.read, self.write]
-            known = {id(p) for p in (*free, *tables)}
-            others = [p for p in self.parameters() if p.requires_grad and id(p) not in known]
-            return [
-                {"params": [p for p in others if p.ndim > 1], "weight_decay": 0.01},
-                {"params": [*tables, *(p for p in others if p.ndim < 2)], "weight_decay": 0.0},
-                {"params": free, "weight_decay": free_decay},
-            ]
-
-        def logits(self, context: "torch.Tensor", target: "torch.Tensor") -> "torch.Tensor":
-            read, write = self.tables()
-            told = torch.cat([torch.zeros_like(target[:, :1]), target[:, :-1]], dim=1)
-            memory = self.t5.encoder(inputs_embeds=read[context]).last_hidden_state
-            hidden = self.t5.decoder(inputs_embeds=read[told], encoder_hidden_states=memory, use_cache=False)
-            logits: torch.Tensor = hidden.last_hidden_state @ write.T
-            return logits
-
-        def loss(self, context: "torch.Tensor", target: "torch.Tensor") -> "torch.Tensor":
-            return nn.functional.cross_entropy(self.logits(context, target).flatten(0, 1), target.flatten())
-
-    return Network()
 
 
 def _floor(network: Any, rng: np.random.Generator, count: int = 512, length: int = 256) -> Floor:

@@ -21,8 +21,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from forex_assets.core.fan import Array
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.policy import SearchPolicy
@@ -31,64 +29,10 @@ from forex_assets.forecasts.chronos.model import ChronosEngine
 from forex_assets.forecasts.engine import GridRequest, Origin
 from forex_assets.forecasts.representation import encode
 from forex_assets.optimizer.space import space_of
+from random_models import build_bolt, build_t5, prices_of
+from sampler_law import laws_apart, logits_apart
 
 STEPS = {"7d": 5, "15d": 11, "30d": 21, "90d": 64}
-CHRONOS = {
-    "tokenizer_class": "MeanScaleUniformBins",
-    "tokenizer_kwargs": {"low_limit": -15.0, "high_limit": 15.0},
-    "context_length": 512,
-    "prediction_length": 64,
-    "n_tokens": 4096,
-    "n_special_tokens": 2,
-    "pad_token_id": 0,
-    "eos_token_id": 1,
-    "use_eos_token": True,
-    "model_type": "seq2seq",
-    "num_samples": 20,
-    "temperature": 1.0,
-    "top_k": 50,
-    "top_p": 1.0,
-}
-SHAPE = {"d_model": 256, "d_kv": 64, "d_ff": 1024, "num_layers": 4, "num_decoder_layers": 4, "num_heads": 4}
-TOKENS = {"pad_token_id": 0, "eos_token_id": 1, "decoderstart_token_id": 0}
-
-
-def build_t5(folder: Path) -> str:
-    """A random model in the shape of chronos-t5-tiny."""
-    import torch
-    from transformers import T5Config, T5ForConditionalGeneration
-
-    torch.manual_seed(0)
-    pipeline = {"chronos_config": CHRONOS, "chronos_pipeline_class": "ChronosPipeline"}
-    config = T5Config(**SHAPE, **TOKENS, **pipeline, vocab_size=4096, architectures=["T5ForConditionalGeneration"])
-    T5ForConditionalGeneration(config).save_pretrained(folder)
-    return str(folder)
-
-
-def build_bolt(folder: Path) -> str:
-    """A random model in the shape of chronos-bolt-tiny."""
-    import torch
-    from chronos.chronos_bolt import ChronosBoltModelForForecasting
-    from transformers import T5Config
-
-    chronos = {
-        "context_length": 2048,
-        "prediction_length": 64,
-        "input_patch_size": 16,
-        "input_patch_stride": 16,
-        "quantiles": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9],
-        "use_reg_token": True,
-    }
-    torch.manual_seed(0)
-    named = {"chronos_pipeline_class": "ChronosBoltPipeline", "architectures": ["ChronosBoltModelForForecasting"]}
-    config = T5Config(**SHAPE, **TOKENS, **named, vocab_size=2, reg_token_id=1, chronos_config=chronos)
-    ChronosBoltModelForForecasting(config).save_pretrained(folder)
-    return str(folder)
-
-
-def prices_of(seed: int) -> Array:
-    """A history of 1,000 sessions."""
-    return np.asarray(900 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0, 0.006, 1000))))
 
 
 def settings() -> list[GridRequest]:
@@ -144,51 +88,6 @@ def interleaved(one: Callable[[int], None], other: Callable[[int], None], cells:
 
 def spread(values: list[float]) -> str:
     return f"{statistics.median(values):.1f} ({min(values):.1f}–{max(values):.1f})"
-
-
-def logits_apart(pipeline: Any, engine: ChronosEngine) -> tuple[float, int]:
-    """Largest relative difference of logits from the library's."""
-    import torch
-
-    from forex_assets.forecasts.chronos.decoder import Decoder, start_token
-    from forex_assets.forecasts.chronos.sampler import T5Sampler
-
-    encoded = encode(prices_of(7), "anchored", 180)
-    context = torch.tensor(encoded.values, dtype=torch.float32)
-    with torch.inference_mode():
-        ids, mask, _ = pipeline.tokenizer.context_input_transform(context[None])
-        read = T5Sampler(pipeline, 1.0).encode_one(context)
-        decoder, told = Decoder(pipeline.inner_model, read.attend, 1, 64), start_token(pipeline.inner_model)
-        fed, ours = [told], []
-        for step in range(64):
-            logits = decoder.logits(torch.tensor([fed[-1]]), step)
-            ours.append(logits[0])
-            # Any token will do, and random weights would mostly repeat one, on which nothing can be seen.
-            fed.append(int(torch.randint(2, 4096, (1,))))
-        theirs = pipeline.inner_model(
-            input_ids=ids, attention_mask=mask, decoder_input_ids=torch.tensor([fed[:-1]])
-        ).logits[0]
-    apart = (torch.stack(ours) - theirs).abs().max() / theirs.abs().max()
-    return float(apart), len(set(fed))
-
-
-def laws_apart(pipeline: Any, engine: ChronosEngine, count: int = 1000) -> tuple[float, float]:
-    """Largest KS distances: library against itself, ours against it."""
-    import torch
-    from scipy.stats import ks_2samp
-
-    from forex_assets.forecasts.chronos.sampler import T5Sampler, sample_paths
-
-    encoded = encode(prices_of(7), "anchored", 180)
-    context = torch.tensor(encoded.values, dtype=torch.float32)[None]
-    torch.manual_seed(1)
-    one, two = (pipeline.predict(context, 21, num_samples=count)[0].double().numpy() for _ in range(2))
-    own = sample_paths(T5Sampler(pipeline, 1.0), encoded.values, 21, count, 5)
-
-    def distance(left: Array, right: Array) -> float:
-        return max(float(ks_2samp(left[:, k], right[:, k]).statistic) for k in range(21))
-
-    return distance(one, two), distance(one, own)
 
 
 def peak(side: str) -> float:

@@ -70,7 +70,7 @@ def test_windows_are_returns_over_the_platforms_own_volatility_at_the_origin() -
 
 def test_a_reload_gives_the_logits_that_were_trained(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    network = training._network().eval()
+    network = training.network_of().eval()
     with torch.no_grad():
         network.free.normal_(0, 0.1)  # as if trained: it has to be folded in too
         context, target = torch.randint(3, 256, (2, 40)), torch.randint(3, 256, (2, 7))

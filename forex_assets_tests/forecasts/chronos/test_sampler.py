@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare, ks_2samp
 
-from embedded_training import TOKENS, tokens_of
+from embedded_network import TOKENS
+from embedded_training import tokens_of
 from forex_assets.forecasts.chronos.decoder import Decoder, OwnMemory, SharedMemory, choose
 from forex_assets.forecasts.chronos.draws import draws_of
 from forex_assets.forecasts.chronos.sampler import SAMPLES_AT_ONCE, T5Sampler, sample_paths, with_fixed_scale
