@@ -1,4 +1,4 @@
-"""Distances of our sampling from the library's: logits, and the law of paths."""
+"""Distances of our sampling from the library's, in logits and paths."""
 
 from typing import Any
 

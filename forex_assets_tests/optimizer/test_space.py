@@ -54,6 +54,14 @@ def test_contexts_beyond_what_the_model_reads_are_one_candidate_and_named() -> N
     assert "reads 512 sessions at most: context_length 730" in space.words
 
 
+def test_the_order_of_the_policys_contexts_does_not_count_and_of_equals_the_shortest_stays() -> None:
+    default = SearchPolicy()
+    policy = SearchPolicy(context_length=default.context_length | {"90d": [730, 365, 540]})
+    space = space_of(config("90d", 365), EngineTraits(T5, 512), policy)
+    assert space == space_of(config("90d", 365), EngineTraits(T5, 512), default)
+    assert {each.config.context_length for each in space.candidates} == {365, 540}, "730 reads what 540 reads"
+
+
 def test_what_is_live_stands_for_those_that_come_to_the_same() -> None:
     space = space_of(config("90d", 730), EngineTraits(T5, 256), SearchPolicy())
     assert len(space.candidates) == 9
