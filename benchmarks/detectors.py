@@ -33,6 +33,7 @@ from forex_assets.core.holidays import market_calendar
 from forex_assets.core.plots import BLUE, COPPER_BROWN, GRID, INK, png_of, titled_figure
 from forex_assets.core.policy import Policy
 from forex_assets.core.policy_store import read_policy
+from forex_assets.core.store.folder import Folder
 from forex_assets.market.prices import COPPER, USDCLP
 from forex_assets.market.quality import usable
 from forex_assets.market.sources.yahoo_dating import dated_rows, dating_of
@@ -262,7 +263,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--curve", type=Path)
     given = parser.parse_args()
-    policy = read_policy(given.policy)
+    policy = read_policy(Folder(given.policy.parent), given.policy.name)
     table = measured(policy, given.worlds, given.seed, given.processes)
     parts = [rules_markdown(table, policy), feeds_markdown(feed_table(FEEDS, given.seed))]
     if given.closes and given.copper:

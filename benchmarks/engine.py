@@ -16,6 +16,7 @@ import numpy as np
 
 from forex_assets.core.config_store import ConfigStore
 from forex_assets.core.settings import PROJECT
+from forex_assets.core.store.folder import Folder
 from forex_assets.forecasts.chronos.model import ChronosEngine
 from forex_assets.forecasts.engine import Origin
 
@@ -59,7 +60,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     repeats = parser.parse_args().repeats
     prices = 900 * np.exp(np.cumsum(np.random.default_rng(0).normal(0, 0.006, 1000)))
-    configs = ConfigStore(PROJECT / "configs")
+    configs = ConfigStore(Folder(PROJECT / "configs"))
     with tempfile.TemporaryDirectory() as folder:
         engine = ChronosEngine(str(build(Path(folder))), label="random weights")
         engine.forecast([Origin(prices, 1, {})], configs.read("7d"))

@@ -19,6 +19,7 @@ from forex_assets.accuracy.superiority import spa_p_value
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.policy import Policy
 from forex_assets.core.policy_store import read_policy
+from forex_assets.core.store.folder import Folder
 from forex_assets.optimizer.block_permutation import p_values
 from gate_simulation import ALONE, PUBLISHED_ORIGINS, gate, share_rejected
 from pages import put
@@ -133,7 +134,7 @@ def main() -> None:
     parser.add_argument("--policy", type=Path, default=Path("configs/policy.yaml"))
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    policy, began = read_policy(given.policy), time.process_time()
+    policy, began = read_policy(Folder(given.policy.parent), given.policy.name), time.process_time()
     parts = [
         gate_table(policy, given.searches, given.seed),
         power_table(policy, given.power, given.seed),

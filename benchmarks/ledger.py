@@ -110,7 +110,7 @@ def build(folder: Path, entries: int) -> dict[str, float]:
 def child(folder: Path, work: str, number: int) -> dict[str, float]:
     """One measurement in a fresh process."""
     if work == "first read":
-        Warehouse(folder / "warehouse").path(LEDGER_COMPACTED, HORIZON).unlink(missing_ok=True)
+        Warehouse(folder / "warehouse").remove(LEDGER_COMPACTED, HORIZON)
     command = [sys.executable, __file__, "--folder", str(folder), "--work", work, "--number", str(number)]
     return json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
 

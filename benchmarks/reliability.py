@@ -22,6 +22,7 @@ from forex_assets.core.config_store import ConfigError, ConfigStore
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.policy import DeploymentPolicy
 from forex_assets.core.store.atomic import write_bytes_atomically
+from forex_assets.core.store.folder import Folder
 from forex_assets.core.store.warehouse import Warehouse, WarehouseError
 from forex_assets.deployment.deployer import Deployer
 from forex_assets.deployment.deployment_store import DeploymentStore
@@ -74,14 +75,15 @@ def kills(folder: Path) -> tuple[int, int]:
         write_bytes_atomically(root / "configs/chronos_7d.json", old.model_dump_json().encode())
 
         def deploy(root: Path = root) -> str:
-            deployer = Deployer(root / "configs", DeploymentStore(root / "state"), DeploymentPolicy(), commit=None)
+            store = DeploymentStore(Folder(root / "state"))
+            deployer = Deployer(Folder(root / "configs"), store, DeploymentPolicy())
             return deployer.deploy(new, expected=old.fingerprint, reason="r", by="loop", now=NOW).state
 
         if not killed_at(deploy, cases + 1):
             return cases, lost
         cases += 1
         try:
-            current = ConfigStore(root / "configs").read("7d")
+            current = ConfigStore(Folder(root / "configs")).read("7d")
             state = deploy()
             lost += current not in (old, new) or state not in ("deployed", "unchanged", "refused")
         except (ConfigError, WarehouseError):
@@ -95,7 +97,7 @@ def files(folder: Path, count: int = 300) -> tuple[int, int]:
     """
     draw, lost = random.Random(1), 0
     frame = pl.DataFrame({"a": range(1000), "b": [float(n) for n in range(1000)]})
-    path = Warehouse(folder).write("market/history/usdclp", frame, "yahoo")
+    path = Path(Warehouse(folder).write("market/history/usdclp", frame, "yahoo"))
     sound = path.read_bytes()
     for _ in range(count):
         broken = bytearray(sound)

@@ -1,5 +1,6 @@
 """What every test may use: an environment of its own, and a workspace of its own."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,11 +10,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from forex_assets.core.settings import PROJECT
+from forex_assets.core.store.opening import open_store
+from forex_assets_tests.core.store.s3_server import KEYS, NO_SERVER, program, s3_server
 
 settings.register_profile("any load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any load")
 
-OWN = ("FOREX_", "FRED_", "BCCH_", "DAGSTER_HOME", "HF_", "MLFLOW_")
+OWN = ("FOREX_", "FRED_", "BCCH_", "DAGSTER_HOME", "HF_", "MLFLOW_", "AWS_")
 
 
 @pytest.fixture
@@ -45,3 +48,23 @@ def workspace(tmp_path: Path, environment: Callable[..., None]) -> Path:
         FOREX_AS_OF="2025-06-13",
     )
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Endpoint of a real S3 server for the whole session."""
+    if program() is None:
+        pytest.skip(NO_SERVER)
+    with s3_server(tmp_path_factory.mktemp("s3")) as endpoint:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in {"AWS_ENDPOINT_URL": endpoint, **KEYS}.items():
+                patch.setenv(name, value)
+            open_store("s3://tests").put("ready", b"")  # makes the bucket
+        yield endpoint
+
+
+@pytest.fixture
+def s3_address(s3_endpoint: str, environment: Callable[..., None], request: pytest.FixtureRequest) -> str:
+    """Address of an empty folder in the server's bucket, with credentials in the environment."""
+    environment(AWS_ENDPOINT_URL=s3_endpoint, **KEYS)
+    return f"s3://tests/{hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16]}"

@@ -275,6 +275,6 @@ def inputs_of(session: Session) -> tuple[pl.DataFrame, pl.DataFrame | None]:
     """
     prices = session.tables.read(names.USDCLP)
     if prices is None:
-        raise EngineError(f"no USD/CLP prices in {session.tables.root}; bring them in with `forex-assets ingest`")
+        raise EngineError(f"no USD/CLP prices in {session.tables.place()}; bring them in with `forex-assets ingest`")
     known = pl.col("available_at") <= session.now
     return marked_anew(prices.filter(known), USDCLP), session.tables.read(names.FEATURES)

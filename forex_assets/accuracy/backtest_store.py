@@ -3,6 +3,8 @@
 A run that is ended keeps its finished batches.
 """
 
+import time
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import quote
 
@@ -11,7 +13,8 @@ import polars as pl
 from forex_assets.accuracy.backtest import RUN
 from forex_assets.core.horizon import days_of
 from forex_assets.core.schemas import FORECAST_SCHEMA, conform, empty
-from forex_assets.core.store.warehouse import SUFFIX, Warehouse, WarehouseError
+from forex_assets.core.store.port import Taken, waits
+from forex_assets.core.store.warehouse import SUFFIX, Warehouse
 
 ROOT: Final = "accuracy/backtest_fans"
 FANS: Final = {"live": ROOT, "stored": f"{ROOT}_stored"}
@@ -44,8 +47,9 @@ class BacktestStore:
 
     def engines(self, horizon: str) -> list[str]:
         """Engine keys that have fans of a horizon, ascending."""
-        folder = self._warehouse.root / self._root / _known(horizon)
-        return sorted({file.parent.name for file in folder.glob(f"*/*{SUFFIX}")})
+        folder = f"{self._root}/{_known(horizon)}"
+        names = (key.removeprefix(f"{folder}/").split("/") for key in self._warehouse.store.list(folder))
+        return sorted({name[0] for name in names if len(name) == 2 and name[1].endswith(SUFFIX)})
 
     def read(self, horizon: str, engine_key: str) -> pl.DataFrame:
         """All fans, `FORECAST_SCHEMA`, in order of arrival.
@@ -54,8 +58,13 @@ class BacktestStore:
             WarehouseError: a file is damaged, or the lock is held for too long.
             ValueError: there is no such horizon, or a file has other columns.
         """
-        with self._warehouse.lock(self._key(horizon, engine_key), self._lock_timeout_s):
-            return self._read(self._key(horizon, engine_key))
+        with self._warehouse.store.turn(self._key(horizon, engine_key), self._lock_timeout_s):
+            for wait_s in waits():
+                rows = self._read(self._key(horizon, engine_key))
+                if rows is not None:
+                    return rows
+                time.sleep(wait_s)  # files were merged while they were read
+        raise AssertionError("waits() never ends")
 
     def add(self, horizon: str, engine_key: str, frame: pl.DataFrame) -> None:
         """Keeps the fans of one batch, all or none.
@@ -68,10 +77,15 @@ class BacktestStore:
         if others := set(rows["horizon"]) - {_known(horizon)}:
             raise ValueError(f"fans of {sorted(others)} added to those of {horizon}")
         key = self._key(horizon, engine_key)
-        with self._warehouse.lock(key, self._lock_timeout_s):
-            parts = self._warehouse.partitions(key)
-            number = 1 + max((int(part) for part in parts), default=0)
-            self._warehouse.write(key, rows, f"{number:06d}")
+        with self._warehouse.store.turn(key, self._lock_timeout_s):
+            for wait_s in waits():
+                parts = self._warehouse.partitions(key)
+                number = 1 + max((int(part) for part in parts), default=0)
+                try:
+                    self._warehouse.create(key, rows, f"{number:06d}")
+                    break
+                except Taken:
+                    time.sleep(wait_s)
 
     def compact(self, horizon: str, engine_key: str) -> None:
         """Merges all files into one.
@@ -82,29 +96,36 @@ class BacktestStore:
             WarehouseError: a file is damaged, or the lock or the disk does not allow it.
         """
         key = self._key(horizon, engine_key)
-        with self._warehouse.lock(key, self._lock_timeout_s):
+        with self._warehouse.store.turn(key, self._lock_timeout_s):
             parts = self._warehouse.partitions(key)
             if len(parts) < 2:
                 return
+            merged = list[bool]()
+
+            def whole(_: pl.DataFrame | None) -> pl.DataFrame | None:
+                rows = self._read(key, parts)
+                merged[:] = [rows is not None]
+                return rows
+
             # The whole first, then the rest is removed: rows that are stored twice in between are read once.
-            self._warehouse.write(key, self._read(key), parts[0])
-            for part in parts[1:]:
-                path = self._warehouse.path(key, part)
-                try:
-                    path.unlink()
-                except OSError as error:
-                    raise WarehouseError(f"cannot remove {path}: {error.strerror}; see to its permissions") from error
+            self._warehouse.update_in_turn(key, whole, parts[0])
+            for part in parts[1:] if merged[0] else ():  # else another process merges them
+                self._warehouse.remove(key, part)
 
     def _key(self, horizon: str, engine_key: str) -> str:
         return f"{self._root}/{_known(horizon)}/{engine_key}"
 
-    def _read(self, key: str) -> pl.DataFrame:
-        """All rows of a key; a repeated fan counts once, the last."""
+    def _read(self, key: str, parts: Sequence[str] | None = None) -> pl.DataFrame | None:
+        """All rows of a key; a repeated fan counts once, the last.
+
+        None where a file was removed meanwhile.
+        """
         frames = [empty(FORECAST_SCHEMA)]
-        for part in self._warehouse.partitions(key):
+        for part in self._warehouse.partitions(key) if parts is None else parts:
             stored = self._warehouse.read(key, part)
-            if stored is not None:
-                frames.append(conform(stored, FORECAST_SCHEMA, str(self._warehouse.path(key, part))))
+            if stored is None:
+                return None
+            frames.append(conform(stored, FORECAST_SCHEMA, self._warehouse.place(key, part)))
         return pl.concat(frames).unique([*RUN, "step"], keep="last", maintain_order=True)
 
 

@@ -15,7 +15,7 @@ from forex_assets.core.finding import Finding
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import LEDGER_SCHEMA, REALIZED_SCHEMA, USDCLP_SCHEMA, empty
 from forex_assets.core.session import Session
-from forex_assets.core.store.records import Folder, Records
+from forex_assets.core.store.records import Records
 from forex_assets.core.store.warehouse import WarehouseError
 from forex_assets.forecasts.ledger import Misfit
 from forex_assets.forecasts.ledger_store import LedgerStore
@@ -49,7 +49,7 @@ def _verify(session: Session, store: LedgerStore, horizon: str) -> Misfit | None
 
     All are read once a week, and where a file of the verified part was touched.
     """
-    notes = Records(Folder(session.tables.root / names.LEDGER_VERIFIED), Verified)
+    notes = Records(session.tables.records.under(names.LEDGER_VERIFIED), Verified)
     try:
         known = notes.get(horizon)
     except WarehouseError:

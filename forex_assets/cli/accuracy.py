@@ -122,7 +122,7 @@ def scorecard(
     if card is None or (level == "stored" and card.is_empty()):
         commands = "`forex-assets backtest`" + " or `forecast`" * (level == "live")
         what = f"scorecard of {series}" + " from stored prices" * (level == "stored")
-        fail(f"no {what} in {session.tables.root} yet; run {commands}", FAILED)
+        fail(f"no {what} in {session.tables.place()} yet; run {commands}", FAILED)
     card = card.filter(pl.col("horizon").is_in(horizons))
     answer(as_json, card.to_dicts(), render_scorecard.scorecard(card, session.market == "sample", level))
 

@@ -41,7 +41,7 @@ def explanations(session: Session, horizons: Sequence[str]) -> list[dict[str, An
 def _explanation(session: Session, instance: "dg.DagsterInstance | None", horizon: str) -> dict[str, Any]:
     current, fault = None, None
     try:
-        current = session.configs.read(horizon) if session.configs.path(horizon).exists() else None
+        current = session.configs.read(horizon) if session.configs.exists(horizon) else None
     except ConfigError as error:  # other horizons are still explained
         fault = str(error)
     parts = {part: readable(partial(_part, session, instance, part, horizon)) for part in PARTS}

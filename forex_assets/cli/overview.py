@@ -48,7 +48,7 @@ def status_of(session: Session) -> dict[str, Any]:
     """Stored prices, starting price, latest forecasts and recent runs."""
     return {
         "clock": session.now.isoformat(),
-        "warehouse": str(session.tables.root),
+        "warehouse": session.tables.place(),
         "is_sample": session.market == "sample",
         "sample_notice": SAMPLE_SOURCE if session.market == "sample" else None,
         "prices": [_price_record(session, series) for series in (USDCLP, COPPER)],
@@ -219,7 +219,7 @@ def noted_heads(session: Session, table: str = names.LEDGER) -> dict[str, list[s
                 dg.AssetRecordsFilter(asset_key=keys.asset_key(table), asset_partitions=[horizon]), limit=HEADS
             ).records
             noted = [record.asset_materialization.metadata for record in found if record.asset_materialization]
-            root, known = str(session.tables.root), identity(session.tables.root)
+            root, known = session.tables.place(), identity(session.tables.store)
             own = (
                 str(said[names.LEDGER_HEAD].value)
                 for said in noted

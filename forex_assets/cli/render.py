@@ -73,7 +73,7 @@ def _calibration(last: dict[str, Any]) -> str:
 def closing_words(session: Session, models: Sequence[tuple[str, str]]) -> Iterator[RenderableType]:
     """Models and why, and where to look next."""
     yield from (f"Model: {model} ({why})" for model, why in models)
-    yield f"Tables: {session.tables.root}/forecasts/latest/   Graph and plots: make ui"
+    yield f"Tables: {session.tables.place()}/forecasts/latest/   Graph and plots: make ui"
     if session.market == "sample":
         yield banner()
 

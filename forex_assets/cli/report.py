@@ -1,5 +1,6 @@
 """The command that makes the page people read."""
 
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -34,13 +35,17 @@ def report(
     from forex_assets.report.pdf import NoBrowser, print_page
 
     with err.status("drawing …"):
-        path = write_report(session, lang, out)  # type: ignore[arg-type]  # checked above
+        page = write_report(session, lang, out)  # type: ignore[arg-type]  # checked above
+        path = Path(page.place)
+        if "://" in page.place and (pdf is not None or is_opened):  # a browser reads files
+            path = Path(tempfile.mkdtemp(prefix="forex-assets-")) / "daily.html"
+            path.write_bytes(page.content)
         if pdf is not None:
             try:
                 print_page(path, pdf)
             except NoBrowser as error:
-                raise WarehouseError(f"{error}; the page itself is {path}") from error
-    files = [str(path), *([str(pdf)] if pdf else [])]
+                raise WarehouseError(f"{error}; the page itself is {page.place}") from error
+    files = [page.place, *([str(pdf)] if pdf else [])]
     answer(
         as_json, {"file": files[0], "pdf": str(pdf) if pdf else None, "language": lang or session.settings.lang}, files
     )

@@ -86,7 +86,7 @@ def materialize_shadow_forecasts(session: Session, horizons: list[str]) -> str:
         from forex_assets.optimizer.shadow_store import ShadowStore
 
         store, faults = ShadowStore(session.tables), []
-        for name in (each for each in horizons if store.path(each).exists()):
+        for name in (each for each in horizons if store.exists(each)):
             try:
                 run_assets(session, [keys.SHADOW_FORECAST], [name], build=build)
             except RunFailed as error:
@@ -229,6 +229,7 @@ def _definitions(session: Session, build: Build, resources: Mapping[str, Any] | 
     """A location on the session's clock and folders."""
     settings = session.settings
     overrides = {"warehouse": str(settings.warehouse), "configs": str(settings.configs)}
+    overrides |= {"store": settings.store} if settings.store else {}
     resource = SessionResource(overrides=overrides | ({"as_of": settings.as_of} if settings.as_of else {}))
     return build({"session": resource, "io_manager": WarehouseIO(session=resource), **(resources or {})})
 

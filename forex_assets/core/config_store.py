@@ -1,11 +1,11 @@
-"""Reads the inference settings `configs/chronos_<horizon>.json`. The deployment room writes them."""
+"""Reads the inference settings `chronos_<horizon>.json`. The deployment room writes them."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from forex_assets.core.horizon import days_of
 from forex_assets.core.inference_config import InferenceConfig
-from forex_assets.core.validated_file import json_fields, read_validated
+from forex_assets.core.store.port import Store
+from forex_assets.core.validated_file import json_fields, read_validated, validated
 
 
 class ConfigError(Exception):
@@ -17,18 +17,26 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True)
 class ConfigStore:
-    """The inference settings of one folder."""
+    """The inference settings of all horizons."""
 
-    folder: Path
+    files: Store
 
-    def path(self, horizon: str) -> Path:
-        """The file of a horizon.
+    def key(self, horizon: str) -> str:
+        """The key of a horizon's file.
 
         Raises:
             ValueError: there is no such horizon.
         """
         days_of(horizon)
-        return self.folder / f"chronos_{horizon}.json"
+        return f"chronos_{horizon}.json"
+
+    def place(self, horizon: str) -> str:
+        """The place of a horizon's file, for messages."""
+        return self.files.place(self.key(horizon))
+
+    def exists(self, horizon: str) -> bool:
+        """Tells whether a horizon has settings."""
+        return self.files.state(self.key(horizon)) is not None
 
     def read(self, horizon: str) -> InferenceConfig:
         """Reads the settings of a horizon.
@@ -36,22 +44,26 @@ class ConfigStore:
         Raises:
             ConfigError: no file, no JSON, or a field that is missing, unknown or not allowed; one line a fault.
         """
-        return self.parse(self.path(horizon), horizon)
+        key, words = self.key(horizon), "an object of fields"
+        return self._of(horizon, read_validated(self.files, key, InferenceConfig, json_fields, ConfigError, words))
 
-    def parse(self, path: Path, horizon: str) -> InferenceConfig:
-        """Reads the settings of a horizon from any file.
+    def parse(self, content: bytes, horizon: str) -> InferenceConfig:
+        """Reads the settings of a horizon from bytes, as `read` would.
 
         Raises:
             ConfigError: as `read`.
         """
-        config = read_validated(path, InferenceConfig, json_fields, ConfigError, "an object of fields")
-        if config.horizon != horizon:
-            raise ConfigError(
-                f"{path}: horizon is {config.horizon!r}, but the file is that of {horizon}: write {horizon!r}, or "
-                "correct the file's name"
-            )
-        return config
+        place, words = self.place(horizon), "an object of fields"
+        return self._of(horizon, validated(content, place, InferenceConfig, json_fields, ConfigError, words))
 
     def fingerprint(self, horizon: str) -> str:
         """Fingerprint of a horizon's settings; the file's layout does not matter."""
         return self.read(horizon).fingerprint
+
+    def _of(self, horizon: str, config: InferenceConfig) -> InferenceConfig:
+        if config.horizon != horizon:
+            raise ConfigError(
+                f"{self.place(horizon)}: horizon is {config.horizon!r}, but the file is that of {horizon}: write "
+                f"{horizon!r}, or correct the file's name"
+            )
+        return config

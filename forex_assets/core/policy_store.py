@@ -1,9 +1,12 @@
-"""Reads the monitoring policy, `configs/policy.yaml`, which people write."""
+"""Reads the monitoring policy, `policy.yaml` of the configs, which people write."""
 
-from pathlib import Path
+from typing import Final
 
 from forex_assets.core.policy import Policy
+from forex_assets.core.store.port import Store
 from forex_assets.core.validated_file import read_validated, yaml_fields
+
+POLICY_FILE: Final = "policy.yaml"
 
 
 class PolicyError(Exception):
@@ -13,12 +16,16 @@ class PolicyError(Exception):
     """
 
 
-def read_policy(path: Path) -> Policy:
+def read_policy(files: Store, key: str = POLICY_FILE) -> Policy:
     """Reads the policy; missing fields have their documented defaults.
 
     An empty file is refused: it is more often half a deployment than a decision for every default.
 
+    Args:
+        files: where it lies.
+        key: of the file.
+
     Raises:
         PolicyError: no file, no YAML, or a field that is unknown, repeated or not allowed; one line a fault.
     """
-    return read_validated(path, Policy, yaml_fields, PolicyError, "fields such as `decide_by: calibrated`")
+    return read_validated(files, key, Policy, yaml_fields, PolicyError, "fields such as `decide_by: calibrated`")

@@ -15,12 +15,15 @@ from forex_assets.core.policy import Policy
 from forex_assets.core.policy_store import read_policy
 from forex_assets.core.schemas import SAMPLE_SOURCE
 from forex_assets.core.settings import Settings, load_settings
+from forex_assets.core.store.opening import open_store
+from forex_assets.core.store.port import Store
 from forex_assets.core.store.seen_tables import SeenTables
 from forex_assets.core.store.warehouse import Warehouse
 
 Branch = Literal["live", "sample"]
 SAMPLE_FOLDER: Final = "sample"
-POLICY_FILE: Final = "policy.yaml"
+CONFIGS_FOLDER: Final = "configs"
+"""Folder of the settings in an object store."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,25 @@ class Session:
         return self.now.astimezone(SANTIAGO).date()
 
     @cached_property
+    def store(self) -> Store:
+        """Store of every record: `FOREX_STORE`, by default the warehouse folder."""
+        return open_store(self.settings.store_address)
+
+    @cached_property
+    def config_files(self) -> Store:
+        """Files of the settings: `FOREX_CONFIGS`, or `configs` in an object store."""
+        if self.settings.has_remote_store:
+            return self.store.under(CONFIGS_FOLDER)
+        return open_store(self.settings.configs, follows_links=True)
+
+    @cached_property
     def policy(self) -> Policy:
-        """Policy of the loop, `configs/policy.yaml`.
+        """Policy of the loop, `policy.yaml` of the configs.
 
         Raises:
             PolicyError: the file cannot be used.
         """
-        policy = read_policy(self.settings.configs / POLICY_FILE)
+        policy = read_policy(self.config_files)
         if self._origin is None:
             return policy
         return policy.model_copy(update={"search": policy.search.model_copy(update={"origin": self._origin})})
@@ -67,12 +82,12 @@ class Session:
     @cached_property
     def configs(self) -> ConfigStore:
         """Current inference settings of each horizon."""
-        return ConfigStore(self.settings.configs)
+        return ConfigStore(self.config_files)
 
     @cached_property
     def live_tables(self) -> Warehouse:
         """Tables made from real prices."""
-        return Warehouse(self.settings.warehouse, self._seen)
+        return Warehouse(open_store(self.settings.store_address, follows_links=True), self._seen)
 
     @cached_property
     def sample_tables(self) -> Warehouse:

@@ -22,6 +22,7 @@ from pydantic_settings import (
 from forex_assets.core.calendar import SANTIAGO, issue_instant
 from forex_assets.core.compute.setting import ComputeSetting, TlsFiles, compute_setting
 from forex_assets.core.setting_checks import folder_fault, model_fault, url_fault
+from forex_assets.core.store.address import address_fault, is_remote
 
 Value = TypeVar("Value")
 
@@ -51,6 +52,11 @@ class Settings(BaseSettings):
     )
 
     warehouse: Path = Field(PROJECT / "warehouse", description="folder of every table, and of Dagster's own records")
+    store: str | None = Field(
+        None,
+        description="where tables, records and settings are kept: a folder, or s3://, gs:// or az:// with bucket and "
+        "folder; none: the warehouse folder",
+    )
     configs: Path = Field(PROJECT / "configs", description="folder of chronos_7d.json … chronos_90d.json")
     market: Literal["live", "sample", "auto"] = Field(
         "auto",
@@ -140,6 +146,15 @@ class Settings(BaseSettings):
     def _check_folder(cls, value: Path | None) -> Path | None:
         return _sound(value, "" if value is None else folder_fault(PROJECT / value))
 
+    @field_validator("store")
+    @classmethod
+    def _check_store(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        is_folder = "://" not in value
+        fault = folder_fault(PROJECT / Path(value).expanduser()) if is_folder else address_fault(value)
+        return str(PROJECT / Path(_sound(value, fault)).expanduser()) if is_folder else _sound(value, fault)
+
     @field_validator("yahoo_url", "fred_url", "bcch_url", "mindicador_url")
     @classmethod
     def _check_url(cls, value: str | None) -> str | None:
@@ -187,6 +202,16 @@ class Settings(BaseSettings):
         return self.now.astimezone(SANTIAGO).date()
 
     @property
+    def store_address(self) -> str:
+        """Address of the store: `FOREX_STORE`, else the warehouse folder."""
+        return self.store or str(self.warehouse)
+
+    @property
+    def has_remote_store(self) -> bool:
+        """Tells whether the store is no folder of this machine."""
+        return is_remote(self.store_address)
+
+    @property
     def dagster_home(self) -> Path:
         """Folder of the Dagster instance, shared by UI and command line."""
         return PROJECT / (os.environ.get("DAGSTER_HOME") or self.warehouse / "dagster")
@@ -223,11 +248,13 @@ def load_settings(**overrides: Any) -> Settings:
     """Loads the settings.
 
     Args:
-        overrides: values by field name; None keeps the environment's.
+        overrides: values by field name; None keeps the environment's. A warehouse without a store is its own store.
 
     Raises:
         SettingsError: one line a wrong value, naming the environment variable.
     """
+    if overrides.get("warehouse") and not overrides.get("store"):
+        overrides["store"] = ""  # a named warehouse is no other's store
     try:
         settings = Settings(**{k: v for k, v in overrides.items() if v is not None})
         if fault := folder_fault(settings.dagster_home):

@@ -5,11 +5,12 @@ A field that stands twice is a fault: JSON and YAML would take its last value wi
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
+
+from forex_assets.core.store.port import Store, WarehouseError
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -19,12 +20,13 @@ class FormatError(Exception):
 
 
 def read_validated(
-    path: Path, model: type[Model], parse: Callable[[str], Any], error_type: type[Exception], content: str
+    files: Store, key: str, model: type[Model], parse: Callable[[str], Any], error_type: type[Exception], content: str
 ) -> Model:
     """Reads and validates a settings file.
 
     Args:
-        path: of the file.
+        files: where it lies.
+        key: of the file.
         model: its fields.
         parse: `json_fields` or `yaml_fields`.
         error_type: raised where the file cannot be used.
@@ -33,27 +35,52 @@ def read_validated(
     Raises:
         Exception: `error_type`, with one line a fault: the file, the field, its value and what is allowed.
     """
-    values = _fields(path, parse, error_type, content)
+    place = files.place(key)
+    try:
+        entry = files.get(key)
+    except WarehouseError as error:
+        raise error_type(f"{place}: cannot be read: {error}") from error
+    if entry is None:
+        raise error_type(f"{place}: there is no such file; {_remedy(place)}")
+    return validated(entry.content, place, model, parse, error_type, content)
+
+
+def validated(
+    text: bytes, place: str, model: type[Model], parse: Callable[[str], Any], error_type: type[Exception], content: str
+) -> Model:
+    """Validates the bytes of a settings file, see `read_validated`.
+
+    Args:
+        text: of the file.
+        place: of the file, for messages.
+    """
+    values = _fields(text, place, parse, error_type, content)
     try:
         return model.model_validate(values)
     except ValidationError as error:
         # From None: the library's own message repeats the same faults in many more words.
         faults = [_explain(fault, model) for fault in error.errors(include_url=False)]
-        raise error_type("\n".join(f"{path}: {fault}" for fault in faults)) from None
+        raise error_type("\n".join(f"{place}: {fault}" for fault in faults)) from None
 
 
-def _fields(path: Path, parse: Callable[[str], Any], error_type: type[Exception], content: str) -> dict[str, Any]:
+def _remedy(place: str) -> str:
+    if "://" not in place:
+        return "restore it from git or set FOREX_CONFIGS"
+    return f"copy yours: forex-assets store copy configs {place.rpartition('/')[0]}"
+
+
+def _fields(
+    text: bytes, place: str, parse: Callable[[str], Any], error_type: type[Exception], content: str
+) -> dict[str, Any]:
     try:
-        values = parse(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise error_type(f"{path}: there is no such file; restore it from git or set FOREX_CONFIGS") from None
+        values = parse(text.decode())
     except FormatError as error:
-        raise error_type(f"{path}: {error}") from error
-    except (OSError, ValueError) as error:
-        raise error_type(f"{path}: cannot be read: {error}") from error
+        raise error_type(f"{place}: {error}") from error
+    except ValueError as error:
+        raise error_type(f"{place}: cannot be read: {error}") from error
     if not isinstance(values, dict):
         held = "nothing" if values is None else f"a {type(values).__name__}"
-        raise error_type(f"{path}: holds {held}, should hold {content}")
+        raise error_type(f"{place}: holds {held}, should hold {content}")
     return values
 
 

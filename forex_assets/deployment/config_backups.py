@@ -1,4 +1,4 @@
-"""Backups of replaced settings in `configs/backups`, with checksums.
+"""Backups of replaced settings in the configs' `backups`, with checksums.
 
 The SHA-256 has a file of its own and is written first, so that a backup that is there is whole. Backups are no JSON
 records: what comes back is the replaced file, byte for byte.
@@ -7,11 +7,10 @@ records: what comes back is the replaced file, byte for byte.
 import hashlib
 import re
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 from forex_assets.core.inference_config import InferenceConfig
-from forex_assets.core.store.atomic import write_bytes_atomically
+from forex_assets.core.store.port import Store
 from forex_assets.deployment.deployment_store import STAMP
 from forex_assets.deployment.plan import Backup
 
@@ -25,10 +24,10 @@ class BackupError(Exception):
 
 
 class ConfigBackups:
-    """The backups of one configs folder."""
+    """The backups of one store of configs."""
 
-    def __init__(self, configs: Path) -> None:
-        self.folder = configs / FOLDER
+    def __init__(self, configs: Store) -> None:
+        self.files = configs.under(FOLDER)
 
     def add(self, horizon: str, content: bytes, stamp: str) -> str:
         """Keeps a config file byte for byte; the backup's name.
@@ -37,18 +36,17 @@ class ConfigBackups:
             stamp: unique UTC time in the format `STAMP`.
 
         Raises:
-            OSError: it cannot be written.
+            WarehouseError: it cannot be written.
         """
         name = f"chronos_{horizon}_{stamp}.json"
-        self.folder.mkdir(parents=True, exist_ok=True)
         line = f"{hashlib.sha256(content).hexdigest()}  {name}\n"
-        write_bytes_atomically(self.folder / f"{name}{SUM}", line.encode())
-        write_bytes_atomically(self.folder / name, content)
+        self.files.put(f"{name}{SUM}", line.encode())
+        self.files.put(name, content)
         return name
 
     def all(self, horizon: str | None = None) -> list[Backup]:
         """Backups of one horizon or of all, newest first."""
-        matches = (_NAME.fullmatch(path.name) for path in self.folder.glob("chronos_*.json"))
+        matches = map(_NAME.fullmatch, self.files.list())
         backups = [
             Backup(match[0], match[1], datetime.strptime(match[2], STAMP).replace(tzinfo=UTC))
             for match in matches
@@ -65,14 +63,16 @@ class ConfigBackups:
         match = _NAME.fullmatch(name)
         if match is None or match[1] != horizon:
             newest = ", ".join(backup.name for backup in self.all(horizon)[:3]) or "none"
-            raise BackupError(f"{name} names no backup of {horizon}; the newest in {self.folder}: {newest}")
-        path = self.folder / name
-        try:
-            content, line = path.read_bytes(), (self.folder / f"{name}{SUM}").read_text(encoding="utf-8")
-        except FileNotFoundError as error:
-            raise BackupError(f"{path}: {Path(str(error.filename)).name} is missing; choose another backup") from None
-        if line.partition(" ")[0] != hashlib.sha256(content).hexdigest():
-            raise BackupError(f"{path} does not match its SHA-256 in {name}{SUM}: it was changed or damaged")
+            raise BackupError(f"{name} names no backup of {horizon}; the newest in {self.files.place()}: {newest}")
+        place, held = self.files.place(name), dict[str, bytes]()
+        for file in (name, f"{name}{SUM}"):
+            entry = self.files.get(file)
+            if entry is None:
+                raise BackupError(f"{place}: {file} is missing; choose another backup")
+            held[file] = entry.content
+        content, line = held[name], held[f"{name}{SUM}"]
+        if line.partition(b" ")[0] != hashlib.sha256(content).hexdigest().encode():
+            raise BackupError(f"{place} does not match its SHA-256 in {name}{SUM}: it was changed or damaged")
         return content
 
     def read(self, horizon: str, name: str) -> tuple[bytes, InferenceConfig]:
@@ -92,5 +92,5 @@ class ConfigBackups:
 
     def remove(self, name: str) -> None:
         """Removes a backup, its checksum last; a missing one is no error."""
-        (self.folder / name).unlink(missing_ok=True)
-        (self.folder / f"{name}{SUM}").unlink(missing_ok=True)
+        self.files.remove(name)
+        self.files.remove(f"{name}{SUM}")

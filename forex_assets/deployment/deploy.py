@@ -9,6 +9,7 @@ from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.session import Session
 from forex_assets.deployment.deployer import Deployer
 from forex_assets.deployment.deployment_store import deployments_of
+from forex_assets.deployment.git import GitExport
 from forex_assets.deployment.record import DeploymentRecord
 from forex_assets.forecasts.engines import Engines
 from forex_assets.optimizer.shadow_store import ShadowStore
@@ -16,7 +17,8 @@ from forex_assets.optimizer.shadow_store import ShadowStore
 
 def deployer_of(session: Session) -> Deployer:
     """The deployer of the session's configs."""
-    return Deployer(session.settings.configs, deployments_of(session), session.policy.deployment)
+    commit = GitExport(session.settings.configs, is_copy=session.settings.has_remote_store)
+    return Deployer(session.config_files, deployments_of(session), session.policy.deployment, commit=commit)
 
 
 def real_now() -> datetime:
@@ -47,7 +49,7 @@ def deploy_validated(
         record = deployer.deploy(
             config,
             # Without current settings the challenger was validated against the no-change benchmark.
-            expected=row["champion"] if session.configs.path(horizon).exists() else None,
+            expected=row["champion"] if session.configs.exists(horizon) else None,
             reason=str(row["words"] or f"approved by {row['validation_id']}"),
             by=by,
             now=now,

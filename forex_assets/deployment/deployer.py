@@ -4,19 +4,16 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Final, Literal
 
 from forex_assets.core.config_store import ConfigStore
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.policy import DeploymentPolicy
-from forex_assets.core.store.atomic import remove_drafts
-from forex_assets.core.store.warehouse import Warehouse
-from forex_assets.deployment import git
+from forex_assets.core.store.port import Confirm, Store
 from forex_assets.deployment.config_backups import BackupError, ConfigBackups
 from forex_assets.deployment.deployment_store import DeploymentStore, new_id
-from forex_assets.deployment.git import Commit
+from forex_assets.deployment.git import Commits
 from forex_assets.deployment.plan import AUTOMATIC, automatic_today, expired_backups, to_take_back
 from forex_assets.deployment.record import DeploymentRecord, Kind
 from forex_assets.deployment.replacement import Replacement
@@ -31,29 +28,31 @@ class Deployer:
     Every method raises WarehouseError where another deployer holds the lock for too long, or a record cannot be read.
 
     Args:
-        configs: folder of `chronos_<h>.json`.
+        configs: store of `chronos_<h>.json`.
         store: records.
         policy: commits, watch, retention, limits.
-        commit: commits a file to git; None for no commits.
+        commit: commits a config to git; None for no commits.
         lock_timeout_s: longest wait for another deployer, in seconds.
         at_step: called with each of `STEPS` once it is done; tests end the process there.
     """
 
     def __init__(
         self,
-        configs: Path,
+        configs: Store,
         store: DeploymentStore,
         policy: DeploymentPolicy,
         *,
-        commit: Callable[[Path, str], Commit] | None = git.commit_file,
+        commit: Commits | None = None,
         lock_timeout_s: float = 30.0,
         at_step: Callable[[str], None] = lambda step: None,
     ) -> None:
         self.configs, self.store, self.policy = ConfigStore(configs), store, policy
         self.backups = ConfigBackups(configs)
         commit_file = commit if policy.commit_to_git else None
-        self._replacement = Replacement(self.configs, self.backups, store, commit_file, at_step)
-        self._lock = Warehouse(configs)
+        self._confirm: Confirm = lambda: None
+        self._replacement = Replacement(
+            self.configs, self.backups, store, commit_file, at_step, lambda: self._confirm()
+        )
         self._lock_timeout_s, self._at_step = lock_timeout_s, at_step
 
     def records(self, horizon: str) -> list[DeploymentRecord]:
@@ -176,9 +175,10 @@ class Deployer:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with self._lock.lock("deployment", self._lock_timeout_s):
-            for folder in (self.configs.folder, self.backups.folder):
-                remove_drafts(folder, 0.0)  # left by killed deployers: no other is at work
+        with self.configs.files.lock("deployment", self._lock_timeout_s) as confirm:
+            for files in (self.configs.files, self.backups.files):
+                files.tidy()  # left by killed deployers: no other is at work
+            self._confirm = confirm
             self._at_step("locked")
             yield
 

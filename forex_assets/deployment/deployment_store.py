@@ -1,7 +1,6 @@
 """Stores deployment records, journals and quarantined settings as JSON files."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
@@ -9,7 +8,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
 
 from forex_assets.core.horizon import days_of
 from forex_assets.core.session import Session
-from forex_assets.core.store.records import Folder, Records
+from forex_assets.core.store.port import Store
+from forex_assets.core.store.records import Records
 from forex_assets.core.text import PrintableLine
 from forex_assets.deployment.record import DeploymentRecord
 
@@ -61,13 +61,13 @@ class DeploymentStore:
     Every method raises WarehouseError where a file cannot be read or written; the file is named.
 
     Args:
-        folder: `<warehouse>/optimizer/deployments`; made at the first write.
+        files: store of the deployments; made at the first write.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._journals = Records(Folder(folder), Journal)
-        self._quarantine = Records(Folder(folder / "quarantine"), Quarantine)
+    def __init__(self, files: Store) -> None:
+        self.files = files
+        self._journals = Records(files, Journal)
+        self._quarantine = Records(files.under("quarantine"), Quarantine)
 
     def records(self, horizon: str) -> list[DeploymentRecord]:
         """Records of a horizon, newest first."""
@@ -120,12 +120,12 @@ class DeploymentStore:
 
     def _records(self, horizon: str) -> Records[DeploymentRecord]:
         days_of(horizon)
-        return Records(Folder(self.folder / horizon), DeploymentRecord)
+        return Records(self.files.under(horizon), DeploymentRecord)
 
 
 def deployments_of(session: Session) -> DeploymentStore:
-    """The deployment records of the session's warehouse."""
-    return DeploymentStore(session.settings.warehouse / "optimizer" / "deployments")
+    """The deployment records of the session's store."""
+    return DeploymentStore(session.store.under("optimizer/deployments"))
 
 
 def _journal_key(horizon: str) -> str:

@@ -7,11 +7,13 @@ index) are reported and never forced.
 
 import os
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from forex_assets.core.store.atomic import write_bytes_atomically
 from forex_assets.deployment.record import GitState
 
 TIMEOUT_S: Final = 20.0
@@ -41,6 +43,38 @@ class Commit:
 
     state: GitState
     words: str
+
+
+Commits = Callable[[str, bytes, str], Commit]
+"""Commits a config: its key, content and the message."""
+
+
+@dataclass(frozen=True)
+class GitExport:
+    """Commits configs in a folder's repository.
+
+    Attributes:
+        folder: of the config files.
+        is_copy: whether the truth lies in another store, and a clone gets a copy first.
+    """
+
+    folder: Path
+    is_copy: bool = False
+
+    def __call__(self, key: str, content: bytes, message: str) -> Commit:
+        path = self.folder / key
+        if not self.is_copy:
+            return commit_file(path, message)
+        try:
+            _git(self.folder, "rev-parse", "--show-toplevel")
+            write_bytes_atomically(path, content)
+        except FileNotFoundError:
+            return Commit("off", f"git is not installed, or {self.folder} is not there")
+        except GitError:
+            return Commit("no repository", f"{self.folder} is in no clone; the settings are in the store")
+        except OSError as error:
+            return Commit("pending", f"{path} cannot be written: {error}")
+        return commit_file(path, message)
 
 
 def commit_file(path: Path, message: str) -> Commit:

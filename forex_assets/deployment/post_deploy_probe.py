@@ -64,7 +64,7 @@ def settings_before(session: Session, record: DeploymentRecord) -> InferenceConf
     if record.backup is None:
         return None
     try:
-        return ConfigBackups(session.settings.configs).read(record.horizon, record.backup)[1]
+        return ConfigBackups(session.config_files).read(record.horizon, record.backup)[1]
     except BackupError:
         return None
 
@@ -102,7 +102,7 @@ def _champion_fan(session: Session, engines: Engines, record: DeploymentRecord, 
 
 def _all_fail(session: Session, engines: Engines, current: InferenceConfig, origin: Origin) -> bool:
     """Whether earlier versions fail too, as without the weights' disk."""
-    backups, tried = ConfigBackups(session.settings.configs), {current.fingerprint}
+    backups, tried = ConfigBackups(session.config_files), {current.fingerprint}
     for backup in backups.all(current.horizon):
         try:
             config = backups.read(current.horizon, backup.name)[1]

@@ -1,22 +1,21 @@
 """Replaces current settings in steps that survive a crash.
 
 A forecaster reads the old or the new settings, whole, whenever the process dies:
-Journal → backup → draft, read with the forecaster's own reader → replace → commit to git → record → remove the journal.
+Journal → backup → new settings read with the forecaster's own reader → replace → commit to git → record → remove the
+journal.
 The next start finishes or undoes a journal that it finds, judging by the current settings.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from forex_assets.core.config_store import ConfigError, ConfigStore
 from forex_assets.core.horizon import HORIZONS
-from forex_assets.core.store.atomic import write_bytes_atomically
-from forex_assets.core.store.warehouse import WarehouseError
+from forex_assets.core.store.port import Confirm, WarehouseError
 from forex_assets.deployment.config_backups import ConfigBackups
 from forex_assets.deployment.deployment_store import DeploymentStore
-from forex_assets.deployment.git import Commit
+from forex_assets.deployment.git import Commits
 from forex_assets.deployment.plan import outcome_of
 from forex_assets.deployment.record import DeploymentRecord
 
@@ -32,15 +31,17 @@ class Replacement:
     """Steps that replace a config file; the caller holds the lock.
 
     Attributes:
-        commit_file: commits a file to git; None for no commits.
+        commit_file: commits a config to git; None for no commits.
         at_step: called with each of `STEPS` once it is done.
+        confirm: raises where the caller's lock may have passed to another.
     """
 
     configs: ConfigStore
     backups: ConfigBackups
     store: DeploymentStore
-    commit_file: Callable[[Path, str], Commit] | None
+    commit_file: Commits | None
     at_step: Callable[[str], None]
+    confirm: Confirm
 
     def current(self, horizon: str) -> str | None:
         """Fingerprint of the current settings; None where they are missing or unreadable."""
@@ -61,7 +62,7 @@ class Replacement:
         """
         try:
             return self._replace(wanted, content)
-        except (OSError, WarehouseError, ConfigError) as error:
+        except (WarehouseError, ConfigError) as error:
             if self.current(wanted.horizon) != wanted.to_fingerprint:
                 return self._failed(wanted, str(error))
             # Deployed, and its journal is there: the next start commits and records it.
@@ -104,27 +105,35 @@ class Replacement:
 
     def _replace(self, wanted: DeploymentRecord, content: bytes) -> DeploymentRecord:
         """Writes journal and backup, replaces the settings, commits and records."""
-        horizon, path = wanted.horizon, self.configs.path(wanted.horizon)
-        old = path.read_bytes() if path.exists() else None
+        horizon, files, key = wanted.horizon, self.configs.files, self.configs.key(wanted.horizon)
+        old = files.get(key)
         self.store.begin(wanted)
         self.at_step("journalled")
         if old is not None:
-            wanted = wanted.model_copy(update={"backup": self.backups.add(horizon, old, wanted.id.partition("-")[0])})
+            wanted = wanted.model_copy(
+                update={"backup": self.backups.add(horizon, old.content, wanted.id.partition("-")[0])}
+            )
             self.store.begin(wanted)
         self.at_step("backed up")
-        write_bytes_atomically(path, content, check=lambda draft: self._accept(draft, wanted))
+        self._accept(content, wanted)
+        self.confirm()
+        if old is None:
+            files.create(key, content)
+        else:
+            files.replace(key, content, old.tag)  # settings that a person has changed meanwhile stay
         self.at_step("replaced")
         return self._finish(wanted)
 
-    def _accept(self, draft: Path, wanted: DeploymentRecord) -> None:
-        """Reads a draft as the forecaster will.
+    def _accept(self, content: bytes, wanted: DeploymentRecord) -> None:
+        """Reads new settings as the forecaster will.
 
         Raises:
             ConfigError: it cannot be used, or holds other settings.
         """
-        fingerprint = self.configs.parse(draft, wanted.horizon).fingerprint
+        fingerprint = self.configs.parse(content, wanted.horizon).fingerprint
         if fingerprint != wanted.to_fingerprint:
-            raise ConfigError(f"{draft}: reads as {fingerprint}, but {wanted.to_fingerprint} was to be written")
+            place = self.configs.place(wanted.horizon)
+            raise ConfigError(f"{place}: reads as {fingerprint}, but {wanted.to_fingerprint} was to be written")
 
     def _finish(self, wanted: DeploymentRecord) -> DeploymentRecord:
         """Commits, records and closes a deployment. Nothing undoes it from here on."""
@@ -142,7 +151,9 @@ class Replacement:
         change = f"{record.from_fingerprint or 'none'} to {record.to_fingerprint}"
         title = f"{record.kind.capitalize()} {record.horizon}: {change}"
         message = f"{title}\n\n{record.reason}\nBy {record.by}, {record.id}"
-        commit = self.commit_file(self.configs.path(record.horizon), message)
+        key = self.configs.key(record.horizon)
+        current = self.configs.files.get(key)
+        commit = self.commit_file(key, b"" if current is None else current.content, message)
         return record.model_copy(update={"git": commit.state, "git_words": commit.words})
 
     def _failed(self, wanted: DeploymentRecord, why: str) -> DeploymentRecord:

@@ -12,15 +12,19 @@ class DeskConfigError(DeskError):
 
 def read_levels(session: Session) -> levels.WatchLevels:
     """Reads `configs/levels.yaml`; no file means no level."""
-    path = session.settings.configs / levels.FILE
-    if not path.exists():
+    files = session.config_files
+    if files.state(levels.FILE) is None:
         return levels.WatchLevels()
-    return read_validated(path, levels.WatchLevels, yaml_fields, DeskConfigError, "fields such as `levels: []`")
+    return read_validated(
+        files, levels.FILE, levels.WatchLevels, yaml_fields, DeskConfigError, "fields such as `levels: []`"
+    )
 
 
 def read_events(session: Session) -> events.Events:
     """Reads `configs/events.yaml`; no file means no date."""
-    path = session.settings.configs / events.FILE
-    if not path.exists():
+    files = session.config_files
+    if files.state(events.FILE) is None:
         return events.Events()
-    return read_validated(path, events.Events, yaml_fields, DeskConfigError, "fields such as `policy_meetings: []`")
+    return read_validated(
+        files, events.FILE, events.Events, yaml_fields, DeskConfigError, "fields such as `policy_meetings: []`"
+    )

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 from forex_assets.core.store.atomic import write_bytes_atomically
@@ -28,11 +28,16 @@ def read_flows(path: Path) -> list[Flow]:
         ) from None
     except OSError as error:
         raise QuestionError(f"{path}: cannot be read: {error.strerror}") from None
+    return flows_in(path, content)
+
+
+def flows_in(path: PurePath, content: bytes) -> list[Flow]:
+    """Reads flows from a file's bytes, see `read_flows`."""
     rows = _excel_rows(path, content) if path.suffix.lower() == EXCEL else _csv_rows(path, content)
     return flows_of(rows, path.name)
 
 
-def _csv_rows(path: Path, content: bytes) -> list[list[str]]:
+def _csv_rows(path: PurePath, content: bytes) -> list[list[str]]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -52,7 +57,7 @@ def _decimal(cell: str) -> str:
     return swapped if swapped.replace(".", "", 1).removesuffix("%").isdigit() else cell
 
 
-def _excel_rows(path: Path, content: bytes) -> list[list[Any]]:
+def _excel_rows(path: PurePath, content: bytes) -> list[list[Any]]:
     from zipfile import BadZipFile
 
     from openpyxl import load_workbook

@@ -26,7 +26,7 @@ def outlook_of(fans: dict[str, pl.DataFrame], session: Session) -> Outlook:
     """Returns the newest issue among fans as an outlook."""
     if not fans:
         raise DeskError(
-            f"no fan is stored in {session.tables.root}; make them with `forex-assets forecast`, "
+            f"no fan is stored in {session.tables.place()}; make them with `forex-assets forecast`, "
             "or set FOREX_MARKET=sample to try it on generated prices"
         )
 

@@ -249,8 +249,8 @@ def append_fans(
         entry = store.append(rows, issued_at=session.now, code_version=code_version(), is_replay=is_replay)
         metadata = {
             names.LEDGER_HEAD: entry.entry_hash,
-            names.LEDGER_ROOT: str(store.root),
-            names.WAREHOUSE_ID: ensured_identity(store.root),
+            names.LEDGER_ROOT: store.store.place(),
+            names.WAREHOUSE_ID: ensured_identity(store.store),
             "sequence": entry.sequence,
             "version": entry.version,
             "is_new": entry.is_new,

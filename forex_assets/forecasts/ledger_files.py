@@ -1,18 +1,18 @@
-"""Files of the ledger: names, creation, and check of the compaction."""
+"""Files of the ledger: names, and check of the compaction."""
 
-import os
+import io
 import re
-import uuid
-from collections.abc import Callable
+from collections.abc import Iterable
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import polars as pl
 
-from forex_assets.core.store.atomic import DRAFT_PREFIX, write_bytes_atomically
-from forex_assets.core.store.warehouse import SUFFIX
-from forex_assets.forecasts.ledger import Misfit, header
+from forex_assets.core.schemas import LEDGER_SCHEMA, conform
+from forex_assets.core.store.port import Store, Taken, WarehouseError
+from forex_assets.core.store.warehouse import SUFFIX, Warehouse
+from forex_assets.forecasts.ledger import LedgerError, Misfit, header
 
 _NAME: Final = re.compile(r"(\d{6,})_(\d{4}-\d{2}-\d{2}_.+)_v(\d+)" + re.escape(SUFFIX))
 
@@ -46,18 +46,14 @@ class Appended:
     version: int
     is_new: bool
 
+    @classmethod
+    def of(cls, entry: pl.DataFrame, *, is_new: bool) -> "Appended":
+        """Result of an entry's append."""
+        return cls(entry["entry_hash"][0], entry["sequence"][0], entry["version"][0], is_new)
 
-def appended_entry(entry: pl.DataFrame, *, is_new: bool) -> Appended:
-    """Result of appending an entry."""
-    return Appended(entry["entry_hash"][0], entry["sequence"][0], entry["version"][0], is_new)
 
-
-def entry_files(folder: Path) -> list[EntryFile]:
-    """Entries of a horizon's folder by sequence, from names alone."""
-    try:
-        names = os.listdir(folder)
-    except FileNotFoundError:
-        return []
+def entry_files(names: Iterable[str]) -> list[EntryFile]:
+    """Entries by sequence, from the names of their files alone."""
     matches = (_NAME.fullmatch(name) for name in names)
     return sorted(EntryFile(int(match[1]), match[2], int(match[3])) for match in matches if match)
 
@@ -83,24 +79,58 @@ def place_of(entry: pl.DataFrame) -> tuple[str, EntryFile]:
     return horizon, EntryFile(entry["sequence"][0], about, entry["version"][0])
 
 
-def create_once(path: Path, content: bytes, *, at_step: Callable[[str], None] = lambda _: None) -> None:
-    """Creates a whole, flushed file; never replaces one.
+def create_entry(warehouse: Warehouse, key: str, entry: pl.DataFrame) -> bool:
+    """Writes an entry's file; False where its number is taken.
+
+    Args:
+        key: table of the entries.
 
     Raises:
-        FileExistsError: the file exists; it is untouched.
-        OSError: no space, no permission, no folder, or a file system without hard links.
+        LedgerError: there is such a file in spite of a lock, or it cannot be written; the chain is unchanged.
     """
-    draft = path.with_name(f"{DRAFT_PREFIX}{uuid.uuid4().hex}")
-
-    def publish(step: str) -> None:
-        if step == "replaced":
-            os.link(draft, path)  # refuses an existing name; a rename would replace it
-        at_step(step)
-
+    horizon, file = place_of(entry)
+    buffer, entry = io.BytesIO(), entry.rechunk()
+    entry.write_parquet(buffer, compression="zstd", statistics=False)
+    store, folder, content = warehouse.store, f"{key}/{horizon}", buffer.getvalue()
+    path = warehouse.key(folder, file.stem)
     try:
-        write_bytes_atomically(draft, content, at_step=publish)
-    finally:
-        draft.unlink(missing_ok=True)
+        number = f"{key}_numbers/{horizon}/{file.sequence:06d}{SUFFIX}"
+        if not store.has_turns and not claim(store, number, content, folder):
+            return False
+        with nullcontext() if store.has_turns else suppress(Taken):  # whoever found the number wrote the file
+            store.create(path, content)
+    except Taken as error:
+        message = f"{store.place(path)} is there already, and no entry is ever replaced; issue the forecast again"
+        raise LedgerError(message) from error
+    except WarehouseError as error:
+        raise LedgerError(f"{error}; the ledger is unchanged") from error
+    warehouse.keep(folder, entry, file.stem)
+    return True
+
+
+def claim(store: Store, number: str, content: bytes, folder: str) -> bool:
+    """Takes a sequence number in a store without locks.
+
+    A number that is taken has its entry's file afterwards, also where its writer died.
+
+    Args:
+        number: key of the sequence number.
+        content: of the entry.
+        folder: of the entries' files.
+
+    Returns:
+        Whether it was free.
+    """
+    try:
+        store.create(number, content)
+        return True
+    except Taken:
+        taken = store.get(number)
+    if taken is not None:
+        rows = conform(pl.read_parquet(io.BytesIO(taken.content)), LEDGER_SCHEMA, store.place(number))
+        with suppress(Taken):  # its writer, or another finder, was first
+            store.create(f"{folder}/{place_of(rows)[1].stem}{SUFFIX}", taken.content)
+    return False
 
 
 @dataclass

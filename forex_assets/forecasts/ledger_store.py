@@ -1,16 +1,19 @@
-"""The ledger on disk: every forecast ever issued.
+"""The ledger in the store: every forecast ever issued.
 
-One file an entry, written once. A horizon's compaction holds its entries in one table: a cache, rebuilt when it does
+One file an entry, written once. In a folder a lock orders the writers. In a store without locks an entry is first
+created under its sequence number alone, so that two writers of one number collide; whoever finds a number without its
+file writes the file, so that a writer's death leaves no gap.
+
+A horizon's compaction holds its entries in one table: a cache, rebuilt when it does
 not fit, so that reading a long ledger reads one file. `ledger` defines the chain of hashes.
 """
 
 import hashlib
-import io
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 import polars as pl
@@ -18,14 +21,14 @@ import polars as pl
 from forex_assets.core import names
 from forex_assets.core.horizon import days_of
 from forex_assets.core.schemas import FORECAST_SCHEMA, LEDGER_SCHEMA, Schema, conform, empty
-from forex_assets.core.store.warehouse import SUFFIX, Warehouse, WarehouseError
+from forex_assets.core.store.port import Store, WarehouseError, waits
+from forex_assets.core.store.warehouse import SUFFIX, Warehouse
 from forex_assets.forecasts.ledger import LedgerError, Misfit, entry_of, first_misfit, header, says_the_same
 from forex_assets.forecasts.ledger_files import (
     Appended,
     Compaction,
     EntryFile,
-    appended_entry,
-    create_once,
+    create_entry,
     entry_files,
     place_of,
     subject_of,
@@ -46,7 +49,6 @@ class LedgerStore:
     Args:
         key: table of the entries: `forecasts/ledger`, or that of the fixing.
         compact_after: entries that the compaction may lag behind before a read renews it.
-        at_step: called at each step of `atomic.write_atomically`; tests end the process there.
     """
 
     def __init__(
@@ -55,13 +57,11 @@ class LedgerStore:
         key: str = names.LEDGER,
         *,
         compact_after: int = 64,
-        at_step: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._warehouse = warehouse
         self._key = key
         self._compacted_key = f"{key}_compacted"
         self._compact_after = compact_after
-        self._at_step = at_step
 
     def append(
         self,
@@ -86,28 +86,32 @@ class LedgerStore:
             WarehouseError: another process holds the chain.
         """
         horizon, about = subject_of(conform(forecast, FORECAST_SCHEMA, "forecast for the ledger"))
-        with self._warehouse.lock(f"{self._key}/{horizon}"):
-            files = self._files(horizon)
-            versions = [file for file in files if file.about == about]
-            entry = entry_of(
-                forecast,
-                issued_at=issued_at,
-                code_version=code_version,
-                is_shadow=is_shadow,
-                is_replay=is_replay,
-                sequence=files[-1].sequence + 1 if files else 1,
-                version=max((file.version for file in versions), default=0) + 1,
-                previous_hash=self._hash(horizon, files[-1]) if files else "",
-            )
-            # Only the newest of its kind counts: A after B is written again, or B would seem the latest.
-            for file in reversed(versions):
-                known = self._entry(horizon, file)
-                if header(known, KINDS) == header(entry, KINDS):
-                    if says_the_same(known, entry):
-                        return appended_entry(known, is_new=False)
-                    break
-            self._create(entry)
-        return appended_entry(entry, is_new=True)
+        store = self._warehouse.store
+        with store.turn(f"{self._key}/{horizon}"):
+            for wait_s in waits():
+                files = self._files(horizon)
+                versions = [file for file in files if file.about == about]
+                entry = entry_of(
+                    forecast,
+                    issued_at=issued_at,
+                    code_version=code_version,
+                    is_shadow=is_shadow,
+                    is_replay=is_replay,
+                    sequence=files[-1].sequence + 1 if files else 1,
+                    version=max((file.version for file in versions), default=0) + 1,
+                    previous_hash=self._hash(horizon, files[-1]) if files else "",
+                )
+                # Only the newest of its kind counts: A after B is written again, or B would seem the latest.
+                for file in reversed(versions):
+                    known = self._entry(horizon, file)
+                    if header(known, KINDS) == header(entry, KINDS):
+                        if says_the_same(known, entry):
+                            return Appended.of(known, is_new=False)
+                        break
+                if create_entry(self._warehouse, self._key, entry):
+                    return Appended.of(entry, is_new=True)
+                time.sleep(wait_s)
+        raise AssertionError("waits() never ends")
 
     def read(self, horizon: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """All entries of a horizon, `LEDGER_SCHEMA`, oldest first; may be empty.
@@ -133,9 +137,9 @@ class LedgerStore:
         return rows if columns is None else rows.select(columns)
 
     @property
-    def root(self) -> Path:
-        """Folder of the warehouse; two warehouses may share Dagster's records."""
-        return self._warehouse.root
+    def store(self) -> Store:
+        """Store of the warehouse; two warehouses may share Dagster's records."""
+        return self._warehouse.store
 
     def count(self, horizon: str) -> int:
         """Number of entries of a horizon, by file names."""
@@ -184,13 +188,9 @@ class LedgerStore:
 
     def files_digest(self, horizon: str, count: int) -> str:
         """Digest of file names, sizes and times of the first entries."""
-        digest, folder = hashlib.sha256(), self._folder(horizon)
-        for file in self._files(horizon)[:count]:
-            try:
-                state = (folder / f"{file.stem}{SUFFIX}").stat()
-            except FileNotFoundError:
-                continue  # removed since: the digest differs
-            digest.update(f"{file.stem} {state.st_size} {state.st_mtime_ns} {state.st_ino}\n".encode())
+        digest, states = hashlib.sha256(), self._warehouse.store.states(self._folder(horizon))
+        for file in self._files(horizon, states)[:count]:
+            digest.update(f"{file.stem} {states[self._path(horizon, file)]}\n".encode())
         return digest.hexdigest()
 
     def verify_after(self, horizon: str, count: int, head: str) -> Misfit | None:
@@ -218,18 +218,26 @@ class LedgerStore:
         misfit = first_misfit(entries, place, str(before) if count else "")
         return misfit and replace(misfit, file=files[misfit.place - 1].stem + SUFFIX)
 
-    def _files(self, horizon: str) -> list[EntryFile]:
-        return entry_files(self._folder(horizon))
+    def _files(self, horizon: str, keys: Iterable[str] | None = None) -> list[EntryFile]:
+        """Entries by sequence, from the keys of the horizon's folder."""
+        folder = self._folder(horizon)
+        listed = self._warehouse.store.list(folder) if keys is None else keys
+        return entry_files(key.removeprefix(f"{folder}/") for key in listed)
 
-    def _folder(self, horizon: str) -> Path:
+    def _folder(self, horizon: str) -> str:
         days_of(horizon)
-        return self._warehouse.path(f"{self._key}/{horizon}").with_suffix("")
+        return f"{self._key}/{horizon}"
+
+    def _path(self, horizon: str, file: EntryFile) -> str:
+        return self._warehouse.key(self._folder(horizon), file.stem)
 
     def _entry(self, horizon: str, file: EntryFile) -> pl.DataFrame:
         """The rows of one file, which must match its name."""
         entry = self._table(f"{self._key}/{horizon}", file.stem, "put a backup in its place")
         if entry is None:
-            raise LedgerError(f"{file.stem}{SUFFIX} is gone from {self._folder(horizon)}; put a backup in its place")
+            raise LedgerError(
+                f"{self._warehouse.place(self._folder(horizon), file.stem)} is gone; put a backup in its place"
+            )
         if (held := place_of(entry)) != (horizon, file):
             raise LedgerError(
                 f"its file is that of {horizon} {file.stem}, its rows are those of {held[0]} {held[1].stem}"
@@ -276,23 +284,6 @@ class LedgerStore:
         count = rows["sequence"].n_unique()
         is_chain = 0 < count <= len(files) and self._hash(horizon, files[count - 1]) == rows["entry_hash"][-1]
         return count if is_chain else 0
-
-    def _create(self, entry: pl.DataFrame) -> None:
-        """Writes an entry's file, which must not exist."""
-        horizon, file = place_of(entry)
-        path = self._warehouse.path(f"{self._key}/{horizon}", file.stem)
-        buffer, entry = io.BytesIO(), entry.rechunk()
-        entry.write_parquet(buffer, compression="zstd", statistics=False)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            create_once(path, buffer.getvalue(), at_step=self._at_step)
-            self._warehouse.keep(path, entry)
-        except FileExistsError as error:
-            message = f"{path} is there already, and no entry is ever replaced; issue the forecast again"
-            raise LedgerError(message) from error
-        except OSError as error:
-            message = f"cannot write {path}: {error}; the ledger is unchanged: check space and permissions"
-            raise LedgerError(message) from error
 
 
 def _part(columns: Sequence[str] | None) -> Schema:

@@ -36,11 +36,7 @@ class PriceStore:
             ValueError: the file has other columns.
         """
         stored = self._warehouse.read(_key(series), _partition(source))
-        if stored is None:
-            return None
-        return conform(
-            stored, history_schema(series.value), str(self._warehouse.path(_key(series), _partition(source)))
-        )
+        return None if stored is None else self._conformed(series, source, stored)
 
     def answers(self, series: PriceSeries, source: str) -> pl.DataFrame | None:
         """Returns what a source answered (`ANSWERS_SCHEMA`), or None."""
@@ -54,8 +50,8 @@ class PriceStore:
     def note(self, series: PriceSeries, source: str, answer: Answer) -> None:
         """Records an answer of a source."""
         key = f"{names.PRICE_ANSWERS}/{series.name}"
-        with self._warehouse.lock(f"{key}/{_partition(source)}", self._lock_timeout_s):
-            self._warehouse.write(key, with_answer(self.answers(series, source), answer), _partition(source))
+        partition, timeout_s = _partition(source), self._lock_timeout_s
+        self._warehouse.update(key, lambda stored: with_answer(stored, answer), partition, timeout_s)
 
     def merge(
         self,
@@ -74,11 +70,19 @@ class PriceStore:
         if fetched.is_empty():
             return merge_history(None, fetched, series, now)  # raises: an empty fetch has no source to lock
         source = str(fetched["source"][0])
-        with self._warehouse.lock(f"{_key(series)}/{_partition(source)}", self._lock_timeout_s):
-            merge = merge_history(self.history(series, source), fetched, series, now, as_of, terms)
-            if merge.added or merge.revised:
-                self._warehouse.write(_key(series), merge.history, _partition(source))
-        return merge
+        merges = list[Merge]()
+
+        def merged(stored: pl.DataFrame | None) -> pl.DataFrame | None:
+            history = None if stored is None else self._conformed(series, source, stored)
+            merges.append(merge_history(history, fetched, series, now, as_of, terms))
+            return merges[-1].history if merges[-1].added or merges[-1].revised else None
+
+        self._warehouse.update(_key(series), merged, _partition(source), self._lock_timeout_s)
+        return merges[-1]
+
+    def _conformed(self, series: PriceSeries, source: str, stored: pl.DataFrame) -> pl.DataFrame:
+        place = self._warehouse.place(_key(series), _partition(source))
+        return conform(stored, history_schema(series.value), place)
 
 
 class TrialPriceStore(PriceStore):

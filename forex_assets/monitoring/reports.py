@@ -48,7 +48,7 @@ def drift_of(session: Session) -> Drift:
     peso = _known_prices(session, USDCLP, USDCLP_SCHEMA)
     if peso.is_empty():
         raise NoPrices(
-            f"no USD/CLP prices in {session.tables.root} by {santiago_time(session.now)} in Santiago to watch; "
+            f"no USD/CLP prices in {session.tables.place()} by {santiago_time(session.now)} in Santiago to watch; "
             "bring them in with `forex-assets ingest`"
         )
     realized = pl.concat([empty(REALIZED_SCHEMA), *(realized_of(session, horizon) for horizon in HORIZONS)])
@@ -63,7 +63,7 @@ def degradation_of(session: Session, engines: Engines, horizon: str) -> Degradat
     """
     report = partial(degradation_report, policy=session.policy, today=session.today, horizon=horizon)
     stored = report(realized_of(session, horizon))
-    is_possible = session.configs.path(horizon).exists() and session.tables.read(names.USDCLP) is not None
+    is_possible = session.configs.exists(horizon) and session.tables.read(names.USDCLP) is not None
     if stored.n >= stored.n_needed or not is_possible:
         return stored
     try:

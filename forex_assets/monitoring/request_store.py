@@ -8,14 +8,14 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from forex_assets.core.calendar import santiago_time
 from forex_assets.core.horizon import days_of
 from forex_assets.core.session import Session
-from forex_assets.core.store.records import Folder, Records
+from forex_assets.core.store.port import Store
+from forex_assets.core.store.records import Records
 from forex_assets.core.text import PrintableLine
 
 
@@ -60,9 +60,9 @@ class Open:
 
 @dataclass(frozen=True)
 class RequestStore:
-    """Requests of all horizons, in one folder each under `folder`."""
+    """Requests of all horizons, in one folder each."""
 
-    folder: Path
+    files: Store
 
     def add(self, horizon: str, *, reason: str, asked_by: str, asked_at: datetime) -> Request:
         """Keeps a new request.
@@ -98,9 +98,9 @@ class RequestStore:
 
     def _records(self, horizon: str) -> Records[Request]:
         days_of(horizon)
-        return Records(Folder(self.folder / horizon), Request, "remove it and ask again")
+        return Records(self.files.under(horizon), Request, "remove it and ask again")
 
 
 def requests_of(session: Session) -> RequestStore:
     """The requests of the session's warehouse."""
-    return RequestStore(session.settings.warehouse / "optimizer" / "requests")
+    return RequestStore(session.store.under("optimizer/requests"))

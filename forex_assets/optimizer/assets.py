@@ -31,7 +31,7 @@ from forex_assets.optimizer.search_run import run_search
 from forex_assets.optimizer.shadow import append_shadow
 from forex_assets.optimizer.tables import CANDIDATES_SCHEMA, SEARCH_REQUEST_SCHEMA, VALIDATION_SCHEMA
 from forex_assets.optimizer.validation import Validation
-from forex_assets.optimizer.validation_pages import ROOT
+from forex_assets.optimizer.validation_pages import page_key
 from forex_assets.optimizer.validation_run import run_validation
 
 BY_HAND = "started by hand, without a decision"
@@ -147,7 +147,7 @@ def validation_report(
 def _validation_metadata(run: Session, found: Validation) -> dict[str, object]:
     """Metadata for the sensor and for people."""
     subject = found.subject
-    page = run.tables.root / ROOT / subject.horizon / f"{subject.validation_id}.html"
+    page = run.tables.records.place(f"{page_key(subject.horizon, subject.validation_id)}.html")
     return {
         names.VERDICT: found.verdict,
         names.VALIDATION_ID: subject.validation_id,
@@ -161,7 +161,7 @@ def _validation_metadata(run: Session, found: Validation) -> dict[str, object]:
         "false_pass": "not known" if found.false_pass is None else found.false_pass,
         "origins": found.n,
         "criteria": small_table(found.table.select(CRITERIA_COLUMNS)),
-        "page": dg.MetadataValue.path(str(page)),
+        "page": dg.MetadataValue.path(page),
     }
 
 

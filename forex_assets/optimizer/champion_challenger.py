@@ -127,7 +127,7 @@ def live_config(session: Session, horizon: str) -> InferenceConfig | None:
     Raises:
         ConfigError: there is one, and it cannot be used.
     """
-    return session.configs.read(horizon) if session.configs.path(horizon).exists() else None
+    return session.configs.read(horizon) if session.configs.exists(horizon) else None
 
 
 def as_live(candidate: InferenceConfig, live: InferenceConfig, found: ResolvedModel) -> InferenceConfig:

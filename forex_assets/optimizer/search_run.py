@@ -99,9 +99,9 @@ def live_or_first(session: Session, horizon: str) -> InferenceConfig:
     Raises:
         ConfigError: there is a config, and it cannot be used.
     """
-    if session.configs.path(horizon).exists():
+    if session.configs.exists(horizon):
         return session.configs.read(horizon)
-    others = [each for each in HORIZONS if session.configs.path(each).exists()]
+    others = [each for each in HORIZONS if session.configs.exists(each)]
     model = session.configs.read(others[0]).model if others else FIRST_MODEL
     policy = session.policy.search
     lengths = sorted(policy.context_length[horizon])

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
 from forex_assets.core.horizon import days_of
 from forex_assets.core.inference_config import InferenceConfig
-from forex_assets.core.store.records import Folder, Records
+from forex_assets.core.store.records import Records
 from forex_assets.core.store.warehouse import Warehouse
 
 ROOT: Final = "optimizer/shadow"
@@ -49,14 +48,9 @@ class ShadowStore:
 
     warehouse: Warehouse
 
-    def path(self, horizon: str) -> Path:
-        """The file of a horizon.
-
-        Raises:
-            ValueError: there is no such horizon.
-        """
-        days_of(horizon)
-        return self.warehouse.root / ROOT / f"{horizon}.json"
+    def exists(self, horizon: str) -> bool:
+        """Tells whether a horizon has a shadow test."""
+        return self._records(horizon).files.state(f"{horizon}.json") is not None
 
     def read(self, horizon: str) -> Shadow | None:
         """The shadow test of a horizon; None where there is none.
@@ -66,7 +60,7 @@ class ShadowStore:
         """
         return self._records(horizon).get(horizon)
 
-    def write(self, shadow: Shadow) -> Path:
+    def write(self, shadow: Shadow) -> None:
         """Begins a shadow test in place of any other of its horizon.
 
         Raises:
@@ -74,7 +68,6 @@ class ShadowStore:
         """
         horizon = shadow.config.horizon
         self._records(horizon).put(horizon, shadow)
-        return self.path(horizon)
 
     def remove(self, horizon: str) -> None:
         """Ends the shadow test of a horizon; none is no error.
@@ -85,4 +78,5 @@ class ShadowStore:
         self._records(horizon).remove(horizon)
 
     def _records(self, horizon: str) -> Records[Shadow]:
-        return Records(Folder(self.path(horizon).parent), Shadow, "remove it to end the shadow test")
+        days_of(horizon)
+        return Records(self.warehouse.records.under(ROOT), Shadow, "remove it to end the shadow test")

@@ -7,15 +7,13 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
 from forex_assets.core.schemas import SAMPLE_SOURCE
-from forex_assets.core.store.atomic import write_bytes_atomically
-from forex_assets.core.store.warehouse import Warehouse, WarehouseError
+from forex_assets.core.store.warehouse import Warehouse
 from forex_assets.optimizer.criterion import Judged
 from forex_assets.optimizer.paired_losses import CHALLENGER, CHAMPION
 from forex_assets.optimizer.validation import Validation
@@ -27,15 +25,15 @@ TEMPLATE: Final = "validation_report.html.j2"
 
 @dataclass(frozen=True)
 class Pages:
-    """Files of a report.
+    """Places of a report's files.
 
     Attributes:
         json: for programs.
         html: for people.
     """
 
-    json: Path
-    html: Path
+    json: str
+    html: str
 
 
 def write_pages(
@@ -58,17 +56,17 @@ def write_pages(
     Raises:
         WarehouseError: the disk or a permission does not allow it.
     """
-    folder = warehouse.root / ROOT / validation.subject.horizon
-    pages = Pages(*(folder / f"{validation.subject.validation_id}.{kind}" for kind in ("json", "html")))
+    store, stem = warehouse.records, page_key(validation.subject.horizon, validation.subject.validation_id)
     document = json.dumps(report_document(validation, is_sample=is_sample), indent=2, allow_nan=False) + "\n"
     page = render_page(validation, history=history, fans=fans, is_sample=is_sample)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, text in ((pages.json, document), (pages.html, page)):
-            write_bytes_atomically(path, text.encode(), through_link=False)
-    except OSError as error:
-        raise WarehouseError(f"cannot write {folder}: {error.strerror}; see to space and permissions") from error
-    return pages
+    store.put(f"{stem}.json", document.encode())
+    store.put(f"{stem}.html", page.encode())
+    return Pages(store.place(f"{stem}.json"), store.place(f"{stem}.html"))
+
+
+def page_key(horizon: str, validation_id: str) -> str:
+    """Key of a validation's files in the store, without its suffix."""
+    return f"{ROOT}/{horizon}/{validation_id}"
 
 
 def report_document(validation: Validation, *, is_sample: bool) -> dict[str, Any]:

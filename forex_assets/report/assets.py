@@ -30,9 +30,10 @@ REPORT_CRONS = ["45 20 * * 1-5", "0 23 * * 1-5"]
 def daily(context: dg.AssetExecutionContext, session: SessionResource) -> None:
     """Writes `report/daily.html`."""
     run_session = session.session()
-    path = write_report(run_session)
-    metadata = check_metadata({"language": run_session.settings.lang, "bytes": path.stat().st_size})
-    context.add_output_metadata({**metadata, "file": dg.MetadataValue.url(f"file://{quote(str(path))}")})
+    page = write_report(run_session)
+    metadata = check_metadata({"language": run_session.settings.lang, "bytes": len(page.content)})
+    address = page.place if "://" in page.place else f"file://{quote(page.place)}"
+    context.add_output_metadata({**metadata, "file": dg.MetadataValue.url(address)})
 
 
 report_daily = dg.define_asset_job(

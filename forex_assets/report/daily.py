@@ -1,7 +1,10 @@
 """Reads the report's tables and writes its page."""
 
+import itertools
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 import polars as pl
@@ -18,7 +21,7 @@ from forex_assets.core.schemas import (
 )
 from forex_assets.core.session import Session
 from forex_assets.core.store.atomic import write_bytes_atomically
-from forex_assets.core.store.warehouse import WarehouseError
+from forex_assets.core.store.port import Store, Taken, WarehouseError
 from forex_assets.deployment.deployment_store import deployments_of
 from forex_assets.deployment.record import DeploymentRecord
 from forex_assets.desk.answers import Answer
@@ -26,7 +29,7 @@ from forex_assets.desk.configs_store import read_events
 from forex_assets.desk.drivers_store import stored_fixings
 from forex_assets.desk.events import Events
 from forex_assets.desk.exposure_answer import exposure_answer
-from forex_assets.desk.flows_file import read_flows
+from forex_assets.desk.flows_file import flows_in
 from forex_assets.desk.observado import Fixings
 from forex_assets.desk.outlook import DeskError, Outlook
 from forex_assets.desk.outlook_store import outlook_of
@@ -144,13 +147,14 @@ def _events(session: Session, faults: list[str]) -> Events:
 
 def _exposure(session: Session, outlook: Outlook, faults: list[str]) -> Answer | None:
     """Answer to the company's own flows; None without the file."""
-    path = session.settings.configs / EXPOSURE
-    if not path.exists():
-        return None
+    place = session.config_files.place(EXPOSURE)
     try:
-        return exposure_answer(outlook, read_flows(path), outlook.at, rates=None)
-    except DeskError as error:
-        faults.append(f"{path}: {error}")
+        entry = session.config_files.get(EXPOSURE)
+        if entry is None:
+            return None
+        return exposure_answer(outlook, flows_in(PurePath(place), entry.content), outlook.at, rates=None)
+    except (DeskError, WarehouseError) as error:
+        faults.append(f"{place}: {error}")
         return None
 
 
@@ -177,15 +181,20 @@ def _band(row: dict[str, Any], close: float) -> HeldBand:
     return HeldBand(row["as_of"], row["session"], close, row["q10"], row["q90"], row["q025"], row["q975"])
 
 
-def write_report(session: Session, language: Language | None = None, path: Path | None = None) -> Path:
+@dataclass(frozen=True)
+class Written:
+    """A page that was written: its place and content."""
+
+    place: str
+    content: bytes
+
+
+def write_report(session: Session, language: Language | None = None, path: Path | None = None) -> Written:
     """Writes the page and keeps a copy by date and language.
 
     Args:
         language: None takes `FOREX_LANG`.
-        path: where the page goes; None takes `report/daily.html`, which is replaced.
-
-    Returns:
-        The page's file.
+        path: a person's file for the page; None takes `report/daily.html` of the store, which is replaced.
 
     Raises:
         EmptyReport: there is neither a price nor a fan.
@@ -194,26 +203,29 @@ def write_report(session: Session, language: Language | None = None, path: Path 
     tables = report_tables(session)
     if tables.is_empty and not tables.faults:
         raise EmptyReport(
-            f"nothing to report: no price and no forecast in {session.tables.root}; run `forex-assets forecast`"
+            f"nothing to report: no price and no forecast in {session.tables.place()}; run `forex-assets forecast`"
         )
     language = language or session.settings.lang
-    content = render_report(tables, language).encode()
-    target = path or session.tables.root / FILE
+    content, store = render_report(tables, language).encode(), session.tables.records
+    _keep(store, f"{KEPT}/{session.today}_{language}", content)
+    if path is None:
+        store.put(FILE, content)
+        return Written(store.place(FILE), content)
     try:
-        _keep(session.tables.root / KEPT, f"{session.today}_{language}", content)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes_atomically(target, content, through_link=path is not None)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes_atomically(path, content)
     except OSError as error:
-        raise WarehouseError(f"cannot write {target}: {error.strerror}; check space and permissions") from error
-    return target
+        raise WarehouseError(f"cannot write {path}: {error.strerror}; check space and permissions") from error
+    return Written(str(path), content)
 
 
-def _keep(folder: Path, name: str, content: bytes) -> None:
+def _keep(store: Store, name: str, content: bytes) -> None:
     """Keeps a page under a free name; equal ones once."""
-    folder.mkdir(parents=True, exist_ok=True)
-    number = 1
-    while (file := folder / f"{name}{'' if number == 1 else f'_{number}'}.html").exists():
-        if file.read_bytes() == content:
-            return
-        number += 1
-    write_bytes_atomically(file, content, through_link=False)
+    keys = (f"{name}{'' if number == 1 else f'_{number}'}.html" for number in itertools.count(1))
+    for key in keys:
+        entry = store.get(key)
+        if entry is not None and entry.content == content:
+            break
+        with suppress(Taken):
+            store.create(key, content)
+            break

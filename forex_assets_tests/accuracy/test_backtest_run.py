@@ -45,6 +45,7 @@ from forex_assets.market.price_sources import PriceSources, calendar_of
 from forex_assets.market.prices import USDCLP
 from forex_assets_tests.forecasts.chronos.tiny_models import build_bolt
 from forex_assets_tests.forecasts.test_quality import fan
+from forex_assets_tests.places import root_of
 
 CALENDAR = calendar_of(USDCLP)
 ORIGINS = Origins(date(2025, 3, 3), date(2025, 4, 30))
@@ -168,7 +169,7 @@ def test_rows_are_scored_forecasts_of_every_origin_and_step(session: Session) ->
 
 def test_origins_that_were_run_are_not_run_again(session: Session) -> None:
     first = walk(session)
-    folder = session.tables.root / "accuracy/backtest_fans/7d/ewma"
+    folder = root_of(session.tables) / "accuracy/backtest_fans/7d/ewma"
     stamps = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     told: list[tuple[int, int]] = []
     again, skipped, _ = run_backtest(
@@ -203,7 +204,7 @@ def test_nothing_later_than_the_clock_is_taken_for_truth_or_seen(
     assert first["realized_available_at"].max() <= past.now  # type: ignore[operator]
     assert first["session"].max() <= date(2025, 4, 10)  # type: ignore[operator]
     assert not first.filter(pl.col("as_of") == date(2025, 4, 4)).is_empty()
-    shutil.rmtree(past.tables.root / "accuracy")
+    shutil.rmtree(root_of(past.tables) / "accuracy")
     is_later = pl.col("available_at") > past.now
     value = pl.when(is_later).then(pl.col(USDCLP.value) * 1.3).otherwise(USDCLP.value)
     keep(past, stored(past).with_columns(value))
@@ -326,7 +327,7 @@ def test_fans_of_an_older_version_are_made_again_once(session: Session) -> None:
     store = BacktestStore(session.tables)
     before = walk(session)
     fans = store.read("7d", "ewma")
-    shutil.rmtree(session.tables.root / "accuracy")
+    shutil.rmtree(root_of(session.tables) / "accuracy")
     store.add("7d", "ewma", fans.with_columns(pl.lit(None, fans.schema[name]).alias(name) for name in ORIGIN_SCHEMA))
     week = Origins(WEEKS[0], WEEKS[0] + timedelta(days=2))
     assert run(session, origins=week).renewed == 8

@@ -20,6 +20,7 @@ from forex_assets.core.schemas import FORECAST_SCHEMA, SAMPLE_SOURCE, USDCLP_SCH
 from forex_assets.core.store.warehouse import Warehouse, WarehouseError
 from forex_assets.forecasts.baselines import EwmaEngine
 from forex_assets.forecasts.engine import Origin
+from forex_assets_tests.places import path_of, root_of
 
 CALENDAR = calendar_of("CLP", [])
 SESSIONS = CALENDAR.between(date(2022, 10, 31), date(2024, 2, 2))
@@ -104,7 +105,7 @@ def test_a_run_that_is_killed_keeps_its_batches_and_none_of_them_is_run_again(
     log = tmp_path / "origins.log"
     for stop_at in (2, 1):
         run = subprocess.Popen(
-            [sys.executable, "-c", RUNS, str(warehouse.root), str(log), str(stop_at)],
+            [sys.executable, "-c", RUNS, str(root_of(warehouse)), str(log), str(stop_at)],
             cwd=Path(__file__).parents[2],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -186,7 +187,7 @@ def test_a_damaged_file_is_an_error_and_no_loss_in_silence(
 ) -> None:
     for frame in whole.partition_by("as_of", maintain_order=True)[:3]:
         store.add("7d", "ewma", frame)
-    path = warehouse.path(f"{ROOT}/7d/ewma", "000002")
+    path = path_of(warehouse, f"{ROOT}/7d/ewma", "000002")
     path.write_bytes(b"garbage")
     with pytest.raises(WarehouseError, match=r"000002\.parquet is damaged"):
         store.read("7d", "ewma")

@@ -21,6 +21,7 @@ from forex_assets.locations.forecasting import build
 from forex_assets_tests.accuracy.test_scorecard import TODAY
 from forex_assets_tests.accuracy.test_scorecard import realized as outcomes
 from forex_assets_tests.forecasts.test_quality import ORIGIN, SESSIONS, fan
+from forex_assets_tests.places import root_of
 
 NOW = datetime(2025, 6, 20, 23, tzinfo=UTC)
 
@@ -70,7 +71,7 @@ def prices() -> pl.DataFrame:
 
 def test_an_entry_that_was_changed_is_named_with_its_file(warehouse: Warehouse) -> None:
     assert judged(keys.LEDGER) == (True, "2 entries, every one as it was written")
-    file = sorted((warehouse.root / "forecasts/ledger/7d").glob("*.parquet"))[0]
+    file = sorted((root_of(warehouse) / "forecasts/ledger/7d").glob("*.parquet"))[0]
     pl.read_parquet(file).with_columns(q975=pl.col("q975") + 0.01).write_parquet(file)
     passed, said = judged(keys.LEDGER)
     assert not passed
@@ -79,7 +80,7 @@ def test_an_entry_that_was_changed_is_named_with_its_file(warehouse: Warehouse) 
 
 
 def test_an_entry_that_is_gone_from_the_middle_is_found_at_its_place(warehouse: Warehouse) -> None:
-    sorted((warehouse.root / "forecasts/ledger/7d").glob("*.parquet"))[0].unlink()
+    sorted((root_of(warehouse) / "forecasts/ledger/7d").glob("*.parquet"))[0].unlink()
     passed, said = judged(keys.LEDGER)
     assert not passed
     assert said.startswith("7d: entry 1")
@@ -99,12 +100,12 @@ def test_the_nightly_check_reads_new_entries_only_and_all_where_a_file_was_touch
 
     monkeypatch.setattr(Path, "read_bytes", counted)
     assert judged(keys.LEDGER)[0]
-    first, second = (path.name for path in sorted((warehouse.root / "forecasts/ledger/7d").glob("*.parquet")))
+    first, second = (path.name for path in sorted((root_of(warehouse) / "forecasts/ledger/7d").glob("*.parquet")))
     assert set(opened) == {first, second}
     opened.clear()
     assert judged(keys.LEDGER)[0]
     assert set(opened) == {second}
-    note = warehouse.root / "forecasts/ledger_verified/7d.json"
+    note = root_of(warehouse) / "forecasts/ledger_verified/7d.json"
     note.write_text("{")
     opened.clear()
     assert judged(keys.LEDGER)[0]
@@ -114,7 +115,7 @@ def test_the_nightly_check_reads_new_entries_only_and_all_where_a_file_was_touch
     opened.clear()
     assert judged(keys.LEDGER)[0]
     assert set(opened) == {first, second}, "and so does a week"
-    (warehouse.root / "forecasts/ledger/7d" / second).unlink()
+    (root_of(warehouse) / "forecasts/ledger/7d" / second).unlink()
     passed, said = judged(keys.LEDGER)
     assert not passed
     assert "cut off" in said
@@ -152,7 +153,7 @@ def test_a_price_later_than_the_clock_makes_nothing_due(warehouse: Warehouse, en
 
 
 def test_a_ledger_that_was_never_scored_is_due_as_a_whole(warehouse: Warehouse) -> None:
-    (warehouse.root / "accuracy/realized/7d.parquet").unlink()
+    (root_of(warehouse) / "accuracy/realized/7d.parquet").unlink()
     passed, said = judged(keys.REALIZED)
     assert not passed
     assert "8 missing or outdated" in said

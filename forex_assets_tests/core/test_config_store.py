@@ -7,6 +7,7 @@ import pytest
 
 from forex_assets.core.config_store import ConfigError, ConfigStore
 from forex_assets.core.horizon import HORIZONS
+from forex_assets.core.store.folder import Folder
 
 REPOSITORY = Path(__file__).parents[2]
 VALUES = {
@@ -25,15 +26,18 @@ VALUES = {
 
 def store_with(folder: Path, text: str) -> ConfigStore:
     (folder / "chronos_7d.json").write_text(text, encoding="utf-8")
-    return ConfigStore(folder)
+    return ConfigStore(Folder(folder))
 
 
 def test_the_repositorys_own_configs_are_whole_and_start_as_documented() -> None:
-    configs = {horizon: ConfigStore(REPOSITORY / "configs").read(horizon) for horizon in HORIZONS}
+    configs = {horizon: ConfigStore(Folder(REPOSITORY / "configs")).read(horizon) for horizon in HORIZONS}
     assert all(config.horizon == horizon for horizon, config in configs.items())
     assert len({config.fingerprint for config in configs.values()}) == 4
     for horizon in HORIZONS:
-        assert json.loads(ConfigStore(REPOSITORY / "configs").path(horizon).read_text()).keys() == VALUES.keys()
+        assert (
+            json.loads(Path(ConfigStore(Folder(REPOSITORY / "configs")).place(horizon)).read_text()).keys()
+            == VALUES.keys()
+        )
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
@@ -71,7 +75,7 @@ def test_a_fault_names_file_field_value_and_what_is_allowed(
     with pytest.raises(ConfigError) as caught:
         store.read("7d")
     message = str(caught.value)
-    assert message.startswith(f"{store.path('7d')}: ")
+    assert message.startswith(f"{store.place('7d')}: ")
     assert words in message
     assert "\n" not in message
 
@@ -104,14 +108,14 @@ def test_a_file_that_is_no_object_is_explained(tmp_path: Path, text: str, words:
 def test_bytes_that_are_no_text_are_explained(tmp_path: Path) -> None:
     (tmp_path / "chronos_7d.json").write_bytes(b"\xff\xfe\x00{")
     with pytest.raises(ConfigError, match="cannot be read"):
-        ConfigStore(tmp_path).read("7d")
+        ConfigStore(Folder(tmp_path)).read("7d")
 
 
 def test_a_missing_file_says_which_and_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"chronos_90d\.json: there is no such file; restore it from git"):
-        ConfigStore(tmp_path).read("90d")
+        ConfigStore(Folder(tmp_path)).read("90d")
 
 
 def test_an_unknown_horizon_has_no_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no horizon"):
-        ConfigStore(tmp_path).path("../7d")
+        ConfigStore(Folder(tmp_path)).place("../7d")

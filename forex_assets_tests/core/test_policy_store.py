@@ -7,7 +7,9 @@ import pytest
 import yaml
 
 from forex_assets.core.policy import Policy
-from forex_assets.core.policy_store import PolicyError, read_policy
+from forex_assets.core.policy_store import PolicyError
+from forex_assets.core.policy_store import read_policy as read_policy_of
+from forex_assets.core.store.folder import Folder
 
 OWN = Path(__file__).parents[2] / "configs" / "policy.yaml"
 
@@ -16,6 +18,10 @@ def policy_file(folder: Path, text: str) -> Path:
     path = folder / "policy.yaml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def read_policy(path: Path) -> Policy:
+    return read_policy_of(Folder(path.parent), path.name)
 
 
 def test_the_repositorys_own_policy_writes_down_every_default() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from forex_assets.core.schemas import SAMPLE_SOURCE
 from forex_assets.core.session import Session, open_session
+from forex_assets_tests.places import root_of
 
 REAL = pl.DataFrame({"source": ["yahoo"], "x": [1]})
 SAMPLE = pl.DataFrame({"source": [SAMPLE_SOURCE], "x": [2]})
@@ -25,10 +26,10 @@ def test_auto_reads_generated_tables_until_a_real_price_table_exists(auto: Sessi
     assert auto.market == "live"
     auto.sample_tables.write("market/usdclp", SAMPLE)
     assert auto.market == "sample"
-    assert auto.tables.root == auto.sample_tables.root
+    assert root_of(auto.tables) == root_of(auto.sample_tables)
     auto.live_tables.write("market/usdclp", REAL)
     assert auto.market == "live"
-    assert auto.tables.root == auto.live_tables.root
+    assert root_of(auto.tables) == root_of(auto.live_tables)
 
 
 @pytest.mark.parametrize(("market", "other"), [("live", "sample"), ("sample", "live")])
@@ -43,15 +44,15 @@ def test_a_named_market_is_read_whatever_tables_exist(
 
 def test_a_table_with_one_generated_row_is_never_written_among_real_ones(auto: Session) -> None:
     folder = auto.settings.warehouse
-    assert auto.tables_for("any", REAL).root == folder
-    assert auto.tables_for("any", pl.concat([REAL, SAMPLE])).root == folder / "sample"
+    assert root_of(auto.tables_for("any", REAL)) == folder
+    assert root_of(auto.tables_for("any", pl.concat([REAL, SAMPLE]))) == folder / "sample"
 
 
 @pytest.mark.parametrize("key", ["market/usdclp", "market/copper_hgf_usd_lb"])
 def test_an_empty_price_table_is_real_and_another_empty_table_follows_the_market(key: str, auto: Session) -> None:
     auto.sample_tables.write("market/usdclp", SAMPLE)
-    assert auto.tables_for(key, REAL.clear()).root == auto.settings.warehouse
-    assert auto.tables_for("features/copper", REAL.clear()).root == auto.settings.warehouse / "sample"
+    assert root_of(auto.tables_for(key, REAL.clear())) == auto.settings.warehouse
+    assert root_of(auto.tables_for("features/copper", REAL.clear())) == auto.settings.warehouse / "sample"
 
 
 def test_policy_and_configs_are_read_from_the_settings_folder(workspace: Path) -> None:

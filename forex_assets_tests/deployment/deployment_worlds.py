@@ -11,8 +11,10 @@ from pathlib import Path
 from forex_assets.core.config_store import ConfigStore
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.policy import DeploymentPolicy
+from forex_assets.core.store.folder import Folder
 from forex_assets.deployment.deployer import Deployer
 from forex_assets.deployment.deployment_store import DeploymentStore
+from forex_assets.deployment.git import GitExport
 from forex_assets.deployment.record import DeploymentRecord
 
 NOW = datetime(2025, 6, 13, 23, 0, tzinfo=UTC)
@@ -60,8 +62,9 @@ class World:
         return git(self.root, *words)
 
     def deployer(self, *, policy: DeploymentPolicy | None = None, **more: object) -> Deployer:
-        store = DeploymentStore(self.root / "state")
-        return Deployer(self.root / "configs", store, policy or DeploymentPolicy(), **more)  # type: ignore[arg-type]
+        store = DeploymentStore(Folder(self.root / "state"))
+        more = {"commit": GitExport(self.root / "configs"), **more}
+        return Deployer(Folder(self.root / "configs", follows_links=True), store, policy or DeploymentPolicy(), **more)  # type: ignore[arg-type]
 
     def deploy(
         self, wanted: InferenceConfig = NEW, *, expected: str | None = OLD.fingerprint, **more: object
@@ -78,7 +81,7 @@ class World:
         return self.deployer().records("7d")
 
     def current(self, horizon: str = "7d") -> InferenceConfig:
-        return ConfigStore(self.root / "configs").read(horizon)
+        return ConfigStore(Folder(self.root / "configs")).read(horizon)
 
     def committed(self) -> bytes:
         return self.git("show", "HEAD:configs/chronos_7d.json").encode()

@@ -10,6 +10,7 @@ import pytest
 
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.policy import DeploymentPolicy
+from forex_assets.core.store.folder import Folder
 from forex_assets.core.store.warehouse import WarehouseError
 from forex_assets.deployment.config_backups import ConfigBackups
 from forex_assets.deployment.deployment_store import STAMP
@@ -228,14 +229,14 @@ def test_the_holder_of_the_lock_is_named(world: World) -> None:
 
 
 def test_backups_outlive_the_policys_days_only_as_the_newest_ones(world: World) -> None:
-    backups = ConfigBackups(world.root / "configs")
+    backups = ConfigBackups(Folder(world.root / "configs"))
     for days in (200, 120, 100, 95, 91, 89, 1):
         backups.add("7d", b"{}", (NOW - timedelta(days=days)).strftime(STAMP))
     backups.add("90d", b"{}", (NOW - timedelta(days=400)).strftime(STAMP))
     assert len(world.deployer(policy=DeploymentPolicy(backup_days=90, keep_backups=3)).prune(NOW)) == 4
     assert [(NOW - backup.at).days for backup in backups.all("7d")] == [1, 89, 91]
     assert len(backups.all("90d")) == 1
-    assert sorted(path.suffix for path in backups.folder.iterdir()) == [".json"] * 4 + [".sha256"] * 4
+    assert sorted(path.suffix for path in Path(backups.files.place()).iterdir()) == [".json"] * 4 + [".sha256"] * 4
 
 
 def test_files_from_before_the_record_store_are_read(world: World) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from forex_assets.core.store.folder import Folder
 from forex_assets.core.store.warehouse import WarehouseError
 from forex_assets.deployment.config_backups import ConfigBackups
 from forex_assets.deployment.deployer import ANY
@@ -38,7 +39,7 @@ def assert_recovers(world: World) -> None:
     if was == NEW:
         assert records[0].state == "deployed"
         assert (records[0].from_fingerprint, records[0].to_fingerprint) == (OLD.fingerprint, NEW.fingerprint)
-        backup = ConfigBackups(world.root / "configs").content("7d", str(records[0].backup))
+        backup = ConfigBackups(Folder(world.root / "configs")).content("7d", str(records[0].backup))
         assert backup == OLD.model_dump_json(indent=2).encode()
     elif records:
         assert records[0].state == "failed"

@@ -16,6 +16,7 @@ from forex_assets.core.fan import Fan
 from forex_assets.core.horizon import target_of
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.session import open_session
+from forex_assets.core.store.folder import Folder
 from forex_assets.deployment.deploy import deployer_of
 from forex_assets.deployment.deployer import Deployer
 from forex_assets.deployment.record import DeploymentRecord
@@ -29,6 +30,7 @@ from forex_assets.forecasts.ledger_store import LedgerStore
 from forex_assets.market.ingestion import ingest_usdclp
 from forex_assets.market.price_sources import PriceSources, calendar_of
 from forex_assets.market.prices import USDCLP
+from forex_assets_tests.places import path_of
 
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 NONE = FailedRuns()
@@ -193,7 +195,7 @@ def test_after_enough_failures_the_model_is_not_probed_again(scene: Scene, faile
 def test_unusable_prices_are_no_fault_of_the_settings(scene: Scene, why: str) -> None:
     record = scene.deploy(90)
     if why == "there are none":
-        scene.session.tables.path(names.USDCLP).unlink()
+        path_of(scene.session.tables, names.USDCLP).unlink()
     elif why == "too few":
         scene.session.tables.write(names.USDCLP, prices("2025-06-13").tail(1))
     else:
@@ -341,7 +343,7 @@ def test_an_interrupted_rollback_is_closed_by_the_next_observation(scene: Scene)
 
     scene.deploy(90)
     store, policy = scene.deployer.store, scene.deployer.policy
-    deployer = Deployer(scene.file.parent, store, policy, at_step=die)
+    deployer = Deployer(Folder(scene.file.parent), store, policy, at_step=die)
     with pytest.raises(Killed):
         deployer.rollback("7d", reason="r", by="ana", now=scene.now)
     assert scene.deployer.store.journal("7d") is not None

@@ -213,7 +213,7 @@ def test_a_refused_deployment_leaves_the_watch_of_the_one_before(daemon: Daemon)
 def test_an_unreadable_record_leaves_the_other_horizons_watched(daemon: Daemon) -> None:
     daemon.deploy("15d")
     record = daemon.deploy("7d")
-    (damaged,) = (daemon.deployer.store.folder / "15d").glob("*.json")
+    (damaged,) = (Path(daemon.deployer.store.files.place()) / "15d").glob("*.json")
     damaged.write_text("{")
     assert daemon.tick() == [f"{record.id}/0"]
 

@@ -17,6 +17,7 @@ from forex_assets.cli.runner import materialize_backtest, materialize_forecasts,
 from forex_assets.core.schemas import MODEL_QUANTILE_COLUMNS, QUANTILE_COLUMNS, REALIZED_SCHEMA, SAMPLE_SOURCE
 from forex_assets.core.session import open_session
 from forex_assets_tests.forecasts.chronos.tiny_models import build_chronos2
+from forex_assets_tests.places import root_of
 
 Change = Callable[..., None]
 
@@ -31,7 +32,7 @@ def day(text: str, environment: Change, horizon: str = "7d") -> Path:
     session = open_session()
     materialize_market(session)
     materialize_forecasts(session, [horizon])
-    return session.tables.root
+    return root_of(session.tables)
 
 
 def test_a_forecast_is_kept_scored_when_it_comes_true_and_shown(workspace: Path, environment: Change) -> None:
@@ -186,7 +187,7 @@ def test_copper_as_covariates_of_a_chronos_2_is_compared_with_the_same_model_wit
     assert row["engine"] == "chronos-2"
     assert row["n"] == row["moved"] > 30  # copper changed every fan
     assert row["verdict"]
-    stored = sorted(path.name for path in (session.tables.root / "accuracy/backtest_fans/7d").iterdir())
+    stored = sorted(path.name for path in (root_of(session.tables) / "accuracy/backtest_fans/7d").iterdir())
     assert len([name for name in stored if name.startswith("chronos-2--")]) == 2
 
 

@@ -53,7 +53,7 @@ def test_the_page_is_made_without_a_table_that_cannot_be_read_and_says_so(made: 
         path.write_bytes(b"PAR1") if is_damaged else pl.DataFrame({"x": [1]}).write_parquet(path)
     session = open_session()
     assert len(report_tables(session).faults) == len(TABLES)
-    page = write_report(session).read_text()
+    page = write_report(session).content.decode()
     assert all(f"{name}.parquet" in page for name in TABLES)
     assert "(15 days)" in page
     for command in COMMANDS:

@@ -20,6 +20,7 @@ from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.instance import prepare_instance
 from forex_assets.core.session import Session, open_session
 from forex_assets.core.settings import load_settings
+from forex_assets.core.store.folder import Folder
 from forex_assets.deployment.deployment_store import deployments_of
 from forex_assets.deployment.record import DeploymentRecord
 from forex_assets.deployment.sensors import deploy_on_approval, watch_sensor
@@ -97,7 +98,7 @@ class Loop:
         return [str(request.run_key) for request in asked]
 
     def live(self) -> int:
-        return ConfigStore(self.root / "configs").read("7d").context_length
+        return ConfigStore(Folder(self.root / "configs")).read("7d").context_length
 
     def observed(self) -> str | None:
         """The settings of 7d that Dagster was told of last."""
@@ -218,7 +219,7 @@ def test_a_real_model_is_searched_validated_and_kept_or_replaced_by_one_command(
     (again,) = json.loads(done.stdout)
     assert again["validation"]["verdict"] == verdict, "a dry run foretells the run"
     assert [row["candidate"] for row in again["search"]["rows"]] == [row["candidate"] for row in each["search"]["rows"]]
-    is_live = ConfigStore(world / "configs").read("7d")
+    is_live = ConfigStore(Folder(world / "configs")).read("7d")
     assert (is_live.context_length == 180 and is_live.num_samples == 200) is (verdict != "approved")
     explained = cli("explain", "--horizon", "7d").stdout
     for words in ("Decision of", "Search of", "Validation of 7d", "improvement", "coverage", "SAMPLE DATA"):

@@ -30,6 +30,7 @@ from forex_assets.forecasts.chronos.finder import EMBEDDED_FOLDER, find_model
 from forex_assets.forecasts.chronos.loading import load_counts
 from forex_assets.forecasts.engine import EngineError
 from forex_assets_tests.accuracy.test_backtest_run import with_prices
+from forex_assets_tests.places import root_of
 
 SHIPPED = PROJECT / "forex_assets/models/embedded"
 LABEL = f"embedded@{hashlib.sha256((SHIPPED / 'SHA256SUMS').read_bytes()).hexdigest()[:8]}-fan2"
@@ -46,7 +47,7 @@ def embedded(workspace: Path, environment: Change) -> Path:
     environment(FOREX_MODEL="embedded")
     warehouse = with_prices().tables
     warehouse.write("features/copper", empty(FEATURES_SCHEMA))
-    return warehouse.root
+    return root_of(warehouse)
 
 
 def cli(*args: str) -> Result:

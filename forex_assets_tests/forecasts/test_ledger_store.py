@@ -17,12 +17,14 @@ import polars as pl
 import pytest
 
 from forex_assets.core.schemas import LEDGER_SCHEMA
-from forex_assets.core.store.atomic import DRAFT_PREFIX, STEPS
+from forex_assets.core.store.atomic import DRAFT_PREFIX, STEPS, create_once
+from forex_assets.core.store.folder import Folder
 from forex_assets.core.store.warehouse import Warehouse
 from forex_assets.forecasts.ledger import FAN_COLUMNS, LedgerError, Misfit, entry_of
-from forex_assets.forecasts.ledger_files import Appended, create_once
+from forex_assets.forecasts.ledger_files import Appended
 from forex_assets.forecasts.ledger_store import LedgerStore
 from forex_assets_tests.forecasts.test_ledger import ISSUED, forecast_of
+from forex_assets_tests.places import path_of
 
 N = 6
 
@@ -30,6 +32,7 @@ APPENDING = """
 import os, signal, sys, time
 from pathlib import Path
 from forex_assets.forecasts.ledger_store import LedgerStore
+from forex_assets.core.store.folder import Folder
 from forex_assets.core.store.warehouse import Warehouse
 from forex_assets.forecasts.ledger import LedgerError
 from forex_assets_tests.forecasts.test_ledger import ISSUED, forecast_of
@@ -37,7 +40,7 @@ folder, first, last, step, limit = Path(sys.argv[1]), *map(int, sys.argv[2:4]), 
 def die(reached):
     if reached == step:
         os.kill(os.getpid(), signal.SIGKILL)
-store = LedgerStore(Warehouse(folder), at_step=die)
+store = LedgerStore(Warehouse(Folder(folder, at_step=die)))
 if limit:
     import resource
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -85,7 +88,7 @@ def entry_files(root: Path, horizon: str = "7d") -> list[Path]:
 
 
 def compaction(root: Path) -> Path:
-    return Warehouse(root).path("forecasts/ledger_compacted", "7d")
+    return path_of(Warehouse(root), "forecasts/ledger_compacted", "7d")
 
 
 def contents(root: Path) -> dict[str, bytes]:
@@ -298,7 +301,7 @@ def test_a_name_that_a_writer_without_the_lock_has_taken_is_refused(root: Path) 
             taken.write_bytes(b"theirs")
 
     with pytest.raises(LedgerError, match="is there already, and no entry is ever replaced"):
-        append(LedgerStore(Warehouse(root), at_step=intrude), 50)
+        append(LedgerStore(Warehouse(Folder(root, at_step=intrude))), 50)
     assert taken.read_bytes() == b"theirs"
 
 

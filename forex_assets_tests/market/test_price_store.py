@@ -14,6 +14,7 @@ from forex_assets.market.fallback import PriceStorePort
 from forex_assets.market.history import BadFetch, prices_at
 from forex_assets.market.price_store import PriceStore
 from forex_assets.market.prices import USDCLP
+from forex_assets_tests.places import path_of, root_of
 
 NOW = datetime(2024, 6, 3, 23, tzinfo=UTC)
 
@@ -65,29 +66,29 @@ def test_each_source_has_a_history_of_its_own_under_its_own_name(store: PriceSto
 
 def test_a_bad_fetch_changes_no_byte(store: PriceStore, warehouse: Warehouse) -> None:
     store.merge(USDCLP, fetched(0, 10), NOW)
-    before = warehouse.path("market/history/usdclp/yahoo").read_bytes()
+    before = path_of(warehouse, "market/history/usdclp/yahoo").read_bytes()
     for bad in (fetched(0, 0), fetched(0, 10).with_columns(pl.col("clp_per_usd") * 1000), fetched(0, 10)[::2]):
         with pytest.raises(BadFetch):
             store.merge(USDCLP, bad, NOW)
-    assert warehouse.path("market/history/usdclp/yahoo").read_bytes() == before
+    assert path_of(warehouse, "market/history/usdclp/yahoo").read_bytes() == before
 
 
 def test_a_fetch_that_brings_nothing_new_does_not_touch_the_file(store: PriceStore, warehouse: Warehouse) -> None:
     store.merge(USDCLP, fetched(0, 10), NOW)
-    before = warehouse.path("market/history/usdclp/yahoo").stat()
+    before = path_of(warehouse, "market/history/usdclp/yahoo").stat()
     store.merge(USDCLP, fetched(0, 10), NOW + timedelta(hours=1))
-    assert warehouse.path("market/history/usdclp/yahoo").stat().st_ino == before.st_ino
+    assert path_of(warehouse, "market/history/usdclp/yahoo").stat().st_ino == before.st_ino
 
 
 def test_a_history_with_other_columns_is_named(store: PriceStore, warehouse: Warehouse) -> None:
-    path = warehouse.write("market/history/usdclp", pl.DataFrame({"price": [1.0]}), "yahoo")
+    path = Path(warehouse.write("market/history/usdclp", pl.DataFrame({"price": [1.0]}), "yahoo"))
     with pytest.raises(ValueError, match=str(path)):
         store.history(USDCLP, "yahoo")
 
 
 def test_a_damaged_history_is_an_error_and_stays_as_it_is(store: PriceStore, warehouse: Warehouse) -> None:
     store.merge(USDCLP, fetched(0, 10), NOW)
-    path = warehouse.path("market/history/usdclp/yahoo")
+    path = path_of(warehouse, "market/history/usdclp/yahoo")
     path.write_bytes(b"garbage")
     with pytest.raises(WarehouseError, match="is damaged"):
         store.merge(USDCLP, fetched(5, 15), NOW)
@@ -113,7 +114,7 @@ for window in range(30):
 def test_two_runs_at_once_lose_nothing(store: PriceStore, warehouse: Warehouse) -> None:
     runs = [
         subprocess.Popen(
-            [sys.executable, "-c", MERGES, str(warehouse.root), str(turn)],
+            [sys.executable, "-c", MERGES, str(root_of(warehouse)), str(turn)],
             cwd=Path(__file__).parents[2],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from forex_assets.core.store.folder import Folder
 from forex_assets.core.store.warehouse import WarehouseError
 from forex_assets.monitoring.request_store import RequestStore
 
@@ -16,7 +17,7 @@ def ask(store: RequestStore, horizon: str = "7d", reason: str = "new regime", ho
 
 
 def test_a_request_is_read_back_as_it_was_made_by_its_own_horizon_only(tmp_path: Path) -> None:
-    store = RequestStore(tmp_path / "requests")
+    store = RequestStore(Folder(tmp_path / "requests"))
     made = store.add("7d", reason="new regime", asked_by="ana", asked_at=NOON)
     assert store.open("7d").requests == (made,)
     assert store.open("15d").requests == ()
@@ -24,13 +25,13 @@ def test_a_request_is_read_back_as_it_was_made_by_its_own_horizon_only(tmp_path:
 
 
 def test_requests_are_read_oldest_first(tmp_path: Path) -> None:
-    store = RequestStore(tmp_path)
+    store = RequestStore(Folder(tmp_path))
     later, earlier = ask(store, hour=14), ask(store, hour=9)
     assert [each.id for each in store.open("7d").requests] == [earlier, later]
 
 
 def test_an_answered_request_is_gone_and_the_other_stays(tmp_path: Path) -> None:
-    store = RequestStore(tmp_path)
+    store = RequestStore(Folder(tmp_path))
     first, second = ask(store, hour=9), ask(store, hour=10)
     assert [each.id for each in store.open("7d", {first}).requests] == [second]
     assert [each.id for each in store.open("7d").requests] == [second]
@@ -38,7 +39,7 @@ def test_an_answered_request_is_gone_and_the_other_stays(tmp_path: Path) -> None
 
 
 def test_no_draft_of_a_writer_that_was_killed_is_taken_for_a_request(tmp_path: Path) -> None:
-    store = RequestStore(tmp_path)
+    store = RequestStore(Folder(tmp_path))
     ask(store)
     (tmp_path / "7d" / ".tmp-1234").write_text('{"id":')
     (tmp_path / "7d" / ".hidden.json").write_text("{")
@@ -48,7 +49,7 @@ def test_no_draft_of_a_writer_that_was_killed_is_taken_for_a_request(tmp_path: P
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"id": "x"}', '{"id":"x","horizon":"7d","surprise":1}'])
 def test_a_file_that_is_no_request_is_named_with_the_remedy_and_stops_nothing(tmp_path: Path, content: str) -> None:
-    store = RequestStore(tmp_path)
+    store = RequestStore(Folder(tmp_path))
     made = ask(store)
     (tmp_path / "7d" / "spoilt.json").write_text(content)
     found = store.open("7d")
@@ -60,10 +61,10 @@ def test_a_file_that_is_no_request_is_named_with_the_remedy_and_stops_nothing(tm
 
 def test_no_other_horizon_is_taken(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no horizon '8d'"):
-        ask(RequestStore(tmp_path), "8d")
+        ask(RequestStore(Folder(tmp_path)), "8d")
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(WarehouseError, match=r"cannot make .*file"):
-        ask(RequestStore(tmp_path / "file"))
+    with pytest.raises(WarehouseError, match=r"cannot write .*file"):
+        ask(RequestStore(Folder(tmp_path / "file")))

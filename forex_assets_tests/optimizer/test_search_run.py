@@ -22,6 +22,7 @@ from forex_assets.optimizer.search_run import run_search
 from forex_assets.optimizer.tables import CANDIDATES_SCHEMA
 from forex_assets.optimizer.tpe import suggest
 from forex_assets_tests.optimizer.contests import ENGINE, Setup, both, fill, plain_setup, set_live
+from forex_assets_tests.places import root_of
 
 POLICY = "search:\n  origins: 40\n  every: 2w\nvalidation:\n  origins: 60\n"
 
@@ -101,7 +102,7 @@ def test_the_same_search_twice_is_the_same_table_and_runs_nothing_again(scene: S
 
 def test_horizons_together_find_what_each_finds_alone(scene: Setup, workspace: Path) -> None:
     together = run_search(*both(scene), ["7d", "90d"])
-    shutil.rmtree(scene.session.tables.root / TRIALS["live"])
+    shutil.rmtree(root_of(scene.session.tables) / TRIALS["live"])
     for horizon, choice in together.items():
         alone = run_search(*both(scene), [horizon])[horizon]
         assert_frame_equal(alone.table, choice.table, check_exact=True)
@@ -121,7 +122,7 @@ def test_a_search_runs_the_trials_of_those_beside_it_and_a_faulty_one_fails_alon
 
 
 def test_a_search_that_was_killed_goes_on_and_comes_to_the_same(scene: Setup, workspace: Path) -> None:
-    folder = scene.session.tables.root / TRIALS["live"]
+    folder = root_of(scene.session.tables) / TRIALS["live"]
     command = [sys.executable, "-m", "forex_assets_tests.optimizer.slow_search"]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     give_up = time.monotonic() + 60
@@ -144,7 +145,7 @@ def test_every_method_is_the_same_for_a_seed_from_nothing_and_keeps_what_is_live
 ) -> None:
     set_policy(workspace, method=method, max_candidates=3, seed=5)
     first = run_search(*both(scene), ["7d"])["7d"]
-    shutil.rmtree(scene.session.tables.root / TRIALS["live"])
+    shutil.rmtree(root_of(scene.session.tables) / TRIALS["live"])
     again = run_search(*both(scene), ["7d"])["7d"]
     assert_frame_equal(again.table, first.table, check_exact=True)
     assert (again.chosen, again.words) == (first.chosen, first.words)

@@ -34,6 +34,7 @@ from forex_assets_tests.optimizer.contests import (
     width_setup,
 )
 from forex_assets_tests.optimizer.rows import realized_rows
+from forex_assets_tests.places import root_of
 
 TODAY = date(2025, 6, 13)
 
@@ -165,13 +166,13 @@ def test_a_run_without_a_trial_succeeds_and_a_challenger_that_cannot_forecast_fa
     assert fan is not None
     scene.session.tables.write("forecasts/latest", fan, "7d")
     assert run_asset() == (True, "entry 1 of the ledger")
-    ShadowStore(scene.session.tables).path("7d").write_text("{")
+    (root_of(scene.session.tables) / "optimizer/shadow/7d.json").write_text("{")
     success, message = run_asset()
     assert not success
     assert message.startswith("7d: the challenger on trial did not forecast")
     assert "remove it" in message
     ShadowStore(scene.session.tables).write(shadow)
-    (scene.session.tables.root / "market/usdclp.parquet").unlink()
+    (root_of(scene.session.tables) / "market/usdclp.parquet").unlink()
     assert not run_asset()[0]
 
 
@@ -184,7 +185,7 @@ def test_the_command_line_runs_a_trial_under_way_and_no_fault_of_it_fails_the_fo
     scene.session.tables.write("forecasts/latest", fan, "7d")
     assert materialize_shadow_forecasts(session, ["7d", "30d"]) == ""
     assert LedgerStore(scene.session.tables).count("7d") == 1
-    ShadowStore(scene.session.tables).path("7d").write_text("{")
+    (root_of(scene.session.tables) / "optimizer/shadow/7d.json").write_text("{")
     assert "the challenger on trial did not forecast" in materialize_shadow_forecasts(session, ["7d"])
 
 
@@ -257,7 +258,7 @@ def test_the_record_says_when_it_cannot_be_used(scene: Setup) -> None:
     assert store.read("7d") == shadow
     assert (shadow.runs_on(TODAY), shadow.runs_on(date(2025, 7, 14))) == (True, False)
     assert (shadow.is_over(date(2025, 7, 20)), shadow.is_over(date(2025, 7, 21))) == (False, True)
-    store.path("7d").write_text('{"config": 1}')
+    (root_of(store.warehouse) / "optimizer/shadow/7d.json").write_text('{"config": 1}')
     with pytest.raises(WarehouseError, match="remove it to end the shadow test"):
         store.read("7d")
     with pytest.raises(ValueError, match="no horizon"):

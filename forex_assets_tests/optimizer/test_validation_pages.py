@@ -49,7 +49,7 @@ class Reader(HTMLParser):
 
 def test_the_page_parses_carries_its_pictures_and_has_no_outside_address(tmp_path: Path) -> None:
     pages = write_pages(Warehouse(tmp_path), found(), history=NOTHING, fans={}, is_sample=True)
-    text = pages.html.read_text()
+    text = Path(pages.html).read_text()
     reader = Reader()
     reader.feed(text)
     assert reader.open == []
@@ -64,7 +64,7 @@ def test_the_page_parses_carries_its_pictures_and_has_no_outside_address(tmp_pat
 def test_what_people_wrote_is_text_and_no_markup(tmp_path: Path) -> None:
     report = found(("<script>alert(1)</script>",))
     pages = write_pages(Warehouse(tmp_path), report, history=NOTHING, fans={}, is_sample=False)
-    text = pages.html.read_text()
+    text = Path(pages.html).read_text()
     assert "<script" not in text
     assert "&lt;b&gt;x&lt;/b&gt;" in text
     assert SAMPLE_SOURCE not in text
@@ -73,8 +73,8 @@ def test_what_people_wrote_is_text_and_no_markup(tmp_path: Path) -> None:
 def test_the_document_says_all_that_the_report_knows(tmp_path: Path) -> None:
     report = found()
     pages = write_pages(Warehouse(tmp_path), report, history=NOTHING, fans={}, is_sample=False)
-    assert pages.json == tmp_path / "optimizer/validation_reports/7d/20250613T230000Z-abc123.json"
-    said = json.loads(pages.json.read_text())
+    assert pages.json == str(tmp_path / "optimizer/validation_reports/7d/20250613T230000Z-abc123.json")
+    said = json.loads(Path(pages.json).read_text())
     assert (said["verdict"], said["market"], said["words"]) == ("approved", "live", report.words)
     assert said["criteria"][0]["value"] == pytest.approx(0.1)
     assert len(said["origins"]) == 80
@@ -87,8 +87,8 @@ def test_the_document_says_all_that_the_report_knows(tmp_path: Path) -> None:
 def test_a_report_of_nothing_new_has_its_files_too(tmp_path: Path) -> None:
     nothing = nothing_to_validate(SUBJECT, Policy())
     pages = write_pages(Warehouse(tmp_path), nothing, history=NOTHING, fans={}, is_sample=False)
-    assert "data:image" not in pages.html.read_text().partition("<body>")[2]
-    assert json.loads(pages.json.read_text())["origins"] == []
+    assert "data:image" not in Path(pages.html).read_text().partition("<body>")[2]
+    assert json.loads(Path(pages.json).read_text())["origins"] == []
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

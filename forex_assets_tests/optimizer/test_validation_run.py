@@ -102,7 +102,7 @@ def test_where_the_search_kept_what_is_live_no_fan_is_made(workspace: Path, scen
 
 
 def test_the_first_config_of_a_horizon_is_held_against_the_walk(too_wide: Setup, workspace: Path) -> None:
-    too_wide.session.configs.path("7d").unlink()
+    Path(too_wide.session.configs.place("7d")).unlink()
     found = run_validation(*both(too_wide), ["7d"])["7d"]
     assert found.subject.champion == "ewma"
     assert found.verdict != "approved"  # the right width is the walk itself

@@ -12,6 +12,7 @@ from forex_assets.core.session import open_session
 from forex_assets.report import pdf
 from forex_assets.report.daily import EmptyReport, report_tables, write_report
 from forex_assets_tests.desk.worlds import DAYS, ORIGIN, fan
+from forex_assets_tests.places import root_of
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def fans(workspace: Path) -> Path:
     tables = open_session().tables
     for horizon in DAYS:
         tables.write(names.LATEST, fan(horizon, source="SAMPLE DATA, not market prices"), horizon)
-    return tables.root
+    return root_of(tables)
 
 
 def test_an_empty_warehouse_is_an_error_that_says_what_to_type(workspace: Path) -> None:
@@ -33,11 +34,11 @@ def test_an_empty_warehouse_is_an_error_that_says_what_to_type(workspace: Path) 
 
 def test_pages_are_kept_by_date_and_language_and_never_overwritten(fans: Path) -> None:
     session = open_session()
-    first = write_report(session, "es").read_bytes()
+    first = write_report(session, "es").content
     write_report(session, "es")
     write_report(session, "en")
     (session.settings.configs / "exposure.csv").write_text("date,amount_usd,direction\n2025-07-10,1000000,pay\n")
-    second = write_report(session, "es").read_bytes()
+    second = write_report(session, "es").content
     kept = {file.name: file.read_bytes() for file in (fans / "report/kept").iterdir()}
     assert set(kept) == {f"{ORIGIN}_es.html", f"{ORIGIN}_en.html", f"{ORIGIN}_es_2.html"}
     assert kept[f"{ORIGIN}_es.html"] == first
@@ -50,7 +51,7 @@ def test_a_file_of_flows_with_a_fault_costs_itself_and_is_named(fans: Path) -> N
     tables = report_tables(session)
     assert tables.exposure is None
     assert "exposure.csv" in tables.faults[0]
-    assert "exposure.csv" in write_report(session).read_text()
+    assert "exposure.csv" in write_report(session).content.decode()
 
 
 def test_the_ledger_gives_the_earlier_range_for_the_last_close(fans: Path) -> None:

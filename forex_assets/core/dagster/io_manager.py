@@ -38,8 +38,7 @@ class WarehouseIO(dg.ConfigurableIOManager):
             return
         warehouse = self.session.session().tables_for(key, obj)
         if not context.has_asset_partitions:
-            path = warehouse.write(key, obj)
-            context.add_output_metadata({"path": dg.MetadataValue.path(str(path))})
+            context.add_output_metadata({"path": dg.MetadataValue.path(warehouse.write(key, obj))})
             return
         for partition in context.asset_partition_keys:
             rows = obj.filter(pl.col(PARTITION_COLUMN) == partition)
@@ -59,7 +58,7 @@ class WarehouseIO(dg.ConfigurableIOManager):
         tables = [frame for frame in frames if frame is not None]
         if len(tables) < len(frames):
             raise FileNotFoundError(
-                f"{key} is not in {warehouse.root}; materialize it first, e.g. `forex-assets forecast` or `make run`"
+                f"{key} is not in {warehouse.place()}; materialize it first, e.g. `forex-assets forecast` or `make run`"
             )
         return pl.concat(tables)
 

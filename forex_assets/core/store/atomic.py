@@ -86,6 +86,26 @@ def write_bytes_atomically(
     write_atomically(path, write, at_step=at_step, check=check, through_link=through_link)
 
 
+def create_once(path: Path, content: bytes, *, at_step: Callable[[str], None] = _pass_over) -> None:
+    """Creates a whole, flushed file; never replaces one.
+
+    Raises:
+        FileExistsError: the file exists; it is untouched.
+        OSError: no space, no permission, no folder, or a file system without hard links.
+    """
+    draft = path.with_name(f"{DRAFT_PREFIX}{uuid.uuid4().hex}")
+
+    def publish(step: str) -> None:
+        if step == "replaced":
+            os.link(draft, path)  # refuses an existing name; a rename would replace it
+        at_step(step)
+
+    try:
+        write_bytes_atomically(draft, content, at_step=publish)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def _open_draft(draft: Path, target: Path) -> BinaryIO:
     """Opens a new draft with the target's mode, or the umask's.
 

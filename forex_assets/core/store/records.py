@@ -1,25 +1,23 @@
-"""Stores pydantic models as JSON files, one for each key.
+"""Stores pydantic models as JSON, one for each key of a store.
 
-`Records` turns models into bytes and back; `Files` is the port that keeps the bytes, and `Folder` its disk. Writes are
-atomic, and `update` retries until nobody else has written between its read and its write.
+`Records` turns models into bytes and back. `update` retries until nobody else has written between its read and its
+write.
 """
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from forex_assets.core.store.atomic import write_bytes_atomically
-from forex_assets.core.store.warehouse import Warehouse, WarehouseError
+from forex_assets.core.store.port import Store, Taken, WarehouseError, update
 
 VERSION_FIELD: Final = "schema_version"
 """First field of each file. A file without it has version 1."""
 
+SUFFIX: Final = ".json"
 _KEY: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=+%-]{0,199}")
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -27,73 +25,6 @@ Model = TypeVar("Model", bound=BaseModel)
 
 class RecordExists(WarehouseError):
     """Says that `create` found its key taken."""
-
-
-class Files(Protocol):
-    """Named byte strings. Every method raises `WarehouseError` where the storage fails."""
-
-    def names(self) -> list[str]:
-        """Names that are there, in any order."""
-
-    def read(self, name: str) -> bytes | None:
-        """Content of a name; None where there is none."""
-
-    def write(self, name: str, content: bytes) -> None:
-        """Replaces the content of a name atomically."""
-
-    def swap(self, name: str, before: bytes | None, after: bytes) -> bool:
-        """Writes `after` only where the content is `before`; whether it was written."""
-
-    def remove(self, name: str) -> None:
-        """Removes a name; a missing one is no error."""
-
-    def place(self, name: str) -> str:
-        """Place of a name, for messages."""
-
-
-@dataclass(frozen=True)
-class Folder(Files):
-    """The `.json` files of one folder, made at the first write."""
-
-    root: Path
-
-    def names(self) -> list[str]:
-        return [path.name for path in self.root.glob("[!.]*.json")]
-
-    def read(self, name: str) -> bytes | None:
-        with self._explained("read", name):
-            try:
-                return (self.root / name).read_bytes()
-            except FileNotFoundError:
-                return None
-
-    def write(self, name: str, content: bytes) -> None:
-        with self._explained("write", name):
-            self.root.mkdir(parents=True, exist_ok=True)
-            write_bytes_atomically(self.root / name, content, through_link=False)
-
-    def swap(self, name: str, before: bytes | None, after: bytes) -> bool:
-        with Warehouse(self.root).lock("records"):  # shared by all processes of this machine
-            if self.read(name) != before:
-                return False
-            self.write(name, after)
-            return True
-
-    def remove(self, name: str) -> None:
-        with self._explained("remove", name):
-            (self.root / name).unlink(missing_ok=True)
-
-    def place(self, name: str) -> str:
-        return str(self.root / name)
-
-    @contextmanager
-    def _explained(self, verb: str, name: str) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise WarehouseError(
-                f"cannot {verb} {self.place(name)}: {error.strerror}; check space and permissions"
-            ) from error
 
 
 @dataclass(frozen=True)
@@ -116,20 +47,21 @@ class Records(Generic[Model]):
     Keys that begin with a time sort by it.
 
     Attributes:
-        files: where the records lie.
+        files: the store that holds nothing else at its top.
         model: their pydantic model.
         remedy: what a person does about a file that cannot be used.
         version: of the model's fields; a file with another version cannot be used.
     """
 
-    files: Files
+    files: Store
     model: type[Model]
     remedy: str = "restore it from a backup or move it away"
     version: int = 1
 
     def keys(self) -> list[str]:
         """Keys that are there, newest first."""
-        return sorted((name.removesuffix(".json") for name in self.files.names()), reverse=True)
+        names = (name for name in self.files.list() if name.endswith(SUFFIX) and "/" not in name)
+        return sorted((name.removesuffix(SUFFIX) for name in names), reverse=True)
 
     def get(self, key: str) -> Model | None:
         """The record of a key; None where there is none.
@@ -137,8 +69,8 @@ class Records(Generic[Model]):
         Raises:
             WarehouseError: the file cannot be read or used; it is named, with the remedy.
         """
-        content = self.files.read(_name(key))
-        return None if content is None else self._parse(key, content)
+        entry = self.files.get(_name(key))
+        return None if entry is None else self._parse(key, entry.content)
 
     def all(self) -> list[Model]:
         """Every record, newest first.
@@ -153,10 +85,9 @@ class Records(Generic[Model]):
         records, faults = list[Model](), list[str]()
         for key in self.keys():
             try:
-                content = self.files.read(f"{key}.json")
-                if content is None:
-                    continue  # removed since the names were listed
-                records.append(self._parse(key, content))
+                record = self.get(key)
+                if record is not None:  # else removed since the names were listed
+                    records.append(record)
             except WarehouseError as error:
                 faults.append(str(error))
         return Listing(tuple(records), tuple(faults))
@@ -167,7 +98,7 @@ class Records(Generic[Model]):
         Raises:
             WarehouseError: it cannot be written.
         """
-        self.files.write(_name(key), self._content(record))
+        self.files.put(_name(key), self._content(record))
 
     def create(self, key: str, record: Model) -> None:
         """Writes a record under a new key.
@@ -176,8 +107,10 @@ class Records(Generic[Model]):
             RecordExists: the key is taken.
             WarehouseError: it cannot be written.
         """
-        if not self.files.swap(_name(key), None, self._content(record)):
-            raise RecordExists(f"{self.files.place(_name(key))} is there already; nothing was written")
+        try:
+            self.files.create(_name(key), self._content(record))
+        except Taken as error:
+            raise RecordExists(str(error)) from error
 
     def update(self, key: str, change: Callable[[Model | None], Model]) -> Model:
         """Replaces a record by what `change` makes of it.
@@ -190,12 +123,14 @@ class Records(Generic[Model]):
         Raises:
             WarehouseError: the record cannot be read, used or written.
         """
-        name = _name(key)
-        while True:
-            before = self.files.read(name)
-            record = change(None if before is None else self._parse(key, before))
-            if self.files.swap(name, before, self._content(record)):
-                return record
+        written: list[Model] = []
+
+        def renewed(before: bytes | None) -> bytes:
+            written[:] = [change(None if before is None else self._parse(key, before))]
+            return self._content(written[0])
+
+        update(self.files, _name(key), renewed)
+        return written[0]
 
     def remove(self, key: str) -> None:
         """Removes a record; a missing one is no error.
@@ -210,7 +145,7 @@ class Records(Generic[Model]):
         return (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode()
 
     def _parse(self, key: str, content: bytes) -> Model:
-        place = self.files.place(f"{key}.json")
+        place = self.files.place(f"{key}{SUFFIX}")
         try:
             values = json.loads(content)
             version = values.pop(VERSION_FIELD, 1) if isinstance(values, dict) else 1
@@ -243,4 +178,4 @@ def _name(key: str) -> str:
         raise WarehouseError(
             f"{key!r} cannot name a record: use letters, digits and _ . , = + % - without a leading dot"
         )
-    return f"{key}.json"
+    return f"{key}{SUFFIX}"

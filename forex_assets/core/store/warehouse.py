@@ -1,81 +1,83 @@
-"""Tables on disk: parquet files by asset path.
+"""Tables in a store: parquet by asset path.
 
-A key is a path such as `market/usdclp`; each partition is a file of its own. An object store can replace this class by
-offering the same methods.
+A key is a path such as `market/usdclp`; each partition is an object of its own.
 """
 
 import io
-import os
-import re
-import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Final
 
-import filelock
 import polars as pl
 
 from forex_assets.core.columns import COLUMNS
-from forex_assets.core.names import LEDGER, PRICE_HISTORY
-from forex_assets.core.schemas import Schema, with_later_columns
-from forex_assets.core.store.atomic import write_atomically, write_bytes_atomically
-from forex_assets.core.store.damage import is_damaged
-from forex_assets.core.store.seen_tables import Columns, SeenTables, chosen_columns
+from forex_assets.core.schemas import Schema
+from forex_assets.core.store.folder import Folder
+from forex_assets.core.store.port import Changed, Confirm, Store, Taken, WarehouseError, plain_segment, waits
+from forex_assets.core.store.seen_tables import Columns, SeenTables, Tagged, parsed_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+__all__ = ["SUFFIX", "Warehouse", "WarehouseError", "arrow_table"]
+
 SUFFIX: Final = ".parquet"
-LOCKS: Final = ".locks"
-# No separator and no leading dot, so no `..`, draft or lock folder.
-_SEGMENT: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=+%-]{0,199}")
-
-
-class WarehouseError(Exception):
-    """A table cannot be read, written or locked; says the remedy."""
 
 
 class Warehouse:
-    """Parquet files under one folder.
+    """Parquet tables of one store.
 
     Args:
-        root: made at the first write.
-        seen: tables that one run has read; None reads files every time.
+        store: where they lie; a path means that folder, made at the first write.
+        seen: tables that one run has read; None reads the store every time.
     """
 
-    def __init__(self, root: Path, seen: SeenTables | None = None) -> None:
-        self.root = Path(root)
+    def __init__(self, store: Store | Path, seen: SeenTables | None = None) -> None:
+        self.store = Folder(store, follows_links=True) if isinstance(store, Path) else store
         self._seen = seen
 
     def __repr__(self) -> str:
-        return f"Warehouse({str(self.root)!r})"
+        return f"Warehouse({self.place()!r})"
+
+    @property
+    def records(self) -> Store:
+        """Store of records and pages next to the tables.
+
+        A link planted there is not followed.
+        """
+        return replace(self.store, follows_links=False) if isinstance(self.store, Folder) else self.store
 
     def branch(self, name: str) -> "Warehouse":
         """Returns a warehouse in a folder below, such as `sample`."""
-        return Warehouse(self.root / _segment(name, name), self._seen)
+        return Warehouse(self.store.under(plain_segment(name, name)), self._seen)
 
-    def path(self, key: str, partition: str | None = None) -> Path:
-        """Returns a table's file.
+    def key(self, key: str, partition: str | None = None) -> str:
+        """Returns a table's key in the store.
 
         Raises:
             WarehouseError: the key or partition is no plain name.
         """
-        segments = [_segment(part, key) for part in key.split("/")]
+        segments = [plain_segment(part, key) for part in key.split("/")]
         if partition is not None:
-            segments.append(_segment(partition, f"{key}, partition {partition}"))
-        return self.root.joinpath(*segments[:-1], segments[-1] + SUFFIX)
+            segments.append(plain_segment(partition, f"{key}, partition {partition}"))
+        return "/".join(segments) + SUFFIX
+
+    def place(self, key: str | None = None, partition: str | None = None) -> str:
+        """Returns the place of a table, or of the warehouse, for messages."""
+        return self.store.place() if key is None else self.store.place(self.key(key, partition))
 
     def exists(self, key: str, partition: str | None = None) -> bool:
         """Tells whether a table has been written."""
-        return self.path(key, partition).is_file()
+        return self.store.state(self.key(key, partition)) is not None
 
     def partitions(self, key: str) -> list[str]:
         """Lists the written partitions of a key, ascending."""
-        folder = self.path(key).with_name(key.rpartition("/")[2])
-        names = (file.name.removesuffix(SUFFIX) for file in folder.glob(f"*{SUFFIX}") if file.is_file())
-        return sorted(name for name in names if not name.startswith("."))
+        folder = self.key(key).removesuffix(SUFFIX)
+        names = (name.removeprefix(f"{folder}/") for name in self.store.list(folder) if name.endswith(SUFFIX))
+        return sorted(name.removesuffix(SUFFIX) for name in names if "/" not in name)
 
     def read(
         self,
@@ -94,87 +96,131 @@ class Warehouse:
             columns: the only ones that are decoded; None for all.
 
         Raises:
-            WarehouseError: the file cannot be read, is not parquet, or lacks columns.
+            WarehouseError: it cannot be read, is not parquet, or lacks columns.
         """
-        path = self.path(key, partition)
         chosen = None if columns is None else tuple(columns)
-        table = _read_table(path, chosen) if self._seen is None else self._seen.table(path, _read_table, chosen)
+        table, _ = self._read(key, partition, chosen)
         if table is None:
             return None
         lacking = [name for name in schema or chosen or () if name not in table.columns]
         if lacking:
             raise WarehouseError(
-                f"{path} was written by another version: it lacks {', '.join(lacking[:3])}; the next run rewrites it"
+                f"{self.place(key, partition)} was written by another version: it lacks {', '.join(lacking[:3])}; "
+                "the next run rewrites it"
             )
         return table
 
-    def write(self, key: str, frame: pl.DataFrame, partition: str | None = None) -> Path:
-        """Replaces a table atomically.
+    def write(self, key: str, frame: pl.DataFrame, partition: str | None = None) -> str:
+        """Replaces a table atomically; its place.
 
         Equal frames give equal bytes. Known columns carry unit, source and description as field metadata.
 
         Raises:
             WarehouseError: the disk or a permission prevents it; the table is unchanged.
         """
-        from pyarrow import ArrowException, parquet
-
-        path = self.path(key, partition)
         whole = frame.rechunk()
-        # Floats seldom repeat: a dictionary of them costs two thirds of the writing, and space.
-        repeated = [name for name, dtype in whole.schema.items() if not dtype.is_float()]
-
-        def write(file: BinaryIO) -> None:
-            parquet.write_table(
-                arrow_table(whole), file, compression="zstd", compression_level=3, use_dictionary=repeated
-            )
-
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, write)
-        except (OSError, pl.exceptions.PolarsError, ArrowException) as error:
-            raise WarehouseError(
-                f"cannot write {path}: {error}; the table is unchanged: check space and permissions under {self.root}"
-            ) from error
-        self.keep(path, whole)
-        return path
+            self.store.put(self.key(key, partition), self._content(key, partition, whole))
+        except WarehouseError as error:
+            raise WarehouseError(f"{error}; the table is unchanged") from error
+        self.keep(key, whole, partition)
+        return self.place(key, partition)
 
-    def keep(self, path: Path, table: pl.DataFrame) -> None:
-        """Stores a table just written, so that it is not read again."""
-        if self._seen is not None:
-            self._seen.keep(path, table)
+    def update(
+        self,
+        key: str,
+        change: Callable[[pl.DataFrame | None], pl.DataFrame | None],
+        partition: str | None = None,
+        timeout_s: float = 60.0,
+    ) -> None:
+        """Replaces a table by what `change` makes of it.
 
-    @contextmanager
-    def lock(self, name: str, timeout_s: float = 60.0) -> Iterator[None]:
-        """Holds a name exclusively among threads and processes of this machine.
+        No other process's write is lost.
 
-        The lock ends with its process. It is not reentrant.
+        Args:
+            change: from the table, None where there is none, to the new one; None writes nothing. Called again where
+                another process has written meanwhile.
+            timeout_s: longest wait for another writer, in seconds.
 
         Raises:
-            WarehouseError: another process holds it for longer than `timeout_s`.
+            WarehouseError: another writer is at work for too long, or the storage fails; the table is unchanged.
         """
-        stem = ".".join(_segment(part, name) for part in name.split("/"))
-        folder = self.root / LOCKS
+        with self.store.turn(self.key(key, partition).removesuffix(SUFFIX), timeout_s):
+            self.update_in_turn(key, change, partition)
+
+    def update_in_turn(
+        self, key: str, change: Callable[[pl.DataFrame | None], pl.DataFrame | None], partition: str | None = None
+    ) -> None:
+        """Replaces a table, see `update`; the caller has the store's turn."""
+        if self.store.has_turns:
+            after = change(self.read(key, partition))
+            if after is not None:
+                self.write(key, after, partition)
+            return
+        path = self.key(key, partition)
+        for wait_s in waits():
+            before, tag = self._read(key, partition, needs_tag=True)
+            after = change(before)
+            if after is None:
+                break
+            whole = after.rechunk()
+            content = self._content(key, partition, whole)
+            try:
+                if tag is None:
+                    self.store.create(path, content)
+                else:
+                    self.store.replace(path, content, tag)
+            except (Taken, Changed):
+                time.sleep(wait_s)
+                continue
+            self.keep(key, whole, partition)
+            break
+
+    def create(self, key: str, frame: pl.DataFrame, partition: str | None = None) -> None:
+        """Writes a new table.
+
+        Raises:
+            Taken: there is one already.
+            WarehouseError: the disk or a permission prevents it.
+        """
+        whole = frame.rechunk()
+        self.store.create(self.key(key, partition), self._content(key, partition, whole))
+        self.keep(key, whole, partition)
+
+    def remove(self, key: str, partition: str | None = None) -> None:
+        """Removes a table; a missing one is no error."""
+        self.store.remove(self.key(key, partition))
+
+    def keep(self, key: str, table: pl.DataFrame, partition: str | None = None) -> None:
+        """Stores a table just written, so that it is not read again."""
+        if self._seen is not None:
+            self._seen.keep(self.store, self.key(key, partition), table)
+
+    def lock(self, name: str, timeout_s: float = 60.0) -> AbstractContextManager[Confirm]:
+        """Holds a name exclusively, see `Store.lock`."""
+        return self.store.lock(name, timeout_s)
+
+    def _read(self, key: str, partition: str | None, columns: Columns = None, *, needs_tag: bool = False) -> Tagged:
+        path = self.key(key, partition)
+        if self._seen is not None:
+            return self._seen.table(self.store, path, columns, needs_tag=needs_tag)
+        entry = self.store.get(path)
+        return (None, None) if entry is None else (parsed_table(self.store, path, entry, columns), entry.tag)
+
+    def _content(self, key: str, partition: str | None, whole: pl.DataFrame) -> bytes:
+        from pyarrow import ArrowException, parquet
+
+        # Floats seldom repeat: a dictionary of them costs two thirds of the writing, and space.
+        repeated = [name for name, dtype in whole.schema.items() if not dtype.is_float()]
+        buffer = io.BytesIO()
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise WarehouseError(f"cannot make {folder}: {error.strerror}; check its permissions and disk") from error
-        holder = folder / f"{stem}.holder"
-        lock = filelock.FileLock(folder / f"{stem}.lock", timeout=timeout_s)
-        try:
-            lock.acquire()
-        except filelock.Timeout as error:
-            raise WarehouseError(
-                f"{name} in {self.root} has been locked for over {timeout_s:g} s by {_holder(holder)}; "
-                "wait for that run or end it: the lock goes with its process, no file need be removed"
-            ) from error
-        try:
-            note = f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
-            write_bytes_atomically(holder, note.encode(), through_link=False)
-            _give_to_owner(self.root, folder, holder, Path(lock.lock_file))
-            yield
-        finally:
-            holder.unlink(missing_ok=True)
-            lock.release()
+            parquet.write_table(
+                arrow_table(whole), buffer, compression="zstd", compression_level=3, use_dictionary=repeated
+            )
+        except (OSError, pl.exceptions.PolarsError, ArrowException) as error:
+            place = self.place(key, partition)
+            raise WarehouseError(f"cannot write {place}: {error}; the table is unchanged") from error
+        return buffer.getvalue()
 
 
 def arrow_table(frame: pl.DataFrame) -> "pa.Table":
@@ -187,70 +233,3 @@ def arrow_table(frame: pl.DataFrame) -> "pa.Table":
         field.with_metadata(COLUMNS[field.name].metadata) if field.name in COLUMNS else field for field in table.schema
     ]
     return table.cast(pa.schema(fields))
-
-
-def _read_table(path: Path, columns: Columns = None) -> pl.DataFrame | None:
-    """Reads a table, or the chosen columns it has; None if absent.
-
-    Raises:
-        WarehouseError: the file cannot be read or is not parquet.
-    """
-    try:
-        # Not mapped: a mapped file changes under its reader when another run replaces it.
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise WarehouseError(f"cannot read {path}: {error.strerror}; check its permissions and disk") from error
-    try:
-        buffer = io.BytesIO(content)
-        if columns is not None and set(columns) <= set(pl.read_parquet_schema(buffer)):
-            buffer.seek(0)
-            return pl.read_parquet(buffer, columns=list(columns))
-        buffer.seek(0)
-        return chosen_columns(with_later_columns(pl.read_parquet(buffer)), columns)
-    # A damaged page can make polars panic; PanicException is no Exception.
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, MemoryError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if not is_damaged(content):
-            raise WarehouseError(
-                f"{path} could not be read now ({reason}), and is sound: memory or threads are short; end other "
-                "programs, or raise the limit (ulimit -u, ulimit -v, the container's pids and memory)"
-            ) from error
-        raise WarehouseError(f"{path} is damaged ({reason}); {_remedy(path)}") from error
-
-
-def _remedy(path: Path) -> str:
-    """Remedy for a damaged table.
-
-    No run makes histories and ledger anew.
-    """
-    if any(f"/{key}/" in path.as_posix() for key in (PRICE_HISTORY, LEDGER)):
-        return "restore it from a backup (forex-assets backup list), and leave it in its place: no run makes it anew"
-    return "restore a backup, or move it away and the next run rewrites it"
-
-
-def _give_to_owner(root: Path, *paths: Path) -> None:
-    """Gives lock files that root made to the folder's owner."""
-    if os.geteuid() == 0:
-        owner = root.stat()
-        for path in paths:
-            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
-
-
-def _segment(text: str, whole: str) -> str:
-    """Returns the text if it is a safe file name."""
-    if not _SEGMENT.fullmatch(text):
-        raise WarehouseError(
-            f"{whole!r} cannot name a table: {text!r} is no plain name (letters, digits and _ . , = + % -, "
-            "no leading dot, at most 200 characters)"
-        )
-    return text
-
-
-def _holder(path: Path) -> str:
-    """Names the holder of a lock."""
-    try:
-        return path.read_text()
-    except FileNotFoundError:
-        return "another process"

@@ -1,4 +1,4 @@
-"""Keeps events and each channel's log on disk, in the record store.
+"""Keeps events and each channel's log in the record store.
 
 An event's file is named after its id, so that an event added twice is kept once. Sent events stay for 30 days; a
 channel's log says which events it sent.
@@ -6,36 +6,31 @@ channel's log says which events it sent.
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
-from pathlib import Path
 
-import filelock
-
-from forex_assets.core.store.records import Folder, Listing, Records
-from forex_assets.core.store.warehouse import WarehouseError
+from forex_assets.core.store.port import Locked, Store, WarehouseError
+from forex_assets.core.store.records import Listing, Records
 from forex_assets.operations.alerts.delivery import KEPT_FOR, ChannelLog, dropped
 from forex_assets.operations.alerts.events import Event
 
-LOCK = ".delivering.lock"
+LOCK = "delivering"
 
 
 class Outbox:
-    """Events and channel logs of a folder.
+    """Events and channel logs of a store.
 
-    Methods raise WarehouseError where the folder cannot be read or written. A damaged event or log stops nothing: a
+    Methods raise WarehouseError where the store cannot be read or written. A damaged event or log stops nothing: a
     log that cannot be used is set aside, and its channel sends the last 24 hours again.
 
     Args:
-        folder: made at the first write.
+        files: made at the first write.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._events = Records(Folder(folder / "events"), Event, remedy="remove it")
-        self._logs = Records(
-            Folder(folder), ChannelLog, remedy="remove it, and the events of the last 24 hours are sent again"
-        )
+    def __init__(self, files: Store) -> None:
+        self.files = files
+        self._events = Records(files.under("events"), Event, remedy="remove it")
+        self._logs = Records(files, ChannelLog, remedy="remove it, and the events of the last 24 hours are sent again")
 
     def add(self, events: Iterable[Event], now: datetime) -> int:
         """Keeps new events that are not too old; returns their number."""
@@ -89,9 +84,12 @@ class Outbox:
             try:
                 self._logs.get(channel)
             except WarehouseError as error:
-                path, kept = self.folder / f"{channel}.json", f".{channel}.damaged-{now:%Y%m%dT%H%M%S}"
-                with suppress(OSError):  # where it stays, the channel's next log replaces it
-                    path.rename(path.with_name(kept))
+                kept = f"{channel}.damaged-{now:%Y%m%dT%H%M%S}"
+                with suppress(WarehouseError):  # where it stays, the channel's next log replaces it
+                    entry = self.files.get(f"{channel}.json")
+                    if entry is not None:
+                        self.files.put(kept, entry.content)
+                        self.files.remove(f"{channel}.json")
                 faults.append(f"{error}; kept as {kept}")
         return faults
 
@@ -102,19 +100,13 @@ class Outbox:
     @contextmanager
     def delivering(self) -> Iterator[bool]:
         """Locks the outbox for a delivery; yields False if it is locked."""
-        lock = filelock.FileLock(self.folder / LOCK)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            yield False
-            return
-        except OSError as error:
-            raise WarehouseError(f"cannot write to {self.folder}: {error.strerror}; check its permissions") from error
-        try:
+        with ExitStack() as held:
+            try:
+                held.enter_context(self.files.lock(LOCK, 0))
+            except Locked:
+                yield False
+                return
             yield True
-        finally:
-            lock.release()
 
 
 def _key(event: Event) -> str:

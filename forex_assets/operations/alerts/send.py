@@ -198,7 +198,7 @@ def notifier_of(session: Session) -> Notifier:
     except PolicyError as error:
         # People must hear of a fault in the policy through these channels.
         policy, faults["policy"] = OperationsPolicy(), str(error)
-    return Notifier(Outbox(settings.warehouse / FOLDER), channels, faults, policy, _secrets(settings))
+    return Notifier(Outbox(session.store.under(FOLDER)), channels, faults, policy, _secrets(settings))
 
 
 def _makers(settings: Settings) -> dict[str, Callable[[], Channel]]:

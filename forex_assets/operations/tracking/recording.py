@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -28,6 +27,7 @@ from forex_assets.operations.tracking.run_record import (
     search_details,
     validation_details,
 )
+from forex_assets.optimizer.validation_pages import page_key
 
 if TYPE_CHECKING:
     from forex_assets.core.dagster.run_records import EventRecord
@@ -104,7 +104,7 @@ def _details(session: Session, base: RunRecord, event: "EventRecord") -> dict[st
     if base.kind == "validation":
         rows = _rows(event, "criteria")
         more = validation_details(rows) if rows else {"artifacts": {}}
-        return {**more, "artifacts": more["artifacts"] | _pages(event)}
+        return {**more, "artifacts": more["artifacts"] | _pages(session, base, event)}
     config = _config(session, base.horizon, str(event.metadata[names.CHALLENGER]))
     return {"artifacts": {"config.json": config}} if config else {}
 
@@ -133,11 +133,15 @@ def _fan(session: Session, base: RunRecord, event: "EventRecord") -> pl.DataFram
     return None
 
 
-def _pages(event: "EventRecord") -> dict[str, str | bytes]:
+def _pages(session: Session, base: RunRecord, event: "EventRecord") -> dict[str, str | bytes]:
     """Returns a validation's HTML page and JSON report, where they exist."""
-    page = Path(str(event.metadata.get("page") or ""))
-    pages = {f"report{path.suffix}": path for path in (page, page.with_suffix(".json")) if path.is_file()}
-    return {name: path.read_bytes() for name, path in pages.items()} if page.suffix == ".html" else {}
+    validation_id = str(event.metadata.get(names.VALIDATION_ID) or "")
+    if not validation_id:
+        return {}
+    warehouse = session.sample_tables if base.is_sample else session.live_tables
+    stem = page_key(base.horizon, validation_id)
+    entries = {f"report{suffix}": warehouse.records.get(f"{stem}{suffix}") for suffix in (".html", ".json")}
+    return {name: entry.content for name, entry in entries.items() if entry is not None}
 
 
 def _config(session: Session, horizon: str, fingerprint: str) -> str | None:
@@ -153,11 +157,12 @@ def _config(session: Session, horizon: str, fingerprint: str) -> str | None:
 
 def _config_texts(session: Session, horizon: str) -> Iterator[str]:
     """Yields the current config's text, then backups'; unreadable ones are skipped."""
-    backups = ConfigBackups(session.settings.configs)
-    readings = [session.configs.path(horizon).read_bytes]
-    readings += [partial(backups.content, horizon, each.name) for each in backups.all(horizon)]
-    for reading in readings:
+    backups = ConfigBackups(session.config_files)
+    current = session.config_files.get(session.configs.key(horizon))
+    if current is not None:
+        yield current.content.decode(errors="replace")
+    for backup in backups.all(horizon):
         try:
-            yield reading().decode()
-        except (OSError, ValueError, BackupError):
+            yield backups.content(horizon, backup.name).decode()
+        except (WarehouseError, ValueError, BackupError):
             continue

@@ -12,7 +12,8 @@ import pytest
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from forex_assets.core.store import atomic
-from forex_assets.core.store.records import Folder, RecordExists, Records
+from forex_assets.core.store.folder import Folder
+from forex_assets.core.store.records import RecordExists, Records
 from forex_assets.core.store.warehouse import WarehouseError
 
 NOON = datetime(2025, 6, 13, 12, tzinfo=UTC)

@@ -28,7 +28,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def test_one_run_reads_each_file_once_through_all_its_warehouses(tmp_path: Path, reads: list[Path]) -> None:
-    files = [Warehouse(tmp_path).write(key, frame(seed=n)) for n, key in enumerate(("a", "b/c", "sample/a"))]
+    files = [Path(Warehouse(tmp_path).write(key, frame(seed=n))) for n, key in enumerate(("a", "b/c", "sample/a"))]
     run = Warehouse(tmp_path, SeenTables())
     for _ in range(3):
         tables = [run.read("a"), run.read("b/c"), run.branch("sample").read("a")]
@@ -51,7 +51,7 @@ def test_a_file_that_was_replaced_or_removed_is_looked_at_again(tmp_path: Path, 
     """The replacing file has the same size."""
     run, other = Warehouse(tmp_path, SeenTables()), Warehouse(tmp_path)
     for seed in (1, 2, 3):
-        path = other.write("a", frame(seed=seed))
+        path = Path(other.write("a", frame(seed=seed)))
         for _ in range(2):
             table = run.read("a")
             assert table is not None
@@ -77,7 +77,7 @@ def test_a_file_that_another_process_writes_is_seen(tmp_path: Path) -> None:
 
 def test_without_a_run_every_read_reads_the_file(tmp_path: Path, reads: list[Path]) -> None:
     warehouse = Warehouse(tmp_path)
-    path = warehouse.write("a", frame())
+    path = Path(warehouse.write("a", frame()))
     warehouse.read("a")
     warehouse.read("a")
     assert reads == [path, path]
@@ -87,7 +87,7 @@ def test_chosen_columns_alone_are_decoded_and_come_from_a_table_that_is_held(
     tmp_path: Path, reads: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = frame().with_columns(note=pl.lit("x"))
-    path = Warehouse(tmp_path).write("a", whole)
+    path = Path(Warehouse(tmp_path).write("a", whole))
     names = whole.columns[1::-1]
     run = Warehouse(tmp_path, SeenTables())
     decoded = list[object]()
@@ -115,7 +115,7 @@ def test_chosen_columns_alone_are_decoded_and_come_from_a_table_that_is_held(
 
 
 def test_a_table_of_years_is_not_held(tmp_path: Path, reads: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    path = Warehouse(tmp_path).write("a", frame())
+    path = Path(Warehouse(tmp_path).write("a", frame()))
     monkeypatch.setattr(seen_tables, "MOST_HELD", frame().estimated_size() - 1)
     run = Warehouse(tmp_path, SeenTables())
     run.read("a")

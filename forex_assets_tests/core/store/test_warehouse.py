@@ -16,6 +16,7 @@ import pytest
 
 from forex_assets.core.schemas import USDCLP_SCHEMA, empty
 from forex_assets.core.store.warehouse import Warehouse, WarehouseError
+from forex_assets_tests.places import path_of, root_of
 
 WRITES_FOR_EVER = """
 import sys
@@ -59,8 +60,8 @@ def warehouse(tmp_path: Path) -> Warehouse:
 
 
 def test_what_is_written_is_read_back_with_its_types(warehouse: Warehouse) -> None:
-    path = warehouse.write("market/usdclp", frame())
-    assert path == warehouse.root / "market/usdclp.parquet"
+    path = Path(warehouse.write("market/usdclp", frame()))
+    assert path == root_of(warehouse) / "market/usdclp.parquet"
     back = warehouse.read("market/usdclp")
     assert back is not None
     assert back.equals(frame())
@@ -69,7 +70,7 @@ def test_what_is_written_is_read_back_with_its_types(warehouse: Warehouse) -> No
 
 
 def test_a_known_column_carries_its_unit_source_and_description_in_the_file(warehouse: Warehouse) -> None:
-    path = warehouse.write("market/usdclp", frame(3).with_columns(unknown=pl.lit(1)))
+    path = Path(warehouse.write("market/usdclp", frame(3).with_columns(unknown=pl.lit(1))))
     schema = pq.read_schema(path)
     assert schema.field("clp_per_usd").metadata == {
         b"unit": b"CLP per USD",
@@ -80,7 +81,7 @@ def test_a_known_column_carries_its_unit_source_and_description_in_the_file(ware
 
 
 def test_a_table_written_by_polars_alone_is_read_as_it_is(warehouse: Warehouse) -> None:
-    path = warehouse.path("market/usdclp")
+    path = path_of(warehouse, "market/usdclp")
     path.parent.mkdir(parents=True)
     frame().write_parquet(path, compression="zstd", compression_level=3, statistics=True)
     back = warehouse.read("market/usdclp")
@@ -90,7 +91,7 @@ def test_a_table_written_by_polars_alone_is_read_as_it_is(warehouse: Warehouse) 
 
 
 def test_a_warehouse_names_its_folder(warehouse: Warehouse) -> None:
-    assert repr(warehouse) == f"Warehouse({str(warehouse.root)!r})"
+    assert repr(warehouse) == f"Warehouse({str(root_of(warehouse))!r})"
 
 
 def test_an_empty_table_is_a_table_and_an_absent_one_is_none(warehouse: Warehouse) -> None:
@@ -107,8 +108,8 @@ def test_an_empty_table_is_a_table_and_an_absent_one_is_none(warehouse: Warehous
 def test_partitions_are_files_of_their_own(warehouse: Warehouse) -> None:
     assert warehouse.partitions("forecasts/latest") == []
     for number, name in enumerate(["7d", "15d", "2023-12-29"]):
-        path = warehouse.write("forecasts/latest", pl.DataFrame({"n": [number]}), name)
-        assert path == warehouse.root / f"forecasts/latest/{name}.parquet"
+        path = Path(warehouse.write("forecasts/latest", pl.DataFrame({"n": [number]}), name))
+        assert path == root_of(warehouse) / f"forecasts/latest/{name}.parquet"
     assert warehouse.partitions("forecasts/latest") == ["15d", "2023-12-29", "7d"]
     assert warehouse.exists("forecasts/latest", "7d")
     assert not warehouse.exists("forecasts/latest")
@@ -119,7 +120,7 @@ def test_partitions_are_files_of_their_own(warehouse: Warehouse) -> None:
 
 def test_drafts_are_no_partitions(warehouse: Warehouse) -> None:
     warehouse.write("forecasts/latest", frame(), "7d")
-    (warehouse.root / "forecasts/latest/.tmp-1.parquet").write_bytes(b"half")
+    (root_of(warehouse) / "forecasts/latest/.tmp-1.parquet").write_bytes(b"half")
     assert warehouse.partitions("forecasts/latest") == ["7d"]
 
 
@@ -128,10 +129,10 @@ def test_equal_frames_give_equal_bytes_whatever_their_pieces(warehouse: Warehous
     pieces = pl.concat([whole[:7], whole[7:1_000], whole[1_000:]], rechunk=False)
     sliced = pl.concat([frame(50, seed=2), whole]).slice(50)
     assert pieces["session"].n_chunks() == 3
-    first = warehouse.write("a", whole).read_bytes()
-    assert warehouse.write("b", pieces).read_bytes() == first
-    assert warehouse.write("c", sliced).read_bytes() == first
-    assert warehouse.write("d", frame(3_000, seed=3)).read_bytes() != first
+    first = Path(warehouse.write("a", whole)).read_bytes()
+    assert Path(warehouse.write("b", pieces)).read_bytes() == first
+    assert Path(warehouse.write("c", sliced)).read_bytes() == first
+    assert Path(warehouse.write("d", frame(3_000, seed=3))).read_bytes() != first
 
 
 @pytest.mark.parametrize(
@@ -143,25 +144,25 @@ def test_a_key_that_leaves_the_folder_or_is_no_name_is_refused(key: str, warehou
     for attempt in (
         lambda: warehouse.read(key),
         lambda: warehouse.write(key, frame()),
-        lambda: warehouse.path("market/usdclp", key),
+        lambda: path_of(warehouse, "market/usdclp", key),
         lambda: warehouse.branch(key),
         lambda: warehouse.lock(key).__enter__(),
     ):
         with pytest.raises(WarehouseError, match="plain name"):
             attempt()
-    assert not warehouse.root.exists()
+    assert not root_of(warehouse).exists()
 
 
 def test_a_branch_is_a_folder_of_its_own(warehouse: Warehouse) -> None:
     sample = warehouse.branch("sample")
-    assert sample.root == warehouse.root / "sample"
+    assert root_of(sample) == root_of(warehouse) / "sample"
     sample.write("market/usdclp", frame())
     assert warehouse.read("market/usdclp") is None
 
 
 @pytest.mark.parametrize("damage", ["garbage", "truncated", "empty", "flipped"])
 def test_a_damaged_table_is_an_error_that_names_the_file_and_the_remedy(damage: str, warehouse: Warehouse) -> None:
-    path = warehouse.write("market/usdclp", frame())
+    path = Path(warehouse.write("market/usdclp", frame()))
     content = path.read_bytes()
     middle = bytes(255 - byte for byte in content[20:400])
     path.write_bytes(
@@ -179,7 +180,7 @@ def test_a_damaged_table_is_an_error_that_names_the_file_and_the_remedy(damage: 
 
 
 def test_a_folder_in_the_place_of_a_table_is_an_error(warehouse: Warehouse) -> None:
-    warehouse.path("market/usdclp").mkdir(parents=True)
+    path_of(warehouse, "market/usdclp").mkdir(parents=True)
     with pytest.raises(WarehouseError, match="cannot read"):
         warehouse.read("market/usdclp")
     with pytest.raises(WarehouseError, match="table is unchanged"):
@@ -192,7 +193,7 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_table(warehouse: Warehouse
     versions = []
     for _ in range(3):
         writer = subprocess.Popen(
-            [sys.executable, "-c", WRITES_FOR_EVER, str(warehouse.root)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", WRITES_FOR_EVER, str(root_of(warehouse))], stdout=subprocess.PIPE, text=True
         )
         assert writer.stdout is not None
         assert writer.stdout.readline() == "ready\n"
@@ -210,7 +211,7 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_table(warehouse: Warehouse
 
 def test_a_lock_held_elsewhere_times_out_and_says_by_whom_and_goes_with_its_process(warehouse: Warehouse) -> None:
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDS_A_LOCK, str(warehouse.root)],
+        [sys.executable, "-c", HOLDS_A_LOCK, str(root_of(warehouse))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -228,7 +229,7 @@ def test_a_lock_held_elsewhere_times_out_and_says_by_whom_and_goes_with_its_proc
     holder.stdout.close()
     with warehouse.lock("market/history/usdclp", 5):
         pass
-    assert list(warehouse.root.glob(".locks/*.holder")) == []
+    assert list(root_of(warehouse).glob(".locks/*.holder")) == []
 
 
 def test_a_lock_keeps_threads_apart_and_is_free_after_an_error(warehouse: Warehouse) -> None:
@@ -274,7 +275,7 @@ except BaseException as error:
 
 def test_a_sound_history_that_cannot_be_read_for_want_of_threads_is_never_called_damaged(tmp_path: Path) -> None:
     """As another user where this one is root, since no limit binds root."""
-    path = Warehouse(tmp_path).write("market/history/usdclp", pl.DataFrame({"a": range(1000)}), "yahoo")
+    path = Path(Warehouse(tmp_path).write("market/history/usdclp", pl.DataFrame({"a": range(1000)}), "yahoo"))
     for each in (tmp_path, *tmp_path.rglob("*"), *tmp_path.parents[:2]):
         each.chmod(0o755 if each.is_dir() else 0o644)
     command = [sys.executable, "-c", LEAST, str(tmp_path)]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forex_assets.core.store.folder import Folder
 from forex_assets.operations.alerts.delivery import ChannelLog, dropped, due, wait_after, waiting
 from forex_assets.operations.alerts.events import KINDS, Event, Kind, folded, message_of
 from forex_assets.operations.alerts.outbox import Outbox
@@ -103,13 +104,13 @@ def test_a_full_outbox_drops_what_was_sent_first_then_the_oldest() -> None:
 def test_events_are_kept_for_thirty_days(hours: int, is_kept: bool, tmp_path: Path) -> None:
     aged = event("aged", minutes=-60 * hours)
     assert dropped([aged], {"aged"}, NOW) == ([] if is_kept else [aged])
-    outbox = Outbox(tmp_path)
+    outbox = Outbox(Folder(tmp_path))
     assert outbox.add([aged], NOW) == is_kept
     assert [kept.id for kept in outbox.kept().records] == (["aged"] if is_kept else [])
 
 
 def test_an_event_in_the_outbox_is_dropped_when_it_is_thirty_days_old(tmp_path: Path) -> None:
-    outbox = Outbox(tmp_path)
+    outbox = Outbox(Folder(tmp_path))
     assert outbox.add([event("sent"), event("unsent")], NOW) == 2
     assert outbox.add([event("sent")], NOW) == 0
     assert outbox.drop(lambda item: item.id == "unsent", NOW + timedelta(days=29, hours=23)) == 0
@@ -123,20 +124,20 @@ def test_files_of_earlier_versions_are_read_and_a_damaged_one_is_named(tmp_path:
     (tmp_path / "events/0a.json").write_text(event("a").model_dump_json())
     (tmp_path / "events/0b.json").write_text("{")
     (tmp_path / "mail.json").write_text(LOG.model_dump_json())
-    kept = Outbox(tmp_path).kept()
+    kept = Outbox(Folder(tmp_path)).kept()
     assert [item.id for item in kept.records] == ["a"]
     assert "0b.json" in kept.faults[0]
-    assert Outbox(tmp_path).log("mail") == LOG
+    assert Outbox(Folder(tmp_path)).log("mail") == LOG
     (tmp_path / "mail.json").write_text("{")
-    (fault,) = Outbox(tmp_path).set_damaged_logs_aside(NOW)
+    (fault,) = Outbox(Folder(tmp_path)).set_damaged_logs_aside(NOW)
     assert "mail.json" in fault
     assert "sent again" in fault
-    assert Outbox(tmp_path).channels() == []
-    assert [path.read_text() for path in tmp_path.glob(".mail.damaged-*")] == ["{"]
+    assert Outbox(Folder(tmp_path)).channels() == []
+    assert [path.read_text() for path in tmp_path.glob("mail.damaged-*")] == ["{"]
 
 
 def test_an_unreadable_file_costs_itself_and_is_named(tmp_path: Path) -> None:
-    outbox = Outbox(tmp_path)
+    outbox = Outbox(Folder(tmp_path))
     assert outbox.add([event("a"), event("b"), event("c")], NOW) == 3
     victim = next(path for path in (tmp_path / "events").iterdir() if '"b"' in path.read_text())
     victim.unlink()

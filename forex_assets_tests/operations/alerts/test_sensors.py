@@ -137,7 +137,7 @@ def test_a_dead_server_fails_no_run_and_gets_it_once_when_it_is_back(hook: Servi
 
 def test_a_damaged_record_of_a_deployment_is_told_once_a_day_and_hides_nothing(hook: Service) -> None:
     happened("d1")
-    (path,) = deployments_of(open_session()).folder.rglob("*-d1.json")
+    (path,) = Path(deployments_of(open_session()).files.place()).rglob("*-d1.json")
     path.write_text("{")
     with dg.DagsterInstance.get() as instance:
         noted(instance, keys.TRIGGER_DECISION, fires=True, reasons="age", words="Search 7d: never optimized")
@@ -160,7 +160,7 @@ def test_no_single_unreadable_file_or_record_silences_the_others(hook: Service) 
         (outbox / "webhook.json").write_text("{")
         (outbox / "sent.json").write_bytes(b"\xff\xfe")
         happened("d1")
-        (path,) = deployments_of(open_session()).folder.rglob("*-d1.json")
+        (path,) = Path(deployments_of(open_session()).files.place()).rglob("*-d1.json")
         path.unlink()
         path.mkdir()
         happened("d2")
