@@ -23,6 +23,7 @@ from forex_assets.cli import (  # noqa: F401  # each adds its commands
     optimize,
     report,
     scenario,
+    store,
     tracking,
 )
 from forex_assets.cli.common import app

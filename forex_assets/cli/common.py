@@ -15,7 +15,7 @@ import typer
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 
-from forex_assets.cli.limits import root_fault
+from forex_assets.cli.limits import local_words, root_fault
 from forex_assets.core.horizon import HORIZONS, days_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ KNOWN_ERRORS = {
         "forex_assets.core.compute.work.ComputeError",
         "forex_assets.core.config_store.ConfigError",
         "forex_assets.core.policy_store.PolicyError",
-        "forex_assets.core.store.warehouse.WarehouseError",
+        "forex_assets.core.store.port.WarehouseError",
         "forex_assets.desk.outlook.DeskError",
         "forex_assets.forecasts.engine.EngineError",
         "forex_assets.forecasts.ledger.LedgerError",
@@ -169,6 +169,8 @@ def session_of(as_of: str | None = None) -> "Session":
         fail(str(error).replace("FOREX_AS_OF=", "--as-of ") if as_of else str(error), BAD_USAGE)
     if fault := root_fault(session):
         fail(fault, FAILED)
+    if words := local_words(session):
+        warn(words)
     return session
 
 

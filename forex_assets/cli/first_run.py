@@ -31,7 +31,7 @@ def main() -> None:
         run_assets(session, [keys.DAILY_REPORT])
     except RunFailed as error:
         sys.exit(f"error: {error}")
-    typer.echo(f"The daily report: {session.tables.root / names.DAILY_REPORT}.html")
+    typer.echo(f"The daily report: {session.tables.place()}/{names.DAILY_REPORT}.html")
     if not session.tables.exists(names.CANDIDATE_CONFIG, HORIZONS[0]):
         rest = ", ".join(key.to_user_string() for key in SEARCHED)
         typer.echo(f"Not made yet, since nothing was searched: {rest}. `forex-assets run --force` does (some minutes).")

@@ -33,6 +33,20 @@ def root_fault(session: "Session") -> str:
     return ""
 
 
+def local_words(session: "Session") -> str:
+    """State that stays on this machine beside an object store.
+
+    Empty where the store is a folder.
+    """
+    settings = session.settings
+    if not settings.has_remote_store:
+        return ""
+    kept = [f"Dagster's sqlite records (if any) and run logs in {settings.dagster_home}"]
+    kept += [] if settings.mlflow_tracking_uri else [f"MLflow's runs in {settings.warehouse}/mlflow"]
+    kept += [f"archives in {settings.backups or settings.warehouse / 'backups'}"]
+    return f"the store is {settings.store_address}; on this machine alone stay {', '.join(kept)}"
+
+
 def need_memory(megabytes: int) -> None:
     """Refuses to begin where a limit on memory leaves too little.
 

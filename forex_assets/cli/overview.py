@@ -72,8 +72,8 @@ def doctor_of(session: Session) -> dict[str, Any]:
         "market": session.settings.market,
         "installed": {name: _version(name) for name in PACKAGES},
         "folders": {
-            "warehouse": str(session.settings.warehouse),
-            "configs": str(session.settings.configs),
+            "warehouse": session.store.place(),
+            "configs": session.config_files.place(),
             "Dagster's records": str(session.settings.dagster_home),
         },
         "sources": [

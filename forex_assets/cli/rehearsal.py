@@ -10,6 +10,8 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from forex_assets.core.session import Session, open_session
+from forex_assets.core.store.copying import copy_store
+from forex_assets.core.store.folder import Folder
 
 LEFT_OUT: Final = ("backups", "mlflow", "outbox", ".locks")
 """Folders of the warehouse that the loop writes only."""
@@ -33,9 +35,14 @@ def rehearsal(session: Session) -> Iterator[Session]:
     try:
         with TemporaryDirectory(prefix="forex-assets-dry-run-", ignore_cleanup_errors=True) as folder:
             warehouse, configs = Path(folder) / "warehouse", Path(folder) / "configs"
-            if settings.warehouse.is_dir():
-                _copy_tables(settings.warehouse, warehouse, home)
-            shutil.copytree(settings.configs, configs)
+            if settings.has_remote_store:
+                copy_store(session.store, Folder(warehouse))
+                copy_store(session.config_files, Folder(configs))
+            else:
+                source = Path(settings.store_address)
+                if source.is_dir():
+                    _copy_tables(source, warehouse, home)
+                shutil.copytree(settings.configs, configs)
             _copy_records(home, warehouse / "dagster")
             os.environ["DAGSTER_HOME"] = str(warehouse / "dagster")
             yield open_session(as_of=settings.as_of, warehouse=warehouse, configs=configs)

@@ -73,7 +73,7 @@ class Memory(Store):
         return {key: str(self.state(key)) for key in self.list(prefix)}
 
     def place(self, key: str = "") -> str:
-        return f"memory://{self.folder}{key}".rstrip("/")
+        return f"memory://{self.folder}{key}".removesuffix("/") if self.folder or key else "memory://"
 
     def under(self, folder: str) -> "Memory":
         return Memory(self._path(folder) + "/", self._shelf)

@@ -31,6 +31,8 @@ def backup_folder(session: Session) -> Path:
 def create_backup(session: Session) -> Archive:
     """Archives configs, tables, ledger and records.
 
+    Of an object store only Dagster's records: the bucket's versions are its backup.
+
     Dagster's records are read first, so that every ledger head in them is in the ledger read after them.
 
     Raises:
@@ -39,13 +41,15 @@ def create_backup(session: Session) -> Archive:
     settings, home = session.settings, session.settings.dagster_home
     skipped = [*UNTOUCHED, "backups", *CACHES, *(f"{SAMPLE_FOLDER}/{path}" for path in (*CACHES, ".locks"))]
     for folder in (home, backup_folder(session)):
-        if folder.is_relative_to(settings.warehouse):
-            skipped.append(str(folder.relative_to(settings.warehouse)))
+        if folder.is_relative_to(settings.store_address):
+            skipped.append(str(folder.relative_to(settings.store_address)))
     sources = [
         ("dagster", home, [LOGS]),
         ("configs", settings.configs, list(UNTOUCHED)),
-        ("warehouse", settings.warehouse, skipped),
+        ("warehouse", Path(settings.store_address), skipped),
     ]
+    if settings.has_remote_store:  # its bucket keeps versions of its own
+        sources = sources[:1]
     return create(backup_folder(session), sources, datetime.now(UTC))
 
 
@@ -59,7 +63,12 @@ def restore_backup(session: Session, archive: Path, *, is_forced: bool) -> dict[
         ArchiveError: see `restore`.
     """
     settings, folder = session.settings, backup_folder(session)
-    targets = {"warehouse": settings.warehouse, "configs": settings.configs, "dagster": settings.dagster_home}
+    if settings.has_remote_store:
+        raise ArchiveError(
+            f"the store is {settings.store_address}, and archives are restored into folders: set FOREX_STORE to an "
+            "empty one, restore, and copy it: forex-assets store copy"
+        )
+    targets = {"warehouse": Path(settings.store_address), "configs": settings.configs, "dagster": settings.dagster_home}
     targets = {name: path.resolve() for name, path in targets.items()}  # links stay
     folder = folder.resolve()
     if any(folder.is_relative_to(target) and folder.parent != target for target in targets.values()):
