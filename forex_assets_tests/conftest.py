@@ -59,7 +59,7 @@ def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in {"AWS_ENDPOINT_URL": endpoint, **KEYS}.items():
                 patch.setenv(name, value)
-            open_store("s3://tests").put("ready", b"")  # makes the bucket
+            open_store("s3://tests").put("ready", bytes(5000))  # makes the bucket, and room for it
         yield endpoint
 
 

@@ -21,7 +21,7 @@ FILES = {
     "empty": b"",
 }
 LEFT_BEHIND = (
-    "dagster/history/runs.db",
+    "dagster/runs.db",
     "mlflow/mlflow.db",
     "backups/forex-assets_x.tar.gz",
     ".locks/a.lock",

@@ -56,11 +56,9 @@ def test_a_holder_whose_lease_was_taken_over_is_told(monkeypatch: pytest.MonkeyP
     store = Memory()
     with Lease(store, "x", 0.5).held(0) as confirm:
         store.put("locks/x.json", b'{"holder": "another", "at": "2999-01-01T00:00:00+00:00"}')
-        until = time.monotonic() + 10
+        time.sleep(0.6)  # past the next renewal
         with pytest.raises(WarehouseError, match="may be another's"):
-            while time.monotonic() < until:
-                confirm()
-                time.sleep(0.02)
+            confirm()
 
 
 @pytest.mark.parametrize(("minutes", "is_dead"), [(9, False), (11, True)])
