@@ -21,6 +21,7 @@ from pydantic_settings import (
 
 from forex_assets.core.calendar import SANTIAGO, issue_instant
 from forex_assets.core.compute.setting import ComputeSetting, TlsFiles, compute_setting
+from forex_assets.core.dotenv_file import typed_values
 from forex_assets.core.setting_checks import folder_fault, model_fault, url_fault
 from forex_assets.core.store.address import address_fault, is_remote
 
@@ -40,8 +41,16 @@ class _TypedDotEnv(DotEnvSettingsSource):
     """Reads `.env` as typed: `${NAME}` inside a secret is not expanded."""
 
     def _read_env_file(self, file_path: Path) -> Mapping[str, str | None]:
-        typed = dotenv_values(file_path, encoding="utf-8", interpolate=False)
-        return {name.lower(): value for name, value in typed.items()}
+        return {name.lower(): value for name, value in typed_values(file_path, _secrets(self.settings_cls)).items()}
+
+
+def _secrets(settings: type[BaseSettings]) -> frozenset[str]:
+    """Environment names of the secret fields."""
+    return frozenset(
+        field.alias or f"FOREX_{name.upper()}"
+        for name, field in settings.model_fields.items()
+        if field.annotation == SecretStr | None
+    )
 
 
 class Settings(BaseSettings):
@@ -124,8 +133,8 @@ class Settings(BaseSettings):
         """
         file = getattr(dotenv_settings, "env_file", None)
         if isinstance(file, str | Path) and Path(file).is_file() and isinstance(env_settings, EnvSettingsSource):
-            typed, expanded = dotenv_values(file, interpolate=False), dotenv_values(file)
-            altered = {name.lower() for name in typed if typed[name] != expanded[name] == os.environ.get(name)}
+            typed, expanded = typed_values(Path(file), _secrets(settings_cls)), dotenv_values(file)
+            altered = {name.lower() for name in typed if typed[name] != expanded.get(name) == os.environ.get(name)}
             env_settings.env_vars = {k: v for k, v in env_settings.env_vars.items() if k not in altered}
         return init_settings, env_settings, _TypedDotEnv(settings_cls, env_file=file)
 

@@ -95,7 +95,40 @@ def test_a_dotenv_file_is_honoured_and_the_environment_comes_first(tmp_path: Pat
     assert settings.fred_api_key is not None
 
 
-@pytest.mark.parametrize("secret", ["a${HOME}b", "a$HOME", "${NOT_SET:-x}", "p${BCCH_USER}"])
+def test_quotes_around_a_secret_a_byte_order_mark_and_comments_elsewhere_are_no_part_of_a_value(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    lines = [
+        "BCCH_USER='me'  # account",
+        'BCCH_PASSWORD="a # b"',
+        "FOREX_DEVICE=cpu  # no GPU",
+        "FRED_API_KEY=  # none",
+    ]
+    file.write_text("\r\n".join(lines), encoding="utf-8-sig")
+    settings = Settings(_env_file=file)  # type: ignore[call-arg]
+    assert settings.bcch_user is not None
+    assert settings.bcch_password is not None
+    assert settings.bcch_user.get_secret_value() == "me"
+    assert settings.bcch_password.get_secret_value() == "a # b"
+    assert (settings.device, settings.fred_api_key) == ("cpu", None)
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "a${HOME}b",
+        "a$HOME",
+        "${NOT_SET:-x}",
+        "p${BCCH_USER}",
+        "p #1",
+        "p# 1",
+        "#1",
+        '"un',
+        "it's",
+        '"x"y',
+        "a = b",
+        "ñ €",
+    ],
+)
 def test_a_secret_is_what_stands_in_the_file_also_after_dagster_has_expanded_it(tmp_path: Path, secret: str) -> None:
     file = tmp_path / ".env"
     file.write_text(f"BCCH_USER=desk@example.org\nBCCH_PASSWORD={secret}\n")

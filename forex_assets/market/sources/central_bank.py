@@ -103,7 +103,8 @@ def bank_values(text: str, series_id: str, redacted: Callable[[str], str]) -> Va
             raise SourceError(NAME, redacted(f"refused with code {answer['Codigo']}: {answer.get('Descripcion')}"))
         series = answer["Series"]
         named = {"seriesId": series.get("seriesId")}
-        observations = [one for one in series["Obs"] or [] if one.get("statusCode") == "OK"]
+        rows = [one for one in series["Obs"] or [] if isinstance(one, dict)]
+        observations = [one for one in rows if one.get("statusCode") == "OK"]
     except (KeyError, TypeError, AttributeError) as error:
         raise SourceError(NAME, f"answer holds no observations ({type(error).__name__})", is_retryable=True) from None
     hold_to_question(NAME, named, {"seriesId": series_id})

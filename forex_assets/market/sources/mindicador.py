@@ -98,7 +98,7 @@ def indicator_values(text: str, published: PublishedSeries, year: int) -> Values
 
 def _day(text: object) -> date | None:
     """Reads an ISO instant as a day in Chile, else None."""
-    with suppress(ValueError, TypeError):
+    with suppress(ValueError, TypeError, OverflowError):
         moment = datetime.fromisoformat(text)  # type: ignore[arg-type]
         return moment.astimezone(SANTIAGO).date() if moment.tzinfo else None
     return None

@@ -60,7 +60,9 @@ MINDICADOR_OBSERVADO: Final = PublishedSeries(OBSERVADO, "dolar", "Pesos")
 MINDICADOR_COPPER: Final = PublishedSeries(COPPER_LME, "libra_cobre", "Dólar")
 MINDICADOR_POLICY_RATE: Final = PublishedSeries(POLICY_RATE, "tpm", "Porcentaje")
 
-_NUMBER: Final = re.compile(r"\d+(\.\d*)?([eE][+-]?\d+)?")
+_NUMBER: Final = re.compile(r"\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
+YEARS: Final = range(1900, 2200)
+"""Years that a value can have; others are misprints."""
 
 
 def number_of(value: object) -> float | None:
@@ -69,7 +71,10 @@ def number_of(value: object) -> float | None:
         return None
     if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
         return None
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # JSON knows no largest integer
+        return None
     return number if isfinite(number) and number > 0 else None
 
 
@@ -81,7 +86,7 @@ def dated_values(pairs: Iterable[tuple[date | None, object]]) -> Values:
     found: dict[date, set[float]] = {}
     for day, cell in pairs:
         number = number_of(cell)
-        if day is not None and number is not None:
+        if day is not None and day.year in YEARS and number is not None:
             found.setdefault(day, set()).add(number)
     return [(day, values.pop()) for day, values in sorted(found.items()) if len(values) == 1]
 

@@ -9,7 +9,8 @@ from forex_assets.market.sources.fetching import hold_to_question
 from forex_assets.market.sources.yahoo_dating import YahooDating
 
 NAME: Final = "yahoo"
-PRICES: Final = ("open", "high", "low", "close")
+LATEST_S: Final = 7_258_118_400
+"""1 January 2200 in seconds since 1970; later is a misprint."""
 
 
 def held_chart(body: Any, rule: YahooDating) -> Any:
@@ -33,7 +34,7 @@ def held_chart(body: Any, rule: YahooDating) -> Any:
     if not isinstance(stamps, list) or any(len(cells) != len(stamps) for cells in columns.values()):
         return body
     rows = [
-        {name: _cell(cells[index]) for name, cells in columns.items()} | {"stamp": _cell(stamp)}
+        {name: _cell(cells[index]) for name, cells in columns.items()} | {"stamp": _stamp(stamp)}
         for index, stamp in enumerate(stamps)
     ]
     kept = _bars([row for row in rows if row["stamp"] is not None], rule)
@@ -67,4 +68,13 @@ def _cell(value: object) -> float | None:
     """Returns a finite number; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return value if isfinite(value) else None
+    try:
+        return value if isfinite(value) else None
+    except OverflowError:  # JSON knows no largest integer
+        return None
+
+
+def _stamp(value: object) -> float | None:
+    """Returns possible seconds since 1970; None for anything else."""
+    seconds = _cell(value)
+    return seconds if seconds is not None and 0 <= seconds < LATEST_S else None
