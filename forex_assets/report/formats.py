@@ -21,11 +21,14 @@ MISSING: Final = "–"
 
 
 def number(value: float | None, digits: int, language: Language, *, is_signed: bool = False) -> str:
-    """Formats a number; Spanish has a decimal comma; `–` for None."""
+    """Formats a number; Spanish has a decimal comma; `–` for None.
+
+    The minus is the typographic one.
+    """
     if value is None:
         return MISSING
     rounded = round(value, digits) + 0.0  # no minus before zero
-    text = f"{rounded:{'+' if is_signed and rounded else ''},.{digits}f}"
+    text = f"{rounded:{'+' if is_signed and rounded else ''},.{digits}f}".replace("-", "\N{MINUS SIGN}")
     return text if language == "en" else text.translate(str.maketrans(",.", ".,"))
 
 
@@ -38,7 +41,7 @@ def percent(share: float | None, digits: int, language: Language, *, is_signed: 
     """Formats a share from 0 to 1 as a percentage."""
     if share is None:
         return MISSING
-    text = number(100 * share, digits, language, is_signed=is_signed).replace("-", "\N{MINUS SIGN}")
+    text = number(100 * share, digits, language, is_signed=is_signed)
     return f"{text}\N{NO-BREAK SPACE}%" if language == "es" else f"{text}%"
 
 

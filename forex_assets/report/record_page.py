@@ -96,7 +96,9 @@ def _horizon_words(tables: ReportTables, horizon: str, say: Say, language: Langu
         is_better = gain is not None and gain > 0
         choice = say("chosen", gain=percent(gain, 1, language)) if is_better else say("kept")
         day = day_text(first["searched_at"].astimezone(SANTIAGO).date(), language)
-        line = say("searched", term=term, day=day, count=candidates.height, n=first["n"], choice=choice)
+        count = candidates.height
+        settings = say("settings_one") if count == 1 else say("settings_many", count=count)
+        line = say("searched", term=term, day=day, settings=settings, n=first["n"], choice=choice)
         if validation is not None:
             line += " " + say("verdict", verdict=say(validation["verdict"][0]))
         lines.append(line)
@@ -105,7 +107,10 @@ def _horizon_words(tables: ReportTables, horizon: str, say: Say, language: Langu
         words = say("changed", day=day, kind=say(record.kind), state=say(f"state_{record.state}"))
         lines.append(f"{term}: {words}" if not lines else words)
     decision = tables.decisions.get(horizon)
-    if decision is not None and decision["counts"].any():
+    is_answered = (
+        decision is not None and candidates is not None and candidates["searched_at"][0] >= decision["decided_at"][0]
+    )
+    if decision is not None and decision["counts"].any() and not is_answered:
         rules = decision.filter(pl.col("counts"))["rule"].to_list()
         lines.append(say("due", term=term, rules=", ".join(say(RULES.get(rule, rule)) for rule in rules)))
     return lines

@@ -62,7 +62,7 @@ class _Frame:
         self.first, self.last = min(days), max(days)
         low, high = min(values), max(values)
         lines = max(2, size.height // 60)
-        self.step = next((s for s in STEPS if (high - low) / s <= lines), STEPS[-1])
+        self.step = next((s for s in STEPS if 2 <= high // s - -(-low // s) + 1 <= lines + 1), STEPS[-1])
         margin = max(high - low, self.step) * 0.04
         self.low, self.high = low - margin, high + margin
 

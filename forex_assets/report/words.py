@@ -165,9 +165,11 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "bands_own": ("range not corrected yet", "rango aún sin corregir"),
     "loop": ("Automatic tuning", "Ajuste automático"),
     "searched": (
-        "{term}: on {day}, {count} settings were compared on {n} past dates: {choice}.",
-        "{term}: el {day} se compararon {count} configuraciones en {n} fechas pasadas: {choice}.",
+        "{term}: on {day}, {settings} on {n} past dates: {choice}.",
+        "{term}: el {day} {settings} en {n} fechas pasadas: {choice}.",
     ),
+    "settings_one": ("only the current settings were tested", "solo se probó la configuración vigente"),
+    "settings_many": ("{count} settings were compared", "se compararon {count} configuraciones"),
     "chosen": ("another one looked better by {gain}", "otra se vio mejor en {gain}"),
     "kept": ("none was clearly better", "ninguna fue claramente mejor"),
     "verdict": ("Check on later dates: {verdict}.", "Comprobación en fechas posteriores: {verdict}."),

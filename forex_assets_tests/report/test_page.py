@@ -20,9 +20,12 @@ from forex_assets.desk.events import Events
 from forex_assets.desk.observado import Fixings
 from forex_assets.desk.outlook import Outlook
 from forex_assets.monitoring.drift import DRIFT_SCHEMA
+from forex_assets.monitoring.trigger import DECISION_SCHEMA
 from forex_assets.optimizer.tables import CANDIDATES_SCHEMA, CRITERIA, VALIDATION_SCHEMA
+from forex_assets.report.first_page import SMALL
 from forex_assets.report.formats import Language
 from forex_assets.report.page import render_report
+from forex_assets.report.svg import line_svg
 from forex_assets.report.tables import HeldBand, ReportTables
 from forex_assets.report.words import _TEXTS, speaker
 from forex_assets_tests.desk.worlds import CALENDAR, ORIGIN, outlook
@@ -192,7 +195,8 @@ def test_the_level_that_the_range_starts_from_is_named() -> None:
 def test_the_companys_flows_are_told_in_millions() -> None:
     total = {"median": -850_000_000, "p05": -883_900_000, "p95": -816_500_000}
     answer = Answer("", [], outlook().basis(), more={"totals": [total]})
-    page = text_of(render_report(replace(tables(), exposure=answer), "es"))
+    page = text_of(render_report(replace(tables(), exposure=answer), "es")).replace("\N{MINUS SIGN}", "-")
+    assert "correlation of \N{MINUS SIGN}0.3" in text_of(render_report(tables(), "en"))
     assert (
         "en millones de pesos: -850,0 en la mediana, -883,9 en el caso malo (1 de cada 20), -816,5 en el bueno" in page
     )
@@ -204,6 +208,27 @@ def test_the_loops_last_search_verdict_and_change_are_told() -> None:
     assert "Check on later dates: not conclusive, the current settings stay." in page
     assert "return to the earlier settings, in force." in page
     assert "The price is 9 trading days old." in page
+
+
+def test_a_search_of_one_setting_reads_well_and_a_due_search_is_named_until_it_was_made() -> None:
+    alone = tables().candidates["7d"].filter("is_incumbent").with_columns(is_chosen=True)
+    asked = {"decided_at": NOW + timedelta(hours=1), "rule": "age", "counts": True}
+    decision = filled(DECISION_SCHEMA, [asked])  # type: ignore[arg-type]
+    later = replace(tables(), candidates={"7d": alone}, decisions={"7d": decision})
+    page = text_of(render_report(later, "es"))
+    assert "solo se probó la configuración vigente en 126 fechas pasadas" in page
+    assert "corresponde una búsqueda" in page
+    before = decision.with_columns(decided_at=pl.lit(NOW - timedelta(hours=1)).cast(DECISION_SCHEMA["decided_at"]))
+    answered = text_of(render_report(replace(later, decisions={"7d": before}), "es"))
+    assert "corresponde una búsqueda" not in answered
+
+
+def test_a_chart_has_at_least_two_grid_lines() -> None:
+    """Prices from 3.6 to 4.45 hold one multiple of .5 only."""
+    days = CALENDAR.between(ORIGIN - timedelta(days=300), ORIGIN)
+    for low, high in ((3.6, 4.45), (735.0, 835.0), (899.0, 905.0)):
+        points = list(zip(days, np.linspace(low, high, len(days)).tolist(), strict=True))
+        assert 2 <= line_svg(points, SMALL, "en", "price", 2).count('text-anchor="end"') <= 4
 
 
 def test_a_loss_is_never_called_an_improvement() -> None:
