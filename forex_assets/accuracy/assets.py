@@ -17,6 +17,7 @@ from forex_assets.accuracy.plots import scorecard_plot
 from forex_assets.accuracy.scorecard import SCORECARD_SCHEMA, scorecard
 from forex_assets.accuracy.superiority import spa_p_value
 from forex_assets.core import names
+from forex_assets.core.compute.opening import compute_of
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.conditions import on_new_inputs, on_saturdays
 from forex_assets.core.dagster.metadata import column_schema, frame_metadata
@@ -97,20 +98,21 @@ def backtest(
     Stored origins on the same data are not run again.
     """
     run, tables = session.session(), {}
-    for horizon in context.partition_keys:
-        done = run_backtest(
-            run,
-            engines.of(run),
-            horizon,
-            origins=config.origins(),
-            with_stored=True,  # a run over few dates must not shorten what calibration rests on
-            report=lambda done, total, name=horizon: context.log.info(f"{name}: {done} of {total} origins"),  # type: ignore[misc]
-        )
-        tables[horizon] = done.rows
-        skips = {"skipped": len(done.skipped), "skipped_because": "; ".join(done.skipped[:3]) or "none"}
-        if words := renewed_words(done.renewed):
-            context.log.info(f"{horizon}: {words}")
-        context.add_asset_metadata(_counts(done.rows) | skips, keys.BACKTEST, horizon)
+    with compute_of(run.settings.compute_setting):
+        for horizon in context.partition_keys:
+            done = run_backtest(
+                run,
+                engines.of(run),
+                horizon,
+                origins=config.origins(),
+                with_stored=True,  # a run over few dates must not shorten what calibration rests on
+                report=lambda done, total, name=horizon: context.log.info(f"{name}: {done} of {total} origins"),  # type: ignore[misc]
+            )
+            tables[horizon] = done.rows
+            skips = {"skipped": len(done.skipped), "skipped_because": "; ".join(done.skipped[:3]) or "none"}
+            if words := renewed_words(done.renewed):
+                context.log.info(f"{horizon}: {words}")
+            context.add_asset_metadata(_counts(done.rows) | skips, keys.BACKTEST, horizon)
     return tables
 
 

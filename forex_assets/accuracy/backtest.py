@@ -11,14 +11,15 @@ from typing import Final
 
 import polars as pl
 
-from forex_assets.accuracy.history_view import HistoryView, start_of, unfit
+from forex_assets.accuracy.history_view import SharedPrices, start_of, unfit
 from forex_assets.core.calendar import SessionCalendar, issue_instant
+from forex_assets.core.compute.port import THIS_PROCESS, Compute, batched, run_blocks
 from forex_assets.core.fan import Array, Fan
 from forex_assets.core.horizon import target_of
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.schemas import FORECAST_SCHEMA, empty
 from forex_assets.forecasts.baselines import constant_volatility, origin_volatility
-from forex_assets.forecasts.engine import Engine, EngineError, GridEngine, GridRequest, Origin
+from forex_assets.forecasts.engine import Engine, EngineError, GridEngine, GridRequest, Origin, traits_of
 from forex_assets.forecasts.forecast import (
     Request,
     align_covariates,
@@ -35,6 +36,9 @@ from forex_assets.market.origin import QuoteBook
 
 RUN: Final = ("as_of", "data_fingerprint", "config_fingerprint", "engine", "model")
 """Columns that determine a fan, the key of a stored run."""
+
+BATCH: Final = 16
+"""Origins in a call of the engine, which a kill loses."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +79,7 @@ def backtest(
     clock: Callable[[], float],
     book: QuoteBook | None = None,
     done: pl.DataFrame | None = None,
-    batch: int = 32,
+    batch: int = BATCH,
     on_skip: Callable[[date, str], None] = _pass_over,
 ) -> Iterator[pl.DataFrame]:
     """Yields fans at past origins, one batch at a time.
@@ -120,8 +124,9 @@ def backtests(
     books: Sequence[QuoteBook | None],
     clock: Callable[[], float],
     done: Sequence[pl.DataFrame] | None = None,
-    batch: int = 32,
+    batch: int = BATCH,
     on_skip: Callable[[date, str], None] = _pass_over,
+    compute: Compute = THIS_PROCESS,
 ) -> Iterator[tuple[pl.DataFrame, ...]]:
     """Yields fans from several starting levels, made of the same paths.
 
@@ -130,6 +135,7 @@ def backtests(
     Args:
         books: quotes for the starting level, one a table.
         done: earlier runs, one table a book.
+        compute: where batches run; elsewhere than in this process they arrive in any order.
 
     Yields:
         One table (`FORECAST_SCHEMA`) a book.
@@ -137,25 +143,84 @@ def backtests(
     if batch < 1:
         raise ValueError(f"batch is {batch}; give the origins a call of the engine, 1 or more")
     finished = [set(table.select(RUN).unique().iter_rows()) for table in done or [empty(FORECAST_SCHEMA)] * len(books)]
-    covariates = covariates_for(engine, config, features)
-    past, jobs = HistoryView(prices), list[_Job]()
+    known = covariates_for(engine, config, features)
+    inputs = BacktestInputs(engine, config, prices, known, tuple(books), calendar, clock)
+    blocks = _blocks(inputs, origins, finished, batch, on_skip)
+    for _, tables in run_blocks(compute, run_block, inputs, blocks, spreads=traits_of(engine).is_single_threaded):
+        yield tables
+
+
+@dataclass(frozen=True, eq=False)
+class BacktestInputs(SharedPrices):
+    """Inputs that all blocks of a backtest share, shipped once."""
+
+    engine: Engine
+    config: InferenceConfig
+    prices: pl.DataFrame
+    covariates: pl.DataFrame | None
+    books: tuple[QuoteBook | None, ...]
+    calendar: SessionCalendar
+    clock: Callable[[], float]
+
+    def job(self, as_of: date) -> _Job:
+        """Prepares one origin's input, and the labels of its fans."""
+        rows, fingerprint = self.past.at(as_of)
+        return _job(self, as_of, rows, fingerprint)
+
+
+@dataclass(frozen=True, eq=False)
+class BacktestBlock:
+    """Origins of one call of the engine.
+
+    Attributes:
+        days: days of issue.
+        jobs: their inputs; a worker prepares its own, since days are cheaper to ship.
+    """
+
+    days: tuple[date, ...]
+    jobs: tuple[_Job, ...] = ()
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"days": self.days, "jobs": ()}
+
+
+def _blocks(
+    inputs: BacktestInputs,
+    origins: Sequence[date],
+    finished: Sequence[set[tuple[object, ...]]],
+    size: int,
+    on_skip: Callable[[date, str], None],
+) -> Iterator[BacktestBlock]:
+    """Blocks of the origins that can be run and were not."""
+    for jobs in batched(_missing(inputs, origins, finished, on_skip), size):
+        yield BacktestBlock(tuple(day for day, _ in jobs), tuple(job for _, job in jobs))
+
+
+def _missing(
+    inputs: BacktestInputs,
+    origins: Sequence[date],
+    finished: Sequence[set[tuple[object, ...]]],
+    on_skip: Callable[[date, str], None],
+) -> Iterator[tuple[date, _Job]]:
+    """Origins that can be run and were not, in order."""
     for as_of in origins:
-        rows, fingerprint = past.at(as_of)
-        if why := unfit(rows, as_of, calendar):
+        rows, fingerprint = inputs.past.at(as_of)
+        if why := unfit(rows, as_of, inputs.calendar):
             on_skip(as_of, why)
             continue
-        job = _job(engine, config, as_of, rows, fingerprint, _known(covariates, as_of), books, calendar)
+        job = _job(inputs, as_of, rows, fingerprint)
         if all(fan.run in runs for fan, runs in zip(job.fans, finished, strict=True)):
             on_skip(as_of, "run before")
             continue
         for fan, runs in zip(job.fans, finished, strict=True):
             runs.add(fan.run)
-        jobs.append(job)
-        if len(jobs) == batch:
-            yield _run(engine, config, jobs, clock)
-            jobs = []
-    if jobs:
-        yield _run(engine, config, jobs, clock)
+        yield as_of, job
+
+
+def run_block(inputs: BacktestInputs, block: BacktestBlock) -> tuple[pl.DataFrame, ...]:
+    """Runs one block; one table (`FORECAST_SCHEMA`) a starting level."""
+    jobs = block.jobs or tuple(inputs.job(day) for day in block.days)
+    return _run(inputs.engine, inputs.config, jobs, inputs.clock)
 
 
 def _known(features: pl.DataFrame | None, as_of: date) -> pl.DataFrame | None:
@@ -166,23 +231,16 @@ def _known(features: pl.DataFrame | None, as_of: date) -> pl.DataFrame | None:
     return None if known.is_empty() else known
 
 
-def _job(
-    engine: Engine,
-    config: InferenceConfig,
-    as_of: date,
-    rows: pl.DataFrame,
-    fingerprint: str,
-    features: pl.DataFrame | None,
-    books: Sequence[QuoteBook | None],
-    calendar: SessionCalendar,
-) -> _Job:
+def _job(inputs: BacktestInputs, as_of: date, rows: pl.DataFrame, fingerprint: str) -> _Job:
     """Prepares one origin's input, and the labels of its fans."""
+    engine, config, calendar = inputs.engine, inputs.config, inputs.calendar
+    features = _known(inputs.covariates, as_of)
     covariates = {} if features is None else align_covariates(rows["session"].to_list(), features)
     data = fingerprint if features is None else data_fingerprint(rows, features)
     values = per_session_prices(rows)
     volatility = {"ewma_sd": origin_volatility(values), "constant_sd": constant_volatility(values)}
     fans = []
-    for book in books:
+    for book in inputs.books:
         start = start_of(book, rows, volatility["ewma_sd"], as_of, calendar)
         request = Request(config, target_of(config.horizon, as_of, start.session, calendar))
         labels = labels_of(engine, request, rows, start) | volatility

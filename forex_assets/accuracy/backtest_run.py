@@ -14,6 +14,7 @@ from forex_assets.accuracy.past_dates import origin_dates, parse_every
 from forex_assets.accuracy.peers import PEERS
 from forex_assets.accuracy.start_level import StartLevel, book_of
 from forex_assets.core import names
+from forex_assets.core.compute.opening import compute_of
 from forex_assets.core.inference_config import InferenceConfig
 from forex_assets.core.schemas import FORECAST_SCHEMA, REALIZED_SCHEMA, conform, empty
 from forex_assets.core.session import Session
@@ -142,6 +143,7 @@ def run_backtest(
     Raises:
         UnknownEngine: see `choose_engine`.
         EngineError: the engine cannot do what the config asks, or no prices are stored.
+        ComputeError: workers died, or have other code.
         ValueError: see `Origins.dates`.
     """
     prices, features = inputs_of(session)
@@ -157,23 +159,25 @@ def run_backtest(
     dates = sorted({*dates, *(day for day in old if day < session.today)})
     finished = done[0].filter(pl.col("as_of").is_in(dates))["as_of"].n_unique()
     report(finished, len(dates))
-    batches = backtests(
-        engine,
-        config,
-        prices,
-        features,
-        dates,
-        calendar_of(USDCLP),
-        books=[book_of(session, each) for each in levels],
-        clock=time.perf_counter,
-        done=done,
-        on_skip=lambda day, why: skipped.append(f"{day}: {why}") if why != "run before" else None,
-    )
-    for tables in batches:
-        for store, table in zip(stores, tables, strict=True):
-            store.add(horizon, key, table)
-        finished += tables[0]["as_of"].n_unique()
-        report(min(finished, len(dates)), len(dates))
+    with compute_of(session.settings.compute_setting) as compute:
+        batches = backtests(
+            engine,
+            config,
+            prices,
+            features,
+            dates,
+            calendar_of(USDCLP),
+            books=[book_of(session, each) for each in levels],
+            clock=time.perf_counter,
+            done=done,
+            on_skip=lambda day, why: skipped.append(f"{day}: {why}") if why != "run before" else None,
+            compute=compute,
+        )
+        for tables in batches:
+            for store, table in zip(stores, tables, strict=True):
+                store.add(horizon, key, table)
+            finished += tables[0]["as_of"].n_unique()
+            report(min(finished, len(dates)), len(dates))
     scored = []
     for store in stores:
         store.compact(horizon, key)
@@ -241,12 +245,13 @@ def rows_from_stored_prices(session: Session, horizon: str) -> pl.DataFrame:
 
 
 def _current_fans(store: BacktestStore, horizon: str, key: str, config_fingerprint: str) -> pl.DataFrame:
-    """Newest stored fan of each origin, of one config.
+    """Newest stored fan of each origin, of one config, oldest origin first.
 
     The folder of a walk holds several configs. Fans that do not say what they started from are left out.
     """
     is_own = (pl.col("config_fingerprint") == config_fingerprint) & pl.col("origin_kind").is_not_null()
-    return latest_runs(store.read(horizon, key).filter(is_own))
+    # Blocks of several workers are stored in any order.
+    return latest_runs(store.read(horizon, key).filter(is_own)).sort("as_of", "step")
 
 
 def _old_origins(store: BacktestStore, horizon: str, key: str, config: InferenceConfig) -> set[date]:

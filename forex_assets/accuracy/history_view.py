@@ -3,8 +3,9 @@
 import hashlib
 from bisect import bisect_right
 from datetime import date
+from functools import cached_property
 from itertools import compress
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -73,6 +74,23 @@ class HistoryView:
             is_good[row] = True
         rows = self._finals.head(n).with_columns(is_quarantined=pl.lit(False)).filter(pl.Series(is_good))
         return rows, hashlib.sha256(b"".join(compress(self._lines, is_good))).hexdigest()
+
+
+class SharedPrices:
+    """Mixin for inputs of blocks: the history of `prices`.
+
+    It is made once a process; a pickle leaves it out.
+    """
+
+    prices: pl.DataFrame
+
+    @cached_property
+    def past(self) -> HistoryView:
+        """History at each origin."""
+        return HistoryView(self.prices)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "past"}
 
 
 def unfit(rows: pl.DataFrame, as_of: date, calendar: SessionCalendar) -> str:

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from forex_assets.accuracy.backtest_run import Origins, renewed_words, run_backtest
 from forex_assets.accuracy.start_level import StartLevel
+from forex_assets.core.compute.opening import compute_of
 from forex_assets.core.progress import listening
 from forex_assets.core.session import Session
 from forex_assets.forecasts.engines import engines_of
@@ -28,11 +29,12 @@ def progress_bar(console: Console) -> Progress:
 def run_backtests(
     console: Console, session: Session, horizons: list[str], engine: str, origins: Origins, level: StartLevel = "live"
 ) -> pl.DataFrame:
-    """Runs backtests with a bar each; names skipped dates."""
+    """Runs backtests with one bar for all; names skipped dates."""
     tables, remarks = [], []
-    with progress_bar(console) as progress:
-        for horizon in horizons:
-            task = progress.add_task(f"backtest {horizon}", total=None)
+    with compute_of(session.settings.compute_setting), progress_bar(console) as progress:
+        task = progress.add_task("backtest", total=None)
+        for place, horizon in enumerate(horizons):
+            progress.update(task, description=f"backtest {horizon}")
             done = run_backtest(
                 session,
                 engines_of(session.settings),
@@ -40,7 +42,10 @@ def run_backtests(
                 engine_name=engine,
                 origins=origins,
                 level=level,
-                report=lambda done, total, task=task: progress.update(task, completed=done, total=total),  # type: ignore[misc]
+                # Horizons have nearly as many origins each: what is left of all counts in those of this one.
+                report=lambda done, total, place=place: progress.update(  # type: ignore[misc]
+                    task, completed=place * total + done, total=len(horizons) * total
+                ),
             )
             tables.append(done.rows)
             if words := renewed_words(done.renewed):

@@ -59,10 +59,12 @@ class EngineTraits:
     Attributes:
         settings: fields of `InferenceConfig` that change its fans.
         longest_context: sessions beyond which a longer context changes nothing; None for no limit.
+        is_single_threaded: one process uses one core, so that many origins are faster in several.
     """
 
     settings: tuple[str, ...] = ()
     longest_context: int | None = None
+    is_single_threaded: bool = False
 
 
 def traits_of(engine: Engine) -> EngineTraits:

@@ -10,6 +10,7 @@ import polars as pl
 from pydantic import Field
 
 from forex_assets.core import names
+from forex_assets.core.compute.opening import compute_of
 from forex_assets.core.config_store import ConfigError
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.conditions import on_new_inputs
@@ -86,7 +87,8 @@ def candidate_config(
     run, tables = config.applied_to(session.session()), {}
     report = progress_of(context)
     together = [name for name in context.run.tags.get(names.TOGETHER_TAG, "").split(",") if name]
-    choices = run_search(run, engines.of(run), context.partition_keys, report=report, together=together)
+    with compute_of(run.settings.compute_setting):
+        choices = run_search(run, engines.of(run), context.partition_keys, report=report, together=together)
     for horizon, choice in choices.items():
         tables[horizon] = choice.table
         context.log.info(f"{horizon}: {choice.words}")
@@ -132,7 +134,8 @@ def validation_report(
     """
     run, tables = config.applied_to(session.session()), {}
     try:
-        reports = run_validation(run, engines.of(run), context.partition_keys, report=progress_of(context))
+        with compute_of(run.settings.compute_setting):
+            reports = run_validation(run, engines.of(run), context.partition_keys, report=progress_of(context))
     except NotSearchedError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     for horizon, found in reports.items():

@@ -7,13 +7,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
 from typing import Any, Final
 
 import polars as pl
 
 from forex_assets.accuracy.backtest import RUN
-from forex_assets.accuracy.history_view import HistoryView, start_of, unfit
+from forex_assets.accuracy.history_view import SharedPrices, start_of, unfit
 from forex_assets.core.calendar import SessionCalendar, issue_instant
 from forex_assets.core.compute.port import THIS_PROCESS, Compute, batched, run_blocks
 from forex_assets.core.fan import Array, Fan
@@ -27,7 +26,7 @@ from forex_assets.core.schemas import (
     conform,
 )
 from forex_assets.forecasts.baselines import constant_volatility, origin_volatility, random_walk
-from forex_assets.forecasts.engine import Engine, GridRequest, Origin, forecast_grid
+from forex_assets.forecasts.engine import Engine, GridRequest, Origin, forecast_grid, traits_of
 from forex_assets.forecasts.forecast import (
     Request,
     align_covariates,
@@ -42,12 +41,12 @@ from forex_assets.market.origin import QuoteBook
 Configs = Mapping[str, Sequence[InferenceConfig]]
 """Settings to try, by horizon."""
 
-BLOCK: Final = 8
-"""Origins between two tables: what a kill loses at most."""
+BLOCK: Final = 4
+"""Origins of a block, which a kill loses; a block is one file a horizon."""
 
 
 @dataclass(frozen=True, eq=False)
-class TrialInputs:
+class TrialInputs(SharedPrices):
     """Inputs that all blocks of trials share, shipped once.
 
     Attributes:
@@ -67,15 +66,6 @@ class TrialInputs:
     calendar: SessionCalendar
     clock: Callable[[], float]
     book: QuoteBook | None = None
-
-    @cached_property
-    def past(self) -> HistoryView:
-        """History at each origin, made once a process."""
-        return HistoryView(self.prices)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leaves out `past`, which a worker makes itself."""
-        return {name: value for name, value in vars(self).items() if name != "past"}
 
 
 @dataclass(frozen=True)
@@ -121,7 +111,8 @@ def run_trials(
         EngineError: the engine cannot do what a config asks.
         ComputeError: workers died, or have other code.
     """
-    yield from run_blocks(compute, run_block, inputs, _blocks(inputs, origins, done, block, deadline))
+    blocks = _blocks(inputs, origins, done, block, deadline)
+    yield from run_blocks(compute, run_block, inputs, blocks, spreads=traits_of(inputs.engine).is_single_threaded)
 
 
 def _blocks(

@@ -38,13 +38,14 @@ def test_the_rows_of_all_horizons_come_back_in_the_order_asked_for(session: Sess
     assert rows.head(alone.height).equals(alone)
 
 
-def test_a_terminal_shows_each_horizon_and_how_many_of_its_origins_are_done(session: Session) -> None:
+def test_a_terminal_shows_one_bar_with_each_horizon_and_what_is_left_of_all(session: Session) -> None:
     console, out = screen(is_terminal=True)
     run_backtests(console, session, ["7d", "15d"], "ewma", ORIGINS)
     text = out.getvalue()
     for horizon in ("7d", "15d"):
         assert f"backtest {horizon}" in text
-    assert f"{len(WEEKS)}/{len(WEEKS)}" in text
+    assert f"0/{2 * len(WEEKS)}" in text
+    assert f"{2 * len(WEEKS)}/{2 * len(WEEKS)}" in text
 
 
 def test_a_pipe_gets_no_bar_and_nothing_to_clean_up(session: Session) -> None:

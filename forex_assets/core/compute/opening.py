@@ -56,4 +56,8 @@ def _made(setting: ComputeSetting) -> Compute:
         from forex_assets.core.compute.dask_workers import Dask
 
         return Dask(setting)
+    if setting.kind == "auto":
+        from forex_assets.core.compute.auto import Auto
+
+        return Auto()
     return ThisProcess()

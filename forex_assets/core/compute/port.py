@@ -5,10 +5,11 @@ A result is yielded when it arrives, so that its block can be stored: a kill los
 
 import logging
 import pickle
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final, Generic, ParamSpec, TypeVar
 
 from forex_assets.core.compute.work import ComputeError, package_version, run
@@ -23,6 +24,12 @@ BLOCKS_PER_WORKER: Final = 2
 
 LOOK_S: Final = 5.0
 """Seconds without a result after which the executor is checked."""
+
+SPREAD_AFTER_S: Final = 15.0
+"""Seconds of work in one process before several are started.
+
+About what their start costs in processor time: short work never pays it, long work pays at most that much more.
+"""
 
 _log = logging.getLogger(__name__)
 
@@ -89,6 +96,15 @@ class ThisProcess(Compute):
         """See `Compute`."""
         return pickle.loads(payload)
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether worker processes were started for earlier work."""
+        return False
+
+    def wider(self) -> Compute | None:
+        """Worker processes for the rest of long work; None to stay here."""
+        return None
+
     def recover(self, lost: int) -> str:
         """See `Compute`; blocks of this process are not lost."""
         raise ComputeError(f"{lost} blocks were lost in this process")
@@ -99,7 +115,12 @@ THIS_PROCESS: Final = ThisProcess()
 
 
 def run_blocks(
-    compute: Compute, function: Callable[[Shared, Block], Result], shared: Shared, blocks: Iterable[Block]
+    compute: Compute,
+    function: Callable[[Shared, Block], Result],
+    shared: Shared,
+    blocks: Iterable[Block],
+    *,
+    spreads: bool = False,
 ) -> Iterator[tuple[Block, Result]]:
     """Yields each block with its result, in order of arrival.
 
@@ -111,16 +132,25 @@ def run_blocks(
         function: takes shared inputs and a block; a block's result depends on nothing else.
         shared: inputs of all blocks.
         blocks: taken one by one, when a worker can soon begin them.
+        spreads: whether a block uses one core, so that long work may go on in several processes.
 
     Raises:
         ComputeError: workers died twice, or they have another version of the code.
         Exception: whatever `function` raises.
     """
+    source = iter(blocks)
     if isinstance(compute, ThisProcess):
-        for block in blocks:
+        began, wider = time.monotonic(), compute.wider() if spreads and compute.is_wide else None
+        while wider is None and (block := next(source, None)) is not None:
             yield block, function(shared, block)
-        return
-    yield from _Blocks[Block](compute, pickle.dumps(function), pickle.dumps(shared), iter(blocks)).results()
+            if spreads and time.monotonic() - began > SPREAD_AFTER_S:
+                few = list(islice(source, 2))
+                source = chain(few, source)
+                wider = compute.wider() if len(few) == 2 else None
+        if wider is None:
+            return
+        compute = wider
+    yield from _Blocks[Block](compute, pickle.dumps(function), pickle.dumps(shared), source).results()
 
 
 class _Blocks(Generic[Block]):

@@ -61,23 +61,29 @@ class Processes(Compute):
             self._pool = ProcessPoolExecutor(self.workers, _SPAWN, initializer=_start, initargs=(theirs,))
         return self._pool.submit(fn, *args, **kwargs)
 
+    @property
+    def can_restart(self) -> bool:
+        """Whether lost blocks may be run again."""
+        return self._restarts < RESTARTS
+
     def recover(self, lost: int) -> str:
         """See `Compute`; starts new workers, once."""
-        if self._restarts == RESTARTS:
+        if not self.can_restart:
             raise ComputeError(
                 f"a worker process died again, with {lost} blocks under way: it was killed, or memory ran out. "
                 f"Finished blocks are stored. Run the command again, with FOREX_COMPUTE=processes:{self.workers // 2}"
             )
         self._restarts += 1
-        self._stop()
+        self.stop()
         return f"a worker process died (killed, or out of memory); its {lost} lost blocks are run again, once"
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Ends the workers, also amid a block."""
-        self._stop()
+        self.stop()
         self._folder.cleanup()
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Ends the workers; the next call starts others."""
         if self._pool is not None and self._lifeline is not None:
             self._lifeline.close()
             self._pool.shutdown(wait=True, cancel_futures=True)

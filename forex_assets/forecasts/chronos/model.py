@@ -113,7 +113,10 @@ class ChronosEngine:
         settings = SETTINGS[self.name]
         if self._feeding() is not None:  # the embedded model takes only the representation of its training
             settings = tuple(name for name in settings if name != "representation")
-        return EngineTraits(settings, self._longest())
+        pipeline = self._pipeline()
+        is_on_cpu = pipeline.inner_model.device.type == "cpu"
+        is_single = self.name == "chronos-t5" and _is_small(pipeline) and is_on_cpu
+        return EngineTraits(settings, self._longest(), is_single)
 
     def _feeding(self) -> Feeding | None:
         return feeding_of(getattr(self._pipeline().inner_model.config, FEEDING, None), self.model)
@@ -176,12 +179,17 @@ def _recent_covariates(origin: Origin, length: int) -> dict[str, Array]:
     return recent
 
 
+def _is_small(pipeline: Any) -> bool:
+    """Whether more threads would not help a model."""
+    return int(getattr(pipeline.inner_model.config, "d_model", SMALL_WIDTH + 1)) <= SMALL_WIDTH
+
+
 @contextmanager
 def _threads_for(pipeline: Any) -> Iterator[None]:
     """One thread for a small T5, whose matrices are small."""
     import torch
 
-    if int(getattr(pipeline.inner_model.config, "d_model", SMALL_WIDTH + 1)) > SMALL_WIDTH:
+    if not _is_small(pipeline):
         yield
         return
     threads = torch.get_num_threads()
