@@ -45,6 +45,7 @@ def workspace(tmp_path: Path, environment: Callable[..., None]) -> Path:
         DAGSTER_HOME=str(tmp_path / "dagster"),
         FOREX_MARKET="sample",
         FOREX_MODEL="ewma",
+        FOREX_COMPUTE="processes:1",  # a slow machine must not start workers
         FOREX_AS_OF="2025-06-13",
     )
     return tmp_path

@@ -27,6 +27,7 @@ def test_a_service_is_confined_and_published_on_loopback_alone(name: str) -> Non
     assert service["mem_limit"]
     assert service["healthcheck"]["test"][0] == "CMD"
     assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", []))
+    assert service.get("network_mode", "service:optimization") == "service:optimization"  # not the host's
 
 
 def commands() -> list[list[str]]:
@@ -76,6 +77,8 @@ def test_every_setting_of_the_example_is_one_that_is_read() -> None:
 
     known = {field.alias or f"FOREX_{name.upper()}" for name, field in Settings.model_fields.items()}
     names = re.findall(r"^(\w+)=", (DEPLOY / ".env.example").read_text(encoding="utf-8"), re.MULTILINE)
+    compose = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
+    names = [name for name in names if f"${{{name}:-" not in compose]
     assert {name for name in names if not name.startswith(("POSTGRES_", "DAGSTER_"))} <= known
 
 

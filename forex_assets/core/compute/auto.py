@@ -9,6 +9,7 @@ import psutil
 
 from forex_assets.core.compute.port import Compute, ThisProcess
 from forex_assets.core.compute.processes import Processes, cores
+from forex_assets.core.compute.work import is_edited
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -38,8 +39,10 @@ class Auto(ThisProcess):
         return self._spare is not None
 
     def wider(self) -> Compute | None:
-        """See `ThisProcess`; None with one core or too little memory."""
+        """See `ThisProcess`; None with one core, too little memory, or sources that were edited meanwhile."""
         if self._spare is None:
+            if is_edited():  # an upgrade under way: new processes would run other code, and refuse
+                return None
             count = min(cores(), MOST, free_memory() // WORKER_BYTES)
             if count < 2:
                 return None

@@ -7,7 +7,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 from forex_assets.core.compute.port import Compute
 from forex_assets.core.compute.setting import ComputeSetting, TlsFiles
-from forex_assets.core.compute.work import ComputeError, load, package_version
+from forex_assets.core.compute.work import ComputeError, check_version, load, package_version
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -109,17 +109,17 @@ class Dask(Compute):
 
     def _count_workers(self) -> int:
         """Number of workers, all of this version."""
-        found = self._client.run(package_version, on_error="return")
+        found = self._client.run(check_version, package_version(), on_error="return")
         if not found:
             raise ComputeError(f"{self.words} has no worker; start one (docs/deploy.md)")
-        if others := {name: version for name, version in found.items() if version != package_version()}:
-            name, version = next(iter(others.items()))
-            said = f"has code {version}" if isinstance(version, str) else f"cannot load the package ({version!r})"
-            raise ComputeError(
-                f"the worker at {name} {said}, and this command has code {package_version()}: it could compute other "
-                "numbers, so it was refused. Install one version on every machine, restart the workers, and run the "
-                "command again"
-            )
+        for name, error in found.items():
+            if isinstance(error, ComputeError):
+                raise error
+            if error is not None:
+                raise ComputeError(
+                    f"the worker at {name} cannot load this package ({error!r}); install this command's version there, "
+                    "restart the worker, and run the command again"
+                )
         return len(found)
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from forex_assets.core.compute.port import Compute, ThisProcess
 from forex_assets.core.compute.setting import ComputeSetting
+from forex_assets.core.compute.work import package_version
 
 
 @dataclass
@@ -31,6 +32,7 @@ def compute_of(setting: ComputeSetting) -> Iterator[Compute]:
     Raises:
         ComputeError: there is no scheduler, it has no worker, or a worker has another version of the code.
     """
+    package_version()  # noted now: sources may be edited while this process works
     with _LOCK:
         if setting not in _OPEN:
             _OPEN[setting] = _Open(_made(setting), 0)

@@ -25,7 +25,7 @@ BLOCKS_PER_WORKER: Final = 2
 LOOK_S: Final = 5.0
 """Seconds without a result after which the executor is checked."""
 
-SPREAD_AFTER_S: Final = 15.0
+SPREAD_AFTER_S: Final = 20.0
 """Seconds of work in one process before several are started.
 
 About what their start costs in processor time: short work never pays it, long work pays at most that much more.

@@ -42,6 +42,11 @@ def package_version() -> str:
     return sources_hash(PACKAGE, WHOLE)[:12]
 
 
+def is_edited() -> bool:
+    """Tells whether the sources are no longer those of this process."""
+    return sources_hash(PACKAGE, WHOLE)[:12] != package_version()
+
+
 def check_version(wanted: str) -> None:
     """Refuses to work for a command with other code.
 

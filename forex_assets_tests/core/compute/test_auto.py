@@ -41,7 +41,7 @@ def test_long_work_goes_on_in_as_many_processes_as_memory_allows(inputs: Inputs)
     assert not any(map(psutil.pid_exists, again))
 
 
-@pytest.mark.parametrize("cause", ["short", "several threads", "one core", "no memory", "nearly done"])
+@pytest.mark.parametrize("cause", ["short", "several threads", "one core", "no memory", "edited", "nearly done"])
 def test_work_stays_in_this_process(inputs: Inputs, cause: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if cause == "short":
         monkeypatch.setattr(port, "SPREAD_AFTER_S", 60.0)
@@ -49,6 +49,8 @@ def test_work_stays_in_this_process(inputs: Inputs, cause: str, monkeypatch: pyt
         monkeypatch.setattr(auto, "cores", lambda: 1)
     if cause == "no memory":
         monkeypatch.setattr(auto, "free_memory", lambda: 2 * auto.WORKER_BYTES - 1)
+    if cause == "edited":
+        monkeypatch.setattr(auto, "is_edited", lambda: True)
     count = 3 if cause == "nearly done" else 8
     with Auto() as compute:
         made = list(run_blocks(compute, samples.slow_total, inputs, range(count), spreads=cause != "several threads"))
