@@ -42,7 +42,10 @@ Configs = Mapping[str, Sequence[InferenceConfig]]
 """Settings to try, by horizon."""
 
 BLOCK: Final = 4
-"""Origins of a block, which a kill loses; a block is one file a horizon."""
+"""Origins of a block, which a kill loses.
+
+A block is one file a horizon.
+"""
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,7 +39,10 @@ class Auto(ThisProcess):
         return self._spare is not None
 
     def wider(self) -> Compute | None:
-        """See `ThisProcess`; None with one core, too little memory, or sources that were edited meanwhile."""
+        """See `ThisProcess`.
+
+        None with one core, too little memory, or sources that were edited meanwhile.
+        """
         if self._spare is None:
             if is_edited():  # an upgrade under way: new processes would run other code, and refuse
                 return None
