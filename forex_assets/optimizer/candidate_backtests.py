@@ -141,9 +141,29 @@ def _blocks(
 
 def run_block(inputs: TrialInputs, block: TrialBlock) -> pl.DataFrame:
     """Runs the missing trials of one block, `FORECAST_SCHEMA`."""
-    jobs = [job for day in block.days for job in _at(inputs, block, day)]
-    rows = _run(inputs.engine, jobs, inputs.clock) if jobs else []
+    rows = [_row(trial) for trial in trials_of(inputs, block)]
     return conform(pl.DataFrame(rows, schema=FORECAST_SCHEMA), FORECAST_SCHEMA, "trials")
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One setting's whole fan at one origin.
+
+    Attributes:
+        request: settings and target.
+        labels: constant columns of its rows: origin, engine, volatilities, fingerprints, seconds.
+        fan: the model's own, from the starting level.
+    """
+
+    request: Request
+    labels: Mapping[str, Any]
+    fan: Fan
+
+
+def trials_of(inputs: TrialInputs, block: TrialBlock) -> list[Trial]:
+    """Runs the missing trials of one block."""
+    jobs = [job for day in block.days for job in _at(inputs, block, day)]
+    return _run(inputs.engine, jobs, inputs.clock) if jobs else []
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,8 +201,8 @@ def _at(inputs: TrialInputs, block: TrialBlock, day: date) -> list[_Job]:
     return jobs
 
 
-def _run(engine: Engine, jobs: Sequence[_Job], clock: Callable[[], float]) -> list[dict[str, object]]:
-    """Runs one block of trials; returns a row a trial.
+def _run(engine: Engine, jobs: Sequence[_Job], clock: Callable[[], float]) -> list[Trial]:
+    """Runs one block of trials.
 
     Origins differ by date and by whether covariates are read.
     """
@@ -198,7 +218,7 @@ def _run(engine: Engine, jobs: Sequence[_Job], clock: Callable[[], float]) -> li
     fans = forecast_grid(engine, origins, asks)
     seconds = (clock() - began) / len(jobs)
     return [
-        _row(job.request, fan.scaled(job.factor), job.labels | {"engine_seconds": seconds})
+        Trial(job.request, job.labels | {"engine_seconds": seconds}, fan.scaled(job.factor))
         for some, fans_of_origin in zip(groups.values(), fans, strict=True)
         for job, fan in zip(some, fans_of_origin, strict=True)
     ]
@@ -208,8 +228,9 @@ def _available(features: pl.DataFrame | None, day: date) -> pl.DataFrame | None:
     return None if features is None else features.filter(pl.col("available_at") <= issue_instant(day))
 
 
-def _row(request: Request, fan: Fan, labels: dict[str, Any]) -> dict[str, object]:
+def _row(trial: Trial) -> dict[str, object]:
     """The last step of a fan, as a forecast's row."""
+    request, labels, fan = trial.request, trial.labels, trial.fan
     quantiles = [float(value) for value in fan.quantiles[-1]]
     steps = request.target.steps
     walk = random_walk(labels["origin_clp_per_usd"], labels["ewma_sd"], steps).quantiles[-1]
