@@ -10,10 +10,10 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "forex_assets"
 ORDER = [
-    "core", "market", "features", "forecasts", "accuracy", "monitoring", "optimizer", "deployment", "desk", "report",
-    "operations", "locations", "cli",
+    "core", "market", "features", "forecasts", "accuracy", "monitoring", "optimizer", "deployment", "replay", "desk",
+    "report", "operations", "locations", "cli",
 ]  # fmt: skip
-OPTIMIZATION = ["monitoring", "optimizer", "deployment"]
+OPTIMIZATION = ["monitoring", "optimizer", "deployment", "replay"]
 """Rooms of the optimization location: a forecast must not need them."""
 
 DAGSTER_FILES = {"assets.py", "checks.py", "sensors.py", "jobs.py", "resources.py"}
