@@ -21,6 +21,7 @@ from forex_assets.cli import (  # noqa: F401  # each adds its commands
     detectors,
     exposure,
     optimize,
+    replay,
     report,
     scenario,
     store,

@@ -11,6 +11,7 @@ from typing import Final
 from forex_assets.core.deployment_columns import DEPLOYMENT_COLUMNS
 from forex_assets.core.desk_columns import DESK_COLUMNS, DRIVER_COLUMNS
 from forex_assets.core.origin_columns import ORIGIN_COLUMNS, ORIGIN_SCORE_COLUMNS, QUOTE_COLUMNS
+from forex_assets.core.replay_columns import REPLAY_COLUMNS
 from forex_assets.core.schemas import QUANTILE_COLUMNS, QUANTILE_LEVELS
 from forex_assets.core.units import COUNT, DAY, FLAG, INSTANT, LOG, PESO, POUND, RATIO, SHARE, TEXT
 
@@ -269,6 +270,7 @@ _OPTIMIZER: Final = _columns(
 )
 
 _DEPLOYMENT: Final = _columns("deployment records", DEPLOYMENT_COLUMNS)
+_REPLAY: Final = _columns("replayed evenings", REPLAY_COLUMNS)
 _DRIVERS: Final = _columns("Yahoo and Banco Central", DRIVER_COLUMNS)
 _DESK: Final = _columns("stored fans and realized prices", DESK_COLUMNS)
 
@@ -282,5 +284,6 @@ COLUMNS: Final = {
     **_MONITORING,
     **_OPTIMIZER,
     **_DEPLOYMENT,
+    **_REPLAY,
 }
 """Every column by name."""

@@ -23,6 +23,7 @@ from forex_assets.monitoring import assets as monitoring
 from forex_assets.optimizer import assets as optimization
 from forex_assets.optimizer import checks as optimizer_checks
 from forex_assets.optimizer import sensors
+from forex_assets.replay import assets as replay
 
 ELSEWHERE = (keys.USDCLP, keys.COPPER)
 ELSEWHERE_BY_HORIZON = (keys.LEDGER, keys.REALIZED, keys.BACKTEST)
@@ -58,6 +59,7 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
             optimization.validation_report,
             deployment.deployment,
             deployment.deployment_watch,
+            replay.replay_loop,
         ],
         asset_checks=optimizer_checks.CHECKS,
         jobs=[

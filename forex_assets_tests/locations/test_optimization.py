@@ -24,6 +24,7 @@ OWN = {
     keys.VALIDATION_REPORT,
     keys.DEPLOYMENT,
     keys.DEPLOYMENT_WATCH,
+    keys.REPLAY,
 }
 
 
