@@ -42,6 +42,7 @@ from forex_assets.market.quality import usable
 from forex_assets.monitoring.drift import DRIFT_SCHEMA
 from forex_assets.monitoring.trigger import DECISION_SCHEMA
 from forex_assets.optimizer.tables import CANDIDATES_SCHEMA, VALIDATION_SCHEMA
+from forex_assets.replay.tables import LOOP_SCHEMA
 from forex_assets.report.formats import Language
 from forex_assets.report.page import render_report
 from forex_assets.report.tables import HeldBand, ReportTables
@@ -104,6 +105,7 @@ def report_tables(session: Session) -> ReportTables:
         candidates=by_horizon(names.CANDIDATE_CONFIG, CANDIDATES_SCHEMA),
         validations=by_horizon(names.VALIDATION_REPORT, VALIDATION_SCHEMA),
         deployments=_deployments(session, faults),
+        replays=by_horizon(names.REPLAY, LOOP_SCHEMA),
         ages={names.USDCLP: _age(session, USDCLP, usdclp), names.COPPER: _age(session, COPPER, copper)},
         sources={name: rows["source"][-1] for name, rows in stored.items() if rows is not None},
         faults=tuple(faults),

@@ -38,7 +38,7 @@ def render_report(tables: ReportTables, language: Language) -> str:
         exposure=first_page.exposure_words(tables, say, language),
         record=record_page.record_table(tables, say, language),
         models=record_page.model_words(tables, say),
-        loop_lines=record_page.loop_words(tables, say, language),
+        loop_lines=record_page.loop_words(tables, say, language) + record_page.replay_words(tables, say, language),
         drift=record_page.drift_words(tables, say, language),
         ages=record_page.data_words(tables, say),
         faults=tables.faults,

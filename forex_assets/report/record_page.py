@@ -7,6 +7,7 @@ import polars as pl
 from forex_assets.core import names
 from forex_assets.core.calendar import SANTIAGO
 from forex_assets.core.horizon import HORIZONS, days_of
+from forex_assets.replay.strategies import CALIBRATED
 from forex_assets.report.first_page import age_words
 from forex_assets.report.formats import Language, day_text, number, percent, price
 from forex_assets.report.tables import ReportTables
@@ -83,6 +84,22 @@ def loop_words(tables: ReportTables, say: Say, language: Language) -> list[str]:
         if not words:
             quiet.append(horizon)
     return [*lines, *([say("loop_quiet", terms=_terms(quiet, say))] if quiet else [])]
+
+
+def replay_words(tables: ReportTables, say: Say, language: Language) -> list[str]:
+    """Worth of tuning over past years, one line a replayed horizon."""
+    lines = []
+    for horizon in (each for each in HORIZONS if each in tables.replays):
+        rows = tables.replays[horizon].filter(pl.col("strategy") == CALIBRATED)
+        for row in rows.filter(pl.col("n") > 0).iter_rows(named=True):
+            gain, low, high = row["crps_gain"], row["crps_gain_low"], row["crps_gain_high"]
+            is_clear = low is not None and not low <= 0 <= high
+            effect = "same" if not is_clear else "better" if gain > 0 else "worse"
+            words = say(f"replay_{effect}", gain=percent(abs(gain or 0.0), 1, language))
+            days = {name: day_text(row[f"{name}_evening"], language) for name in ("first", "last")}
+            count = row["deployments"] + row["rollbacks"]
+            lines.append(say("replayed", term=_terms([horizon], say), count=count, effect=words, **days))
+    return lines
 
 
 def _horizon_words(tables: ReportTables, horizon: str, say: Say, language: Language) -> list[str]:

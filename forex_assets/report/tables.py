@@ -55,6 +55,7 @@ class ReportTables:
         candidates: `optimizer/candidate_config` by horizon.
         validations: `optimizer/validation_report` by horizon.
         deployments: newest record by horizon.
+        replays: `replay/loop` by horizon.
         ages: trading days from the last row to the clock, by table; None without rows.
         sources: source of the last row, by table.
         faults: one line for each unreadable table; it is left out.
@@ -77,6 +78,7 @@ class ReportTables:
     candidates: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     validations: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     deployments: Mapping[str, DeploymentRecord] = field(default_factory=dict)
+    replays: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     ages: Mapping[str, int | None] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     faults: tuple[str, ...] = ()

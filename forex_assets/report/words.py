@@ -186,6 +186,15 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "state_unchanged": ("in force already", "ya vigente"),
     "state_refused": ("refused", "rechazado"),
     "state_failed": ("failed", "falló"),
+    "replayed": (
+        "{term}: replayed from {first} to {last}, tuning by the calibrated rules made {count} changes of settings; the "
+        "forecasts were {effect} those of never tuning.",
+        "{term}: repetido desde el {first} hasta el {last}, el ajuste por las reglas calibradas hizo {count} cambios de "
+        "configuración; los pronósticos fueron {effect} los de nunca ajustar.",
+    ),
+    "replay_better": ("better by {gain} than", "mejores en {gain} que"),
+    "replay_worse": ("worse by {gain} than", "peores en {gain} que"),
+    "replay_same": ("not clearly different from", "no claramente distintos de"),
     "loop_quiet": (
         "{terms}: never searched; the settings are those of the start.",
         "{terms}: nunca se ha buscado; la configuración es la inicial.",

@@ -22,6 +22,7 @@ from forex_assets.desk.outlook import Outlook
 from forex_assets.monitoring.drift import DRIFT_SCHEMA
 from forex_assets.monitoring.trigger import DECISION_SCHEMA
 from forex_assets.optimizer.tables import CANDIDATES_SCHEMA, CRITERIA, VALIDATION_SCHEMA
+from forex_assets.replay.tables import LOOP_SCHEMA
 from forex_assets.report.first_page import SMALL
 from forex_assets.report.formats import Language
 from forex_assets.report.page import render_report
@@ -368,3 +369,33 @@ def test_it_prints_on_two_pages_of_a4(tmp_path: Path, language: Language) -> Non
 def test_a_request_to_the_outside_would_be_seen(tmp_path: Path) -> None:
     page = render_report(tables(), "en").replace("</body>", '<img src="http://127.0.0.1:9/x.png"></body>')
     assert "Content Security Policy" in in_browser(tmp_path, page, "--dump-dom")[1]
+
+
+@pytest.mark.parametrize(
+    ("gain", "low", "high", "words"),
+    [
+        (0.021, 0.004, 0.038, "better by 2.1% than"),
+        (-0.03, -0.05, -0.01, "worse by 3.0% than"),
+        (0.001, -0.01, 0.012, "not clearly different from"),
+        (0.5, None, None, "not clearly different from"),
+    ],
+)
+def test_a_replay_says_whether_tuning_paid_by_its_interval(
+    gain: float, low: float | None, high: float | None, words: str
+) -> None:
+    row = dict.fromkeys(LOOP_SCHEMA) | {
+        "strategy": "calibrated rules",
+        "horizon": "7d",
+        "first_evening": date(2015, 1, 2),
+        "last_evening": date(2022, 12, 30),
+        "n": 400,
+        "crps_gain": gain,
+        "crps_gain_low": low,
+        "crps_gain_high": high,
+        "deployments": 3,
+        "rollbacks": 1,
+    }
+    replays = {"7d": pl.DataFrame([row], schema=LOOP_SCHEMA)}
+    page = text_of(render_report(replace(tables(), replays=replays), "en"))
+    assert "made 4 changes of settings" in page
+    assert words in page
