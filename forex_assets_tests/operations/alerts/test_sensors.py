@@ -117,6 +117,23 @@ def test_what_happened_is_told_once_however_often_it_is_looked_at(hook: Service)
     assert all("SAMPLE DATA" in message["subject"] for message in hook.accepted if message["events"][0]["is_sample"])
 
 
+@pytest.mark.parametrize(("hours", "is_told"), [(23, True), (25, False)])
+def test_a_first_tick_and_a_new_channel_look_one_day_back(hook: Service, hours: int, is_told: bool) -> None:
+    """One event of each kind of reader: an asset's record, a deployment, a failed run."""
+    at = datetime.now(UTC) + timedelta(hours=hours)
+    with dg.DagsterInstance.get() as instance:
+        noted(instance, keys.TRIGGER_DECISION, fires=True, reasons="age", words="Search 7d: never optimized")
+        happened("d1")
+        instance.report_run_failed(create_run_for_test(instance, status=dg.DagsterRunStatus.STARTED))
+        gathered = tick(instance, gather_sensor(lambda: at))
+        assert f"{3 if is_told else 0} new events" in str(gathered.skip_message)
+        late = tick(instance, gather_sensor(later))  # a lost cursor: all three are new to an outbox that has none
+        assert f"{0 if is_told else 3} new events" in str(late.skip_message)
+    notifier = notifier_of(open_session())
+    notifier.due(at)  # the channel is set up here
+    assert {channel["pending"] for channel in notifier.status() if channel["is_set_up"]} == {3 if is_told else 0}
+
+
 def test_a_dead_server_fails_no_run_and_gets_it_once_when_it_is_back(hook: Service) -> None:
     hook.status = 503
     with dg.DagsterInstance.get() as instance:
