@@ -1,11 +1,14 @@
 """A configs folder under git, and a process killed on demand."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from forex_assets.core.config_store import ConfigStore
@@ -44,19 +47,28 @@ def git(folder: Path, *words: str) -> str:
     return done.stdout.strip()
 
 
+@cache
+def _first_commit() -> tempfile.TemporaryDirectory[str]:
+    """The repository that each world is a copy of; removed at the end of the process."""
+    folder = tempfile.TemporaryDirectory()
+    root = Path(folder.name)
+    (root / "configs").mkdir()
+    (root / "configs/chronos_7d.json").write_text(OLD.model_dump_json(indent=2), encoding="utf-8")
+    (root / "other.txt").write_text("theirs\n", encoding="utf-8")
+    (root / ".gitignore").write_text("/configs/backups/\n/configs/.locks/\n/state/\n", encoding="utf-8")
+    for words in (("init", "-q", "--template="), ("add", "-A"), ("commit", "-q", "-m", "first")):
+        git(root, *words)
+    (root / ".git/hooks").mkdir()
+    return folder
+
+
 class World:
     """A folder with `configs/chronos_7d.json` (`OLD`) and another file, both committed."""
 
     def __init__(self, root: Path, *, with_git: bool = True) -> None:
         self.root, self.file = root, root / "configs/chronos_7d.json"
-        self.file.parent.mkdir(parents=True)
-        self.file.write_text(OLD.model_dump_json(indent=2), encoding="utf-8")
-        (root / "other.txt").write_text("theirs\n", encoding="utf-8")
-        (root / ".gitignore").write_text("/configs/backups/\n/configs/.locks/\n/state/\n", encoding="utf-8")
-        if with_git:
-            self.git("init", "-q")
-            self.git("add", "-A")
-            self.git("commit", "-q", "-m", "first")
+        left_out = None if with_git else shutil.ignore_patterns(".git")
+        shutil.copytree(_first_commit().name, root, ignore=left_out, dirs_exist_ok=True)
 
     def git(self, *words: str) -> str:
         return git(self.root, *words)
