@@ -12,11 +12,25 @@ from hypothesis import HealthCheck, settings
 from forex_assets.core.settings import PROJECT
 from forex_assets.core.store.opening import open_store
 from forex_assets_tests.core.store.s3_server import KEYS, NO_SERVER, program, s3_server
+from forex_assets_tests.stock import fill_from, quicken_databases
 
 settings.register_profile("any load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any load")
 
+LONGEST = ("docs", "e2e", "locations")
+"""Folders whose tests begin first, so that no process waits for one of their files at the end."""
+
 OWN = ("FOREX_", "FRED_", "BCCH_", "DAGSTER_HOME", "HF_", "MLFLOW_", "AWS_")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the longest files first; within them, and among the others, the order stays."""
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        return LONGEST.index(folder) if folder in LONGEST else len(LONGEST)
+
+    items.sort(key=place)
 
 
 @pytest.fixture
@@ -38,6 +52,7 @@ def environment() -> Iterator[Callable[..., None]]:
 @pytest.fixture
 def workspace(tmp_path: Path, environment: Callable[..., None]) -> Path:
     """A folder with a warehouse, configs and a Dagster home of its own: the generated market, the walk, a fixed day."""
+    quicken_databases()
     shutil.copytree(PROJECT / "configs", tmp_path / "configs")
     environment(
         FOREX_WAREHOUSE=str(tmp_path / "warehouse"),
@@ -69,3 +84,35 @@ def s3_address(s3_endpoint: str, environment: Callable[..., None], request: pyte
     """Address of an empty folder in the server's bucket, with credentials in the environment."""
     environment(AWS_ENDPOINT_URL=s3_endpoint, **KEYS)
     return f"s3://tests/{hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16]}"
+
+
+@pytest.fixture(scope="session")
+def stock(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder that all processes of this session share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture
+def with_market(workspace: Path, stock: Path) -> Path:
+    """The workspace with the generated market up to its day, as `forex-assets ingest` leaves it."""
+    from forex_assets.cli.runner import materialize_market
+    from forex_assets.core.session import open_session
+
+    fill_from(stock / "market", workspace, lambda: materialize_market(open_session()))
+    return workspace
+
+
+@pytest.fixture
+def with_forecasts(workspace: Path, stock: Path) -> Path:
+    """The workspace with market and fans of all horizons, as `forex-assets forecast` leaves it."""
+    from forex_assets.cli.runner import materialize_forecasts, materialize_market
+    from forex_assets.core.horizon import HORIZONS
+    from forex_assets.core.session import open_session
+
+    def make() -> None:
+        materialize_market(open_session())
+        materialize_forecasts(open_session(), list(HORIZONS))
+
+    fill_from(stock / "forecasts", workspace, make)
+    return workspace

@@ -18,6 +18,7 @@ from forex_assets.core.schemas import MODEL_QUANTILE_COLUMNS, QUANTILE_COLUMNS, 
 from forex_assets.core.session import open_session
 from forex_assets_tests.forecasts.chronos.tiny_models import build_chronos2
 from forex_assets_tests.places import root_of
+from forex_assets_tests.stock import fill_from
 
 Change = Callable[..., None]
 
@@ -35,50 +36,61 @@ def day(text: str, environment: Change, horizon: str = "7d") -> Path:
     return root_of(session.tables)
 
 
-def test_a_forecast_is_kept_scored_when_it_comes_true_and_shown(workspace: Path, environment: Change) -> None:
-    root = day("2025-06-02", environment)
-    first = pl.read_parquet(root / "forecasts/latest/7d.parquet")
-    assert pl.read_parquet(root / "accuracy/realized/7d.parquet").height == 0
-    day("2025-06-05", environment)
+@pytest.fixture
+def three_evenings(workspace: Path, environment: Change, stock: Path) -> Path:
+    """The warehouse's folder after the evenings of 2 to 4 June 2025; the clock stays at the last."""
+
+    def make() -> None:
+        for text in ("2025-06-02", "2025-06-03", "2025-06-04"):
+            root = day(text, environment)
+            if text == "2025-06-02":
+                assert pl.read_parquet(root / "accuracy/realized/7d.parquet").height == 0
+
+    fill_from(stock / "three_evenings", workspace, make)
+    environment(FOREX_AS_OF="2025-06-04")
+    return workspace / "warehouse/sample"
+
+
+def test_a_forecast_is_kept_scored_when_it_comes_true_and_shown(three_evenings: Path, environment: Change) -> None:
+    root = three_evenings
     day("2025-06-13", environment)
     entries = sorted(path.name for path in (root / "forecasts/ledger/7d").glob("*.parquet"))
     assert [name.split("_")[:2] for name in entries] == [
         ["000001", "2025-06-02"],
-        ["000002", "2025-06-05"],
-        ["000003", "2025-06-13"],
+        ["000002", "2025-06-03"],
+        ["000003", "2025-06-04"],
+        ["000004", "2025-06-13"],
     ]
     realized = pl.read_parquet(root / "accuracy/realized/7d.parquet")
     assert dict(realized.schema) == REALIZED_SCHEMA
     assert set(realized["record"]) == {"replay"}  # the clock was set by hand
+    first = pl.read_parquet(root / "forecasts/ledger/7d" / entries[0])
     own = realized.filter(pl.col("as_of") == date(2025, 6, 2))
     assert own["step"].to_list() == first["step"].to_list()
     market = dict(pl.read_parquet(root / "market/usdclp.parquet").select("session", "clp_per_usd").iter_rows())
     for row in own.iter_rows(named=True):
         assert row["realized_clp_per_usd"] == market[row["session"]]
         assert row["error"] == row["realized_clp_per_usd"] - row["q50"]
-    # Of 5 June's four steps those up to the 12th have a finished price; the 13th's is provisional until its bar comes.
-    later = realized.filter(pl.col("as_of") == date(2025, 6, 5))
-    assert max(later["session"]) < date(2025, 6, 13)
-    assert len(list((root / "forecasts/observado_ledger/7d").glob("*.parquet"))) == 3
+    assert max(realized["session"]) < date(2025, 6, 13), "the 13th's price is provisional until its bar comes"
+    assert len(list((root / "forecasts/observado_ledger/7d").glob("*.parquet"))) == 4
     fixings = pl.read_parquet(root / "accuracy/observado_realized/7d.parquet")
     published = dict(pl.read_parquet(root / "market/observado.parquet").select("session", "clp_per_usd").iter_rows())
-    assert {row["as_of"] for row in fixings.iter_rows(named=True)} == {date(2025, 6, 2), date(2025, 6, 5)}
+    assert {row["as_of"] for row in fixings.iter_rows(named=True)} == {date(2025, 6, n) for n in (2, 3, 4)}
     assert [published[row["session"]] for row in fixings.iter_rows(named=True)] == list(fixings["realized_clp_per_usd"])
     shown = cli("scorecard", "--json")
     assert shown.exit_code == 1
     assert "no scorecard" in shown.output
 
 
-def test_the_same_evening_twice_is_one_entry(workspace: Path, environment: Change) -> None:
-    root = day("2025-06-02", environment)
-    day("2025-06-02", environment)
-    assert len(list((root / "forecasts/ledger/7d").glob("*.parquet"))) == 1
+def test_the_same_evening_twice_is_one_entry(three_evenings: Path, environment: Change) -> None:
+    day("2025-06-04", environment)
+    assert len(list((three_evenings / "forecasts/ledger/7d").glob("*.parquet"))) == 3
 
 
 def test_bands_are_corrected_by_the_backtest_and_the_fan_says_which_part_is_whose(
-    workspace: Path, environment: Change
+    with_forecasts: Path,
 ) -> None:
-    root = day("2025-06-13", environment)
+    root = with_forecasts / "warehouse/sample"
     before = pl.read_parquet(root / "forecasts/latest/7d.parquet")
     assert not before["is_calibrated"].any()
     assert before.select(QUANTILE_COLUMNS).rows() == before.select(MODEL_QUANTILE_COLUMNS).rows()
@@ -86,7 +98,7 @@ def test_bands_are_corrected_by_the_backtest_and_the_fan_says_which_part_is_whos
     backtest = pl.read_parquet(root / "accuracy/backtest/7d.parquet")
     assert backtest["as_of"].n_unique() == 260
     assert set(backtest["record"]) == {"backtest"}
-    day("2025-06-13", environment)
+    materialize_forecasts(open_session(), ["7d"])
     after = pl.read_parquet(root / "forecasts/latest/7d.parquet")
     assert after["is_calibrated"].all()
     assert after.select(MODEL_QUANTILE_COLUMNS).rows() == before.select(MODEL_QUANTILE_COLUMNS).rows()
@@ -99,15 +111,14 @@ def test_bands_are_corrected_by_the_backtest_and_the_fan_says_which_part_is_whos
     assert set(effect["comparison"]) == {"ridge", "gated"}
 
 
-def test_backtest_prints_a_card_and_goes_on_where_it_was(workspace: Path, environment: Change) -> None:
-    materialize_market(open_session())
+def test_backtest_prints_a_card_and_goes_on_where_it_was(with_market: Path) -> None:
     options = ("backtest", "--horizon", "7d", "--engine", "random-walk", "--from", "2025-01-01", "--every", "2w")
     shown = cli(*options)
     assert shown.exit_code == 0, shown.output
     assert SAMPLE_SOURCE in shown.output
     assert "random-walk" in shown.output
     assert max(map(len, shown.stdout.splitlines())) <= 80
-    fans = workspace / "warehouse/sample/accuracy/backtest_fans/7d/random-walk"
+    fans = with_market / "warehouse/sample/accuracy/backtest_fans/7d/random-walk"
     stamps = {path.name: path.stat().st_mtime_ns for path in fans.iterdir()}
     records = json.loads(cli(*options, "--json").stdout)
     assert {path.name: path.stat().st_mtime_ns for path in fans.iterdir()} == stamps
@@ -116,16 +127,15 @@ def test_backtest_prints_a_card_and_goes_on_where_it_was(workspace: Path, enviro
     assert card["rmse_skill"] == 0.0  # a random walk against the random walk
 
 
-def test_forecast_ends_with_a_scorecard_in_the_warehouse(workspace: Path) -> None:
-    assert cli("forecast", "--horizon", "7d").exit_code == 0
+def test_forecast_ends_with_a_scorecard_in_the_warehouse(with_market: Path) -> None:
+    assert cli("forecast", "--horizon", "7d", "--stored").exit_code == 0
     shown = cli("scorecard")
     assert shown.exit_code == 0
     assert "Nothing has come true yet" in shown.output
 
 
-def test_verify_names_the_first_entry_that_was_changed(workspace: Path, environment: Change) -> None:
-    for text in ("2025-06-02", "2025-06-03", "2025-06-04"):
-        root = day(text, environment)
+def test_verify_names_the_first_entry_that_was_changed(three_evenings: Path) -> None:
+    root = three_evenings
     assert re.search(r"7d: 3 entries, intact", cli("ledger", "verify").output)
     file = sorted((root / "forecasts/ledger/7d").glob("*.parquet"))[1]
     pl.read_parquet(file).with_columns(pl.col("q975") * 1.01).write_parquet(file)
@@ -138,9 +148,8 @@ def test_verify_names_the_first_entry_that_was_changed(workspace: Path, environm
     assert len(intact) == 8
 
 
-def test_verify_sees_that_the_end_of_the_chain_was_cut_off(workspace: Path, environment: Change) -> None:
-    for text in ("2025-06-02", "2025-06-03"):
-        root = day(text, environment)
+def test_verify_sees_that_the_end_of_the_chain_was_cut_off(three_evenings: Path) -> None:
+    root = three_evenings
     sorted((root / "forecasts/ledger/7d").glob("*.parquet"))[-1].unlink()
     for cache in (root / "forecasts").glob("ledger_compacted/*"):
         cache.unlink()
@@ -156,8 +165,7 @@ def test_verify_sees_that_the_end_of_the_chain_was_cut_off(workspace: Path, envi
         (("--horizon", "8d"), "8d"),
     ],
 )
-def test_a_bad_option_is_named(workspace: Path, options: tuple[str, ...], words: str) -> None:
-    materialize_market(open_session())
+def test_a_bad_option_is_named(with_market: Path, options: tuple[str, ...], words: str) -> None:
     result = cli("backtest", "--engine", "ewma", *options)
     assert result.exit_code == 2
     assert words in result.output.replace("\n", " ")
@@ -192,23 +200,23 @@ def test_copper_as_covariates_of_a_chronos_2_is_compared_with_the_same_model_wit
 
 
 def test_a_warehouse_that_was_moved_is_still_held_to_the_heads_that_dagster_noted(
-    workspace: Path, environment: Change
+    three_evenings: Path, workspace: Path, environment: Change
 ) -> None:
-    for text in ("2025-06-02", "2025-06-03", "2025-06-03"):  # the last one repeats a forecast: the same head again
-        root = day(text, environment)
+    root = three_evenings
+    materialize_forecasts(open_session(), ["7d"])  # repeats the last forecast: the same head again
     moved = workspace / "elsewhere"
     root.parent.rename(moved)
     environment(FOREX_WAREHOUSE=str(moved))
     whole = cli("ledger", "verify", "--horizon", "7d")
     assert whole.exit_code == 0
-    assert "7d: 2 entries, intact" in whole.output
+    assert "7d: 3 entries, intact" in whole.output
     assert "15d: 0 entries, empty" in cli("ledger", "verify", "--horizon", "15d").output
     chain = moved / "sample/forecasts/ledger/7d"
     sorted(chain.glob("*.parquet"))[-1].unlink()
     cut = cli("ledger", "verify", "--horizon", "7d")
     assert cut.exit_code == 1
-    assert "lacks 1 of 2 entries" in " ".join(cut.output.split())
+    assert "lacks 1 of 3 entries" in " ".join(cut.output.split())
     shutil.rmtree(chain)
     gone = cli("ledger", "verify", "--horizon", "7d")
     assert gone.exit_code == 1
-    assert "lacks 2 of 2 entries" in " ".join(gone.output.split())
+    assert "lacks 3 of 3 entries" in " ".join(gone.output.split())

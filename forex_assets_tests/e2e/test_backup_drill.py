@@ -11,7 +11,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from forex_assets.cli import app
-from forex_assets.cli.runner import materialize_forecasts, materialize_market
+from forex_assets.cli.runner import materialize_forecasts
 from forex_assets.core import names
 from forex_assets.core.session import open_session
 from forex_assets.locations.forecasting import build
@@ -27,9 +27,10 @@ def tables(root: Path) -> dict[str, pl.DataFrame]:
     return {str(path.relative_to(root)): pl.read_parquet(path) for path in found}
 
 
-def test_everything_gone_comes_back_as_it_was(workspace: Path, environment: Callable[..., None]) -> None:
+def test_everything_gone_comes_back_as_it_was(with_market: Path, environment: Callable[..., None]) -> None:
+    workspace = with_market
     environment(FOREX_BACKUPS=str(workspace / "other-disk"), DAGSTER_HOME=str(workspace / "warehouse/dagster"))
-    materialize_market(open_session())
+    (workspace / "dagster").rename(workspace / "warehouse/dagster")
     materialize_forecasts(open_session(), ["7d"])
     before, verified = tables(workspace / "warehouse"), json.loads(cli("ledger", "verify", "--json").stdout)
     job = build().resolve_job_def(names.BACKUP_JOB)
@@ -63,10 +64,10 @@ def test_an_archive_that_is_not_there_is_said(workspace: Path) -> None:
 
 
 def test_a_warehouse_that_is_a_link_is_restored_where_it_leads_to(
-    workspace: Path, environment: Callable[..., None]
+    with_market: Path, environment: Callable[..., None]
 ) -> None:
+    workspace = with_market
     environment(FOREX_BACKUPS=str(workspace / "other-disk"))
-    materialize_market(open_session())
     assert cli("backup", "create").exit_code == 0
     (workspace / "warehouse").rename(workspace / "big-disk")
     (workspace / "warehouse").symlink_to(workspace / "big-disk")

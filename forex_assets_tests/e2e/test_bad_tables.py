@@ -1,6 +1,5 @@
 """Tables and records that are damaged, or another version's: each said in a line, and the page shows all the rest."""
 
-import shutil
 from pathlib import Path
 
 import polars as pl
@@ -9,7 +8,6 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from forex_assets.cli import app
-from forex_assets.cli.runner import materialize_forecasts, materialize_market
 from forex_assets.core.session import open_session
 from forex_assets.report.daily import report_tables, write_report
 
@@ -25,24 +23,9 @@ def cli(*args: str) -> Result:
     return CliRunner().invoke(app, list(args), env={"COLUMNS": "300"})
 
 
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the tables and records are kept once the first test has made them."""
-    return tmp_path_factory.mktemp("made")
-
-
 @pytest.fixture
-def made(workspace: Path, kept: Path) -> Path:
-    parts = ("warehouse", "dagster")
-    if (kept / "warehouse").exists():
-        for part in parts:
-            shutil.copytree(kept / part, workspace / part)
-    else:
-        materialize_market(open_session())
-        materialize_forecasts(open_session(), ["7d", "15d", "30d", "90d"])
-        for part in parts:
-            shutil.copytree(workspace / part, kept / part)
-    return workspace / "warehouse/sample"
+def made(with_forecasts: Path) -> Path:
+    return with_forecasts / "warehouse/sample"
 
 
 @pytest.mark.parametrize("is_damaged", [True, False])

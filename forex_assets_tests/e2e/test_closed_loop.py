@@ -13,7 +13,6 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from forex_assets.cli import app
-from forex_assets.cli.runner import materialize_market
 from forex_assets.core import names
 from forex_assets.core.config_store import ConfigStore
 from forex_assets.core.dagster import keys
@@ -49,8 +48,9 @@ def git(folder: Path, *words: str) -> str:
 
 
 @pytest.fixture
-def world(workspace: Path) -> Iterator[Path]:
+def world(with_market: Path) -> Iterator[Path]:
     """The generated market, settings of known worth, a repository around the configs."""
+    workspace = with_market
     (workspace / "configs/policy.yaml").write_text(POLICY, encoding="utf-8")
     (workspace / ".gitignore").write_text("/warehouse/\n/dagster/\n/configs/backups/\n/configs/.locks/\n")
     git(workspace, "init", "-q", "-b", "main")
@@ -64,7 +64,6 @@ def world(workspace: Path) -> Iterator[Path]:
         values = json.loads(path.read_text()) | {"model": "embedded", "representation": "returns"}
         path.write_text(json.dumps(values))
     git(workspace, "commit", "-q", "-am", "the embedded model's name: no hub is asked")
-    materialize_market(open_session())
     yield workspace
     BROKEN.clear()
 

@@ -12,9 +12,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from forex_assets.cli.runner import materialize_forecasts, materialize_market
 from forex_assets.core import names
-from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.session import open_session
 
 DAEMON = ["-m", "dagster._daemon", "run", "-m", "forex_assets.locations.forecasting"]
@@ -40,10 +38,9 @@ def wait_for(is_so: Callable[[], bool], daemon: "subprocess.Popen[bytes]", log: 
 
 
 @pytest.mark.timeout(400)
-def test_edited_settings_are_followed_by_the_daemon_also_where_it_was_down(workspace: Path) -> None:
+def test_edited_settings_are_followed_by_the_daemon_also_where_it_was_down(with_forecasts: Path) -> None:
     """One file is edited before the daemon's first start, another one while it runs."""
-    materialize_market(open_session())
-    materialize_forecasts(open_session(), list(HORIZONS))
+    workspace = with_forecasts
     while_down = edit(workspace, "7d", 11)
     assert forecast_with("7d") != while_down
     log = workspace / "daemon.log"

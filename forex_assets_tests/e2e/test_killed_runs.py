@@ -14,11 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 from forex_assets.cli import app
-from forex_assets.cli.runner import materialize_market
 from forex_assets.core import names
 from forex_assets.core.dagster.run_records import end_dead_runs, is_searching
 from forex_assets.core.processes import PROCESS_TAG, process_name
-from forex_assets.core.session import open_session
 from forex_assets.locations.forecasting import build
 from forex_assets.operations.alerts.sensors import gather_sensor
 from forex_assets_tests.operations.alerts.test_sensors import tick
@@ -49,9 +47,8 @@ def statuses(instance: dg.DagsterInstance, job: str | None = None) -> list[str]:
 
 
 @pytest.fixture
-def prices(workspace: Path) -> Path:
-    materialize_market(open_session())
-    return workspace
+def prices(with_market: Path) -> Path:
+    return with_market
 
 
 def test_a_killed_search_holds_up_no_further_one(prices: Path) -> None:

@@ -1,7 +1,6 @@
 """From prices to a launched search on the generated market: reports, decision, request, sensor, record, status."""
 
 import json
-import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,16 +16,13 @@ from forex_assets.cli.runner import (
     RunFailed,
     materialize_backtest,
     materialize_decisions,
-    materialize_forecasts,
     materialize_market,
 )
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
-from forex_assets.core.dagster.instance import prepare_instance
 from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.session import Session, open_session
-from forex_assets.core.settings import load_settings
 from forex_assets.forecasts.engines import engines_of
 from forex_assets.locations.optimization import build
 from forex_assets.monitoring.degradation import DEGRADATION_SCHEMA, degradation_report
@@ -47,22 +43,9 @@ def new_session() -> Session:
     return open_session()
 
 
-@pytest.fixture(scope="module")
-def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the tables that all tests begin with are kept, once the first has made them."""
-    return tmp_path_factory.mktemp("tables") / "warehouse"
-
-
 @pytest.fixture
-def filled(workspace: Path, tables: Path) -> Path:
-    if tables.exists():
-        shutil.copytree(tables, workspace / "warehouse")
-        prepare_instance(load_settings())
-    else:
-        materialize_market(new_session())
-        materialize_forecasts(new_session(), ["7d"])
-        shutil.copytree(workspace / "warehouse", tables)
-    return workspace
+def filled(with_forecasts: Path) -> Path:
+    return with_forecasts
 
 
 def decision(horizon: str = "7d") -> dict[str, object]:

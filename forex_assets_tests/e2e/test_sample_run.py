@@ -41,10 +41,8 @@ def new_session() -> Session:
 
 
 @pytest.fixture
-def filled(workspace: Path) -> Path:
-    materialize_market(new_session())
-    materialize_forecasts(new_session(), list(HORIZONS))
-    return workspace
+def filled(with_forecasts: Path) -> Path:
+    return with_forecasts
 
 
 def test_all_four_fans_are_written_with_their_targets_and_say_that_they_are_sample_data(filled: Path) -> None:
@@ -151,12 +149,10 @@ def test_bad_usage_exits_with_two_and_says_what_is_right(workspace: Path, args: 
 
 def test_a_fault_exits_with_one_and_one_line_that_names_it(filled: Path) -> None:
     (filled / "configs/chronos_7d.json").write_text("{")
-    done = subprocess.run(
-        [sys.executable, "-m", "forex_assets", "forecast", "--stored"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
+    done = cli("forecast", "--stored", "--horizon", "7d")
+    assert done.exit_code == 1
     assert "chronos_7d.json" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert isinstance(done.exception, SystemExit), "no traceback"
 
 
 def test_a_price_that_is_stale_at_the_clock_is_refused_in_a_run_of_its_own(

@@ -64,13 +64,12 @@ def values(result: dg.ExecuteInProcessResult) -> dict[str, object]:
 
 
 def test_what_ran_is_recorded_once_and_can_be_compared(
-    workspace: Path, environment: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    with_market: Path, environment: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = open_session()
-    materialize_market(session)
     materialize_forecasts(session, ["7d"])
     run_assets(session, [keys.CANDIDATE_CONFIG], ["7d"], build=optimization.build)
-    config = workspace / "configs/chronos_15d.json"
+    config = with_market / "configs/chronos_15d.json"
     whole = config.read_text()
     config.write_text("{")
     try:
@@ -224,9 +223,8 @@ def test_a_long_outage_loses_nothing_and_what_is_known_is_not_sent_again(workspa
     assert recorded_medians() == [float(number) for number in range(71)]
 
 
-def test_a_rollback_at_the_command_line_is_recorded_and_moves_the_aliases(workspace: Path) -> None:
+def test_a_rollback_at_the_command_line_is_recorded_and_moves_the_aliases(with_market: Path) -> None:
     session = open_session()
-    materialize_market(session)
     old = session.configs.read("7d")
     new = old.model_copy(update={"context_length": 90})
     model, now = "usdclp-sample-7d", datetime.now(UTC)
@@ -247,16 +245,15 @@ def test_a_rollback_at_the_command_line_is_recorded_and_moves_the_aliases(worksp
 
 
 def test_another_store_gets_everything_again_and_none_anything_twice(
-    workspace: Path, environment: Callable[..., None]
+    with_market: Path, environment: Callable[..., None]
 ) -> None:
     session = open_session()
-    materialize_market(session)
     materialize_forecasts(session, ["7d"])
-    (workspace / "configs/chronos_15d.json").write_text("{")
+    (with_market / "configs/chronos_15d.json").write_text("{")
     with pytest.raises(RunFailed):
         materialize_forecasts(session, ["15d"])
     assert sent(session) == 2
-    environment(MLFLOW_TRACKING_URI=f"sqlite:///{workspace / 'another.db'}")
+    environment(MLFLOW_TRACKING_URI=f"sqlite:///{with_market / 'another.db'}")
     session = open_session()
     assert json.loads(cli("runs", "--json").stdout) == []
     assert json.loads(cli("tracking", "repair", "--json").stdout) == {"sent": 2, "closed": 0, "error": None}

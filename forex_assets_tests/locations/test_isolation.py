@@ -2,7 +2,6 @@
 
 import os
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,13 +13,11 @@ import dagster as dg
 import pytest
 import yaml
 
-from forex_assets.cli.runner import materialize_forecasts, materialize_market
+from forex_assets.cli.runner import materialize_forecasts
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
-from forex_assets.core.dagster.instance import prepare_instance
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.session import open_session
-from forex_assets.core.settings import load_settings
 from forex_assets.locations.forecasting import build
 
 SEARCH = (
@@ -51,22 +48,10 @@ def forecasts_go_on(root: Path) -> None:
     assert (root / "warehouse/sample/forecasts/latest/7d.parquet").exists()
 
 
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where prices and Dagster's records of them are kept, once the first test has made them."""
-    return tmp_path_factory.mktemp("kept") / "made"
-
-
 @pytest.fixture
-def filled(workspace: Path, kept: Path) -> Path:
+def filled(with_market: Path) -> Path:
     os.environ.update({"FOREX_MODEL": "embedded"})
-    if kept.exists():
-        shutil.copytree(kept, workspace, dirs_exist_ok=True)
-    else:
-        prepare_instance(load_settings())
-        materialize_market(open_session())
-        shutil.copytree(workspace, kept)
-    return workspace
+    return with_market
 
 
 def test_a_search_that_is_killed_leaves_forecasts_going_and_can_go_on(filled: Path) -> None:
