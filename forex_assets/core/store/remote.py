@@ -5,6 +5,7 @@ answer a conditional write meets its own object, and only its content tells it f
 """
 
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -33,6 +34,8 @@ ATTEMPTS: Final = 8
 """Tries of one request."""
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 5.0
+NO_BUCKET: Final = "NoSuchBucket"
+"""S3's code for a missing bucket, which must not look empty."""
 TIMEOUT: Final = timedelta(seconds=30)
 CONNECT_TIMEOUT: Final = timedelta(seconds=5)
 
@@ -163,7 +166,7 @@ class Remote(Store):
             may_write: whether the condition holds for what is there now, so that a refusal was passing (409).
         """
         import obstore
-        from obstore.exceptions import AlreadyExistsError, PreconditionError
+        from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
         path, is_lost = self._path(key), False
         last: Exception | None = None
@@ -179,10 +182,10 @@ class Remote(Store):
                 if not may_write(now):
                     return False
             except FileNotFoundError as error:
-                if mode == "create" or "NoSuchBucket" in str(error):
+                if mode == "create" or NO_BUCKET in str(error):
                     raise self._fault("write", key, error) from error
                 return False  # there is nothing to replace
-            except Exception as error:
+            except (BaseError, OSError) as error:
                 if not _is_passing(error):
                     raise self._fault("write", key, error) from error
                 last, is_lost = error, True
@@ -194,7 +197,7 @@ class Remote(Store):
         try:
             return self._tried(verb, key, request)
         except FileNotFoundError as error:
-            if "NoSuchBucket" in str(error):
+            if NO_BUCKET in str(error):
                 raise self._fault(verb, key, error) from error
             return None
 
@@ -204,13 +207,15 @@ class Remote(Store):
         Raises:
             FileNotFoundError: there is no such object or bucket.
         """
+        from obstore.exceptions import BaseError
+
         last: Exception | None = None
         for _, wait_s in zip(range(ATTEMPTS), waits(FIRST_WAIT_S, LONGEST_WAIT_S), strict=False):
             try:
                 return request()
-            except (FileNotFoundError, WarehouseError):
+            except FileNotFoundError:
                 raise
-            except Exception as error:
+            except (BaseError, OSError) as error:
                 if not _is_passing(error):
                     raise self._fault(verb, key, error) from error
                 last = error
@@ -218,7 +223,9 @@ class Remote(Store):
         raise self._fault(verb, key, last or OSError("no answer"))
 
     def _fault(self, verb: str, key: str, error: Exception) -> WarehouseError:
-        reason = str(error).partition("\n")[0].strip()[:300] or type(error).__name__
+        code = re.search(r"<Code>(\w+)</Code>", str(error))
+        first = str(error).partition("\n")[0].partition(": <?xml")[0].strip()[:300]
+        reason = " ".join([*([code[1]] if code else []), first or type(error).__name__])
         return WarehouseError(
             f"cannot {verb} {self.place(key)}: {reason}; check FOREX_STORE, the service's credentials and the network"
         )
@@ -240,4 +247,5 @@ def _is_passing(error: Exception) -> bool:
     """
     from obstore.exceptions import GenericError
 
-    return isinstance(error, GenericError | TimeoutError | ConnectionError)
+    is_passing = isinstance(error, GenericError | TimeoutError | ConnectionError)
+    return is_passing and NO_BUCKET not in str(error)
