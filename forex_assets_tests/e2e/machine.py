@@ -104,7 +104,8 @@ def commands() -> dict[str, Callable[..., Any]]:
     return {
         "market": lambda: materialize_market(open_session()) and None,
         "job": job, "tick": tick, "fan": fan, "ask": ask, "roll_back": roll_back, "recover": recover,
-        "stray": lambda path: Path(path).write_text("x"), "observe": observe, "live": live, "elsewhere": lambda: sorted(set(ELSEWHERE)),
+        "observe": observe, "live": live, "stray": lambda path: Path(path).write_text("x"),
+        "elsewhere": lambda: sorted(set(ELSEWHERE)),
     }  # fmt: skip
 
 
