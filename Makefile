@@ -20,13 +20,16 @@ test: setup
 
 # `dg dev` starts one code location; ours are two, so the notice that it supersedes `dagster dev` is left out.
 ui: setup
-	@export DAGSTER_HOME="$$($(BIN)/python -m forex_assets.core.dagster.instance)" && PYTHONWARNINGS='ignore:Function `dev_command` is superseded' exec $(BIN)/dagster dev -w workspace.yaml -p $(PORT)
+	@export DAGSTER_HOME="$$($(BIN)/python -m forex_assets.core.dagster.instance)" PYTHONWARNINGS='ignore:Function `dev_command` is superseded'; \
+	echo "The UI: http://127.0.0.1:$(PORT) in a minute; Ctrl-C ends it. Printed are one line a run, warnings and errors."; \
+	exec $(BIN)/dagster dev -w workspace.yaml -p $(PORT) --log-level warning
 
 check: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@DAGSTER_TELEMETRY_DISABLED=1 VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/dg check defs
+	@.ci/audit
 
 # Pages that are made from the code; a test holds them against it.
 docs: setup

@@ -150,16 +150,16 @@ SUPERSEDED_TAG: Final = "forex/superseded"
 TOGETHER_TAG: Final = "forex/together"
 """Run tag of a search: horizons that the same command searches."""
 
-EVENT_TAG: Final = "forex/event"
+EVENT_TAG: Final = ".dagster/forex_event"
 """Run tag of a recording run: id of its event.
 
 Absent from a run that records all that MLflow lacks.
 """
 
-EVENT_PLACE_TAG: Final = "forex/event_place"
+EVENT_PLACE_TAG: Final = ".dagster/forex_event_place"
 """Run tag: place of the recorded event in its stream."""
 
-WAITS_TAG: Final = "forex/waits"
+WAITS_TAG: Final = ".dagster/forex_waits"
 """Run tag: the recording run left events unrecorded."""
 
 LEDGER_ROOT: Final = "warehouse"

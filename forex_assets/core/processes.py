@@ -10,7 +10,7 @@ from typing import Final
 
 import psutil
 
-PROCESS_TAG: Final = "forex/process"
+PROCESS_TAG: Final = ".dagster/forex_process"
 """Run tag: name of the process that executes the run."""
 
 HEARTBEAT_TAG: Final = ".dagster/forex_heartbeat"

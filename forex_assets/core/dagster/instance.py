@@ -25,6 +25,8 @@ run_monitoring:
   enabled: true
   start_timeout_seconds: 300
   max_runtime_seconds: 86400
+python_logs:
+  python_log_level: INFO
 retention:
   schedule:
     purge_after_days: 90

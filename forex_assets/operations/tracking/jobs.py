@@ -3,7 +3,7 @@
 A run records one event, or all that MLflow lacks.
 
 A recording run is launched after the event, in a process of its own: no forecast waits for MLflow. An unavailable
-MLflow makes a green run with a warning and the tag `forex/waits`; the sensor launches another.
+MLflow makes a green run with a warning and a hidden tag; the sensor launches another.
 """
 
 from collections.abc import Callable, Iterator, Mapping
