@@ -5,7 +5,7 @@ from typing import Any, Final
 from forex_assets.cli.tables import price
 from forex_assets.cli.trial import readable
 from forex_assets.core import names
-from forex_assets.core.schemas import STARTING_LEVEL_SCHEMA
+from forex_assets.core.schemas import SAMPLE_SOURCE, STARTING_LEVEL_SCHEMA
 from forex_assets.core.session import Session
 from forex_assets.market.origin_table import OLD_AFTER
 from forex_assets.market.price_sources import calendar_of
@@ -60,5 +60,5 @@ def starting_price_words(record: dict[str, Any]) -> str:
     old = f" Stale from {OLD_AFTER} sessions: forex-assets ingest." if sessions >= OLD_AFTER else ""
     return (
         f"Starting price: {price(record['price_clp_per_usd'])}, {record['kind']} of {record['dated']} "
-        f"({record['source']}), {age}{assumed}; {others}.{old}"
+        f"({'sample' if record['source'] == SAMPLE_SOURCE else record['source']}), {age}{assumed}; {others}.{old}"
     )

@@ -73,10 +73,9 @@ def exposure_answer(
     ]
     fixings = [law.reading for law in laws.values() if law.reading != "close"]
     if fixings:
-        notes.append(
-            f"Settled on the dólar observado: {fixings.count('issued')} of {len(fixings)} dates from its own issued "
-            "fans, the others by formula from the peso's."
-        )
+        issued = fixings.count("issued")
+        others = "" if issued == len(fixings) else ", the others by formula from the peso's"
+        notes.append(f"Settled on the dólar observado: {issued} of {len(fixings)} dates from its issued fans{others}.")
     if rates is not None:
         notes.append(
             f"Forward: {100 * rates.peso:.2f} % a year in pesos, {100 * rates.dollar:.2f} % in dollars; {rates.words}."

@@ -8,6 +8,8 @@ import polars as pl
 import pytest
 
 from forex_assets.desk.answers import average_answer, odds_answer
+from forex_assets.desk.exposure_answer import exposure_answer
+from forex_assets.desk.flows import Flow
 from forex_assets.desk.observado import Fixings, month_average, observado_on
 from forex_assets.desk.outlook import QuestionError
 from forex_assets_tests.desk.worlds import CALENDAR, ORIGIN, SD, fan, outlook
@@ -128,3 +130,13 @@ def test_the_averages_words_agree_with_their_numbers() -> None:
     later = outlook(origin=date(2025, 6, 27), today=date(2025, 6, 27))
     words = average_answer(later, through, date(2025, 6, 1)).notes[0]
     assert words == "19 observados are published, mean 930.00; 1 is to come."
+
+
+def test_an_exposure_says_how_many_of_its_dates_are_of_issued_fans() -> None:
+    fixings, view = Fixings(june(ORIGIN).values, issued("7d")), outlook()
+    flows = [Flow(day, 1000, "pay") for day in (TUESDAY, date(2025, 7, 15))]
+    for count, words in ((2, "1 of 2 dates from its issued fans, the others by formula"), (1, "1 of 1 dates")):
+        answer = exposure_answer(view, flows[:count], lambda day: observado_on(view, fixings, day), rates=None)
+        (note,) = [note for note in answer.notes if "observado" in note]
+        assert words in note
+        assert ("formula" in note) == (count == 2)
