@@ -22,6 +22,7 @@ from drift_batch import (
     is_literal_drift,
     windowed,
 )
+from forex_assets.core.compute.port import THIS_PROCESS, Compute, run_blocks
 from forex_assets.core.fan import Array
 from forex_assets.core.policy import DECISION_DAYS, Policy
 from forex_assets.core.schemas import Schema
@@ -77,6 +78,7 @@ def measure(
     looks: int = LOOKS,
     faults: Sequence[Fault] = FAULTS,
     report: Callable[[int, int], None] = lambda done, total: None,
+    compute: Compute = THIS_PROCESS,
 ) -> pl.DataFrame:
     """Measures both rules of both detectors on all faults, `DETECTORS_SCHEMA`.
 
@@ -91,6 +93,7 @@ def measure(
         looks: onsets in a market.
         faults: injected faults.
         report: called with the numbers of finished and of all markets.
+        compute: where markets are looked at; the figures do not depend on it.
 
     Raises:
         ValueError: no market or no look.
@@ -101,13 +104,29 @@ def measure(
     market = simulated_market(worlds, first + APART * (looks - 1) + FORTNIGHT, seed)
     variances = ewma_variances(market.peso)
     onsets = [first + APART * k for k in range(looks)]
-    hits: Hits = {}
-    for w in range(worlds):
-        world = _World.of(market.rows(lambda a, w=w: a[w]), variances[w], policy)  # type: ignore[misc]
-        for key, found in _look(world, onsets, faults, policy).items():
-            hits.setdefault(key, []).append(found)
-        report(w + 1, worlds)
-    return table_of(hits)
+    shared = _Markets(market, variances, tuple(onsets), tuple(faults), policy)
+    found = dict[int, dict[tuple[str, str, str], list[tuple[bool, bool]]]]()
+    for w, detections in run_blocks(compute, look_at, shared, range(worlds), spreads=True):
+        found[w] = detections
+        report(len(found), worlds)
+    return table_of({key: [found[w][key] for w in range(worlds)] for key in found[0]})
+
+
+@dataclass(frozen=True, eq=False)
+class _Markets:
+    """All markets of a measurement, shipped once to each worker."""
+
+    market: Market
+    variances: Array
+    onsets: tuple[int, ...]
+    faults: tuple[Fault, ...]
+    policy: Policy
+
+
+def look_at(shared: _Markets, w: int) -> dict[tuple[str, str, str], list[tuple[bool, bool]]]:
+    """Detections in one market, by case."""
+    world = _World.of(shared.market.rows(lambda a: a[w]), shared.variances[w], shared.policy)
+    return _look(world, shared.onsets, shared.faults, shared.policy)
 
 
 def table_of(hits: Hits) -> pl.DataFrame:

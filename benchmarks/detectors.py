@@ -1,20 +1,18 @@
 """Measures the monitoring rules on generated markets and real prices.
 
-    python benchmarks/detectors.py [--worlds 60] [--processes 2] [--closes PESO.csv --copper COPPER.csv]
+    python benchmarks/detectors.py [--worlds 60] [--closes PESO.csv --copper COPPER.csv]
                                    [--out docs/monitoring.md] [--curve docs/detection.png]
 
 No prices come with the project: their owners grant no redistribution. PESO.csv has `date` and `close`, market closes on
 their true dates; COPPER.csv is Yahoo's `HG=F` as served. Of them only rates of alarms are printed.
 
-60 markets of 20 fortnights are 1,200 fortnights and take two processor minutes; the curve takes one more. `--out` puts
-the tables between the markers of an existing file, else they are printed.
+60 markets of 20 fortnights are 1,200 fortnights and take two processor minutes, in as many processes as FOREX_COMPUTE
+says; the curve takes one more. `--out` puts the tables between the markers of an existing file, else they are printed.
 """
 
 import argparse
 import math
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +27,12 @@ from detector_simulation import (
 )
 from drift_batch import is_calibrated_drift, is_literal_drift
 from feed_faults import feed_table
+from forex_assets.core.compute.opening import compute_of
 from forex_assets.core.holidays import market_calendar
 from forex_assets.core.plots import BLUE, COPPER_BROWN, GRID, INK, png_of, titled_figure
 from forex_assets.core.policy import Policy
 from forex_assets.core.policy_store import read_policy
+from forex_assets.core.settings import load_settings
 from forex_assets.core.store.folder import Folder
 from forex_assets.market.prices import COPPER, USDCLP
 from forex_assets.market.quality import usable
@@ -54,28 +54,6 @@ from pages import put
 
 BUDGETS = (0.65, 1.3, 2.6, 5.2, 10.4)
 FEEDS = 100
-
-
-def pooled(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """One table from tables of as many markets each."""
-    keys = ["fault", "detector", "rule"]
-    shares = [pl.col(f"found_{days}_days").mean() for days in (7, 14)]
-    errors = [(pl.col(f"se_{days}_days") ** 2).sum().sqrt() / len(parts) for days in (7, 14)]
-    made = pl.concat(parts).group_by(keys, maintain_order=True)
-    return made.agg(pl.col("n").sum(), shares[0], errors[0], shares[1], errors[1], pl.col("per_year").mean())
-
-
-def measured(policy: Policy, worlds: int, seed: int, processes: int) -> pl.DataFrame:
-    """Runs `measure` on one process or several, one seed each."""
-    if processes == 1:
-        return measure(policy, worlds=worlds, seed=seed)
-    with ProcessPoolExecutor(processes) as pool:
-        of_seed = partial(_part, policy, worlds // processes)
-        return pooled(list(pool.map(of_seed, range(seed, seed + processes))))
-
-
-def _part(policy: Policy, worlds: int, seed: int) -> pl.DataFrame:
-    return measure(policy, worlds=worlds, seed=seed)
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -255,7 +233,6 @@ def main() -> None:
     """Prints the tables, or puts them into a page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--worlds", type=int, default=60)
-    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--policy", type=Path, default=Path("configs/policy.yaml"))
     parser.add_argument("--closes", type=Path)
@@ -264,7 +241,8 @@ def main() -> None:
     parser.add_argument("--curve", type=Path)
     given = parser.parse_args()
     policy = read_policy(Folder(given.policy.parent), given.policy.name)
-    table = measured(policy, given.worlds, given.seed, given.processes)
+    with compute_of(load_settings().compute_setting) as compute:
+        table = measure(policy, worlds=given.worlds, seed=given.seed, compute=compute)
     parts = [rules_markdown(table, policy), feeds_markdown(feed_table(FEEDS, given.seed))]
     if given.closes and given.copper:
         parts.append(real_markdown(given.closes, given.copper, policy))

@@ -44,11 +44,18 @@ def detectors(
     from detector_simulation import measure
     from feed_faults import feed_table
     from forex_assets.cli.progress import progress_bar
+    from forex_assets.core.compute.opening import compute_of
 
     policy = session.policy
-    with progress_bar(err) as progress:
+    with compute_of(session.settings.compute_setting) as compute, progress_bar(err) as progress:
         task = progress.add_task("markets", total=worlds)
-        rules = measure(policy, worlds=worlds, seed=seed, report=lambda done, _: progress.update(task, completed=done))
+        rules = measure(
+            policy,
+            worlds=worlds,
+            seed=seed,
+            report=lambda done, _: progress.update(task, completed=done),
+            compute=compute,
+        )
         task = progress.add_task("feeds", total=None)
         feeds = feed_table(worlds, seed, lambda done, total: progress.update(task, completed=done, total=total))
     record = {

@@ -24,6 +24,7 @@ from drift_batch import (
     windowed,
 )
 from feed_faults import FEED_SCHEMA, dated_late, feed_table, prices_of
+from forex_assets.core.compute.processes import Processes
 from forex_assets.core.fan import Array
 from forex_assets.core.policy import DegradationPolicy, DriftPolicy, Policy
 from forex_assets.market.prices import COPPER, USDCLP
@@ -356,3 +357,10 @@ def test_generated_prices_are_the_exponential_of_their_returns_on_weekdays() -> 
     assert made[COPPER.value].to_list() == pytest.approx([4.0, 4 * math.exp(0.1), 4, 4, 4, 4 * math.exp(0.2)])
     assert all(day.weekday() < 5 for day in made["session"])
     assert made["session"][5] - made["session"][4] == timedelta(days=3)
+
+
+def test_the_figures_are_the_same_in_worker_processes() -> None:
+    options = {"worlds": 3, "looks": 2, "faults": (NOTHING, DOUBLED), "seed": 5}
+    with Processes(2) as compute:
+        apart = measure(SHORT, compute=compute, **options)  # type: ignore[arg-type]
+    assert apart.equals(measure(SHORT, **options))  # type: ignore[arg-type]
