@@ -69,9 +69,10 @@ class Processes(Compute):
     def recover(self, lost: int) -> str:
         """See `Compute`; starts new workers, once."""
         if not self.can_restart:
+            fewer = max(1, self.workers // 2)
             raise ComputeError(
                 f"a worker process died again, with {lost} blocks under way: it was killed, or memory ran out. "
-                f"Finished blocks are stored. Run the command again, with FOREX_COMPUTE=processes:{self.workers // 2}"
+                f"Finished blocks are stored. Run the command again, with FOREX_COMPUTE=processes:{fewer}"
             )
         self._restarts += 1
         self.stop()
