@@ -184,11 +184,6 @@ def coverage_is_within_its_interval(card: pl.DataFrame, record: str = "ledger") 
     return Finding(name, outside.is_empty(), "warn", message, values)
 
 
-def scorecard_findings(card: pl.DataFrame) -> tuple[Finding, ...]:
-    """Every check of a scorecard."""
-    return (coverage_is_within_its_interval(card),)
-
-
 def _complete(rows: pl.DataFrame) -> pl.DataFrame:
     """Refuses rows with a null or non-finite figure."""
     for name in SCORED:

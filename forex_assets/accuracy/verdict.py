@@ -11,7 +11,6 @@ POWER_80: Final = 2.80
 
 Two-sided: 1.96 + .84.
 """
-POWER_NOTE: Final = "80 % power at 5 %: 2.8 standard errors"
 
 
 def verdict(effect: Skill, moved: int, overlap: float) -> str:

@@ -206,11 +206,6 @@ class Settings(BaseSettings):
         return compute_setting(self.compute, _tls_files(vars(self)))
 
     @property
-    def as_of_date(self) -> date:
-        """Day of the clock in Santiago."""
-        return self.now.astimezone(SANTIAGO).date()
-
-    @property
     def store_address(self) -> str:
         """Address of the store: `FOREX_STORE`, else the warehouse folder."""
         return self.store or str(self.warehouse)

@@ -20,7 +20,6 @@ from forex_assets.accuracy.scorecard import (
     overlap_of,
     pit_histogram,
     scorecard,
-    scorecard_findings,
 )
 from forex_assets.core.schemas import (
     MODEL_QUANTILE_COLUMNS,
@@ -305,7 +304,7 @@ def test_bands_that_hold_pass_with_their_figures() -> None:
 def test_bands_too_narrow_and_too_wide_warn_and_say_what_that_rests_on() -> None:
     for sd in (0.012, 0.06):
         card = scorecard(pl.concat([realized(400, sd=sd), realized(400, horizon="15d")]), TODAY)
-        (finding,) = scorecard_findings(card)
+        finding = coverage_is_within_its_interval(card)
         assert (finding.passed, finding.severity) == (False, "warn")
         assert finding.values == {"judged": 2, "outside": ["7d"]}
         size = row_of(card, horizon="7d")["coverage_n_effective"]

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,6 @@ def test_a_bare_date_means_seven_in_the_evening_in_santiago() -> None:
     summer, winter = load_settings(as_of="2023-12-29"), load_settings(as_of="2023-07-03")
     assert summer.now == datetime(2023, 12, 29, 22, 0, tzinfo=UTC)  # UTC-3
     assert winter.now == datetime(2023, 7, 3, 23, 0, tzinfo=UTC)  # UTC-4
-    assert summer.as_of_date == date(2023, 12, 29)
 
 
 def test_a_date_without_dashes_is_the_same_date_and_a_time_without_zone_is_santiagos() -> None:

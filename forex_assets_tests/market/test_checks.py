@@ -1,6 +1,7 @@
 """Checks of prices and features find faults in stored tables."""
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
@@ -10,7 +11,6 @@ import pytest
 from forex_assets.core.calendar import calendar_of
 from forex_assets.core.dagster import keys
 from forex_assets.core.schemas import COPPER_SCHEMA, USDCLP_SCHEMA, empty
-from forex_assets.core.settings import load_settings
 from forex_assets.locations.forecasting import build
 from forex_assets.market import checks
 from forex_assets.market.findings import findings
@@ -25,8 +25,7 @@ def is_blocking(key: dg.AssetKey, name: str) -> bool:
 
 @pytest.mark.parametrize(("series", "schema"), [(USDCLP, USDCLP_SCHEMA), (COPPER, COPPER_SCHEMA)])
 def test_a_check_blocks_in_dagster_if_its_rule_blocks(series: object, schema: dict[str, object]) -> None:
-    as_of = load_settings().as_of_date
-    found = findings(empty(schema), series, calendar_of("x", []), as_of)  # type: ignore[arg-type]
+    found = findings(empty(schema), series, calendar_of("x", []), date(2025, 6, 13))  # type: ignore[arg-type]
     key = checks.SERIES[series.name][0]  # type: ignore[attr-defined]
     assert {f.name: f.severity == "block" for f in found} == {f.name: is_blocking(key, f.name) for f in found}
 
