@@ -138,32 +138,32 @@ def validation_report(
             reports = run_validation(run, engines.of(run), context.partition_keys, report=progress_of(context))
     except NotSearchedError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
-    for horizon, found in reports.items():
-        tables[horizon] = found.table
-        context.log.info(f"{horizon}: {found.words}")
-        metadata = {**_validation_metadata(run, found), **clock_metadata(run)}
+    for horizon, validation in reports.items():
+        tables[horizon] = validation.table
+        context.log.info(f"{horizon}: {validation.words}")
+        metadata = {**_validation_metadata(run, validation), **clock_metadata(run)}
         metadata[names.IS_BY_HAND] = context.run.job_name != names.OPTIMIZE_JOB
-        context.add_asset_metadata(frame_metadata(found.table, **metadata), keys.VALIDATION_REPORT, horizon)
+        context.add_asset_metadata(frame_metadata(validation.table, **metadata), keys.VALIDATION_REPORT, horizon)
     return tables
 
 
-def _validation_metadata(run: Session, found: Validation) -> dict[str, object]:
+def _validation_metadata(run: Session, validation: Validation) -> dict[str, object]:
     """Metadata for the sensor and for people."""
-    subject = found.subject
+    subject = validation.subject
     page = run.tables.records.place(f"{page_key(subject.horizon, subject.validation_id)}.html")
     return {
-        names.VERDICT: found.verdict,
+        names.VERDICT: validation.verdict,
         names.VALIDATION_ID: subject.validation_id,
         names.SEARCH_ID: subject.search_id,
         names.CHAMPION: subject.champion,
         names.CHALLENGER: subject.challenger,
-        names.WORDS: found.words,
-        "decided_by": found.decided_by,
-        "verdict_literal": found.literal,
-        "verdict_calibrated": found.calibrated,
-        "false_pass": "not known" if found.false_pass is None else found.false_pass,
-        "origins": found.n,
-        "criteria": small_table(found.table.select(CRITERIA_COLUMNS)),
+        names.WORDS: validation.words,
+        "decided_by": validation.decided_by,
+        "verdict_literal": validation.literal,
+        "verdict_calibrated": validation.calibrated,
+        "false_pass": "not known" if validation.false_pass is None else validation.false_pass,
+        "origins": validation.n,
+        "criteria": small_table(validation.table.select(CRITERIA_COLUMNS)),
         "page": dg.MetadataValue.path(page),
     }
 

@@ -104,11 +104,11 @@ def champion_challenger_of(session: Session, engines: Engines, horizon: str) -> 
         )
     chosen = table.filter(pl.col("is_chosen")).row(0, named=True)
     candidate, live = InferenceConfig.model_validate_json(chosen["config"]), live_config(session, horizon)
-    found, effective = engines.resolve(candidate if live is None else live)
-    challenger = candidate if live is None else as_live(candidate, live, found)
+    resolved, effective = engines.resolve(candidate if live is None else live)
+    challenger = candidate if live is None else as_live(candidate, live, resolved)
     if live is not None and engines.resolve(challenger)[1].fingerprint == effective.fingerprint:
         challenger = live  # what the stand-in fills in, where the file has nothing, is no change
-    notes = remarks(session, found, challenger)
+    notes = remarks(session, resolved, challenger)
     incumbents = set(table.filter("is_incumbent")["candidate"])
     has_beaten_live = live is not None and bool(incumbents & {live.fingerprint, effective.fingerprint})
     if live is not None and not has_beaten_live:
@@ -117,7 +117,7 @@ def champion_challenger_of(session: Session, engines: Engines, horizon: str) -> 
         )
     searched = (chosen["first_origin"], chosen["last_origin"]) if chosen["last_origin"] else None
     return ChampionChallenger(
-        horizon, live, challenger, found, chosen["search_id"], tuple(notes), searched, has_beaten_live
+        horizon, live, challenger, resolved, chosen["search_id"], tuple(notes), searched, has_beaten_live
     )
 
 
@@ -130,7 +130,7 @@ def live_config(session: Session, horizon: str) -> InferenceConfig | None:
     return session.configs.read(horizon) if session.configs.exists(horizon) else None
 
 
-def as_live(candidate: InferenceConfig, live: InferenceConfig, found: ResolvedModel) -> InferenceConfig:
+def as_live(candidate: InferenceConfig, live: InferenceConfig, resolved: ResolvedModel) -> InferenceConfig:
     """A candidate in the form of the config file.
 
     Searched fields over the current settings.
@@ -138,19 +138,19 @@ def as_live(candidate: InferenceConfig, live: InferenceConfig, found: ResolvedMo
     Where the embedded model stands in, candidates carry its name and its representation: the file keeps its own, and
     the stand-in makes of it the very candidate again.
     """
-    kept = {"representation"} if found.stands_in else set[str]()
+    kept = {"representation"} if resolved.stands_in else set[str]()
     return live.model_copy(update={name: getattr(candidate, name) for name in DIMENSIONS if name not in kept})
 
 
-def remarks(session: Session, found: ResolvedModel, config: InferenceConfig) -> list[str]:
+def remarks(session: Session, resolved: ResolvedModel, config: InferenceConfig) -> list[str]:
     """Caveats on the origin of the figures."""
     notes = []
-    if found.stands_in:
+    if resolved.stands_in:
         notes.append(
             f"measured on the embedded model, which stands in for {config.model}: settings that suit the one need not "
             "suit the other"
         )
-    elif found.kind == WALK and config.model != WALK:
+    elif resolved.kind == WALK and config.model != WALK:
         notes.append(f"measured on the EWMA walk, which stands in for {config.model} and reads none of its settings")
     if session.market == "sample":
         notes.append(SAMPLE_SOURCE)

@@ -57,6 +57,6 @@ def _rule(criterion: Criterion) -> Callable[[Session], Finding]:
 
 
 CHECKS: list[dg.AssetChecksDefinition] = [
-    check_of(keys.VALIDATION_REPORT, STATEMENTS[each][0], _rule(each), STATEMENTS[each][1], blocks=False)
-    for each in CRITERIA
+    check_of(keys.VALIDATION_REPORT, STATEMENTS[criterion][0], _rule(criterion), STATEMENTS[criterion][1], blocks=False)
+    for criterion in CRITERIA
 ]

@@ -77,9 +77,10 @@ def inference_time(seconds: Array, rules: ValidationPolicy, *, is_first: bool = 
         return Judged("time", None, limit, None, None, None, "inconclusive", "nothing was timed")
     ratios = seconds[CHALLENGER] / seconds[CHAMPION]
     value, (low, high) = float(np.median(ratios)) - 1, median_interval(ratios - 1)
-    each = np.median(seconds, axis=1)
+    medians = np.median(seconds, axis=1)
     figures = (
-        f"{1000 * each[CHALLENGER]:.3g} against {1000 * each[CHAMPION]:.3g} ms a fan, median of {ratios.size} by turns"
+        f"{1000 * medians[CHALLENGER]:.3g} against {1000 * medians[CHAMPION]:.3g} ms a fan, "
+        f"median of {ratios.size} by turns"
     )
     if is_first:
         words = f"{figures}; the walk is a formula, so a first config is held against no time"

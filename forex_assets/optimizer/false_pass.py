@@ -84,8 +84,8 @@ def _replicates(evidence: Evidence, signs: Array) -> _Replicates:
     """Means of both sides in each exchange; swapped blocks change sides."""
     kept = (signs + 1) / 2
     sides = []
-    for each in (evidence.squares, evidence.percentages, evidence.crps, evidence.errors, evidence.hits):
-        sums = np.stack([block_sums(side, evidence.overlap) for side in each])
+    for values in (evidence.squares, evidence.percentages, evidence.crps, evidence.errors, evidence.hits):
+        sums = np.stack([block_sums(side, evidence.overlap) for side in values])
         total = sums.sum(axis=0).sum()
         challenger = kept @ (sums[CHALLENGER] - sums[CHAMPION]) + sums[CHAMPION].sum()
         sides.append(np.stack([total - challenger, challenger]) / evidence.n)

@@ -43,9 +43,9 @@ def run_method(space: Space, policy: SearchPolicy, evaluate: Evaluate, suggest: 
         evaluate: runs trials; what was run before costs nothing.
         suggest: the sampler of `optuna`.
     """
-    configs = [each.config for each in space.candidates]
+    configs = [candidate.config for candidate in space.candidates]
     if policy.method == "random":
-        configs = _random_part([space.incumbent, *(each.config for each in space.contenders)], policy)
+        configs = _random_part([space.incumbent, *(candidate.config for candidate in space.contenders)], policy)
         words = f"random: {len(configs)} of {len(space.candidates)} candidates, seed {policy.seed}"
         return Tried(evaluate(configs), words)
     if policy.method == "optuna":
@@ -78,11 +78,11 @@ def _by_suggestion(space: Space, policy: SearchPolicy, evaluate: Evaluate, sugge
     incumbent, candidates = space.incumbent, (space.candidates[0], *space.contenders)
     grid: dict[str, list[Any]] = {}
     for name in DIMENSIONS:
-        values = list(dict.fromkeys(getattr(each.config, name) for each in candidates))
+        values = list(dict.fromkeys(getattr(candidate.config, name) for candidate in candidates))
         if len(values) > 1:
             grid[name] = values
     tried: dict[str, InferenceConfig] = {incumbent.fingerprint: incumbent}
-    by_settings = {_settings(each, grid): each.config for each in candidates}
+    by_settings = {_settings(candidate, grid): candidate.config for candidate in candidates}
     first = evaluate([incumbent])
 
     def loss(chosen: Mapping[str, Any]) -> float:
@@ -99,5 +99,5 @@ def _by_suggestion(space: Space, policy: SearchPolicy, evaluate: Evaluate, sugge
     return Tried(evaluate(list(tried.values())), words)
 
 
-def _settings(each: Candidate, grid: Mapping[str, Sequence[Any]]) -> tuple[Any, ...]:
-    return tuple(getattr(each.config, name) for name in grid)
+def _settings(candidate: Candidate, grid: Mapping[str, Sequence[Any]]) -> tuple[Any, ...]:
+    return tuple(getattr(candidate.config, name) for name in grid)

@@ -70,10 +70,10 @@ def losses_of(rows: pl.DataFrame, objective: Objective) -> dict[str, Losses]:
     days = shared.filter(pl.col("count") == count)["as_of"].implode()
     loss = pl.col("crps") if objective == "crps" else pl.col("error") ** 2
     kept = rows.filter(pl.col("as_of").is_in(days)).sort("config_fingerprint", "as_of").with_columns(loss=loss)
-    found = {}
+    losses = {}
     for (name,), part in kept.partition_by("config_fingerprint", as_dict=True, maintain_order=True).items():
-        found[str(name)] = Losses(part["loss"].to_numpy(), overlap_of(part))
-    return found
+        losses[str(name)] = Losses(part["loss"].to_numpy(), overlap_of(part))
+    return losses
 
 
 def p_values_of(losses: Mapping[str, Losses], space: Space) -> dict[str, float]:
@@ -86,7 +86,7 @@ def p_values_of(losses: Mapping[str, Losses], space: Space) -> dict[str, float]:
         space: the candidates; those that were not tried are left out.
     """
     current = losses.get(space.incumbent.fingerprint)
-    tried = [name for each in space.contenders if (name := each.config.fingerprint) in losses]
+    tried = [name for candidate in space.contenders if (name := candidate.config.fingerprint) in losses]
     if current is None or not tried or not len(current.values):
         return {}
     return dict(zip(tried, no_better(current, [losses[name].values for name in tried]), strict=True))
@@ -117,7 +117,7 @@ def choose(losses: Mapping[str, Losses], space: Space, significance: float) -> s
     Of equal losses the shortest context wins.
     """
     chances = p_values_of(losses, space)
-    contexts = {each.config.fingerprint: each.config.context_length for each in space.contenders}
+    contexts = {candidate.config.fingerprint: candidate.config.context_length for candidate in space.contenders}
     order = sorted(chances, key=lambda name: (contexts[name], name))
     means = [float(losses[name].values.mean()) for name in order]
     place = pick([chances[name] for name in order], means, significance)
@@ -162,7 +162,7 @@ def candidates_table(
     gains = _gains(losses, incumbent, policy.objective)
     order = sorted((name for name in losses if len(losses[name].values)), key=lambda n: float(losses[n].values.mean()))
     rank = {name: place for place, name in enumerate(order, start=1)}
-    contenders = {each.config.fingerprint for each in space.contenders}
+    contenders = {candidate.config.fingerprint for candidate in space.contenders}
     shared = {
         "search_id": search_id,
         "searched_at": searched_at,
@@ -170,12 +170,12 @@ def candidates_table(
         "last_origin": origins[-1] if origins else None,
     }
     rows = []
-    for each in space.candidates:
-        name, published = each.config.fingerprint, as_file(each.config)
+    for candidate in space.candidates:
+        name, published = candidate.config.fingerprint, as_file(candidate.config)
         remark = "" if name == incumbent else _remark(name, losses, chances, contenders)
         rows.append(
             {
-                **_row(each, losses.get(name), gains.get(name), policy.objective),
+                **_row(candidate, losses.get(name), gains.get(name), policy.objective),
                 **shared,
                 "candidate": published.fingerprint,
                 "config": json.dumps(published.model_dump(), sort_keys=True),
@@ -186,7 +186,7 @@ def candidates_table(
             }
         )
     table = pl.DataFrame(rows, schema=CANDIDATES_SCHEMA).sort("rank", "loss", nulls_last=True, maintain_order=True)
-    places = {each.config.fingerprint: place for place, each in enumerate(space.candidates)}
+    places = {candidate.config.fingerprint: place for place, candidate in enumerate(space.candidates)}
     best = min(chances, key=lambda name: (chances[name], float(losses[name].values.mean())), default=None)
     row = rows[places[chosen if chosen != incumbent or best is None else best]]
     chance = chances.get(chosen if chosen != incumbent else best or "")
@@ -210,18 +210,18 @@ def _gains(
     if incumbent not in losses:
         return {}
     reference = losses[incumbent]
-    pairs = [(each.values, reference.values, objective == "rmse") for each in losses.values()]
-    found = skills(pairs, overlap=reference.overlap)
-    return {name: (each.value, each.low, each.high) for name, each in zip(losses, found, strict=True)}
+    pairs = [(entry.values, reference.values, objective == "rmse") for entry in losses.values()]
+    gains = skills(pairs, overlap=reference.overlap)
+    return {name: (entry.value, entry.low, entry.high) for name, entry in zip(losses, gains, strict=True)}
 
 
 def _row(
-    each: Candidate,
+    candidate: Candidate,
     losses: Losses | None,
     gain: tuple[float | None, float | None, float | None] | None,
     objective: Objective,
 ) -> dict[str, object]:
-    config = each.config
+    config = candidate.config
     fields = ("context_length", "num_samples", "temperature", "representation", "is_calibrated")
     mean = None if losses is None or not len(losses.values) else float(losses.values.mean())
     error = None if losses is None else standard_error(losses.values, losses.overlap)
@@ -235,7 +235,7 @@ def _row(
         **dict(zip(("gain", "gain_low", "gain_high"), gain or (None, None, None), strict=True)),
         "n": 0 if losses is None else len(losses.values),
         "n_effective": None if losses is None else effective_size(losses.values, losses.overlap),
-        "same_as": ", ".join(each.same_as),
+        "same_as": ", ".join(candidate.same_as),
     }
 
 

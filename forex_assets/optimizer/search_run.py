@@ -59,7 +59,7 @@ def run_search(
     is_whole_grid = session.policy.search.method == "grid" and session.policy.search.max_seconds is None
     others = _of_same_models(session, engines, together, models) if is_whole_grid else {}
     splits = splits_of(session, [*models, *others])
-    spaces = {name: _space(session, engines, *each) for name, each in {**models, **others}.items()}
+    spaces = {name: _space(session, engines, *pair) for name, pair in {**models, **others}.items()}
     grids = dict[str, pl.DataFrame]()
     if is_whole_grid:
         try:
@@ -82,12 +82,12 @@ def _of_same_models(session: Session, engines: Engines, horizons: Sequence[str],
     A faulty one is left out: it fails in a run of its own.
     """
     others = dict[str, tuple[ResolvedModel, InferenceConfig]]()
-    locations = {found.location for found, _ in models.values()}
+    locations = {resolved.location for resolved, _ in models.values()}
     for horizon in horizons:
         with suppress(ConfigError, EngineError):
-            found, config = engines.resolve(live_or_first(session, horizon))
-            if horizon not in models and found.location in locations:
-                others[horizon] = found, config
+            resolved, config = engines.resolve(live_or_first(session, horizon))
+            if horizon not in models and resolved.location in locations:
+                others[horizon] = resolved, config
     return others
 
 
@@ -101,7 +101,7 @@ def live_or_first(session: Session, horizon: str) -> InferenceConfig:
     """
     if session.configs.exists(horizon):
         return session.configs.read(horizon)
-    others = [each for each in HORIZONS if session.configs.exists(each)]
+    others = [name for name in HORIZONS if session.configs.exists(name)]
     model = session.configs.read(others[0]).model if others else FIRST_MODEL
     policy = session.policy.search
     lengths = sorted(policy.context_length[horizon])
@@ -115,11 +115,11 @@ def live_or_first(session: Session, horizon: str) -> InferenceConfig:
     )
 
 
-def _space(session: Session, engines: Engines, found: ResolvedModel, config: InferenceConfig) -> Space:
+def _space(session: Session, engines: Engines, resolved: ResolvedModel, config: InferenceConfig) -> Space:
     policy = session.policy.search
-    if found.stands_in:  # the embedded model keeps its own representation, and the file the configured model's
+    if resolved.stands_in:  # the embedded model keeps its own representation, and the file the configured model's
         policy = policy.model_copy(update={"representation": []})
-    return space_of(config, traits_of(engines.engine(found)), policy)
+    return space_of(config, traits_of(engines.engine(resolved)), policy)
 
 
 def _run_grids(
@@ -136,8 +136,8 @@ def _run_grids(
     Horizons of one model run in one pass.
     """
     rows, every = dict[str, pl.DataFrame](), {**models, **others}
-    for model in {found.location: found for found, _ in models.values()}.values():
-        horizons = [horizon for horizon, (found, _) in every.items() if found.location == model.location]
+    for model in {resolved.location: resolved for resolved, _ in models.values()}.values():
+        horizons = [horizon for horizon, (resolved, _) in every.items() if resolved.location == model.location]
         configs = {horizon: [candidate.config for candidate in spaces[horizon].candidates] for horizon in horizons}
         days = {horizon: splits[horizon].search for horizon in horizons}
         rows |= trial_rows(session, engines.engine(model), configs, days, report=report, wanted=[*models])
@@ -147,7 +147,7 @@ def _run_grids(
 def _search(
     session: Session,
     engines: Engines,
-    found: ResolvedModel,
+    resolved: ResolvedModel,
     space: Space,
     split: Split,
     report: Report,
@@ -157,7 +157,7 @@ def _search(
 
     `grid` holds its trials where they were run together.
     """
-    policy, horizon, engine = session.policy.search, str(space.incumbent.horizon), engines.engine(found)
+    policy, horizon, engine = session.policy.search, str(space.incumbent.horizon), engines.engine(resolved)
     deadline = None if policy.max_seconds is None else time.perf_counter() + policy.max_seconds
 
     def evaluate(configs: Sequence[InferenceConfig]) -> Mapping[str, Losses]:
@@ -168,7 +168,7 @@ def _search(
         return losses_of(rows[horizon], policy.objective)
 
     tried = run_method(space, policy, evaluate, suggest)
-    words = "; ".join([tried.words, split.words, *_remarks(session, found, horizon, deadline)])
+    words = "; ".join([tried.words, split.words, *_remarks(session, resolved, horizon, deadline)])
     current = live_or_first(session, horizon)
     return candidates_table(
         tried.losses,
@@ -178,17 +178,17 @@ def _search(
         searched_at=session.now,
         origins=split.search,
         words=words,
-        as_file=lambda config: current if config == space.incumbent else as_live(config, current, found),
+        as_file=lambda config: current if config == space.incumbent else as_live(config, current, resolved),
     )
 
 
-def _remarks(session: Session, found: ResolvedModel, horizon: str, deadline: float | None) -> list[str]:
+def _remarks(session: Session, resolved: ResolvedModel, horizon: str, deadline: float | None) -> list[str]:
     """Caveats on the result, for people."""
     words = level_words(session)
     if deadline is not None and time.perf_counter() >= deadline:
         limit = session.policy.search.max_seconds
         words.append(f"max_seconds {limit:g} ran out: compared on the origins that all were tried at")
-    if found.stands_in:
+    if resolved.stands_in:
         configured = live_or_first(session, horizon).model
         words.append(f"measured on the embedded model, which stands in for {configured}: it says nothing of that one")
     return words
@@ -202,7 +202,7 @@ def search_id(session: Session, engine: Engine, space: Space, split: Split) -> s
     policy = session.policy.search
     prices, features = inputs_of(session)
     parts = (
-        *(each.config.fingerprint for each in space.candidates),
+        *(candidate.config.fingerprint for candidate in space.candidates),
         *(day.isoformat() for day in split.search),
         *(engine.name, engine.model, policy.method, policy.objective, str(policy.seed)),
         *(str(policy.max_candidates), str(policy.max_seconds), policy.origin),

@@ -62,7 +62,7 @@ def _of_horizon(
     run key of a decision is the same at every tick, so that Dagster does not either.
     """
     unsettled = list(records(instance, keys.TRIGGER_DECISION, horizon, after=mark))
-    firing = [each for each in unsettled if each.fires and is_ours(each, session)]
+    firing = [record for record in unsettled if record.fires and is_ours(record, session)]
     if not firing:
         return None, unsettled[0].place if unsettled else mark, "no decision to act on"
     if is_searching(instance, horizon):
@@ -72,7 +72,7 @@ def _of_horizon(
     words = f"decision {newest.id}: {step.words}"
     if step.launch is None:
         return None, newest.place if step.is_settled else mark, words
-    waited = [each for each in firing[1:] if not attempts_for(instance, each.id)]
+    waited = [record for record in firing[1:] if not attempts_for(instance, record.id)]
     return _request(horizon, newest, waited, step.launch), mark, words
 
 
@@ -81,7 +81,7 @@ def _request(horizon: str, decision: EventRecord, waited: list[EventRecord], att
 
     Run keys: the decision's id, then `<id>/2`, `<id>/3`.
     """
-    reasons = dict.fromkeys(name for each in (decision, *waited) for name in each.names(names.REASONS))
+    reasons = dict.fromkeys(name for record in (decision, *waited) for name in record.names(names.REASONS))
     tags = {
         names.DECISION_TAG: decision.id,
         names.REASON_TAG: ", ".join(reasons),
@@ -89,7 +89,7 @@ def _request(horizon: str, decision: EventRecord, waited: list[EventRecord], att
         names.ATTEMPT_TAG: str(attempt),
     }
     if waited:
-        tags[names.SUPERSEDED_TAG] = ", ".join(each.id for each in waited)
+        tags[names.SUPERSEDED_TAG] = ", ".join(record.id for record in waited)
     run_key = decision.id if attempt == 1 else f"{decision.id}/{attempt}"
     return dg.RunRequest(run_key=run_key, partition_key=horizon, tags=tags)
 

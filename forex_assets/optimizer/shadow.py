@@ -36,7 +36,7 @@ from forex_assets.optimizer.validation import Validation, validate
 SEARCHED: Final = "trial beside the champion"
 
 
-def begin(session: Session, pair: ChampionChallenger, found: Validation) -> Shadow | None:
+def begin(session: Session, pair: ChampionChallenger, validation: Validation) -> Shadow | None:
     """Starts a shadow trial for an inconclusive verdict.
 
     A trial under way goes on.
@@ -48,7 +48,7 @@ def begin(session: Session, pair: ChampionChallenger, found: Validation) -> Shad
         WarehouseError: the record cannot be read or written.
     """
     days = session.policy.validation.shadow_days
-    is_open = found.verdict == "inconclusive" and found.evidence is not None and pair.live is not None
+    is_open = validation.verdict == "inconclusive" and validation.evidence is not None and pair.live is not None
     if not days or not is_open:
         return None
     store, today = ShadowStore(session.tables), session.today
@@ -60,7 +60,7 @@ def begin(session: Session, pair: ChampionChallenger, found: Validation) -> Shad
         champion=pair.champion,
         since=today,
         until=today + timedelta(days=days),
-        validation_id=found.subject.validation_id,
+        validation_id=validation.subject.validation_id,
     )
     store.write(shadow)
     return shadow
@@ -76,8 +76,8 @@ def shadow_forecast(session: Session, engines: Engines, horizon: str) -> pl.Data
     live = live_config(session, horizon)
     if shadow is None or not shadow.runs_on(today) or live is None or live.fingerprint != shadow.champion:
         return None
-    found, config = engines.resolve(shadow.config)
-    engine = engines.engine(found)
+    resolved, config = engines.resolve(shadow.config)
+    engine = engines.engine(resolved)
     prices, features = inputs_of(session)
     start = origin_at(session, prices)
     target = target_of(horizon, today, last_session(prices, start), calendar_of(USDCLP))
@@ -142,8 +142,8 @@ def judge_shadow(session: Session, engines: Engines, horizon: str) -> Validation
         return None
     if not shadow.is_over(session.today):
         return None
-    found, effective = engines.resolve(live)
-    pair = ChampionChallenger(horizon, live, shadow.config, found, SEARCHED, tuple(remarks(session, found, live)))
+    resolved, effective = engines.resolve(live)
+    pair = ChampionChallenger(horizon, live, shadow.config, resolved, SEARCHED, tuple(remarks(session, resolved, live)))
     champion, challenger = pair.sides(engines)
     issued = _outcomes(session, shadow)
     fingerprint, is_shadow = pl.col("config_fingerprint"), pl.col("is_shadow")

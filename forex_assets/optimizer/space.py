@@ -51,11 +51,13 @@ class Space:
         Fewer paths only add sampling noise: of candidates that differ in nothing else, the one with the most.
         """
         most: dict[str, int] = {}
-        for each in self.candidates:
-            others = _without_paths(each.config)
-            most[others] = max(most.get(others, 0), each.config.num_samples or 0)
+        for candidate in self.candidates:
+            others = _without_paths(candidate.config)
+            most[others] = max(most.get(others, 0), candidate.config.num_samples or 0)
         return tuple(
-            each for each in self.candidates[1:] if (each.config.num_samples or 0) == most[_without_paths(each.config)]
+            candidate
+            for candidate in self.candidates[1:]
+            if (candidate.config.num_samples or 0) == most[_without_paths(candidate.config)]
         )
 
 
@@ -73,19 +75,19 @@ def space_of(incumbent: InferenceConfig, traits: EngineTraits, policy: SearchPol
     grid = _grid(incumbent.horizon, policy)
     has = {name for name in grid if name in traits.settings or name in ALWAYS}
     tried = [name for name in grid if name in has]
-    found: dict[tuple[Any, ...], Candidate] = {_effect(incumbent, traits): Candidate(incumbent)}
+    by_effect: dict[tuple[Any, ...], Candidate] = {_effect(incumbent, traits): Candidate(incumbent)}
     for values in product(*(grid[name] for name in tried)):
         config = incumbent.model_copy(update=dict(zip(tried, values, strict=True)))
         effect = _effect(config, traits)
-        if effect not in found:
-            found[effect] = Candidate(config)
-        elif config.context_length != found[effect].config.context_length:
-            known = found[effect]
+        if effect not in by_effect:
+            by_effect[effect] = Candidate(config)
+        elif config.context_length != by_effect[effect].config.context_length:
+            known = by_effect[effect]
             words = f"context_length {config.context_length}"
             if words not in known.same_as:
-                found[effect] = Candidate(known.config, (*known.same_as, words))
+                by_effect[effect] = Candidate(known.config, (*known.same_as, words))
     left_out = [name for name in grid if name not in has]
-    return Space(tuple(found.values()), _words(tuple(found.values()), tried, left_out, traits, grid))
+    return Space(tuple(by_effect.values()), _words(tuple(by_effect.values()), tried, left_out, traits, grid))
 
 
 def _without_paths(config: InferenceConfig) -> str:
@@ -136,6 +138,6 @@ def _remarks(candidates: tuple[Candidate, ...], left_out: list[str], traits: Eng
         yield "nothing to search: no setting of the grid makes a difference to this engine"
     if left_out:
         yield f"left out, since the engine has no such setting: {', '.join(left_out)}"
-    merged = dict.fromkeys(words for each in candidates for words in each.same_as)
+    merged = dict.fromkeys(words for candidate in candidates for words in candidate.same_as)
     if merged and traits.longest_context is not None:
         yield f"the model reads {traits.longest_context} sessions at most: {', '.join(merged)} come to the same"

@@ -102,7 +102,7 @@ class Validation:
     @property
     def words(self) -> str:
         """Verdict and reasons, as a person reads them."""
-        return ". ".join(each[:1].upper() + each[1:] for each in _sentences(self)) + "."
+        return ". ".join(sentence[:1].upper() + sentence[1:] for sentence in _sentences(self)) + "."
 
     @property
     def table(self) -> pl.DataFrame:
@@ -113,7 +113,7 @@ class Validation:
             "n": self.n,
             "false_pass": self.false_pass,
         }
-        rows = [{**{name: getattr(each, name) for name in _OWN}, **shared} for each in self.criteria]
+        rows = [{**{name: getattr(criterion, name) for name in _OWN}, **shared} for criterion in self.criteria]
         return pl.DataFrame(rows, schema=VALIDATION_SCHEMA)
 
 
@@ -181,9 +181,9 @@ def literal_verdict(criteria: Sequence[Judged]) -> Verdict:
 
     One that is not met rejects, whatever could not be judged.
     """
-    if any(each.literal is False for each in criteria):
+    if any(criterion.literal is False for criterion in criteria):
         return "rejected"
-    return "inconclusive" if any(each.literal is None for each in criteria) else "approved"
+    return "inconclusive" if any(criterion.literal is None for criterion in criteria) else "approved"
 
 
 def calibrated_verdict(criteria: Sequence[Judged]) -> Verdict:
@@ -193,7 +193,7 @@ def calibrated_verdict(criteria: Sequence[Judged]) -> Verdict:
 
     What is beyond a limit by no more than chance does not stand in the way of an improvement that is more than chance.
     """
-    verdicts = {each.criterion: each.calibrated for each in criteria}
+    verdicts = {criterion.criterion: criterion.calibrated for criterion in criteria}
     if "failed" in verdicts.values():
         return "rejected"
     return "approved" if verdicts.get("improvement") == "passed" else "inconclusive"
@@ -209,7 +209,7 @@ def _sentences(validation: Validation) -> list[str]:
         f"on {validation.n} origins from {evidence.as_of[0]} to {evidence.as_of[-1]}, some {independent:.0f} of them "
         f"independent, {validation.subject.challenger} against {validation.subject.champion}"
     )
-    summaries = "; ".join(_summary(each) for each in validation.criteria)
+    summaries = "; ".join(_summary(criterion) for criterion in validation.criteria)
     other = f"by the published rule {validation.literal}, by the calibrated one {validation.calibrated}"
     sentences = [f"{validation.verdict} {where}", summaries, f"decided by the {validation.decided_by} rule: {other}"]
     if validation.chance is not None:
@@ -217,10 +217,10 @@ def _sentences(validation: Validation) -> list[str]:
     return [*sentences, *validation.notes]
 
 
-def _summary(each: Judged) -> str:
+def _summary(criterion: Judged) -> str:
     """Verdict, improvement and obstacles, in words."""
-    is_told = each.criterion == "improvement" or each.calibrated != "passed" or each.literal is not True
-    return f"{each.criterion} {each.calibrated}{f' ({each.words})' if is_told else ''}"
+    is_told = criterion.criterion == "improvement" or criterion.calibrated != "passed" or criterion.literal is not True
+    return f"{criterion.criterion} {criterion.calibrated}{f' ({criterion.words})' if is_told else ''}"
 
 
 def _chance(chance: FalsePass) -> str:

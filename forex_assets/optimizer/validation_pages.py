@@ -82,7 +82,7 @@ def report_document(validation: Validation, *, is_sample: bool) -> dict[str, Any
         "verdict_calibrated": validation.calibrated,
         "n": validation.n,
         "overlap": None if validation.evidence is None else validation.evidence.overlap,
-        "criteria": [asdict(each) for each in validation.criteria],
+        "criteria": [asdict(judged) for judged in validation.criteria],
         "false_pass": None if validation.chance is None else asdict(validation.chance),
         "detectable_gain": validation.detectable,
         "notes": list(validation.notes),
@@ -112,34 +112,36 @@ def render_page(
         validation=validation,
         subject=validation.subject,
         config=json.dumps(json.loads(validation.subject.challenger_config), indent=2),
-        rows=[_row(each) for each in validation.criteria],
+        rows=[_row(judged) for judged in validation.criteria],
         sample=SAMPLE_SOURCE if is_sample else "",
         pictures={title: base64.b64encode(png).decode("ascii") for title, png in pictures.items()},
     )
 
 
-def _row(each: Judged) -> list[str]:
+def _row(judged: Judged) -> list[str]:
     """A criterion as cells."""
     interval = (
-        "–" if each.low is None or each.high is None else f"{_figure(each, each.low)} to {_figure(each, each.high)}"
+        "–"
+        if judged.low is None or judged.high is None
+        else f"{_figure(judged, judged.low)} to {_figure(judged, judged.high)}"
     )
-    literal = "–" if each.literal is None else "passed" if each.literal else "failed"
+    literal = "–" if judged.literal is None else "passed" if judged.literal else "failed"
     return [
-        each.criterion,
-        _figure(each, each.value),
-        _figure(each, each.limit),
+        judged.criterion,
+        _figure(judged, judged.value),
+        _figure(judged, judged.limit),
         interval,
         literal,
-        each.calibrated,
-        each.words,
+        judged.calibrated,
+        judged.words,
     ]
 
 
-def _figure(each: Judged, value: float | None) -> str:
+def _figure(judged: Judged, value: float | None) -> str:
     """A share in per cent, the bias in CLP."""
     if value is None:
         return "–"
-    return f"{value:.2f} CLP" if each.criterion == "bias" else f"{100 * value:.1f} %"
+    return f"{value:.2f} CLP" if judged.criterion == "bias" else f"{100 * value:.1f} %"
 
 
 def _origins(validation: Validation) -> list[dict[str, Any]]:

@@ -44,32 +44,32 @@ def run_validation(
         ConfigError, PolicyError: a file cannot be used.
         WarehouseError: a table or page cannot be read or written.
     """
-    splits, found = splits_of(session, horizons), {}
+    splits, validations = splits_of(session, horizons), {}
     for horizon in horizons:
         pair = champion_challenger_of(session, engines, horizon)
         live = judge_shadow(session, engines, horizon)
         if live is not None and live.verdict == "approved":
-            found[horizon] = live
+            validations[horizon] = live
             publish(session, live)
             continue
         if live is not None:
             pair = replace(pair, notes=(*pair.notes, f"the trial that ended: {live.words}"))
         split = apart_from(splits[horizon], pair.searched, horizon)
-        found[horizon] = _validate(session, engines, pair, split, report)
-    return found
+        validations[horizon] = _validate(session, engines, pair, split, report)
+    return validations
 
 
 def _validate(session: Session, engines: Engines, pair: ChampionChallenger, split: Split, report: Report) -> Validation:
     """Validates one horizon; may start a shadow trial."""
     policy = session.policy
     if pair.is_settled:
-        found = nothing_to_validate(pair.subject(session), policy, notes=pair.notes)
-        publish(session, found)
-        return found
+        validation = nothing_to_validate(pair.subject(session), policy, notes=pair.notes)
+        publish(session, validation)
+        return validation
     sides = pair.sides(engines)
     rows = _rows(session, pair, sides, split, report)
     seconds = seconds_by_turns(session, *sides, split.validation[-policy.validation.timing_pairs :])
-    found = validate(
+    validation = validate(
         pair.subject(session, repr(seconds.tolist())),
         *rows,
         seconds,
@@ -77,21 +77,21 @@ def _validate(session: Session, engines: Engines, pair: ChampionChallenger, spli
         notes=(split.words, *level_words(session), *pair.notes),
         has_beaten_champion=pair.has_beaten_live,
     )
-    shadow = begin(session, pair, found)
+    shadow = begin(session, pair, validation)
     if shadow is not None:
         words = f"the challenger runs beside the current settings from {shadow.since} to {shadow.until}, marked shadow"
-        found = replace(found, notes=(*found.notes, words))
-    publish(session, found, sides)
-    return found
+        validation = replace(validation, notes=(*validation.notes, words))
+    publish(session, validation, sides)
+    return validation
 
 
-def publish(session: Session, found: Validation, sides: tuple[Side, Side] | None = None) -> Pages:
+def publish(session: Session, validation: Validation, sides: tuple[Side, Side] | None = None) -> Pages:
     """Writes the report's pages."""
     history, fans = empty(USDCLP_SCHEMA), dict[str, pl.DataFrame]()
     if sides is not None:
         history, fans = _newest_fans(session, dict(zip(("champion", "challenger"), sides, strict=True)))
     is_sample = session.market == "sample"
-    return write_pages(session.tables, found, history=history, fans=fans, is_sample=is_sample)
+    return write_pages(session.tables, validation, history=history, fans=fans, is_sample=is_sample)
 
 
 def _rows(
@@ -108,10 +108,10 @@ def _rows(
     horizon, days = pair.horizon, [*split.search, *split.validation]
     rows = trial_rows(session, challenger.engine, {horizon: configs}, {horizon: days}, report=report)[horizon]
     judged = rows.filter(pl.col("as_of").is_in(list(split.validation)))
-    own = judged.filter(pl.col("config_fingerprint") == challenger.config.fingerprint)
+    challenger_rows = judged.filter(pl.col("config_fingerprint") == challenger.config.fingerprint)
     if pair.live is None:
-        return walk_rows(own), own
-    return judged.filter(pl.col("config_fingerprint") == champion.config.fingerprint), own
+        return walk_rows(challenger_rows), challenger_rows
+    return judged.filter(pl.col("config_fingerprint") == champion.config.fingerprint), challenger_rows
 
 
 def _newest_fans(session: Session, sides: Mapping[str, Side]) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
