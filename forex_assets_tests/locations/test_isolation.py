@@ -58,9 +58,7 @@ def test_a_search_that_is_killed_leaves_forecasts_going_and_can_go_on(filled: Pa
     child = subprocess.Popen([sys.executable, "-c", SEARCH], stdout=subprocess.PIPE, text=True)
     trials = filled / "warehouse/sample/optimizer/trials"
     try:
-        for _ in range(600):
-            if list(trials.rglob("*.parquet")) or child.poll() is not None:
-                break
+        while not list(trials.rglob("*.parquet")) and child.poll() is None:
             time.sleep(0.1)
         assert child.poll() is None, "the search was over before it could be killed"
     finally:
