@@ -116,3 +116,24 @@ def with_forecasts(workspace: Path, stock: Path) -> Path:
 
     fill_from(stock / "forecasts", workspace, make)
     return workspace
+
+
+@pytest.fixture
+def three_evenings(workspace: Path, environment: Callable[..., None], stock: Path) -> Path:
+    """The warehouse's folder after prices and a forecast of 7 days on 2, 3 and 4 June 2025; the clock stays there."""
+    from forex_assets.cli.runner import materialize_forecasts, materialize_market
+    from forex_assets.core.session import open_session
+
+    def make() -> None:
+        for text in ("2025-06-02", "2025-06-03", "2025-06-04"):
+            environment(FOREX_AS_OF=text)
+            session = open_session()
+            materialize_market(session)
+            materialize_forecasts(session, ["7d"])
+            realized = session.tables.read("accuracy/realized", "7d")
+            assert realized is not None
+            assert (realized.height == 0) is (text == "2025-06-02"), "on the first evening nothing has come true"
+
+    fill_from(stock / "three_evenings", workspace, make)
+    environment(FOREX_AS_OF="2025-06-04")
+    return workspace / "warehouse/sample"

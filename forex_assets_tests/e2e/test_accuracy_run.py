@@ -18,7 +18,6 @@ from forex_assets.core.schemas import MODEL_QUANTILE_COLUMNS, QUANTILE_COLUMNS, 
 from forex_assets.core.session import open_session
 from forex_assets_tests.forecasts.chronos.tiny_models import build_chronos2
 from forex_assets_tests.places import root_of
-from forex_assets_tests.stock import fill_from
 
 Change = Callable[..., None]
 
@@ -34,21 +33,6 @@ def day(text: str, environment: Change, horizon: str = "7d") -> Path:
     materialize_market(session)
     materialize_forecasts(session, [horizon])
     return root_of(session.tables)
-
-
-@pytest.fixture
-def three_evenings(workspace: Path, environment: Change, stock: Path) -> Path:
-    """The warehouse's folder after the evenings of 2 to 4 June 2025; the clock stays at the last."""
-
-    def make() -> None:
-        for text in ("2025-06-02", "2025-06-03", "2025-06-04"):
-            root = day(text, environment)
-            if text == "2025-06-02":
-                assert pl.read_parquet(root / "accuracy/realized/7d.parquet").height == 0
-
-    fill_from(stock / "three_evenings", workspace, make)
-    environment(FOREX_AS_OF="2025-06-04")
-    return workspace / "warehouse/sample"
 
 
 def test_a_forecast_is_kept_scored_when_it_comes_true_and_shown(three_evenings: Path, environment: Change) -> None:

@@ -13,7 +13,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from forex_assets.cli import app
-from forex_assets.cli.runner import RunFailed, materialize_forecasts, materialize_market, run_assets
+from forex_assets.cli.runner import RunFailed, materialize_forecasts, run_assets
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.instance import prepare_instance
@@ -132,18 +132,10 @@ def files(session: Session, kind: str, name: str) -> list[Path]:
     return sorted(folder.rglob(name), key=lambda path: path.stat().st_mtime_ns)
 
 
-def test_a_fan_that_was_replaced_meanwhile_is_recorded_whole_with_its_picture(
-    workspace: Path, environment: Callable[..., None]
-) -> None:
-    expected = []
-    for day in ("2025-06-11", "2025-06-12", "2025-06-13"):
-        environment(FOREX_AS_OF=day)
-        session = open_session()
-        materialize_market(session)
-        materialize_forecasts(session, ["7d"])
-        latest = session.tables.read("forecasts/latest", "7d")
-        assert latest is not None
-        expected.append((str(latest["as_of"][0]), latest["q50"].to_list()))
+def test_a_fan_that_was_replaced_meanwhile_is_recorded_whole_with_its_picture(three_evenings: Path) -> None:
+    entries = [pl.read_parquet(path) for path in sorted((three_evenings / "forecasts/ledger/7d").glob("*.parquet"))]
+    expected = [(str(entry["as_of"][0]), entry["q50"].to_list()) for entry in entries]
+    session = open_session()
     assert sent(session) == 3
     fans = [pl.read_csv(path) for path in files(session, "forecast", "fan.csv")]
     assert [(fan["as_of"][0], fan["q50"].to_list()) for fan in fans] == expected
