@@ -2,7 +2,7 @@
 
 `python benchmarks/store_cost.py --store s3://bucket/folder` with the service's environment names set; without `--store`
 in memory, where only the calls are meant. The generated market, the walk as the model. The first evening fills both
-stores and is not counted; two more are.
+stores and is not counted; by default two more are.
 """
 
 import argparse
@@ -91,7 +91,7 @@ class Counting(Store):
         self.inner.tidy()
 
 
-def evenings(folder: Path, store: str) -> dict[tuple[str, ...], tuple[Counter[str], list[float]]]:
+def evenings(folder: Path, store: str, days: Sequence[str]) -> dict[tuple[str, ...], tuple[Counter[str], list[float]]]:
     """Calls and seconds of each command, without the first evening."""
     calls = Counter[str]()
 
@@ -104,15 +104,15 @@ def evenings(folder: Path, store: str) -> dict[tuple[str, ...], tuple[Counter[st
         "DAGSTER_HOME": str(folder / "dagster"), "FOREX_MARKET": "sample", "FOREX_MODEL": "ewma",
     }  # fmt: skip
     totals: dict[tuple[str, ...], tuple[Counter[str], list[float]]] = {each: (Counter(), []) for each in COMMANDS}
-    for evening in EVENINGS:
+    for evening in days:
         os.environ["FOREX_AS_OF"] = evening
         for command in COMMANDS:
             calls.clear()
             began = time.perf_counter()
             done = CliRunner().invoke(app, list(command))
             if done.exit_code != 0:
-                raise SystemExit(f"{command}: {done.output}")
-            if evening != EVENINGS[0]:
+                raise SystemExit(f"{command}: {done.output}") from done.exception
+            if evening != days[0]:
                 totals[command][0].update(calls)
                 totals[command][1].append(time.perf_counter() - began)
     return totals
@@ -122,18 +122,20 @@ def main() -> None:
     """Prints a row a command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--store", default="memory://cost")
-    address = parser.parse_args().store
+    parser.add_argument("--evenings", type=int, default=2, help="evenings that are counted")
+    parser.add_argument("--calls-only", action="store_true", help="no time beside a folder")
+    given = parser.parse_args()
+    address, days = given.store, EVENINGS[-given.evenings - 1 :]
     copy_store(Folder(PROJECT / "configs"), open_store(address).under("configs"))
     with tempfile.TemporaryDirectory() as name:
-        remote = evenings(Path(name) / "remote", address)
-        local = evenings(Path(name) / "local", "")
-    print(f"an evening on {address}, mean of {len(EVENINGS) - 1}; seconds also on a folder")
+        remote = evenings(Path(name) / "remote", address, days)
+        local = remote if given.calls_only else evenings(Path(name) / "local", "", days)
+    print(f"an evening on {address}, mean of {given.evenings}; seconds also on a folder")
     heads = "".join(f"{verb:>8}" for verb in VERBS)
     print(f"{'command':<24}{heads}{'read kB':>9}{'write kB':>9}{'s':>7}{'folder':>8}")
-    days = len(EVENINGS) - 1
     for command, (calls, seconds) in remote.items():
-        counts = "".join(f"{calls[verb] / days:>8.0f}" for verb in VERBS)
-        sizes = f"{calls['read'] / days / 1000:>9.0f}{calls['written'] / days / 1000:>9.0f}"
+        counts = "".join(f"{calls[verb] / given.evenings:>8.0f}" for verb in VERBS)
+        sizes = f"{calls['read'] / given.evenings / 1000:>9.0f}{calls['written'] / given.evenings / 1000:>9.0f}"
         print(f"{' '.join(command):<24}{counts}{sizes}{min(seconds):>7.1f}{min(local[command][1]):>8.1f}")
 
 

@@ -16,6 +16,7 @@ ALLOWED = {
     "core/dagster/run_retention.py": "Dagster's own run records",
     "core/dagster/instance.py": "Dagster's own home, which Postgres replaces",
     "core/code_version.py": "the package's own files",
+    "core/dotenv_file.py": "a person's settings",
     "core/processes.py": "the kernel's files of a process",
     "cli/limits.py": "the kernel's files of a process",
     "cli/reference.py": "a page of the project",

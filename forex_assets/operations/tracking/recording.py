@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -158,9 +159,10 @@ def _config(session: Session, horizon: str, fingerprint: str) -> str | None:
 def _config_texts(session: Session, horizon: str) -> Iterator[str]:
     """Yields the current config's text, then backups'; unreadable ones are skipped."""
     backups = ConfigBackups(session.config_files)
-    current = session.config_files.get(session.configs.key(horizon))
-    if current is not None:
-        yield current.content.decode(errors="replace")
+    with suppress(WarehouseError):  # another reading of it tells; the backups may hold the settings
+        current = session.config_files.get(session.configs.key(horizon))
+        if current is not None:
+            yield current.content.decode(errors="replace")
     for backup in backups.all(horizon):
         try:
             yield backups.content(horizon, backup.name).decode()
