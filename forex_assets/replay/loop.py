@@ -30,6 +30,7 @@ class Step:
     Attributes:
         evening: fan and its settings.
         decision: whether to search; None where no rule may.
+        reasons: rules that started a search; those that the strategy leaves out are not among them.
         searched: result of a search, if any.
         validation: of a challenger, if any.
         changes: deployment and rollbacks of the evening.
@@ -39,6 +40,7 @@ class Step:
     horizon: str
     evening: Evening
     decision: Decision | None = None
+    reasons: tuple[str, ...] = ()
     searched: Searched | None = None
     validation: Validation | None = None
     changes: tuple[Change, ...] = ()
@@ -123,7 +125,8 @@ class Replay:
         decision = self._decision(strategy, course, day, degradation, drift)
         searched = validation = None
         changes = list[Change]()
-        if set(decision.reasons) & set(strategy.rules):
+        reasons = tuple(reason for reason in decision.reasons if reason in strategy.rules)
+        if reasons:
             course.last_triggered = course.last_optimized = day
             searched = self.searching.search(evening.config, day, strategy.policy)
             if searched.chosen.fingerprint != evening.config.fingerprint:
@@ -134,7 +137,7 @@ class Replay:
             changes += self._reviewed(course, day)
         for change in changes:
             self._follow(course, change, day)
-        return Step(strategy.name, horizon, evening, decision, searched, validation, tuple(changes))
+        return Step(strategy.name, horizon, evening, decision, reasons, searched, validation, tuple(changes))
 
     def _decision(
         self, strategy: Strategy, course: _Course, day: date, degradation: Degradation, drift: Drift | None

@@ -40,7 +40,7 @@ def evenings_table(steps: Iterable[Step], library: Library) -> pl.DataFrame:
 
 
 def _evening_row(step: Step) -> dict[str, Any]:
-    evening, fan, decision = step.evening, step.evening.fan, step.decision
+    evening, fan = step.evening, step.evening.fan
     last = step.changes[-1].record if step.changes else None
     return {
         "strategy": step.strategy,
@@ -50,7 +50,7 @@ def _evening_row(step: Step) -> dict[str, Any]:
         "config_fingerprint": evening.config.fingerprint,
         **dict(zip(QUANTILE_COLUMNS, fan.quantiles[-1].tolist() if fan is not None else (), strict=True)),
         "fires": step.searched is not None,
-        "reasons": ", ".join(decision.reasons) if decision else "",
+        "reasons": ", ".join(step.reasons),
         "verdict": step.validation.verdict if step.validation else "",
         "changed_to": last.to_fingerprint if last else "",
         "change": ", ".join(change.record.kind for change in step.changes if change.record.state == "deployed"),
@@ -233,8 +233,8 @@ class Results:
 
     def _counts(self, steps: Sequence[Step]) -> dict[str, Any]:
         years = max((self.days[-1] - self.days[0]).days, 1) / DAYS_PER_YEAR
-        searches = [step for step in steps if step.decision and step.searched]
-        alarms = [step for step in searches if step.decision and set(step.decision.reasons) & set(COOLED)]
+        searches = [step for step in steps if step.searched]
+        alarms = [step for step in searches if set(step.reasons) & set(COOLED)]
         kinds = [c.record.kind for step in steps for c in step.changes if c.record.state == "deployed"]
         return {
             "searches": len(searches),

@@ -61,6 +61,7 @@ def told_by_replay(step: Step, rules: tuple[str, ...]) -> tuple[object, ...]:
     decision, validation, evening = step.decision, step.validation, step.evening
     assert decision is not None
     reasons = tuple(reason for reason in decision.reasons if reason in rules)
+    assert reasons == step.reasons
     changes = tuple(each.config.fingerprint for each in step.changes if each.record.state == "deployed")
     verdict = "" if validation is None else validation.verdict
     return evening.day, step.horizon, evening.config.fingerprint, reasons, verdict, changes

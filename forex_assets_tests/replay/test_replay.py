@@ -13,7 +13,7 @@ from forex_assets.core.policy import Policy
 from forex_assets.core.session import open_session
 from forex_assets.replay.replay_run import Stretch, run_replay
 from forex_assets.replay.results import FIXED, ORACLE, Results
-from forex_assets.replay.strategies import NEVER, ReplayError, strategies_of
+from forex_assets.replay.strategies import AGE, NEVER, ReplayError, strategies_of
 from forex_assets_tests.optimizer.contests import ENGINE, width_setup
 from forex_assets_tests.replay.worlds import FIRST, LAST, fill
 
@@ -94,6 +94,8 @@ def assert_changes_are_counted(results: Results) -> None:
     years = (results.days[-1] - results.days[0]).days / 365.25
     card = results.loop.filter(pl.col("strategy") == first["strategy"]).row(0, named=True)
     assert card["deployments"] == tuned.filter(pl.col("strategy") == first["strategy"]).height
+    by_age = results.loop.filter(pl.col("strategy") == AGE).row(0, named=True)
+    assert (by_age["alarms_per_year"], by_age["searches"] > 0) == (0, True)  # it starts nothing for drift
     assert card["false_alarms_per_year"] <= card["alarms_per_year"] <= card["searches"] / years + 1e-9
 
 
