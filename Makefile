@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PORT ?= 3000
 DONE := $(VENV)/.ready
 
-.PHONY: run test ui check docs setup clean train-embedded bench-spine bench-accuracy bench-copper bench-gate bench-monitoring bench-search
+.PHONY: run test ui check docs setup clean train-embedded bench-spine bench-accuracy bench-copper bench-gate bench-monitoring bench-search bench-replay
 run: setup
 	@$(BIN)/forex-assets ingest
 	@$(BIN)/forex-assets backtest --every 1m >/dev/null
@@ -58,6 +58,10 @@ bench-monitoring: setup
 # Beside plain calls of the library; half an hour.
 bench-search: setup
 	@$(BIN)/python benchmarks/search.py $(BENCH_ARGS)
+
+# The whole loop over past years, by policy; --bars CSV --observado CSV --copper CSV, or --closes CSV. Hours on a busy machine; --store keeps fans.
+bench-replay: setup
+	@$(BIN)/python benchmarks/replay.py --out docs/loop.md $(BENCH_ARGS)
 
 setup: $(DONE)
 
