@@ -16,6 +16,8 @@ from forex_assets.locations import optimization
 
 SEARCHED: Final = (keys.SEARCH_REQUEST, keys.CANDIDATE_CONFIG, keys.VALIDATION_REPORT, keys.DEPLOYMENT)
 """Assets that a search makes."""
+BY_HAND: Final = (keys.REPLAY,)
+"""Assets that a person asks for; they take long."""
 
 
 def main() -> None:
