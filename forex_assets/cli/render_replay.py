@@ -14,10 +14,13 @@ WAYS = (
     Column("CRPS", "crps", figures),
     Column("CRPS, %", estimate("crps_gain"), gains),
     Column("RMSE, %", estimate("rmse_gain"), gains),
+)
+COUNTS = (
+    *WAYS[:2],
     Column("searches", "searches", fixed(0)),
     Column("alarms/y", "alarms_per_year", fixed(1)),
     Column("deployed", "deployments", fixed(0)),
-    Column("rolled back", "rollbacks", fixed(0)),
+    Column("back", "rollbacks", fixed(0)),
     Column("worse days", "worse_days", fixed(0)),
 )
 CHANGES = (
@@ -40,7 +43,10 @@ def loop(rows: Sequence[Row], changes: Sequence[Row], *, is_sample: bool) -> Ite
     ways = [row for row in rows if not row["strategy"].startswith(FIXED)]
     caption = "gains against never tuning on the same evenings, 95 % intervals; the oracle's against the first settings"
     yield table(ways, WAYS, title="Would tuning have paid?", caption=caption)
-    yield table(held, WAYS[:6], title="Settings held throughout", caption="gains against the first settings")
+    searching = [row for row in ways if row["searches"] is not None]
+    yield table(searching, COUNTS, title="Searches and changes", caption="back: rollbacks; days on worse settings")
+    held = [row | {"strategy": row["strategy"].removeprefix(FIXED)} for row in map(dict, held)]
+    yield table(held, WAYS[:5], title="Settings held throughout", caption="gains against the first settings")
     if changes:
         yield table(changes, CHANGES, title="Changes of settings", caption="gains against the settings before each")
     else:
