@@ -30,17 +30,19 @@ def drift_series(usdclp: pl.DataFrame, copper: pl.DataFrame, realized: pl.DataFr
 
     Returns are log returns of final prices without bad ticks. Errors are (ln realized - ln median) / (ewma_sd · √step),
     one a session: of the forecast with the fewest steps, so that errors overlap least; ledger before replay before
-    backtest.
+    backtest. With few past dates errors of one origin follow each other like prices: they show no drift, and the series
+    is left empty until there are more.
 
     Args:
         usdclp: `USDCLP_SCHEMA`, bad ticks marked.
         copper: `COPPER_SCHEMA`, likewise.
         realized: `REALIZED_SCHEMA` of any horizons and records; shadows do not count.
     """
+    errors = _nearest_errors(realized)
     return {
         COPPER_RETURN: _log_returns(copper, COPPER),
         PESO_RETURN: _log_returns(usdclp, USDCLP),
-        FORECAST_ERROR: _nearest_errors(realized),
+        FORECAST_ERROR: errors.clear() if persistence_of(errors["value"].to_numpy()) else errors,
     }
 
 
@@ -109,16 +111,24 @@ def refuse_levels(name: str, values: Array) -> None:
     Raises:
         ValueError: the series is not stationary.
     """
+    if persistence := persistence_of(values):
+        raise ValueError(
+            f"{name} is not stationary: each value's rank follows the one before at {persistence:.3f} over "
+            f"{len(values)} sessions, as prices do; drift is measured on returns or standardized errors"
+        )
+
+
+def persistence_of(values: Array) -> float | None:
+    """Lag-one rank correlation, if too high for a stationary series.
+
+    None for a stationary series, a constant one, or fewer than `FEW` values.
+    """
     n = len(values)
     if n < FEW or np.ptp(values) == 0:
-        return
+        return None
     ranks = pl.Series(values).rank("average").to_numpy()
     persistence = float(correlation(ranks[:-1], ranks[1:]))
-    if persistence > min(PERSISTENT, 1 + DICKEY_FULLER / n):
-        raise ValueError(
-            f"{name} is not stationary: each value's rank follows the one before at {persistence:.3f} over {n} "
-            "sessions, as prices do; drift is measured on returns or standardized errors"
-        )
+    return persistence if persistence > min(PERSISTENT, 1 + DICKEY_FULLER / n) else None
 
 
 def joint_returns(copper: tuple[Sessions, Array], peso: tuple[Sessions, Array]) -> tuple[Sessions, Array, Array]:

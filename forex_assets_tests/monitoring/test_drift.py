@@ -506,3 +506,18 @@ def test_shadows_and_errors_without_a_volatility_do_not_count() -> None:
     )
     found = drift_series(empty(USDCLP_SCHEMA), empty(COPPER_SCHEMA), rows)["forecast_error"]
     assert found["session"].to_list() == [DAYS[2]]
+
+
+def test_overlapping_errors_of_one_origin_show_no_drift_and_one_step_errors_count() -> None:
+    path = np.cumsum(np.random.default_rng(5).normal(0, 0.01, 60))
+
+    def errors(steps: list[object]) -> pl.DataFrame:
+        moves = [path[day] - (path[day - step] if day >= step else 0.0) for day, step in enumerate(steps)]
+        rows = realized(
+            session=DAYS[:60], record=["backtest"] * 60, step=steps, ewma_sd=[0.01] * 60,
+            realized_clp_per_usd=[800 * math.exp(move) for move in moves],
+        )  # fmt: skip
+        return drift_series(empty(USDCLP_SCHEMA), empty(COPPER_SCHEMA), rows)["forecast_error"]
+
+    assert errors(list(range(1, 61))).is_empty()
+    assert errors([1] * 60).height == 60
