@@ -96,11 +96,13 @@ def realized_of(session: Session, horizon: str, more: pl.DataFrame | None = None
     """Reads the scored rows of the current settings; `REALIZED_SCHEMA`.
 
     Only rows with engine, model and settings of the ledger's newest entry, if there is one: a change of model is no
-    degradation. Prices that were not available at the clock are left out. Rows of `more` count as stored ones.
+    degradation. Prices that were not available at the clock are left out. Rows of `more` count as stored ones; a past
+    date that is in both counts once.
     """
     tables = (session.tables.read(name, horizon) for name in (names.BACKTEST, names.REALIZED))
     rows = pl.concat([empty(REALIZED_SCHEMA), *(table for table in (*tables, more) if table is not None)])
     rows = rows.filter((pl.col("realized_available_at") <= session.now) & ~pl.col("is_shadow"))
+    rows = rows.unique(["record", "as_of", "step", "entry_hash", *IDENTITY], keep="last", maintain_order=True)
     ledger = LedgerStore(session.tables).read(horizon)
     issued = ledger.filter(~pl.col("is_shadow") & (pl.col("issued_at") <= session.now))
     if issued.is_empty():

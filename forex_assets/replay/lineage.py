@@ -119,7 +119,7 @@ class Evenings:
             rows = rows.filter(~pl.col("session").is_in(list(known.bad)))
         past = [day for day in lineage.backtested[name] if day < known.day]
         issued = rows.filter(pl.col("as_of").is_in(list(lineage.issued[name]))).with_columns(record=pl.lit("ledger"))
-        parts = [rows.filter(pl.col("as_of").is_in(list(days))) for days in (past, more)]
+        parts = [rows.filter(pl.col("as_of").is_in(list(days))) for days in (past, set(more) - set(past))]
         return pl.concat([parts[0], issued, parts[1]])
 
     def degradation(self, lineage: Lineage, day: date, policy: Policy) -> Degradation:

@@ -199,6 +199,7 @@ def test_errors_are_those_of_the_engine_that_forecasts_now_and_known_by_the_cloc
     materialize_backtest(new_session(), ["7d"])
     rows = realized_of(new_session(), "7d")
     assert set(rows["record"]) == {"backtest"}
+    assert realized_of(new_session(), "7d", rows).height == rows.height, "a date backtested twice counts once"
     assert rows["realized_available_at"].max() <= new_session().now  # type: ignore[operator]
     weekly = degradation_report(rows, new_session().policy, new_session().today)
     assert weekly.n < weekly.n_needed
