@@ -38,14 +38,19 @@ def each(one: Callable[[Any], str]) -> Format:
     return lambda values: map(one, values)
 
 
+def _number(value: float, decimals: int) -> str:
+    """Formats a number with a plain minus, which spreadsheets and scripts read."""
+    return number(value, decimals, "en").replace("\N{MINUS SIGN}", "-")
+
+
 def fixed(decimals: int) -> Format:
     """Numbers with so many decimals."""
-    return each(lambda value: number(value, decimals, "en"))
+    return each(lambda value: _number(value, decimals))
 
 
 def percent(decimals: int) -> Format:
     """Shares as per cent, without the sign of per cent."""
-    return each(lambda value: number(100 * value, decimals, "en"))
+    return each(lambda value: _number(100 * value, decimals))
 
 
 def gains(estimates: Sequence[tuple[float, float | None, float | None]]) -> Iterable[str]:
@@ -63,7 +68,7 @@ def gains(estimates: Sequence[tuple[float, float | None, float | None]]) -> Iter
 def prices(values: Sequence[float]) -> Iterable[str]:
     """Prices with two decimals, one where any reaches a thousand."""
     decimals = 1 if any(value >= 1000 for value in values) else 2
-    return (number(value, decimals, "en") for value in values)
+    return (_number(value, decimals) for value in values)
 
 
 def figures(values: Sequence[float]) -> Iterable[str]:

@@ -44,7 +44,6 @@ def test_a_terminal_shows_one_bar_with_each_horizon_and_what_is_left_of_all(sess
     text = out.getvalue()
     for horizon in ("7d", "15d"):
         assert f"backtest {horizon}" in text
-    assert f"0/{2 * len(WEEKS)}" in text
     assert f"{2 * len(WEEKS)}/{2 * len(WEEKS)}" in text
 
 

@@ -35,7 +35,8 @@ def shown(command: str, **changes: Any) -> str:
     row = pl.DataFrame([THURSDAY_EVENING | changes], schema=STARTING_LEVEL_SCHEMA)
     session.tables.write("market/origin", row)
     done = CliRunner().invoke(app, [command], env={"COLUMNS": "80"})
-    assert max(map(len, done.output.splitlines())) <= 80
+    # A path is never broken, so that it can be copied.
+    assert max(len(line) for line in done.output.splitlines() if "warehouse/sample" not in line) <= 80
     return " ".join(done.output.split())
 
 

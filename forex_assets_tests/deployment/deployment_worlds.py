@@ -54,6 +54,8 @@ def _first_commit() -> tempfile.TemporaryDirectory[str]:
     root = Path(folder.name)
     (root / "configs").mkdir()
     (root / "configs/chronos_7d.json").write_text(OLD.model_dump_json(indent=2), encoding="utf-8")
+    # A file of the last two seconds is read twice; in every world it is to be older.
+    os.utime(root / "configs/chronos_7d.json", (NOW.timestamp(), NOW.timestamp()))
     (root / "other.txt").write_text("theirs\n", encoding="utf-8")
     (root / ".gitignore").write_text("/configs/backups/\n/configs/.locks/\n/state/\n", encoding="utf-8")
     for words in (("init", "-q", "--template="), ("add", "-A"), ("commit", "-q", "-m", "first")):
