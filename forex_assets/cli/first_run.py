@@ -23,6 +23,7 @@ BY_HAND: Final = (keys.REPLAY,)
 def main() -> None:
     """Makes what is missing and says where the page is."""
     session = open_session()
+    typer.echo("Drift, degradation and the decision of each horizon, then the page (about a minute) ...", err=True)
     try:
         materialize_decisions(session, list(HORIZONS))
         watched = [keys.SHADOW_FORECAST, keys.DEPLOYMENT_WATCH]
