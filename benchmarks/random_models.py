@@ -26,17 +26,19 @@ CHRONOS = {
     "top_p": 1.0,
 }
 SHAPE = {"d_model": 256, "d_kv": 64, "d_ff": 1024, "num_layers": 4, "num_decoder_layers": 4, "num_heads": 4}
-TOKENS = {"pad_token_id": 0, "eos_token_id": 1, "decoderstart_token_id": 0}
+SMALL_SHAPE = {"d_model": 512, "d_kv": 64, "d_ff": 2048, "num_layers": 6, "num_decoder_layers": 6, "num_heads": 8}
+TOKENS = {"pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0}
 
 
-def build_t5(folder: Path) -> str:
-    """A random model in the shape of chronos-t5-tiny."""
+def build_t5(folder: Path, shape: dict[str, int] | None = None) -> str:
+    """A random T5, in the shape of chronos-t5-tiny by default."""
     import torch
     from transformers import T5Config, T5ForConditionalGeneration
 
     torch.manual_seed(0)
     pipeline = {"chronos_config": CHRONOS, "chronos_pipeline_class": "ChronosPipeline"}
-    config = T5Config(**SHAPE, **TOKENS, **pipeline, vocab_size=4096, architectures=["T5ForConditionalGeneration"])
+    shape = SHAPE if shape is None else shape
+    config = T5Config(**shape, **TOKENS, **pipeline, vocab_size=4096, architectures=["T5ForConditionalGeneration"])
     T5ForConditionalGeneration(config).save_pretrained(folder)
     return str(folder)
 
