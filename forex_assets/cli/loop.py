@@ -110,18 +110,23 @@ def _firing(
 ) -> "tuple[dict[str, EventRecord], dict[str, str]]":
     """Decisions that ask for a search; what other searches are doing.
 
-    Two commands at once may see one decision; the second waits.
+    Two commands at once may see one decision; the second is told so. Searches that a sensor queued and nobody began are
+    taken over.
     """
     from forex_assets.cli.overview import instance_of
     from forex_assets.core.dagster import keys
-    from forex_assets.core.dagster.run_records import records, search_in_progress
+    from forex_assets.core.dagster.run_records import records, search_in_progress, take_over
 
     with instance_of(session) as instance:
         if instance is None:
             return {}, {}
         newest = {name: next(records(instance, keys.TRIGGER_DECISION, name)) for name in horizons}
         firing = {name: decision for name, decision in newest.items() if decision.fires}
-        others = {name: search_in_progress(instance, name) for name in (horizons if is_forced else firing)}
+        asked = horizons if is_forced else list(firing)
+        for name in asked:
+            for words in take_over(instance, name):
+                err.print(f"{name}: {words}")
+        others = {name: search_in_progress(instance, name) for name in asked}
         waiting = {name: words for name, words in others.items() if words}
     return {name: decision for name, decision in firing.items() if name not in waiting}, waiting
 

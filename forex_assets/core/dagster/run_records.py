@@ -140,17 +140,35 @@ def is_searching(instance: dg.DagsterInstance, horizon: str) -> bool:
 
 
 def search_in_progress(instance: dg.DagsterInstance, horizon: str) -> str:
-    """Says what a horizon's search is doing; empty without one."""
-    wanted = dg.RunsFilter(job_name=names.OPTIMIZE_JOB, statuses=IN_PROGRESS, tags={PARTITION_TAG: horizon})
-    found = instance.get_run_records(wanted, limit=1)
-    if not found:
-        return ""
-    if found[0].dagster_run.status == dg.DagsterRunStatus.QUEUED and not has_daemon(instance):
-        return (
-            "a search is queued and waits for Dagster's daemon; start it: make ui. Without a daemon it is given up "
-            "after a day"
-        )
-    return "a search is under way; see `forex-assets status`, or the UI: make ui"
+    """Says that a horizon's search is under way; empty without one."""
+    return (
+        "a search is under way; see `forex-assets status`, or the UI: make ui"
+        if is_searching(instance, horizon)
+        else ""
+    )
+
+
+def take_over(instance: dg.DagsterInstance, horizon: str) -> list[str]:
+    """Cancels a horizon's searches that have not begun.
+
+    A queued search waits for a daemon, which may have been stopped since, and a starting one may have been stopped with
+    the code server that launched it: whoever searches by hand would be refused until these are given up. A process
+    that comes after all finds its run canceled and ends.
+
+    Returns:
+        One message a run.
+    """
+    waiting = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING]
+    wanted = dg.RunsFilter(job_name=names.OPTIMIZE_JOB, statuses=waiting, tags={PARTITION_TAG: horizon})
+    messages = list[str]()
+    for record in instance.get_run_records(wanted):
+        run = instance.get_run_by_id(record.dagster_run.run_id)
+        if run is None or run.status not in waiting:  # It began, or ended, meanwhile.
+            continue
+        words = f"run {run.run_id[:8]}, which had not begun, is canceled: this command searches"
+        instance.report_run_canceled(run, words)
+        messages.append(words)
+    return messages
 
 
 def has_daemon(instance: dg.DagsterInstance) -> bool:

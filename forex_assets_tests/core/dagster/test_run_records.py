@@ -14,7 +14,13 @@ from dagster._daemon.types import DaemonHeartbeat
 
 from forex_assets.core import names
 from forex_assets.core.dagster.heartbeat import start_heartbeat
-from forex_assets.core.dagster.run_records import PARTITION_TAG, end_dead_runs, is_searching, search_in_progress
+from forex_assets.core.dagster.run_records import (
+    PARTITION_TAG,
+    end_dead_runs,
+    is_searching,
+    search_in_progress,
+    take_over,
+)
 from forex_assets.core.processes import HEARTBEAT_TAG, PROCESS_TAG, process_name
 
 
@@ -56,19 +62,33 @@ def test_a_search_in_this_process_lives_however_far_the_clock_is_set_ahead(insta
     assert end_dead_runs(instance, now() + timedelta(days=4000)) == []
 
 
-def test_a_queued_search_waits_for_a_daemon_and_is_given_up_after_a_day_without_one(
-    instance: dg.DagsterInstance,
-) -> None:
+def test_a_queued_search_is_given_up_after_a_day_without_a_daemon(instance: dg.DagsterInstance) -> None:
     search(instance, "QUEUED")
-    assert "make ui" in search_in_progress(instance, "7d")
-    assert "daemon" in search_in_progress(instance, "7d")
     assert end_dead_runs(instance, now() + timedelta(hours=23)) == []
     instance.add_daemon_heartbeat(DaemonHeartbeat(now().timestamp(), "QUEUED_RUN_COORDINATOR", "x"))
-    assert "under way" in search_in_progress(instance, "7d")
     assert end_dead_runs(instance, now() + timedelta(days=3)) == [], "a daemon takes it when there is room"
     instance.add_daemon_heartbeat(DaemonHeartbeat(now().timestamp() - 900, "QUEUED_RUN_COORDINATOR", "x"))
     assert len(end_dead_runs(instance, now() + timedelta(hours=25))) == 1
     assert search_in_progress(instance, "7d") == ""
+
+
+def test_who_searches_by_hand_takes_over_what_has_not_begun(instance: dg.DagsterInstance) -> None:
+    queued, starting = search(instance, "QUEUED"), search(instance, "STARTING")
+    other = search(instance, "QUEUED", **{PARTITION_TAG: "15d"})
+    assert search_in_progress(instance, "7d")
+    said = take_over(instance, "7d")
+    assert {words.split(",")[0] for words in said} == {f"run {queued[:8]}", f"run {starting[:8]}"}
+    ended = [instance.get_run_by_id(run_id) for run_id in (queued, starting)]
+    assert [run and run.status for run in ended] == [dg.DagsterRunStatus.CANCELED] * 2
+    assert search_in_progress(instance, "7d") == ""
+    assert search_in_progress(instance, "15d"), f"{other[:8]} is of another horizon"
+    assert take_over(instance, "7d") == []
+
+
+def test_a_search_that_has_begun_is_not_taken_over(instance: dg.DagsterInstance) -> None:
+    begun = search(instance, "STARTED")
+    assert take_over(instance, "7d") == []
+    assert search_in_progress(instance, "7d"), f"{begun[:8]} is under way"
 
 
 def test_a_run_of_another_machine_lives_as_long_as_it_says_so(instance: dg.DagsterInstance) -> None:
