@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from forex_assets.forecasts.chronos.plain_t5 import PlainT5Pipeline, read_plain_t5
 from forex_assets.forecasts.chronos.settings_check import Kind
 from forex_assets.forecasts.engine import EngineError
 
@@ -46,6 +47,8 @@ def pipeline_of(location: str, device: str, dtype: str) -> Any:
 
 def kind_of(pipeline: Any) -> Kind:
     """Kind of a loaded model."""
+    if isinstance(pipeline, PlainT5Pipeline):
+        return "chronos-t5"
     return KINDS[type(pipeline).__name__]
 
 
@@ -89,6 +92,8 @@ def _load(location: str, device: str, dtype: str) -> Any:
         raise EngineError(f"{location}: there is no such folder")
     if is_local:
         _refuse_code(folder)
+        if (device, dtype) == ("cpu", "float32") and (plain := read_plain_t5(folder)) is not None:
+            return plain
     import torch
     from chronos import BaseChronosPipeline
 
