@@ -79,14 +79,16 @@ def materialize_forecasts(session: Session, horizons: list[str]) -> None:
 def materialize_shadow_forecasts(session: Session, horizons: list[str]) -> str:
     """Forecasts challengers on trial; returns faults in words.
 
-    Nothing in the optimization location may fail a forecast, so every error is returned, an import's included.
+    Nothing in the optimization location may fail a forecast, so every error is returned, an import's included. The
+    location, a second of imports, loads only where a challenger is on trial.
     """
     try:
-        from forex_assets.locations.optimization import build
         from forex_assets.optimizer.shadow_store import ShadowStore
 
         store, faults = ShadowStore(session.tables), []
         for name in (each for each in horizons if store.exists(each)):
+            from forex_assets.locations.optimization import build
+
             try:
                 run_assets(session, [keys.SHADOW_FORECAST], [name], build=build)
             except RunFailed as error:

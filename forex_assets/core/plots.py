@@ -104,6 +104,29 @@ def no_data_figure(title: str, is_sample: bool, words: str = "no data") -> Figur
     return figure
 
 
+def fix_layout(figure: Figure, left: float, bottom: float, top: float) -> None:
+    """Fixes margins and ticks of a finished figure.
+
+    Finding margins measures every text four times, and drawing once: over half of a picture's time.
+
+    Args:
+        left: inches of tick labels and unit.
+        bottom: inches of tick labels and legend.
+        top: inches of the note, below the title.
+    """
+    from matplotlib.ticker import FixedLocator
+
+    engine = figure.get_layout_engine()
+    head = 1.0 - engine.get()["rect"][3] if engine is not None else 0.0
+    width, height = figure.get_size_inches()
+    figure.set_layout_engine(None)
+    figure.subplots_adjust(left / width, bottom / height, 1.0 - 0.1 / width, 1.0 - head - top / height)
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        if not isinstance(axis.get_major_locator(), FixedLocator):
+            low, high = sorted(axis.get_view_interval())
+            axis.set_major_locator(FixedLocator([place for place in axis.get_majorticklocs() if low <= place <= high]))
+
+
 def dress_axes(axes: Axes, unit: str, note: str = "") -> None:
     """Sets grid, date ticks, unit label and note of axes."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
@@ -120,7 +143,7 @@ def dress_axes(axes: Axes, unit: str, note: str = "") -> None:
     axes.tick_params(colors=INK, labelsize=9)
     axes.margins(x=0.01)
     axes.set_ylabel(unit, fontsize=9, color=INK)
-    axes.set_title(note, loc="left", fontsize=9, color=FAINT)
+    axes.set_title(note, loc="left", fontsize=9, color=FAINT, y=1.0)  # a given height is not measured
 
 
 def add_legend(figure: Figure, axes: Axes) -> None:

@@ -12,6 +12,7 @@ from forex_assets.core.plots import (
     INK,
     add_legend,
     dress_axes,
+    fix_layout,
     mark_provisional,
     no_data_figure,
     png_of,
@@ -65,6 +66,7 @@ def fan_figure(history: pl.DataFrame, forecast: pl.DataFrame, title: str) -> Fig
     dress_axes(axes, USDCLP.unit, _fan_note(forecast))
     axes.xaxis.set_major_formatter(DateFormatter("%d %b"))  # the years are in the note
     add_legend(figure, axes)
+    fix_layout(figure, left=0.7, bottom=0.6, top=0.42 if forecast["is_calibrated"].any() else 0.26)
     return figure
 
 

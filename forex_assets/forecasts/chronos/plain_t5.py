@@ -37,7 +37,7 @@ TOKENS: Final[Mapping[str, Any]] = {
 
 
 class PlainT5Pipeline:
-    """What the sampler reads of the library's `ChronosPipeline`.
+    """A loaded model, with the attributes of the library's that are used.
 
     Args:
         declared: the folder's `config.json`.
@@ -160,7 +160,7 @@ class FeedForward:
 
 
 class Attention:
-    """Projections of one attention, with a bias by distance in the first layer."""
+    """Projections of one attention; the first layer adds a bias."""
 
     def __init__(
         self, config: SimpleNamespace, weights: "Mapping[str, torch.Tensor]", place: str, is_decoder: bool
