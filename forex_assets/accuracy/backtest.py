@@ -259,9 +259,9 @@ def _run(
     tables = [
         [
             forecast_table(one.request, started_fan(fan, job.rows, one.start), one.labels | {"engine_seconds": seconds})
-            for one, fan in zip(job.fans, made, strict=True)
+            for one, fan in zip(job.fans, engine_fans, strict=True)
         ]
-        for job, made in zip(jobs, fans, strict=True)
+        for job, engine_fans in zip(jobs, fans, strict=True)
     ]
     return tuple(pl.concat(column) for column in zip(*tables, strict=True))
 
@@ -272,9 +272,9 @@ def _forecast(engine: Engine, config: InferenceConfig, jobs: Sequence[_Job]) -> 
     prices = [per_session_prices(job.rows) for job in jobs]
     origins = [Origin(p, max(n), job.covariates) for p, n, job in zip(prices, steps, jobs, strict=True)]
     if isinstance(engine, GridEngine) and max(map(len, steps)) > 1:
-        return engine.forecast_grid(origins, [[GridRequest(config, n) for n in each] for each in steps])
+        return engine.forecast_grid(origins, [[GridRequest(config, n) for n in counts] for counts in steps])
     fans = engine.forecast(origins, config)
     if len(fans) != len(jobs):
         raise EngineError(f"{engine.name} gave {len(fans)} fans for {len(jobs)} origins")
     # A benchmark's fan of fewer steps is the beginning of a longer one.
-    return [[Fan(fan.mean[:n], fan.quantiles[:n]) for n in each] for fan, each in zip(fans, steps, strict=True)]
+    return [[Fan(fan.mean[:n], fan.quantiles[:n]) for n in counts] for fan, counts in zip(fans, steps, strict=True)]

@@ -152,7 +152,7 @@ def run_backtest(
         config = config.model_copy(update={"uses_copper": uses_copper})
     dates = origins.dates(session.today)
     levels: tuple[StartLevel, ...] = ("live", "stored") if level == "live" else ("stored",)
-    stores, skipped = [BacktestStore(session.tables, root=FANS[each]) for each in levels], list[str]()
+    stores, skipped = [BacktestStore(session.tables, root=FANS[start_level]) for start_level in levels], list[str]()
     key = engine_key(engine.name, engine.model, config.fingerprint)
     done = [_current_fans(store, horizon, key, config.fingerprint) for store in stores]
     old = _old_origins(stores[0], horizon, key, config) - set(done[0]["as_of"])
@@ -167,7 +167,7 @@ def run_backtest(
             features,
             dates,
             calendar_of(USDCLP),
-            books=[book_of(session, each) for each in levels],
+            books=[book_of(session, start_level) for start_level in levels],
             clock=time.perf_counter,
             done=done,
             on_skip=lambda day, why: skipped.append(f"{day}: {why}") if why != "run before" else None,

@@ -28,11 +28,11 @@ def typed_values(file: Path, secrets: Collection[str]) -> dict[str, str | None]:
     """
     typed, others = dict[str, str | None](), list[str]()
     for line in file.read_text(encoding="utf-8-sig").split("\n"):
-        found = _LINE.fullmatch(line)
-        value = found["value"].strip() if found else ""
-        is_comment = value.startswith("#") and found is not None and found["value"][0].isspace()
-        if found and found["name"] in secrets and not _QUOTED.fullmatch(value) and not is_comment:
-            typed[found["name"]] = value
+        match = _LINE.fullmatch(line)
+        value = match["value"].strip() if match else ""
+        is_comment = value.startswith("#") and match is not None and match["value"][0].isspace()
+        if match and match["name"] in secrets and not _QUOTED.fullmatch(value) and not is_comment:
+            typed[match["name"]] = value
         else:
             others.append(line)
     return {**dotenv_values(stream=io.StringIO("\n".join(others)), interpolate=False), **typed}

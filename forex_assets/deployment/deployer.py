@@ -137,8 +137,8 @@ class Deployer:
         with self._locked():
             self._replacement.recover(horizon)
             records, current = self.records(horizon), self.current(horizon)
-            if to is None and not last_good and by not in AUTOMATIC and (told := self._told_of_recovery(records)):
-                return told
+            if to is None and not last_good and by not in AUTOMATIC and (recovery := self._told_of_recovery(records)):
+                return recovery
             draft = self._draft("rollback", horizon, by=by, reason=reason, now=now)
             if by in AUTOMATIC and automatic_today(records, now) >= self.policy.rollbacks_per_day:
                 most = self.policy.rollbacks_per_day
@@ -218,12 +218,12 @@ class Deployer:
         newest = next((record for record in records if record.state == "deployed"), None)
         if newest is None or not newest.is_recovered:
             return None
-        told = newest.model_copy(update={"is_recovered": False})
-        self.store.add(told)
+        recovery = newest.model_copy(update={"is_recovered": False})
+        self.store.add(recovery)
         words = (
             f"an interrupted rollback was finished: {newest.to_fingerprint} is current. To go back one version more, "
         )
-        return told.model_copy(update={"reason": f"{words}type the command again ({newest.reason})"})
+        return recovery.model_copy(update={"reason": f"{words}type the command again ({newest.reason})"})
 
     def _to_take_back(self, records: Sequence[DeploymentRecord], current: str | None) -> DeploymentRecord | None:
         """The newest deployment to roll back whose backup is not current already."""

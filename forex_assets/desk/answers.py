@@ -87,9 +87,9 @@ def odds_answer(
         is_observado: the days are of the dólar observado, whose touches no rule covers.
     """
     rows = [
-        odds_row(each, is_observado=is_observado)
+        odds_row(result, is_observado=is_observado)
         for day in days
-        for each in odds(outlook, levels or round_levels(day), day)
+        for result in odds(outlook, levels or round_levels(day), day)
     ]
     reads = "; ".join(read_from(day) for day in days) + "."
     if is_observado:

@@ -31,14 +31,14 @@ def _bands_surround_their_median(session: Session) -> Finding:
     """Holds scenario bands to their order and the drivers to some prices."""
     table = session.tables.read(names.SCENARIOS)
     rows = 0 if table is None else table.height
-    wrong = 0
+    violations = 0
     if table is not None:
         is_ordered = (pl.col("scenario_p10") < pl.col("scenario_median")) & (
             pl.col("scenario_median") < pl.col("scenario_p90")
         )
-        wrong = table.filter(~is_ordered).height
-    message = f"{rows} scenarios, {wrong} with a band out of order" if rows else "no driver has prices enough"
-    return Finding("bands_surround_their_median", rows > 0 and not wrong, "warn", message, {"rows": rows})
+        violations = table.filter(~is_ordered).height
+    message = f"{rows} scenarios, {violations} with a band out of order" if rows else "no driver has prices enough"
+    return Finding("bands_surround_their_median", rows > 0 and not violations, "warn", message, {"rows": rows})
 
 
 def _chances_come_true_as_often_as_stated(session: Session) -> Finding:

@@ -124,8 +124,8 @@ def words(change_: Change) -> str:
         "the correction by past errors": change_.calibration,
     }
     ranked = sorted(causes.items(), key=lambda item: -abs(math.log(item[1])))
-    shown = [f"{name} {100 * (factor - 1):+.0f} %" for name, factor in ranked if abs(factor - 1) >= 0.005]
+    parts = [f"{name} {100 * (factor - 1):+.0f} %" for name, factor in ranked if abs(factor - 1) >= 0.005]
     total = f"the 95 % band is {100 * (change_.width - 1):+.0f} % wide against before"
     return f"The price moved the median by {change_.price:+.1f} CLP; {total}" + (
-        f": {', '.join(shown)}." if shown else "."
+        f": {', '.join(parts)}." if parts else "."
     )

@@ -82,8 +82,8 @@ def flows_of(rows: Sequence[Sequence[Any]], what: str) -> list[Flow]:
         if not flows and not faults:
             faults.append("there is no flow below the header")
     if faults:
-        shown = faults[:10] + ([f"and {len(faults) - 10} more"] if len(faults) > 10 else [])
-        raise QuestionError("\n".join(f"{what}: {fault}" for fault in shown) + f"\ncolumns are {', '.join(COLUMNS)}")
+        lines = faults[:10] + ([f"and {len(faults) - 10} more"] if len(faults) > 10 else [])
+        raise QuestionError("\n".join(f"{what}: {fault}" for fault in lines) + f"\ncolumns are {', '.join(COLUMNS)}")
     return flows
 
 

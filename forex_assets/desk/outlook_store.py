@@ -33,6 +33,6 @@ def outlook_of(fans: dict[str, pl.DataFrame], session: Session) -> Outlook:
     def issue(fan: pl.DataFrame) -> tuple[object, ...]:
         return fan["as_of"][0], fan["origin_session"][0], fan["origin_clp_per_usd"][0]
 
-    newest = max((issue(fan) for fan in fans.values()), key=lambda each: each[:2])
+    newest = max((issue(fan) for fan in fans.values()), key=lambda stamp: stamp[:2])
     fans = {name: fan.sort("step") for name, fan in fans.items() if issue(fan) == newest}
     return Outlook(fans, calendar_of(USDCLP), session.today)

@@ -155,12 +155,12 @@ def chances_are_coherent(levels: pl.DataFrame) -> list[str]:
         .then("chance_above")
         .otherwise(1 - pl.col("chance_above"))
     )
-    wrong = levels.filter(
+    contradictions = levels.filter(
         ~pl.col("chance_above").is_between(0, 1)
         | ~pl.col("chance_touch").is_between(0, 1)
         | (pl.col("chance_touch") < beyond - 10**-CHANCE_DIGITS)
     )
     return [
         f"{row['level']:g} by {row['by_date']}: above {row['chance_above']}, touch {row['chance_touch']}"
-        for row in wrong.to_dicts()
+        for row in contradictions.to_dicts()
     ]

@@ -166,8 +166,8 @@ def scenarios_table(
     return pl.DataFrame(rows, schema=SCENARIOS_SCHEMA)
 
 
-def _mean_move(found: Sequence[Episode]) -> float | None:
-    return rounded(float(np.mean([episode.peso for episode in found]))) if found else None
+def _mean_move(matches: Sequence[Episode]) -> float | None:
+    return rounded(float(np.mean([episode.peso for episode in matches]))) if matches else None
 
 
 _BANDS: Final = (("p10", 0.1), ("median", 0.5), ("p90", 0.9))

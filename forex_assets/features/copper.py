@@ -239,7 +239,7 @@ def _with_gaps(rows: pl.DataFrame, *series: PriceSeries) -> pl.DataFrame:
     """
     apart = np.ones(rows.height, dtype=np.int64)
     if rows.height > 1:
-        apart[1:] = np.min([sessions_between(rows, each) for each in series], axis=0)
+        apart[1:] = np.min([sessions_between(rows, prices) for prices in series], axis=0)
     return rows.with_columns(sessions_apart=apart)
 
 

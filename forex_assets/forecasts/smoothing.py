@@ -116,8 +116,10 @@ def mirrored_moves(moves: Array, draws: Array) -> Array:
     """
     steps = moves.shape[1]
     known, z = _known_sizes(steps), QUANTILE_SCORES[_MEDIAN + 1 :]
-    own, control = (np.quantile(np.abs(each), _inner(FIT_LEVELS), axis=0) for each in (moves, garch_walk(draws)))
-    ratios = np.log(np.maximum(own, SMALLEST_MOVE) / control)
+    quantiles, control = (
+        np.quantile(np.abs(paths), _inner(FIT_LEVELS), axis=0) for paths in (moves, garch_walk(draws))
+    )
+    ratios = np.log(np.maximum(quantiles, SMALLEST_MOVE) / control)
     curve = np.stack([np.ones_like(FIT_LEVELS), normal_scores(FIT_LEVELS.tolist()) ** 2], axis=1)
     line, *_ = np.linalg.lstsq(curve, ratios, rcond=None)
     above = np.maximum.accumulate(known * np.exp(line[0][:, None] + np.outer(line[1], z**2)), axis=1)

@@ -129,8 +129,8 @@ def archive_of(session: Session) -> pl.DataFrame:
     store = PriceStore(session.live_tables)
 
     def histories(series: object) -> list[pl.DataFrame]:
-        found = [store.history(series, source) for source in store.sources(series)]  # type: ignore[arg-type]
-        return [history for history in found if history is not None]
+        frames = [store.history(series, source) for source in store.sources(series)]  # type: ignore[arg-type]
+        return [history for history in frames if history is not None]
 
     return archive(histories(USDCLP), histories(OBSERVADO_SERIES), calendar_of(USDCLP))
 

@@ -21,4 +21,6 @@ def open_requests(decisions: Iterable[EventRecord], store: RequestStore, horizon
     Args:
         decisions: records of `monitoring/trigger_decision` of the horizon, newest first.
     """
-    return store.open(horizon, {name for each in islice(decisions, ANSWERS) for name in each.names(names.REQUESTS)})
+    return store.open(
+        horizon, {name for decision in islice(decisions, ANSWERS) for name in decision.names(names.REQUESTS)}
+    )

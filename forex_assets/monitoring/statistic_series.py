@@ -81,7 +81,9 @@ def statistic_series(series: Mapping[str, pl.DataFrame], policy: DriftPolicy, to
         ValueError: a series that is not stationary, not in order, or holds something that is no number.
     """
     known = {name: known_values(name, frame, today) for name, frame in series.items()}
-    computed = [each for name, (days, values) in known.items() for each in _of_series(name, days, values, policy)]
+    computed = [
+        statistic for name, (days, values) in known.items() for statistic in _of_series(name, days, values, policy)
+    ]
     if COPPER_RETURN in known and PESO_RETURN in known:
         computed += _of_pair(known[COPPER_RETURN], known[PESO_RETURN], policy)
     return computed

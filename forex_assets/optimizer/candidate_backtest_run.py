@@ -141,7 +141,7 @@ def _wanted(
     store: BacktestStore, horizon: str, key: str, configs: Sequence[InferenceConfig], days: Sequence[date]
 ) -> pl.DataFrame:
     store.compact(horizon, key)
-    names = [each.fingerprint for each in configs]
+    names = [config.fingerprint for config in configs]
     is_wanted = pl.col("config_fingerprint").is_in(names) & pl.col("as_of").is_in(list(days))
     return _newest(store.read(horizon, key)).filter(is_wanted)
 

@@ -38,7 +38,7 @@ class ChampionChallenger:
         horizon: such as `7d`.
         live: the settings that are live, as the file has them; None where there is no file yet.
         challenger: the settings that may replace them, as the file would have them.
-        found: the model that both run on here.
+        model: the model that both run on here.
         search_id: which search the challenger is from.
         notes: what a reader must know of the two.
         searched: first and last date that it was chosen on; None without any.
@@ -48,7 +48,7 @@ class ChampionChallenger:
     horizon: str
     live: InferenceConfig | None
     challenger: InferenceConfig
-    found: ResolvedModel
+    model: ResolvedModel
     search_id: str
     notes: tuple[str, ...] = ()
     searched: tuple[date, date] | None = None
@@ -66,7 +66,7 @@ class ChampionChallenger:
 
     def sides(self, engines: Engines) -> tuple[Side, Side]:
         """Champion and challenger with their engines and effective settings."""
-        engine = engines.engine(self.found)
+        engine = engines.engine(self.model)
         challenger = Side(engine, engines.resolve(self.challenger)[1])
         if self.live is None:
             return Side(EwmaEngine(), challenger.config.model_copy(update={"uses_copper": False})), challenger

@@ -23,7 +23,7 @@ def print_page(page: Path, pdf: Path) -> None:
         NoBrowser: none is installed, or it failed.
         OSError: the PDF cannot be written.
     """
-    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    browser = next((program for name in BROWSERS if (program := shutil.which(name))), None)
     if browser is None:
         raise NoBrowser("cannot print: no Chromium, Chrome or Edge on the PATH; install one, or print the page by hand")
     with tempfile.TemporaryDirectory() as folder:

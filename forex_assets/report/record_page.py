@@ -89,7 +89,7 @@ def loop_words(tables: ReportTables, say: Say, language: Language) -> list[str]:
 def replay_words(tables: ReportTables, say: Say, language: Language) -> list[str]:
     """Worth of tuning over past years, one line a replayed horizon."""
     lines = []
-    for horizon in (each for each in HORIZONS if each in tables.replays):
+    for horizon in (name for name in HORIZONS if name in tables.replays):
         rows = tables.replays[horizon].filter(pl.col("strategy") == CALIBRATED)
         for row in rows.filter(pl.col("n") > 0).iter_rows(named=True):
             gain, low, high = row["crps_gain"], row["crps_gain_low"], row["crps_gain_high"]

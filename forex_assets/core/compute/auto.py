@@ -92,10 +92,10 @@ def free_memory(cgroups: Path = CGROUPS, membership: Path = Path("/proc/self/cgr
     text = membership.read_text() if membership.is_file() else ""
     path = next((line[3:] for line in text.splitlines() if line.startswith("0::")), "/")
     folder = cgroups / path.strip("/")
-    for each in (folder, *folder.parents):
-        limit, used = each / "memory.max", each / "memory.current"
+    for group in (folder, *folder.parents):
+        limit, used = group / "memory.max", group / "memory.current"
         if limit.is_file() and used.is_file() and (most := limit.read_text().strip()) != "max":
             free.append(int(most) - int(used.read_text()))
-        if each == cgroups:
+        if group == cgroups:
             break
     return max(0, min(free))

@@ -109,10 +109,10 @@ class Dask(Compute):
 
     def _count_workers(self) -> int:
         """Number of workers, all of this version."""
-        found = self._client.run(check_version, package_version(), on_error="return")
-        if not found:
+        answers = self._client.run(check_version, package_version(), on_error="return")
+        if not answers:
             raise ComputeError(f"{self.words} has no worker; start one (docs/deploy.md)")
-        for name, error in found.items():
+        for name, error in answers.items():
             if isinstance(error, ComputeError):
                 raise error
             if error is not None:
@@ -120,7 +120,7 @@ class Dask(Compute):
                     f"the worker at {name} cannot load this package ({error!r}); install this command's version there, "
                     "restart the worker, and run the command again"
                 )
-        return len(found)
+        return len(answers)
 
 
 def _security(tls: TlsFiles, address: str) -> Any:

@@ -170,7 +170,7 @@ class _Blocks(Generic[Block]):
                 if not done:
                     self._compute.check()
                 lost = []
-                for future in [each for each in self._under_way if each in done]:
+                for future in [pending for pending in self._under_way if pending in done]:
                     block = self._under_way.pop(future)
                     try:
                         result = future.result()

@@ -43,6 +43,6 @@ def report_changed_configs(
 
 def _observed_version(instance: dg.DagsterInstance, horizon: str) -> str | None:
     wanted = dg.AssetRecordsFilter(asset_key=keys.INFERENCE_CONFIG, asset_partitions=[horizon])
-    found = instance.fetch_observations(wanted, limit=1).records
-    event = found[0].asset_observation if found else None
+    observations = instance.fetch_observations(wanted, limit=1).records
+    event = observations[0].asset_observation if observations else None
     return None if event is None else event.data_version

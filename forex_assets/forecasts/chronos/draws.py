@@ -70,11 +70,11 @@ def _rows(seed: int, blocks: int, reach: int) -> np.ndarray:
     from torch.quasirandom import SobolEngine
 
     points = SobolEngine(reach, scramble=True, seed=seed)  # type: ignore[no-untyped-call]
-    rotation, made = _largest_first(reach), []
+    rotation, batches = _largest_first(reach), []
     for _ in range(blocks):
         uniform = np.clip(points.draw(ROWS, dtype=float64).numpy(), 2.0**-31, 1 - 2.0**-31)
-        made.append(ndtr(ndtri(uniform) @ rotation))
-    return np.asarray(np.minimum(np.concatenate(made), TOP), dtype=np.float32)
+        batches.append(ndtr(ndtri(uniform) @ rotation))
+    return np.asarray(np.minimum(np.concatenate(batches), TOP), dtype=np.float32)
 
 
 def _largest_first(steps: int) -> Array:

@@ -89,7 +89,7 @@ def _paths(
         steps = min(reach, max(ahead for _, ahead in group))
         paths = sampler.from_encoded(read, path_draws(seed, max(count for count, _ in group), steps, reach))
         paths_by_kind[temperature, False] = as_array(paths)
-        if beyond := [each for each in group if each[1] > reach]:
+        if beyond := [pair for pair in group if pair[1] > reach]:
             few, ahead = max(count for count, _ in beyond), max(ahead for _, ahead in beyond)
             paths_by_kind[temperature, True] = as_array(continued(sampler, context, paths[:few], ahead, seed))
     return paths_by_kind

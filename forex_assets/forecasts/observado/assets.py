@@ -88,7 +88,7 @@ def _calibrated(session: Session, horizon: str, fan: pl.DataFrame, fixings: pl.D
     """
     if not session.configs.read(horizon).is_calibrated:
         return fan
-    own = ("engine", "model", "config_fingerprint", "source")
-    is_same = pl.all_horizontal(pl.col(name) == fan[name][0] for name in own)
+    labels = ("engine", "model", "config_fingerprint", "source")
+    is_same = pl.all_horizontal(pl.col(name) == fan[name][0] for name in labels)
     errors = past_rows(session, names.OBSERVADO_LEDGER, names.OBSERVADO_BACKTEST, horizon, fixings, is_same)
     return calibrated_rows(fan, past_errors(errors).calibration(session.now, fan.height))

@@ -83,12 +83,12 @@ def dated_values(pairs: Iterable[tuple[date | None, object]]) -> Values:
 
     An unreadable cell costs its own date only, and so does a date with two different values.
     """
-    found: dict[date, set[float]] = {}
+    values_by_day: dict[date, set[float]] = {}
     for day, cell in pairs:
         number = number_of(cell)
         if day is not None and day.year in YEARS and number is not None:
-            found.setdefault(day, set()).add(number)
-    return [(day, values.pop()) for day, values in sorted(found.items()) if len(values) == 1]
+            values_by_day.setdefault(day, set()).add(number)
+    return [(day, values.pop()) for day, values in sorted(values_by_day.items()) if len(values) == 1]
 
 
 def published_rows(values: Values, spec: PublishedSeries, calendar: SessionCalendar, as_of: datetime) -> list[Row]:
