@@ -51,10 +51,14 @@ def send_test(as_json: AsJson = False) -> None:
                 )
             except DeliveryError as error:
                 answers.append({"channel": name, "is_sent": False, "answer": str(error)})
-    answer(as_json, answers, [f"{each['channel']}: {_result(each['is_sent'])}: {each['answer']}" for each in answers])
+    answer(
+        as_json,
+        answers,
+        [f"{record['channel']}: {_result(record['is_sent'])}: {record['answer']}" for record in answers],
+    )
     if not answers:
         fail(NOT_SET_UP, BAD_USAGE)
-    if not all(each["is_sent"] for each in answers):
+    if not all(record["is_sent"] for record in answers):
         raise typer.Exit(FAILED)
 
 
@@ -98,12 +102,14 @@ def send_now(as_json: AsJson = False) -> None:
             if instance is not None:
                 notifier.add(Reader(instance, session, {}, now).events(), now)
         attempts = at_once.deliver(now)
-    words = [f"{each.channel}: {each.count} events {_result(each.is_sent)}: {each.words}" for each in attempts]
-    answer(as_json, [asdict(each) for each in attempts], words or ["nothing to send"] * bool(notifier.channels))
+    words = [
+        f"{attempt.channel}: {attempt.count} events {_result(attempt.is_sent)}: {attempt.words}" for attempt in attempts
+    ]
+    answer(as_json, [asdict(attempt) for attempt in attempts], words or ["nothing to send"] * bool(notifier.channels))
     say((f"{name}: {fault}" for name, fault in notifier.faults.items()), err)
     if not notifier.channels and not notifier.faults:
         fail(NOT_SET_UP, BAD_USAGE)
-    if notifier.faults or not all(each.is_sent for each in attempts):
+    if notifier.faults or not all(attempt.is_sent for attempt in attempts):
         raise typer.Exit(FAILED)
 
 

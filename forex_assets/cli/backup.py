@@ -46,14 +46,14 @@ def list_archives(as_json: AsJson = False) -> None:
     from forex_assets.operations.backup.backup import backup_folder
 
     folder = backup_folder(session)
-    found = [{"archive": str(a.path), "at": a.at.isoformat(), "bytes": a.size} for a in archives(folder)]
+    records = [{"archive": str(a.path), "at": a.at.isoformat(), "bytes": a.size} for a in archives(folder)]
     columns = [
         Column("at (Santiago)", "at", when),
         Column("size", "bytes", each(_size)),
         Column("archive", lambda row: Path(row["archive"]).name),
     ]
-    rows = [table(found, columns)] if found else []
-    answer(as_json, found, [f"In {folder}:" if found else f"none in {folder}: forex-assets backup create", *rows])
+    rows = [table(records, columns)] if records else []
+    answer(as_json, records, [f"In {folder}:" if records else f"none in {folder}: forex-assets backup create", *rows])
 
 
 @backup_app.command(epilog="Examples:  forex-assets backup verify  ·  backup verify FILE --json")
@@ -127,7 +127,7 @@ def _chosen(session: "Session", archive: Path | None) -> Path:
             fail(f"{archive}: no such file; `forex-assets backup list` names the archives", BAD_USAGE)
         return archive
     folder = backup_folder(session)
-    found = archives(folder)
-    if not found:
+    newest_first = archives(folder)
+    if not newest_first:
         raise ArchiveError(f"no archive in {folder}; make one with `forex-assets backup create`, or name a file")
-    return found[0].path
+    return newest_first[0].path

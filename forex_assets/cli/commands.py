@@ -81,8 +81,8 @@ def forecast(
                 say(render.fan(fan, is_full=full))
         fixings = [session.tables.read("forecasts/observado", name, FORECAST_SCHEMA) for name in horizons]
         say(render.fixings([fan for fan in fixings if fan is not None and not fan.is_empty()]))
-        found = (engines_of(session.settings).find(session.configs.read(name).model) for name in horizons)
-        say(render.closing_words(session, list(dict.fromkeys((each.model, each.why) for each in found))))
+        models = (engines_of(session.settings).find(session.configs.read(name).model) for name in horizons)
+        say(render.closing_words(session, list(dict.fromkeys((model.model, model.why) for model in models))))
     if shadow_fault:
         warn(shadow_fault)
     if failure:

@@ -43,7 +43,7 @@ def dashboard(
         record = dashboard_of(session, horizons)
         answer(as_json, record, drawn(record))
         fans = [part["forecast"] for part in record["horizons"]]
-        report_faults(each["fault"] for each in (*record["prices"], record["starting_price"], *fans))
+        report_faults(entry["fault"] for entry in (*record["prices"], record["starting_price"], *fans))
         report_faults(fault for part in record["horizons"] for fault in part["faults"])
         return
     try:

@@ -35,12 +35,12 @@ def dashboard_of(session: Session, horizons: Sequence[str]) -> dict[str, Any]:
     fans = {record["horizon"]: record for record in status["forecasts"]}
     ages = {record["horizon"]: record for record in status["optimization"]}
     parts = []
-    for each in explanations(session, horizons):
-        name = each["horizon"]
+    for explanation in explanations(session, horizons):
+        name = explanation["horizon"]
         searched = {key: ages[name][key] for key in ("last_optimized", "age_days", "is_searching", "requests")}
         skill, fault = readable(partial(skill_of, session, name))
-        faults = [*each["faults"], *([fault] if fault else [])]
-        parts.append({**each, "faults": faults, "forecast": fans[name], "skill": skill, **searched})
+        faults = [*explanation["faults"], *([fault] if fault else [])]
+        parts.append({**explanation, "faults": faults, "forecast": fans[name], "skill": skill, **searched})
     return {
         "clock": status["clock"],
         "is_sample": status["is_sample"],
@@ -58,8 +58,8 @@ def skill_of(session: Session, horizon: str) -> dict[str, Any] | None:
         return None
     rows = card.filter((pl.col("scope") == "all") & (pl.col("horizon") == horizon) & (pl.col("n") > 0))
     for record in RECORDS:
-        found = rows.filter(pl.col("record") == record).sort("n", descending=True)
-        if not found.is_empty():
-            row = found.row(0, named=True)
+        cards = rows.filter(pl.col("record") == record).sort("n", descending=True)
+        if not cards.is_empty():
+            row = cards.row(0, named=True)
             return {name: row[name] for name in ("record", "engine", "model", *SKILLS)}
     return None

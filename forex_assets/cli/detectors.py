@@ -88,17 +88,17 @@ def rules_table(rules: "pl.DataFrame", budget: float) -> RenderableType:
     """
     from forex_assets.cli.tables import Column, interval, percent, table
 
-    found = {(row["fault"], row["detector"], row["rule"]): row for row in rules.iter_rows(named=True)}
+    rows_by_rule = {(row["fault"], row["detector"], row["rule"]): row for row in rules.iter_rows(named=True)}
     faults = rules["fault"].unique(maintain_order=True).to_list()
     yearly = ", ".join(
-        f"{' '.join(head.split())} {found['nothing', detector, rule]['per_year']:.1f}"
+        f"{' '.join(head.split())} {rows_by_rule['nothing', detector, rule]['per_year']:.1f}"
         for detector, rule, head in COLUMNS
     )
     worst = 100 * max(rules["se_7_days"].to_list() + rules["se_14_days"].to_list())
 
     def shares(detector: str, rule: str) -> Any:
         def of_fault(row: Any) -> tuple[float, float]:
-            cell = found[row["fault"], detector, rule]
+            cell = rows_by_rule[row["fault"], detector, rule]
             return cell["found_7_days"], cell["found_14_days"]
 
         return of_fault

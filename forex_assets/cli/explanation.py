@@ -55,7 +55,7 @@ def _explanation(session: Session, instance: "dg.DagsterInstance | None", horizo
         **{name: part for name, (part, _) in parts.items()},
         "deployment": newest.model_dump(mode="json") if newest else None,
         "watch": watch.model_dump(mode="json") if watch else None,
-        "faults": [each for each in faults if each],
+        "faults": [text for text in faults if text],
     }
 
 
@@ -73,8 +73,8 @@ def _part(session: Session, instance: "dg.DagsterInstance | None", part: str, ho
     record = last_by_clock(instance, key, horizon, session.market, session.now)
     if record is None:
         return None
-    shown = (names.WORDS, names.FIRES, names.REASONS, names.VERDICT, names.SEARCH_ID)
-    facts = {name: record.metadata[name] for name in shown if name in record.metadata}
+    fields = (names.WORDS, names.FIRES, names.REASONS, names.VERDICT, names.SEARCH_ID)
+    facts = {name: record.metadata[name] for name in fields if name in record.metadata}
     return {"at": record.clock.isoformat(), **facts, "rows": table.to_dicts()}
 
 
@@ -92,8 +92,8 @@ def history(session: Session, horizons: Sequence[str], limit: int) -> list[dict[
     entries = []
     with instance_of(session) as instance:
         for horizon in horizons:
-            found = [*_recorded(session, instance, horizon, limit), *_deployed(session, horizon)]
-            entries += sorted(found, key=lambda entry: str(entry["at"]), reverse=True)[:limit]
+            events = [*_recorded(session, instance, horizon, limit), *_deployed(session, horizon)]
+            entries += sorted(events, key=lambda entry: str(entry["at"]), reverse=True)[:limit]
     return sorted(entries, key=lambda entry: str(entry["at"]), reverse=True)
 
 
@@ -111,18 +111,18 @@ def _recorded(
         return []
     entries = []
     for what, key in (("search", keys.CANDIDATE_CONFIG), ("validation", keys.VALIDATION_REPORT)):
-        for each in islice(records(instance, key, horizon, page=limit), limit):
-            if each.metadata.get(names.MARKET) == session.market:
-                outcome = each.metadata.get(names.VERDICT) or f"found {each.metadata.get(names.CHALLENGER)}"
-                entries.append(_entry(horizon, each.written_at.isoformat(), what, outcome, each.metadata))
+        for record in islice(records(instance, key, horizon, page=limit), limit):
+            if record.metadata.get(names.MARKET) == session.market:
+                outcome = record.metadata.get(names.VERDICT) or f"found {record.metadata.get(names.CHALLENGER)}"
+                entries.append(_entry(horizon, record.written_at.isoformat(), what, outcome, record.metadata))
     return entries
 
 
 def _deployed(session: Session, horizon: str) -> list[dict[str, Any]]:
     """Deployments and rollbacks, manual ones included; damaged records are left out."""
     return [
-        _entry(horizon, each.at.isoformat(), each.kind, each.state, {"words": f"{each.by}: {each.reason}"})
-        for each in deployments_of(session).readable(horizon)
+        _entry(horizon, record.at.isoformat(), record.kind, record.state, {"words": f"{record.by}: {record.reason}"})
+        for record in deployments_of(session).readable(horizon)
     ]
 
 

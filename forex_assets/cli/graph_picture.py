@@ -28,16 +28,16 @@ def layers_of(parents: Mapping[str, Collection[str]]) -> dict[str, int]:
     """
     depth: dict[str, int] = {}
     while len(depth) < len(parents):
-        ready = {
+        layer = {
             name
             for name, above in parents.items()
-            if name not in depth and all(each in depth for each in above if each in parents)
+            if name not in depth and all(node in depth for node in above if node in parents)
         }
-        if not ready:
+        if not layer:
             raise ValueError(f"a cycle of {', '.join(sorted(set(parents) - set(depth)))}")
         depth |= {
-            name: 1 + max((depth[each] for each in parents[name] if each in depth), default=-1)
-            for name in sorted(ready)
+            name: 1 + max((depth[node] for node in parents[name] if node in depth), default=-1)
+            for name in sorted(layer)
         }
     return depth
 
@@ -68,8 +68,10 @@ def rows_of(depth: Mapping[str, int], routes: Mapping[Edge, list[str]]) -> list[
     for sweep in range(SWEEPS):
         side = sweep % 2
         for row in rows if not side else reversed(rows):
-            spot = {place: index / max(1, len(each) - 1) for each in rows for index, place in enumerate(each)}
-            row.sort(key=lambda place: _mean([spot[each] for each in near.get(place, [[], []])[side]], spot[place]))
+            spot = {place: index / max(1, len(layer) - 1) for layer in rows for index, place in enumerate(layer)}
+            row.sort(
+                key=lambda place: _mean([spot[neighbour] for neighbour in near.get(place, [[], []])[side]], spot[place])
+            )
     return rows
 
 
@@ -127,8 +129,8 @@ def graph_figure(parents: Mapping[str, Collection[str]], groups: Mapping[str, st
         axes.text(x, y, name, ha="center", va="center", fontsize=8, zorder=4)
     axes.set_xlim(-right, right)
     axes.set_ylim(-(len(rows) - 1) * ROW - ROW, HEIGHT)
-    shown = [Patch(facecolor=colour, edgecolor="#555555", label=group) for group, colour in colours.items()]
-    axes.legend(handles=shown, loc="lower right", frameon=False, fontsize=9)
+    handles = [Patch(facecolor=colour, edgecolor="#555555", label=group) for group, colour in colours.items()]
+    axes.legend(handles=handles, loc="lower right", frameon=False, fontsize=9)
     return figure
 
 

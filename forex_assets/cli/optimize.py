@@ -37,10 +37,12 @@ def request(
     from forex_assets.monitoring.request_store import requests_of
 
     who = user_name()
-    made = [requests_of(session).add(name, reason=reason, asked_by=who, asked_at=session.now) for name in horizons]
-    words = [f"{each.horizon}: a search is requested by {each.words}" for each in made]
+    requests = [requests_of(session).add(name, reason=reason, asked_by=who, asked_at=session.now) for name in horizons]
+    words = [
+        f"{search_request.horizon}: a search is requested by {search_request.words}" for search_request in requests
+    ]
     words.append("Decided weekdays at 20:00 in Santiago where `make ui` runs, or now: forex-assets optimize decide")
-    answer(as_json, [each.model_dump(mode="json") for each in made], words)
+    answer(as_json, [search_request.model_dump(mode="json") for search_request in requests], words)
 
 
 @optimize_app.command(epilog="Examples:  forex-assets optimize decide  ·  optimize decide --horizon 7d --json")
@@ -58,5 +60,5 @@ def decide(horizon: Horizon = "all", as_json: AsJson = False) -> None:
 
     with err.status("looking at prices and errors …"):
         materialize_decisions(session, horizons)
-    records = [each for each in optimization_of(session.at_present()) if each["horizon"] in horizons]
+    records = [record for record in optimization_of(session.at_present()) if record["horizon"] in horizons]
     answer(as_json, records, render.optimization(records))

@@ -18,7 +18,10 @@ Made from the command line's own help by `make docs`. Exit code 0: done; 1: fail
 def commands_page() -> str:
     """Every command: what it does, arguments, options, examples."""
     root = typer.main.get_command(app)
-    return "\n".join([HEAD, *(line for name, each in _commands(root) for line in _section(name, each))]).rstrip() + "\n"
+    return (
+        "\n".join([HEAD, *(line for name, command in _commands(root) for line in _section(name, command))]).rstrip()
+        + "\n"
+    )
 
 
 def _commands(command: Any, name: str = "forex-assets") -> Iterator[tuple[str, Any]]:
@@ -26,25 +29,25 @@ def _commands(command: Any, name: str = "forex-assets") -> Iterator[tuple[str, A
     if not hasattr(command, "commands"):
         yield name, command
         return
-    for each in sorted(command.commands):
-        yield from _commands(command.commands[each], f"{name} {each}")
+    for subcommand in sorted(command.commands):
+        yield from _commands(command.commands[subcommand], f"{name} {subcommand}")
 
 
 def _section(name: str, command: Any) -> Iterator[str]:
-    shown = [each for each in command.params if not each.hidden and each.name != "help"]
-    arguments = [each for each in shown if each.param_type_name == "argument"]
-    usage = " ".join([name, *map(_takes, arguments), *(["[OPTIONS]"] if len(shown) > len(arguments) else [])])
+    parameters = [parameter for parameter in command.params if not parameter.hidden and parameter.name != "help"]
+    arguments = [parameter for parameter in parameters if parameter.param_type_name == "argument"]
+    usage = " ".join([name, *map(_takes, arguments), *(["[OPTIONS]"] if len(parameters) > len(arguments) else [])])
     yield f"## {name}\n"
     yield f"`{usage}`\n"
     for paragraph in (command.help or "").split("\n\n"):
         yield " ".join(paragraph.split()) + "\n"
-    if shown:
+    if parameters:
         yield "| | |\n| --- | --- |"
-        yield from map(_row, shown)
+        yield from map(_row, parameters)
         yield ""
     _, _, examples = (command.epilog or "").partition("Examples:")
     if examples:
-        yield "Examples: " + ", ".join(f"`{each.strip()}`" for each in examples.split("·")) + "\n"
+        yield "Examples: " + ", ".join(f"`{example.strip()}`" for example in examples.split("·")) + "\n"
 
 
 def _takes(parameter: Any) -> str:
@@ -58,12 +61,12 @@ def _row(parameter: Any) -> str:
     """Table row of one argument or option."""
     names = [] if parameter.param_type_name == "argument" else [", ".join(parameter.opts + parameter.secondary_opts)]
     takes = [] if getattr(parameter, "is_flag", False) else [_takes(parameter)]
-    said = [parameter.help or ""]
+    sentences = [parameter.help or ""]
     if parameter.required and names:
-        said.append("Must be given.")
+        sentences.append("Must be given.")
     if parameter.default not in (None, False, "") and not callable(parameter.default):
-        said.append(f"Default: {parameter.default}.")
-    code, text = (words.replace("|", "\\|") for words in (" ".join(names + takes), " ".join(said)))
+        sentences.append(f"Default: {parameter.default}.")
+    code, text = (words.replace("|", "\\|") for words in (" ".join(names + takes), " ".join(sentences)))
     return f"| `{code}` | {text} |"
 
 
@@ -75,7 +78,7 @@ def graph() -> tuple[dict[str, set[str]], dict[str, str]]:
     for location in (forecasting, optimization):
         for node in location.defs.resolve_asset_graph().asset_nodes:
             name = node.key.to_user_string()
-            parents.setdefault(name, set()).update(each.to_user_string() for each in node.parent_keys)
+            parents.setdefault(name, set()).update(parent.to_user_string() for parent in node.parent_keys)
             if node.is_materializable or name not in groups:
                 groups[name] = node.group_name
     return parents, groups

@@ -66,8 +66,8 @@ def _calibration(last: dict[str, Any]) -> str:
     """Says by which errors the bands are corrected."""
     if not last["is_calibrated"]:
         return "Bands: the model's own."
-    own = band(last["model_q025"], last["model_q975"])
-    return f"Bands: corrected by {last['calibration_errors']} past errors; the model's own 95 % was {own}."
+    model_band = band(last["model_q025"], last["model_q975"])
+    return f"Bands: corrected by {last['calibration_errors']} past errors; the model's own 95 % was {model_band}."
 
 
 def closing_words(session: Session, models: Sequence[tuple[str, str]]) -> Iterator[RenderableType]:

@@ -118,10 +118,10 @@ def _search(part: dict[str, Any] | None) -> Iterator[RenderableType]:
         yield "Search: none yet; forex-assets run --force"
         return
     yield f"Search of {moment(part['at'])}: {part['words']}"
-    shown = shown_candidates(part["rows"])
-    hidden = len(part["rows"]) - len(shown)
+    candidates = shown_candidates(part["rows"])
+    hidden = len(part["rows"]) - len(candidates)
     yield table(
-        shown,
+        candidates,
         [
             Column("rank", "rank", whole),
             Column("context", "context_length", whole),

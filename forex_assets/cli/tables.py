@@ -155,8 +155,8 @@ class Column:
         """Formatted cells, one a row."""
         values = [row[self.value] if isinstance(self.value, str) else self.value(row) for row in rows]
         is_there = [value is not None and value != "" for value in values]
-        shown = iter(self.format([value for value, there in zip(values, is_there, strict=True) if there]))
-        return [next(shown) if there else MISSING for there in is_there]
+        texts = iter(self.format([value for value, there in zip(values, is_there, strict=True) if there]))
+        return [next(texts) if there else MISSING for there in is_there]
 
 
 def table(

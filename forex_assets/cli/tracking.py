@@ -40,19 +40,19 @@ def _runs(kind: str, horizon: str) -> list[Run]:
     from forex_assets.operations.tracking.resources import tracker_of
 
     with err.status("MLflow …"):
-        found = tracker_of(session).runs("usdclp-sample/" if session.market == "sample" else "usdclp/")
+        tracked = tracker_of(session).runs("usdclp-sample/" if session.market == "sample" else "usdclp/")
     runs = []
-    for each in found:
-        _, of_kind, of_horizon = each.experiment.split("/")
-        if kind in ("all", of_kind) and horizon in ("all", of_horizon):
+    for run in tracked:
+        _, of_kind, run_horizon = run.experiment.split("/")
+        if kind in ("all", of_kind) and horizon in ("all", run_horizon):
             runs.append({
-                "run": each.run_id,
-                "experiment": each.experiment,
-                "status": each.status,
-                "started_at": each.started_at.isoformat(timespec="seconds"),
-                "params": dict(each.params),
-                "metrics": dict(each.metrics),
-                "tags": dict(each.tags),
+                "run": run.run_id,
+                "experiment": run.experiment,
+                "status": run.status,
+                "started_at": run.started_at.isoformat(timespec="seconds"),
+                "params": dict(run.params),
+                "metrics": dict(run.metrics),
+                "tags": dict(run.tags),
             })  # fmt: skip
     return runs
 
@@ -70,14 +70,14 @@ def runs(
     """List recorded runs, newest first."""
     from forex_assets.cli.tables import Column, table, when
 
-    found = _runs(kind, horizon)[:limit]
+    records = _runs(kind, horizon)[:limit]
     columns = [
         Column("run", _name),
         Column("experiment", "experiment"),
         Column("status", "status"),
         Column("started (Santiago)", "started_at", when),
     ]
-    answer(as_json, found, [table(found, columns)] if found else [NO_RUNS])
+    answer(as_json, records, [table(records, columns)] if records else [NO_RUNS])
 
 
 @app.command(
@@ -127,10 +127,10 @@ def best(
     """
     from forex_assets.cli.tables import Column, figures, table, when
 
-    found = _runs(kind, horizon)
-    measured = [run for run in found if metric in run["metrics"]]
+    records = _runs(kind, horizon)
+    measured = [run for run in records if metric in run["metrics"]]
     if not measured:
-        names = sorted({name for run in found for name in run["metrics"]})
+        names = sorted({name for run in records for name in run["metrics"]})
         there = f"there are {', '.join(names)}" if names else "no run has figures"
         fail(f"--metric {metric}: no recorded run of kind {kind}, horizon {horizon} has it; {there}", BAD_USAGE)
 
@@ -153,19 +153,19 @@ def stats(kind: OfKind = "all", horizon: Horizon = "all", as_json: AsJson = Fals
     """Show number, failures and mean figures of each experiment."""
     from forex_assets.cli.tables import Column, table, whole
 
-    found = []
+    rows = []
     for name, members in _experiments(_runs(kind, horizon)):
         metrics = sorted({key for run in members for key in run["metrics"]})
         means = {key: fmean(run["metrics"][key] for run in members if key in run["metrics"]) for key in metrics}
         failed = sum(run["status"] == "FAILED" for run in members)
-        found.append({"experiment": name, "runs": len(members), "failed": failed, "means": means})
+        rows.append({"experiment": name, "runs": len(members), "failed": failed, "means": means})
     columns = [
         Column("experiment", "experiment"),
         Column("runs", "runs", whole),
         Column("failed", "failed", whole),
         Column("means", lambda row: ", ".join(f"{key} {value:.4g}" for key, value in row["means"].items()), wraps=True),
     ]
-    answer(as_json, found, [table(found, columns)] if found else [NO_RUNS])
+    answer(as_json, rows, [table(rows, columns)] if rows else [NO_RUNS])
 
 
 @tracking_app.command(epilog="Examples:  forex-assets tracking repair")
@@ -214,8 +214,8 @@ def _value(place: int) -> Any:
     """Row function: a run's parameter or figure."""
 
     def value(row: dict[str, Any]) -> str | None:
-        found = row["values"][place]
-        return f"{found:.5g}" if isinstance(found, float) else None if found is None else str(found)
+        figure = row["values"][place]
+        return f"{figure:.5g}" if isinstance(figure, float) else None if figure is None else str(figure)
 
     return value
 

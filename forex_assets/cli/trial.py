@@ -47,9 +47,9 @@ def _trial(sources: PriceSources, series: PriceSeries, ingest: Callable[[PriceSo
     result, fault = readable(lambda: ingest(sources))
     attempts = describe_attempts(result.attempts) if result else str(fault)
     if result is None or result.prices.is_empty():
-        found = [Finding("has_prices", False, severity_of(series), f"no price can be had: {attempts}")]
+        results = [Finding("has_prices", False, severity_of(series), f"no price can be had: {attempts}")]
     else:
-        found = list(findings(result.prices, series, calendar_of(series), sources.session.today))
-    checks = [{"check": f.name, "blocks": f.severity == "block", "message": f.message} for f in found if not f.passed]
+        results = list(findings(result.prices, series, calendar_of(series), sources.session.today))
+    checks = [{"check": f.name, "blocks": f.severity == "block", "message": f.message} for f in results if not f.passed]
     source = result.source if result else None
     return {"table": f"market/{series.name}", "source": source, "sources": attempts, "checks": checks}

@@ -112,10 +112,10 @@ class Replay:
 
     def _evening(self, strategy: Strategy, courses: Mapping[str, _Course], day: date) -> list[Step]:
         """One evening: fans of all horizons, then decisions and reviews."""
-        made = {horizon: self.evenings.evening(course.lineage, day) for horizon, course in courses.items()}
+        evenings = {horizon: self.evenings.evening(course.lineage, day) for horizon, course in courses.items()}
         lineages = {horizon: course.lineage for horizon, course in courses.items()}
         drift = self.evenings.drift(lineages, day, strategy.policy) if _reads_drift(strategy) else None
-        return [self._horizon(strategy, courses[horizon], evening, drift) for horizon, evening in made.items()]
+        return [self._horizon(strategy, courses[horizon], evening, drift) for horizon, evening in evenings.items()]
 
     def _horizon(self, strategy: Strategy, course: _Course, evening: Evening, drift: Drift | None) -> Step:
         horizon, day = str(evening.config.horizon), evening.day
@@ -169,7 +169,7 @@ class Replay:
 
     def _faults(self, config: InferenceConfig, before: InferenceConfig, day: date) -> list[str]:
         """Faults of the new settings' fan beside that of the settings before."""
-        fans = [self.library.fan(each, day) for each in (config, before)]
+        fans = [self.library.fan(settings, day) for settings in (config, before)]
         if fans[0] is None:
             return ["no forecast"]
         fan, labels = fans[0]
@@ -188,7 +188,9 @@ class Replay:
         if before is None:
             history.settled()
             return []
-        issued = sorted(each for each in course.lineage.issued[history.config.fingerprint] if each >= day_of(record))
+        issued = sorted(
+            origin for origin in course.lineage.issued[history.config.fingerprint] if origin >= day_of(record)
+        )
         if len(issued) < history.policy.probation_outcomes:
             return []
         new, old = (self.searching.scored(config, day, issued) for config in (history.config, before))

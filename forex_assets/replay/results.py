@@ -115,10 +115,10 @@ class Results:
         self.library.need(config, [*self.past.days, *self.days])
         outcomes, rows = self.library.outcomes(config), []
         for day in self.days:
-            own = self.library.fan(config, day)
-            if own is None:
+            labelled_fan = self.library.fan(config, day)
+            if labelled_fan is None:
                 continue
-            fan, labels = own
+            fan, labels = labelled_fan
             if config.is_calibrated:
                 known = self.library.market.at(day)
                 fan = calibrated(fan, outcomes.calibration(known, self.past.at(day), len(fan.mean)))
@@ -144,9 +144,9 @@ class Results:
         """Each deployment and rollback with its regret (`CHANGES_SCHEMA`)."""
         rows = []
         for (strategy, horizon), steps in self._courses().items():
-            made = [(step, change) for step in steps for change in step.changes if change.record.state == "deployed"]
-            for place, (step, change) in enumerate(made):
-                until = made[place + 1][0].evening.day if place + 1 < len(made) else self.days[-1]
+            changes = [(step, change) for step in steps for change in step.changes if change.record.state == "deployed"]
+            for place, (step, change) in enumerate(changes):
+                until = changes[place + 1][0].evening.day if place + 1 < len(changes) else self.days[-1]
                 rows.append(self._change_row(strategy, horizon, step, change.record.kind, change.config, until))
         return pl.DataFrame(rows, schema=CHANGES_SCHEMA)
 
@@ -199,12 +199,12 @@ class Results:
         rows = list[dict[str, Any]]()
         courses = self._courses()
         for horizon, grid in self.grid.items():
-            own = self.evenings.filter(pl.col("horizon") == horizon).drop_nulls("crps")
-            never = own.filter(pl.col("strategy") == NEVER)
-            for strategy, of_horizon in courses:
-                if of_horizon != horizon:
+            evenings = self.evenings.filter(pl.col("horizon") == horizon).drop_nulls("crps")
+            never = evenings.filter(pl.col("strategy") == NEVER)
+            for strategy, course_horizon in courses:
+                if course_horizon != horizon:
                     continue
-                scored = own.filter(pl.col("strategy") == strategy)
+                scored = evenings.filter(pl.col("strategy") == strategy)
                 scores = self._scores(scored.select(SCORES), never.select(SCORES))
                 counts = self._counts(courses[strategy, horizon])
                 rows.append({"strategy": strategy, "horizon": horizon, **scores, **counts})
@@ -226,9 +226,9 @@ class Results:
             "n_effective": gains["crps"].n_effective,
             "crps": float(both["crps"].to_numpy().mean()),
             "rmse": rmse(both["error"].to_numpy()),
-            **{f"{name}_gain": each.value for name, each in gains.items()},
-            **{f"{name}_gain_low": each.low for name, each in gains.items()},
-            **{f"{name}_gain_high": each.high for name, each in gains.items()},
+            **{f"{name}_gain": gain.value for name, gain in gains.items()},
+            **{f"{name}_gain_low": gain.low for name, gain in gains.items()},
+            **{f"{name}_gain_high": gain.high for name, gain in gains.items()},
         }
 
     def _counts(self, steps: Sequence[Step]) -> dict[str, Any]:
@@ -269,7 +269,10 @@ class Results:
             if step.searched is None:
                 continue
             split, space = step.searched.split, step.searched.space
-            for name in (space.incumbent.fingerprint, *(each.config.fingerprint for each in space.contenders)):
+            for name in (
+                space.incumbent.fingerprint,
+                *(contender.config.fingerprint for contender in space.contenders),
+            ):
                 needed[name] |= set(split.search)
             if step.validation is not None:
                 for config in (step.evening.config, step.searched.chosen):
@@ -291,5 +294,5 @@ def _gain(rows: pl.DataFrame, reference: pl.DataFrame, *, root: bool = False) ->
     if rows.height < 2:
         return Skill(None, None, None, rows.height, float(rows.height))
     name = "error" if root else "crps"
-    losses = [each[name].to_numpy() ** (2 if root else 1) for each in (rows, reference)]
+    losses = [table[name].to_numpy() ** (2 if root else 1) for table in (rows, reference)]
     return skill(np.asarray(losses[0]), np.asarray(losses[1]), overlap=overlap_of(rows), root=root)

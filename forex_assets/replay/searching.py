@@ -70,15 +70,17 @@ class Searching:
         key = (config.horizon, config.fingerprint, day, repr(policy.search))
         if key not in self._searches:
             space, split = self.space(config, policy), self.library.market.split(day, str(config.horizon), policy)
-            tried = {space.incumbent.fingerprint, *(each.config.fingerprint for each in space.contenders)}
+            tried = {space.incumbent.fingerprint, *(contender.config.fingerprint for contender in space.contenders)}
 
             def evaluate(configs: Sequence[InferenceConfig]) -> Mapping[str, Losses]:
-                rows = [self.scored(each, day, split.search) for each in configs if each.fingerprint in tried]
+                rows = [
+                    self.scored(settings, day, split.search) for settings in configs if settings.fingerprint in tried
+                ]
                 return losses_of(pl.concat([empty(REALIZED_SCHEMA), *rows]), policy.search.objective)
 
             losses = run_method(space, policy.search, evaluate, suggest).losses
             name = choose(losses, space, policy.search.significance)
-            chosen = next(each.config for each in space.candidates if each.config.fingerprint == name)
+            chosen = next(candidate.config for candidate in space.candidates if candidate.config.fingerprint == name)
             self._searches[key] = Searched(chosen, split, space)
         return self._searches[key]
 
@@ -89,9 +91,9 @@ class Searching:
         if key not in self._validations:
             sides = (champion, challenger)
             is_judged = pl.col("as_of").is_in(list(split.validation))
-            old, new = (self.scored(each, day, (*split.search, *split.validation)).filter(is_judged) for each in sides)
+            old, new = (self.scored(side, day, (*split.search, *split.validation)).filter(is_judged) for side in sides)
             pairs = min(policy.validation.timing_pairs, len(split.validation))
-            seconds: Array = np.tile(np.array([[self.seconds(each)] for each in sides]), (1, pairs))
+            seconds: Array = np.tile(np.array([[self.seconds(side)] for side in sides]), (1, pairs))
             subject = self._subject(champion, challenger, day)
             self._validations[key] = validate(subject, old, new, seconds, policy, has_beaten_champion=True)
         return self._validations[key]

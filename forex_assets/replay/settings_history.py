@@ -117,7 +117,7 @@ class SettingsHistory:
     def _to_take_back(self) -> DeploymentRecord | None:
         """The newest deployment whose backup is not current already."""
         skipped = set[str]()
-        while record := to_take_back(each for each in self.records if each.id not in skipped):
+        while record := to_take_back(entry for entry in self.records if entry.id not in skipped):
             if self.backups[str(record.backup)].fingerprint != self.config.fingerprint:
                 return record
             skipped.add(record.id)

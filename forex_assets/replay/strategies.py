@@ -48,7 +48,7 @@ def strategies_of(policy: Policy, others: Iterable[tuple[str, Policy]] = ()) -> 
         Strategy(PUBLISHED, policy.model_copy(update={"decide_by": "literal"})),
         Strategy(CALIBRATED, calibrated),
         Strategy(AGE, calibrated, ("age",)),
-        *(Strategy(name, each) for name, each in others),
+        *(Strategy(name, rules) for name, rules in others),
     ]
     for strategy in strategies:
         _refuse(strategy)

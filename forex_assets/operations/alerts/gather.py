@@ -138,7 +138,7 @@ def watch_event(record: EventRecord, horizon: str, is_sample: bool) -> Event | N
 def crossings(record: EventRecord) -> list[Crossing]:
     """Watch levels whose chance has just arrived, of one materialization."""
     noted = record.metadata.get(names.CROSSINGS) or []
-    return [Crossing(record, each["watch"], each["as_of"], each["words"]) for each in noted]
+    return [Crossing(record, crossing["watch"], crossing["as_of"], crossing["words"]) for crossing in noted]
 
 
 def level_event(crossing: Crossing, is_sample: bool) -> Event:

@@ -93,7 +93,7 @@ class Reader:
             events += self._told(f"{series}/fallback", fallbacks, make_fallback)
             events += self._told(f"{series}/checks", iter([key]), self._stale)
         levels = keys.LEVELS.to_user_string()
-        crossings = (each for record in self._new(levels, keys.LEVELS) for each in gather.crossings(record))
+        crossings = (crossing for record in self._new(levels, keys.LEVELS) for crossing in gather.crossings(record))
         events += self._told(levels, crossings, partial(gather.level_event, is_sample=is_sample))
         return events + self._told(RUNS, self._failures(), partial(self._failed_run, is_sample=is_sample))
 

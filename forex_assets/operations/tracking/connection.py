@@ -123,14 +123,14 @@ class Connection:
         with closing(sqlite3.connect(path, timeout=5)) as database, database:
             if not database.execute("select 1 from sqlite_master where name = 'model_versions'").fetchone():
                 return
-            here = self.artifacts.as_uri()
+            address = self.artifacts.as_uri()
             known = database.execute("select name, artifact_location from experiments").fetchall()
             roots = {
                 at.removesuffix(f"/{name}") for name, at in known if at and at.endswith(f"/mlflow/artifacts/{name}")
             }
-            for old in roots - {here}:
+            for old in roots - {address}:
                 for table, column in ADDRESSES:
                     database.execute(
                         f"update {table} set {column} = ? || substr({column}, ?) where substr({column}, 1, ?) = ?",
-                        (here, len(old) + 1, len(old) + 1, f"{old}/"),
+                        (address, len(old) + 1, len(old) + 1, f"{old}/"),
                     )

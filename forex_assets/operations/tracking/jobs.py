@@ -87,8 +87,8 @@ def events(
     for horizon, kind in product(HORIZONS, (*KINDS, DEPLOYMENT)):
         stream = f"{kind}/{horizon}"
         if only in (None, stream):
-            found = _stream(session, instance, kind, horizon, int(marks.get(stream, 0)))
-            yield from (_unrecorded(kind, horizon, event) for event in reversed(list(islice(found, limit))))
+            newest_first = _stream(session, instance, kind, horizon, int(marks.get(stream, 0)))
+            yield from (_unrecorded(kind, horizon, event) for event in reversed(list(islice(newest_first, limit))))
 
 
 def _stream(

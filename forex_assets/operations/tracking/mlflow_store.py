@@ -124,17 +124,17 @@ class Tracker(ConfigRegistry):
     def runs(self, prefix: str = "usdclp/", limit: int = PAGE) -> list[Tracked]:
         """Returns runs by experiment prefix, newest first, without nested ones."""
         with self.client() as client:
-            names = {each.experiment_id: each.name for each in _paged(client.search_experiments)}
+            names = {experiment.experiment_id: experiment.name for experiment in _paged(client.search_experiments)}
             wanted = [number for number, name in names.items() if name.startswith(prefix)]
             if not wanted:
                 return []
-            found = _paged(partial(client.search_runs, wanted, order_by=["attributes.start_time DESC"]))
-            return list(islice((_tracked(run, names) for run in found if PARENT not in run.data.tags), limit))
+            runs = _paged(partial(client.search_runs, wanted, order_by=["attributes.start_time DESC"]))
+            return list(islice((_tracked(run, names) for run in runs if PARENT not in run.data.tags), limit))
 
     def repair(self) -> int:
         """Closes runs left RUNNING as FAILED; returns their number."""
         with self.client() as client:
-            every = [each.experiment_id for each in _paged(client.search_experiments)]
+            every = [experiment.experiment_id for experiment in _paged(client.search_experiments)]
             wanted = "attributes.status = 'RUNNING'"
             left = list(_paged(partial(client.search_runs, every, wanted))) if every else []
             for run in left:
@@ -218,9 +218,9 @@ def _paged(search: Callable[..., Any]) -> Iterator[Any]:
     """Yields all results of a paged search."""
     token = None
     while True:
-        found = search(max_results=PAGE, page_token=token)
-        yield from found
-        token = found.token
+        page = search(max_results=PAGE, page_token=token)
+        yield from page
+        token = page.token
         if not token:
             return
 

@@ -54,12 +54,12 @@ class ConfigRegistry(Connection):
     def _version(self, client: Any, model: str, fingerprint: str, config: str, run_id: str) -> str:
         if not client.search_registered_models(f"name = '{model}'"):
             client.create_registered_model(model, description="Inference settings proposed or deployed; no weights.")
-        for each in client.search_model_versions(f"name = '{model}'"):
-            if each.tags.get(FINGERPRINT) == fingerprint:
-                return str(each.version)
+        for version in client.search_model_versions(f"name = '{model}'"):
+            if version.tags.get(FINGERPRINT) == fingerprint:
+                return str(version.version)
         folder = f"config-{fingerprint}"  # One folder a version: a run may register two.
         client.log_text(run_id, config, f"{folder}/config.json")
         source = f"{client.get_run(run_id).info.artifact_uri}/{folder}"
         tags = {FINGERPRINT: fingerprint}
-        made = client.create_model_version(model, source, run_id, tags=tags, await_creation_for=0)
-        return str(made.version)
+        new_version = client.create_model_version(model, source, run_id, tags=tags, await_creation_for=0)
+        return str(new_version.version)

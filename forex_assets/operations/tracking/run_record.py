@@ -123,8 +123,8 @@ def validation_details(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def pictures_of(metadata: Mapping[str, Any]) -> dict[str, bytes]:
     """Pictures that metadata carries as markdown, by file name."""
-    found = {name: _PICTURE.fullmatch(value) for name, value in metadata.items() if isinstance(value, str)}
-    return {f"{name}.png": base64.b64decode(match[1]) for name, match in found.items() if match}
+    matches = {name: _PICTURE.fullmatch(value) for name, value in metadata.items() if isinstance(value, str)}
+    return {f"{name}.png": base64.b64decode(match[1]) for name, match in matches.items() if match}
 
 
 def finite(values: Mapping[str, object]) -> dict[str, float]:
