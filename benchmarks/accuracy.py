@@ -202,7 +202,7 @@ def run(options: argparse.Namespace) -> int:
             tables[who.label] = fans.filter(is_scored)
             if is_calibrated:
                 tables[f"{who.label}, calibrated"] = calibrated_fans(fans, prices).filter(is_scored)
-            if skipped := [each for each in skipped if each[0] >= first]:
+            if skipped := [entry for entry in skipped if entry[0] >= first]:
                 notes[f"{len(skipped)} origins passed over, the first {skipped[0][0]}: {skipped[0][1]}"] = None
     made_with = {
         "from": first,

@@ -90,8 +90,8 @@ def realized(peso: pl.DataFrame, first: date, last: date) -> dict[str, pl.DataFr
     rows = {}
     for horizon in HORIZONS:
         config = InferenceConfig(horizon=horizon, model="ewma", context_length=512)
-        made = backtest(EwmaEngine(), config, peso, None, origins, calendar, clock=time.perf_counter)
-        rows[horizon] = realize(as_issued(pl.concat(made)), peso, FAR)
+        tables = backtest(EwmaEngine(), config, peso, None, origins, calendar, clock=time.perf_counter)
+        rows[horizon] = realize(as_issued(pl.concat(tables)), peso, FAR)
     first_steps = rows["7d"].filter(pl.col("step") == 1)
     following = first_steps.with_columns(horizon=pl.lit(NEXT), is_target=pl.lit(True), target_date="session")
     return {NEXT: following} | {horizon: steps.filter("is_target") for horizon, steps in rows.items()}
@@ -130,12 +130,12 @@ def measured(table: pl.DataFrame, copper: pl.DataFrame, first: date, last: date,
     """Effect of copper on one peso series."""
     peso = priced(peso_rows(table, is_naive), USDCLP)
     features, rows = copper_features(copper, peso), realized(peso, first, last)
-    found = {
+    tables = {
         title: pl.concat([copper_effect(rows[h], features, superiority=spa_p_value, names=names).table for h in rows])
         for title, names in ((TEN, FEATURE_NAMES), (LAST_RETURN, FEATURE_NAMES[:1]))
     }
     within = pl.col("session").is_between(first, last)
-    return Measured(found, lead_lag_by_year(copper.filter(within), peso.filter(within)))
+    return Measured(tables, lead_lag_by_year(copper.filter(within), peso.filter(within)))
 
 
 def over_all(effect: pl.DataFrame, comparison: str) -> dict[str, dict[str, float | None]]:
@@ -166,34 +166,36 @@ def by_year(name: str, effect: pl.DataFrame) -> str:
     return f"RMSE skill in % by year, ridge, {name}.\n\n" + markdown(["year", *columns], lines)
 
 
-def lead_lags(found: Mapping[tuple[str, bool], Measured]) -> str:
+def lead_lags(measurements: Mapping[tuple[str, bool], Measured]) -> str:
     """Lag correlations by year: the same day, and copper a session earlier."""
     cells = {
-        key: {(row["year"], row["lag"]): row["correlation"] for row in each.lags.iter_rows(named=True)}
-        for key, each in found.items()
+        key: {(row["year"], row["lag"]): row["correlation"] for row in measurement.lags.iter_rows(named=True)}
+        for key, measurement in measurements.items()
     }
-    years = sorted({year for each in cells.values() for year, _ in each})
+    years = sorted({year for correlations in cells.values() for year, _ in correlations})
 
     def cell(key: tuple[str, bool], year: object) -> str:
         pair = (cells[key].get((year, lag)) for lag in (0, 1))
         return " / ".join("–" if value is None else f"{value:+.2f}" for value in pair)
 
-    head = [f"{name}, {'naive' if is_naive else 'dated'}" for name, is_naive in found]
-    said = "Correlation of daily returns, same day / copper a session earlier.\n\n"
-    return said + markdown(["year", *head], ([year, *(cell(key, year) for key in found)] for year in years))
+    head = [f"{name}, {'naive' if is_naive else 'dated'}" for name, is_naive in measurements]
+    caption = "Correlation of daily returns, same day / copper a session earlier.\n\n"
+    return caption + markdown(["year", *head], ([year, *(cell(key, year) for key in measurements)] for year in years))
 
 
-def stamps(found: Mapping[tuple[str, bool], Measured]) -> str:
+def stamps(measurements: Mapping[tuple[str, bool], Measured]) -> str:
     """Skill with naive stamps beside that with the platform's dating rules."""
     lines = []
-    for name in dict.fromkeys(name for name, is_naive in found if is_naive):
+    for name in dict.fromkeys(name for name, is_naive in measurements if is_naive):
         for title in (LAST_RETURN, TEN):
-            naive, dated = (over_all(found[name, is_naive].effects[title], "ridge") for is_naive in (True, False))
-            gates = [over_all(found[name, is_naive].effects[title], "gated") for is_naive in (True, False)]
+            naive, dated = (
+                over_all(measurements[name, is_naive].effects[title], "ridge") for is_naive in (True, False)
+            )
+            gates = [over_all(measurements[name, is_naive].effects[title], "gated") for is_naive in (True, False)]
             for horizon, row in naive.items():
-                pairs = [(each[horizon], score) for each in (naive, dated) for score in ("rmse", "crps")]
+                pairs = [(table[horizon], score) for table in (naive, dated) for score in ("rmse", "crps")]
                 opened = " / ".join(str(gate[horizon]["moved"]) for gate in gates)
-                skills = [percent(each, score) for each, score in pairs]
+                skills = [percent(figures, score) for figures, score in pairs]
                 lines.append([f"{name}, {title}", horizon, *skills, f"{opened} of {row['n']}"])
     head = ["series, features", "horizon", "naive: RMSE", "naive: CRPS", "dated: RMSE", "dated: CRPS", "gate open"]
     return "RMSE and CRPS skill in %, ridge; dates at which the gate was open, naive / dated.\n\n" + markdown(
@@ -213,17 +215,17 @@ def main() -> None:
     given = parser.parse_args()
     began, metal = time.process_time(), pl.read_csv(given.copper, try_parse_dates=True)
     dated = dated_rows(bars(metal), None, dating_of("HG=F"), market_calendar("COMEX"), FAR)
-    copper, found = priced(dated, COPPER), dict[tuple[str, bool], Measured]()
+    copper, measurements = priced(dated, COPPER), dict[tuple[str, bool], Measured]()
     for option, name in SERIES.items():
         if path := getattr(given, option):
             table = pl.read_csv(path, try_parse_dates=True)
             for is_naive in (False,) if option == "close" else (True, False):  # a close stands on its true date
-                found[name, is_naive] = measured(table, copper, given.first, given.last, is_naive=is_naive)
+                measurements[name, is_naive] = measured(table, copper, given.first, given.last, is_naive=is_naive)
     parts = [
-        part(name, each.effects[TEN]) for (name, is_naive), each in found.items() if not is_naive
+        part(name, measurement.effects[TEN]) for (name, is_naive), measurement in measurements.items() if not is_naive
         for part in ((effects, by_year) if name == SERIES["close"] else (effects,))
     ]  # fmt: skip
-    parts += [lead_lags(found), stamps(found), f"{time.process_time() - began:.0f} s of one core."]
+    parts += [lead_lags(measurements), stamps(measurements), f"{time.process_time() - began:.0f} s of one core."]
     if given.out:
         put("\n".join(parts), given.out, "benchmarks/copper.py")
     else:

@@ -84,10 +84,10 @@ def fill(evenings: int) -> None:
             fan = make_forecast(EwmaEngine(), config, target, known, clock=lambda: 0.0)
             same = {name: pl.lit(labels[horizon][name]) for name in ("engine", "model", "config_fingerprint")}
             fan = fan.with_columns(**same)
-            made = {"issued_at": issued, "code_version": "benchmark"}
-            peso.append(fan, **made)  # type: ignore[arg-type]
+            provenance = {"issued_at": issued, "code_version": "benchmark"}
+            peso.append(fan, **provenance)  # type: ignore[arg-type]
             if last is not None:
-                fixing.append(fixing_fan(fan, last, calendar), **made)  # type: ignore[arg-type]
+                fixing.append(fixing_fan(fan, last, calendar), **provenance)  # type: ignore[arg-type]
 
 
 def build(folder: Path, evenings: int) -> None:
@@ -125,7 +125,7 @@ def main() -> None:
                 for evenings, folder in list(folders.items())[:: 1 if number % 2 else -1]:
                     costs.setdefault(command, {}).setdefault(evenings, []).append(cost(folder, command))
     medians = {
-        command: {n: tuple(map(statistics.median, zip(*each, strict=True))) for n, each in by_length.items()}
+        command: {n: tuple(map(statistics.median, zip(*samples, strict=True))) for n, samples in by_length.items()}
         for command, by_length in costs.items()
     }
     if options.json:

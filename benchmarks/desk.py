@@ -88,8 +88,8 @@ def chances(peso: pl.DataFrame, first: date, last: date) -> str:
     parts = []
     for horizon in HORIZONS:
         config = InferenceConfig.model_validate({"horizon": horizon, "model": "ewma", "context_length": 512})
-        made = backtest(EwmaEngine(), config, peso, None, origins, CALENDAR, clock=time.perf_counter)
-        parts.append(realize(as_issued(pl.concat(made)), peso, FAR).filter(pl.col("session") <= last))
+        tables = backtest(EwmaEngine(), config, peso, None, origins, CALENDAR, clock=time.perf_counter)
+        parts.append(realize(as_issued(pl.concat(tables)), peso, FAR).filter(pl.col("session") <= last))
     table = reliability(pl.concat(parts))
     lines = list[list[object]]()
     for question in ("above", "touch"):

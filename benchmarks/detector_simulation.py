@@ -105,11 +105,11 @@ def measure(
     variances = ewma_variances(market.peso)
     onsets = [first + APART * k for k in range(looks)]
     shared = _Markets(market, variances, tuple(onsets), tuple(faults), policy)
-    found = dict[int, dict[tuple[str, str, str], list[tuple[bool, bool]]]]()
+    detections_by_world = dict[int, dict[tuple[str, str, str], list[tuple[bool, bool]]]]()
     for w, detections in run_blocks(compute, look_at, shared, range(worlds), spreads=True):
-        found[w] = detections
-        report(len(found), worlds)
-    return table_of({key: [found[w][key] for w in range(worlds)] for key in found[0]})
+        detections_by_world[w] = detections
+        report(len(detections_by_world), worlds)
+    return table_of({key: [detections_by_world[w][key] for w in range(worlds)] for key in detections_by_world[0]})
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +135,7 @@ def table_of(hits: Hits) -> pl.DataFrame:
     for (fault, detector, rule), detections in hits.items():
         shares = np.array(detections, dtype=np.float64).mean(axis=1)
         errors = shares.std(axis=0, ddof=1) / math.sqrt(len(shares)) if len(shares) > 1 else (None, None)
-        row = [fault, detector, rule, sum(len(each) for each in detections)]
+        row = [fault, detector, rule, sum(len(pairs) for pairs in detections)]
         row += [shares[:, 0].mean(), errors[0], shares[:, 1].mean(), errors[1]]
         rows.append([*row, shares[:, 1].mean() * 365 / DECISION_DAYS if fault == NOTHING.name else None])
     return pl.DataFrame(rows, schema=DETECTORS_SCHEMA, orient="row")
@@ -160,8 +160,8 @@ class _World:
         series = {COPPER_RETURN: market.copper, PESO_RETURN: market.peso, FORECAST_ERROR: errors}
         width = max(WARM_UP, policy.drift.recent_sessions + policy.drift.reference_sessions)
         columns = {
-            name: np.concatenate([np.full(len(errors) - len(found), np.nan), found])
-            for name, found in windowed(series, policy.drift, len(errors) - width + 1).items()
+            name: np.concatenate([np.full(len(errors) - len(statistic), np.nan), statistic])
+            for name, statistic in windowed(series, policy.drift, len(errors) - width + 1).items()
         } | {(name, EWMA): ewma_log_variance_ratio(values) for name, values in series.items()}
         sums = week_sums(market, variances)
         unknown = np.zeros((len(SUMS), STEPS))
@@ -190,7 +190,7 @@ def _look(
         ]
         both = [_degraded(world, onset, sums[i], limits[i], policy) for i, onset in enumerate(onsets)]
         for rule, fires in zip(RULES, zip(*both, strict=True), strict=True):
-            detections[fault.name, "degradation", rule] = [_within(each) for each in fires]
+            detections[fault.name, "degradation", rule] = [_within(alarms) for alarms in fires]
     return detections
 
 
@@ -251,6 +251,6 @@ def _degraded(world: _World, onset: int, fault: Array, limits: Array, policy: Po
     sums = np.hstack([world.sums[:, STEPS:onset], fault])
     windows = window_pair(days, sums, days[-FORTNIGHT:], policy)
     square, errors = SUMS.index("square"), SUMS.index("errors")
-    recent, baseline = (np.sqrt(each[square] / each[errors]) for each in windows)
+    recent, baseline = (np.sqrt(window[square] / window[errors]) for window in windows)
     literal = np.asarray(recent >= (1 + policy.degradation.rmse_increase) * baseline)
     return literal, np.asarray((measure_ratios(windows) > limits).any(axis=0))

@@ -71,15 +71,15 @@ def rules_markdown(table: pl.DataFrame, policy: Policy) -> str:
     ]
     yearly = [
         "alarms a year, with nothing wrong",
-        *(f"{rows[NOTHING.name, *each]['per_year']:.1f}" for each in columns),
+        *(f"{rows[NOTHING.name, *column]['per_year']:.1f}" for column in columns),
     ]
-    said = (
+    caption = (
         f"Found within 7 / 14 days, % of {table['n'][0]:,} fortnights ± standard error between markets. The line "
         f"`nothing` is false alarms; the budget is {policy.budget_per_14_days:.1%} of fortnights, "
         f"{policy.false_alarms_per_year:g} a year.\n\n"
     )
     header = ["fault", *(f"{detector}, {'published' if rule == 'literal' else rule}" for detector, rule in columns)]
-    return said + markdown(header, [*lines, yearly])
+    return caption + markdown(header, [*lines, yearly])
 
 
 def _cell(row: dict[str, float]) -> str:
@@ -109,10 +109,10 @@ def real_series(closes: Path, copper: Path) -> tuple[np.ndarray, dict[str, pl.Da
         COPPER_RETURN: lead.select("session", value=pl.col(COPPER.value).log().diff()).drop_nulls(),
         PESO_RETURN: peso.select("session", value=pl.col(USDCLP.value).log().diff()).drop_nulls(),
     }
-    own = returns[PESO_RETURN]
-    values = own["value"].to_numpy()
+    peso_returns = returns[PESO_RETURN]
+    values = peso_returns["value"].to_numpy()
     variances = ewma_variances(values, float(np.var(values[:60])))
-    errors = own.select("session", value=pl.Series(next_errors(_alone(values), variances))).filter(
+    errors = peso_returns.select("session", value=pl.Series(next_errors(_alone(values), variances))).filter(
         pl.col("value").is_finite()
     )
     first = max(errors["session"][0], returns[COPPER_RETURN]["session"][0])
@@ -121,7 +121,7 @@ def real_series(closes: Path, copper: Path) -> tuple[np.ndarray, dict[str, pl.Da
     }
     last = min(frame["session"][-1] for frame in series.values())
     series = {name: frame.filter(pl.col("session") <= last) for name, frame in series.items()}
-    return own["session"].to_numpy(), series, values
+    return peso_returns["session"].to_numpy(), series, values
 
 
 def _alone(values: np.ndarray) -> Market:
@@ -155,7 +155,7 @@ def real_degradation(sessions: np.ndarray, values: np.ndarray, policy: Policy) -
     windows = window_pair(days, sums, days, policy)
     square, errors = SUMS.index("square"), SUMS.index("errors")
     with np.errstate(invalid="ignore", divide="ignore"):
-        recent, baseline = (np.sqrt(each[square] / each[errors]) for each in windows)
+        recent, baseline = (np.sqrt(window[square] / window[errors]) for window in windows)
         ratios = measure_ratios(windows)
     literal = recent >= (1 + policy.degradation.rmse_increase) * baseline
     rows = []
@@ -186,11 +186,11 @@ def real_markdown(closes: Path, copper: Path, policy: Policy) -> str:
     rows = by_year(real_drift(series, policy), "drift") + by_year(
         real_degradation(sessions, values, policy), "degradation"
     )
-    said = (
+    caption = (
         "Real closes, % of fortnights with an alarm (how many), looked at every session. An alarm that lasts into the "
         "next fortnight counts in both; whether something was wrong nobody has said.\n\n"
     )
-    return said + markdown(["detector", "year", "fortnights", "published", "calibrated"], rows)
+    return caption + markdown(["detector", "year", "fortnights", "published", "calibrated"], rows)
 
 
 def curve(policy: Policy, worlds: int, seed: int) -> tuple[str, bytes]:
@@ -199,15 +199,15 @@ def curve(policy: Policy, worlds: int, seed: int) -> tuple[str, bytes]:
     for budget in BUDGETS:
         asked = policy.model_copy(update={"false_alarms_per_year": budget})
         table = measure(asked, worlds=worlds, seed=seed, faults=(NOTHING, DOUBLED, TRIPLED))
-        found = table.filter(detector="drift", rule="calibrated")
-        points.append((budget, *found["found_7_days"], found["per_year"][0], *found["se_7_days"][1:]))
+        rates = table.filter(detector="drift", rule="calibrated")
+        points.append((budget, *rates["found_7_days"], rates["per_year"][0], *rates["se_7_days"][1:]))
     lines = [
         [f"{p[0]:g}", f"{p[4]:.1f}", f"{100 * p[2]:.0f} ± {100 * p[5]:.0f}", f"{100 * p[3]:.0f} ± {100 * p[6]:.0f}"]
         for p in points
     ]
     head = ["budget, false alarms a year", "measured", "doublings within 7 days, %", "triplings within 7 days, %"]
-    said = f"Calibrated drift, {20 * worlds:,} fortnights a point.\n\n"
-    return said + markdown(head, lines), png_of(_figure(points))
+    caption = f"Calibrated drift, {20 * worlds:,} fortnights a point.\n\n"
+    return caption + markdown(head, lines), png_of(_figure(points))
 
 
 def _figure(points: Sequence[tuple[float, ...]]):  # type: ignore[no-untyped-def]

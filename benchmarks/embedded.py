@@ -81,8 +81,8 @@ def main() -> None:
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     print("\n".join(lines("EWMA walk", walk, walk, closes, origins)))
     for folder in asked.models:
-        found = fans_of(ChronosEngine(str(folder)), config, closes, origins)
-        print("\n".join(lines(folder.resolve().name, found, walk, closes, origins)), flush=True)
+        fans = fans_of(ChronosEngine(str(folder)), config, closes, origins)
+        print("\n".join(lines(folder.resolve().name, fans, walk, closes, origins)), flush=True)
 
 
 if __name__ == "__main__":

@@ -120,9 +120,9 @@ def network_of() -> Any:
 
         def logits(self, context: "torch.Tensor", target: "torch.Tensor") -> "torch.Tensor":
             read, write = self.tables()
-            told = torch.cat([torch.zeros_like(target[:, :1]), target[:, :-1]], dim=1)
+            decoder_input = torch.cat([torch.zeros_like(target[:, :1]), target[:, :-1]], dim=1)
             memory = self.t5.encoder(inputs_embeds=read[context]).last_hidden_state
-            hidden = self.t5.decoder(inputs_embeds=read[told], encoder_hidden_states=memory, use_cache=False)
+            hidden = self.t5.decoder(inputs_embeds=read[decoder_input], encoder_hidden_states=memory, use_cache=False)
             logits: torch.Tensor = hidden.last_hidden_state @ write.T
             return logits
 

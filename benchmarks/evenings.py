@@ -97,13 +97,13 @@ def prices_of(session: Session) -> pl.DataFrame:
 
 def quantiles_at(session: Session, prices: pl.DataFrame, start: Origin | None) -> dict[str, tuple[date, list[float]]]:
     """Target date and quantiles of each horizon's fan."""
-    found = {}
+    quantiles_by_horizon = {}
     for horizon in HORIZONS:
         config = InferenceConfig(horizon=horizon, model="ewma", context_length=500)
         target = target_of(horizon, session.today, last_session(prices, start), calendar_of(USDCLP))
         fan = make_forecast(EwmaEngine(), config, target, prices, clock=lambda: 0.0, start=start)
-        found[horizon] = (target.target_date, list(fan.select(QUANTILE_COLUMNS).row(-1)))
-    return found
+        quantiles_by_horizon[horizon] = (target.target_date, list(fan.select(QUANTILE_COLUMNS).row(-1)))
+    return quantiles_by_horizon
 
 
 def lived(server: str, folder: Path, way: Evenings, days: list[date], closes: dict[date, float]) -> pl.DataFrame:
@@ -152,13 +152,13 @@ def table_of(rows: dict[Evenings, pl.DataFrame], reference: pl.DataFrame) -> str
 
 
 def _gain(frame: pl.DataFrame, reference: pl.DataFrame, horizon: str) -> str:
-    losses, others = (each.filter(pl.col("horizon") == horizon).sort("as_of") for each in (frame, reference))
+    losses, others = (table.filter(pl.col("horizon") == horizon).sort("as_of") for table in (frame, reference))
     days = losses["as_of"].to_numpy().astype("datetime64[D]")
     overlap = overlap_between(days, losses["ahead"].to_numpy())
-    found = skill(losses["crps"].to_numpy(), others["stored_crps"].to_numpy(), overlap=overlap)
-    if found.value is None or found.low is None or found.high is None:
+    result = skill(losses["crps"].to_numpy(), others["stored_crps"].to_numpy(), overlap=overlap)
+    if result.value is None or result.low is None or result.high is None:
         return "–"
-    return f"{100 * found.value:+.0f} [{100 * found.low:.0f}, {100 * found.high:.0f}]"
+    return f"{100 * result.value:+.0f} [{100 * result.low:.0f}, {100 * result.high:.0f}]"
 
 
 def report(options: argparse.Namespace) -> str:
@@ -168,7 +168,7 @@ def report(options: argparse.Namespace) -> str:
     days = sessions[:: max(1, len(sessions) // options.evenings)][: options.evenings]
     rows = {}
     with tempfile.TemporaryDirectory() as scratch:
-        for place, way in enumerate(Evenings(*each) for each in product(("ok", "500"), (True, False), HOURS)):
+        for place, way in enumerate(Evenings(*settings) for settings in product(("ok", "500"), (True, False), HOURS)):
             rows[way] = lived(options.server, Path(scratch) / str(place), way, days, closes)
             print(f"{way}: {len(days)} evenings", file=sys.stderr)
     control(options.server, faults={"yahoo": "ok"})

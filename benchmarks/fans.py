@@ -47,14 +47,14 @@ class Sample:
 
     Attributes:
         as_of: origins, ascending.
-        own: the model's quantiles, shape (origins, STEPS, levels).
+        model_quantiles: the model's quantiles, shape (origins, STEPS, levels).
         bands: calibrated quantiles.
         price: realized, NaN where unknown, shape (origins, STEPS).
         sd: EWMA(.97) volatility at each origin.
     """
 
     as_of: list[date]
-    own: Array
+    model_quantiles: Array
     bands: Array
     price: Array
     sd: Array
@@ -70,18 +70,18 @@ def sample_of(fans: pl.DataFrame, prices: pl.DataFrame, calibrate: Callable[[Pas
     rows = rows.join(truth, on="session", how="left", maintain_order="left")
     as_of = rows["as_of"].unique(maintain_order=True).to_list()
     shape = (len(as_of), STEPS)
-    own = rows.select(MODEL_QUANTILE_COLUMNS).to_numpy().reshape(*shape, len(QUANTILE_LEVELS))
+    model_quantiles = rows.select(MODEL_QUANTILE_COLUMNS).to_numpy().reshape(*shape, len(QUANTILE_LEVELS))
     price = rows["y"].fill_null(float("nan")).to_numpy().reshape(shape)
     known = rows["known"].to_physical().fill_null(np.iinfo(np.int64).max).to_numpy().reshape(shape)
     scores = np.full(shape, np.nan)
     is_known = np.isfinite(price)
-    scores[is_known] = normal_score(price[is_known], own[is_known])
+    scores[is_known] = normal_score(price[is_known], model_quantiles[is_known])
     errors = PastErrors(scores, known, np.array([(day - date(1970, 1, 1)).days for day in as_of]))
     bands = np.stack([
-        calibrated(Fan(own[row].mean(axis=1), own[row]), calibrate(errors, day)).quantiles
+        calibrated(Fan(model_quantiles[row].mean(axis=1), model_quantiles[row]), calibrate(errors, day)).quantiles
         for row, day in enumerate(as_of)
     ])  # fmt: skip
-    return Sample(as_of, own, bands, price, rows["ewma_sd"].to_numpy().reshape(shape)[:, 0])
+    return Sample(as_of, model_quantiles, bands, price, rows["ewma_sd"].to_numpy().reshape(shape)[:, 0])
 
 
 def current(errors: PastErrors, day: date) -> Calibration:
@@ -159,7 +159,7 @@ def scores_table(new: list[Sample], old: list[Sample]) -> str:
         "| worst year, 95 % | before |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    tables = [losses(each) for each in new], [losses(each) for each in old]
+    tables = [losses(sample) for sample in new], [losses(sample) for sample in old]
     for name, steps in {**{f"{h}: {k}": [k] for h, k in HORIZON_STEPS.items()}, "1–57": list(range(1, 58))}.items():
         cells = []
         for loss in ("CRPS", "Winkler 95", "Winkler 80"):
@@ -184,7 +184,7 @@ def worst_year(hits: Array, as_of: list[date], steps: list[int]) -> str:
         for year in np.unique(years)
         if (years == year).sum() >= 26
     }
-    year = min(shares, key=lambda each: shares[each])
+    year = min(shares, key=lambda calendar_year: shares[calendar_year])
     return f"{100 * shares[year]:.0f} ({year})"
 
 
@@ -195,7 +195,7 @@ def width(bands: Array, low: int = 0, high: int = 8) -> Array:
 
 def laws_table(new: list[Sample], nights: Sample) -> str:
     """The laws of calibrated bands, with their limits."""
-    narrower = np.mean([(np.diff(width(each.bands), axis=1) < 0).mean() for each in new])
+    narrower = np.mean([(np.diff(width(sample.bands), axis=1) < 0).mean() for sample in new])
     seeds = np.median(np.abs(width(new[0].bands) - width(new[1].bands)), axis=0) if len(new) > 1 else np.array([np.nan])
     root = 0.5 * np.log(np.arange(1, STEPS + 1))
     unit = width(nights.bands) - root - np.log(nights.sd)[:, None]
@@ -215,7 +215,7 @@ def horizons_law(sample: Sample) -> str:
     lines = []
     scores = np.full(sample.price.shape, np.nan)
     is_known = np.isfinite(sample.price)
-    scores[is_known] = normal_score(sample.price[is_known], sample.own[is_known])
+    scores[is_known] = normal_score(sample.price[is_known], sample.model_quantiles[is_known])
     days = np.array([(day - date(1970, 1, 1)).days for day in sample.as_of])
     known = np.where(is_known, (days[:, None] + 1.4 * np.arange(1, STEPS + 1) + 1) * 86_400e6, np.inf)
     whole = PastErrors(scores, known, days)
@@ -234,8 +234,8 @@ def horizons_law(sample: Sample) -> str:
 def cached(folder: Path, who: Entrant) -> pl.DataFrame:
     """Fans of another version's cache, whatever its code's hash."""
     key = engine_key(who.engine.name, who.engine.model, who.config.fingerprint)
-    found = [BacktestStore(Warehouse(each)).read("90d", key) for each in sorted(folder.iterdir()) if each.is_dir()]
-    fans = max(found, key=len, default=pl.DataFrame())
+    tables = [BacktestStore(Warehouse(path)).read("90d", key) for path in sorted(folder.iterdir()) if path.is_dir()]
+    fans = max(tables, key=len, default=pl.DataFrame())
     if fans.is_empty():
         raise SystemExit(f"{folder} holds no fans of {key}; make them with benchmarks/accuracy.py of that version")
     return fans

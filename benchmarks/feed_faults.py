@@ -82,10 +82,10 @@ def feed_table(
     """
     if markets < 1:
         raise ValueError(f"{markets} markets show nothing; it takes one at least")
-    made = simulated_market(markets, SESSIONS, seed)
+    market = simulated_market(markets, SESSIONS, seed)
     feeds = []
     for i in range(markets):
-        peso, copper = prices_of(made.peso[i], USDCLP), prices_of(made.copper[i], COPPER)
+        peso, copper = prices_of(market.peso[i], USDCLP), prices_of(market.copper[i], COPPER)
         feeds.append(Feeds(peso, copper, calendar_of(USDCLP.calendar, [])))
     rows = []
     for k, probe in enumerate(PROBES):
@@ -96,10 +96,10 @@ def feed_table(
 
 def _measured(probe: Probe, feeds: Sequence[Feeds]) -> list[object]:
     """One row of the table."""
-    clean = [probe.look(each, 0) for each in feeds]
+    clean = [probe.look(feed, 0) for feed in feeds]
     false = sum(not finding.passed for finding in clean) / len(feeds)
-    found = [_sessions_until_found(probe, each) for each in feeds]
-    known = [sessions for sessions in found if sessions is not None]
+    delays = [_sessions_until_found(probe, feed) for feed in feeds]
+    known = [sessions for sessions in delays if sessions is not None]
     ends = (min(known), max(known)) if known else (None, None)
     share = len(known) / len(feeds)
     severity = OUTCOMES.get(probe.check, clean[0].severity)

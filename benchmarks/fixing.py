@@ -93,13 +93,13 @@ def nearest(observado: Mapping[date, float], closes: Mapping[date, float], first
                     target = calendar.next(target)
                 if target > last or known not in observado or target not in observado:
                     continue
-                price, fixing, truth = (np.log(each) for each in (closes[day], observado[known], observado[target]))
+                price, fixing, truth = (np.log(rate) for rate in (closes[day], observado[known], observado[target]))
                 errors.append((truth - price - weight * (fixing - price), truth - fixing))
             squares = np.square(np.array(errors))
             (effect,) = skills([(squares[:, 0], squares[:, 1], True)], overlap=max(1, ahead))
             figures = (effect.value, effect.low, effect.high)
             words = "out" if is_out else "not out"
-            gain = "{:+.1f} [{:.1f}, {:.1f}]".format(*(100 * float(each or 0) for each in figures))
+            gain = "{:+.1f} [{:.1f}, {:.1f}]".format(*(100 * float(figure or 0) for figure in figures))
             rows.append(f"| {ahead} | {words} | {len(errors)} | {gain} |")
     return "\n".join(rows)
 

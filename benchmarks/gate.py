@@ -63,35 +63,35 @@ def size_table(count: int, spa_count: int, seed: int) -> str:
             unlike = "–"
             if overlap <= 3:
                 widths = (WIDE, NARROW)
-                found = share_rejected(by_exchange, n, overlap, LEVEL, count=count, seed=seed, widths=widths)
-                unlike = share(found, count)
+                rejections = share_rejected(by_exchange, n, overlap, LEVEL, count=count, seed=seed, widths=widths)
+                unlike = share(rejections, count)
             rows.append([overlap, n, share(exchange, count), share(spa, spa_count), unlike])
-    said = (
+    caption = (
         f"Rejections at 5 % of two forecasts with the same expected CRPS, % ± standard error; {count:,} generated "
         f"markets (SPA: {spa_count:,}, {RESAMPLES} resamples). Unlike: the champion's fans are {WIDE:g} times the "
         f"right width, the challenger's {NARROW:g} times.\n\n"
     )
-    return said + markdown(["overlap", "origins", "label exchange", "SPA", "label exchange, unlike fans"], rows)
+    return caption + markdown(["overlap", "origins", "label exchange", "SPA", "label exchange, unlike fans"], rows)
 
 
 def gate_table(policy: Policy, n: int, seed: int) -> str:
     """Searches over candidates that are equal in truth."""
-    found = [gate(horizon, 0.0, policy, n=n, seed=seed) for horizon in HORIZONS]
+    outcomes = [gate(horizon, 0.0, policy, n=n, seed=seed) for horizon in HORIZONS]
     rows = [
         [
-            each.horizon,
-            share(each.found, n),
-            share(each.calibrated, n),
-            share(each.untested, n),
-            share(each.literal, n),
-            share(each.published, n),
-            f"{100 * each.shown:.1f}",
-            share(each.improved, n),
-            f"{100 * each.delivered:+.1f}",
+            outcome.horizon,
+            share(outcome.proposed, n),
+            share(outcome.calibrated, n),
+            share(outcome.untested, n),
+            share(outcome.literal, n),
+            share(outcome.published, n),
+            f"{100 * outcome.estimated:.1f}",
+            share(outcome.improved, n),
+            f"{100 * outcome.delivered:+.1f}",
         ]
-        for each in found
+        for outcome in outcomes
     ]
-    said = (
+    caption = (
         f"27 candidates equal in truth and their incumbent, {n:,} searches a horizon, weekly origins, objective "
         f"{policy.search.objective}, % ± standard error. Searched: a candidate is sent to validation, on "
         f"{policy.search.origins} origins at level {policy.search.significance:g}. Calibrated: it is then approved, on "
@@ -102,7 +102,7 @@ def gate_table(policy: Policy, n: int, seed: int) -> str:
         "origins.\n\n"
     )
     head = ["horizon", "searched", "calibrated", "untested", "published rule", "as published", "gain shown, %"]
-    return said + markdown([*head, "first criterion met", "gain delivered, %"], rows)
+    return caption + markdown([*head, "first criterion met", "gain delivered, %"], rows)
 
 
 def power_table(policy: Policy, n: int, seed: int) -> str:
@@ -111,16 +111,16 @@ def power_table(policy: Policy, n: int, seed: int) -> str:
     for horizon in HORIZONS:
         row: list[object] = [horizon]
         for gain in GAINS:
-            found = gate(horizon, gain, policy, n=n, seed=seed)
-            row += [share(found.calibrated, n), share(found.untested, n), share(found.literal, n)]
+            outcome = gate(horizon, gain, policy, n=n, seed=seed)
+            row += [share(outcome.calibrated, n), share(outcome.untested, n), share(outcome.literal, n)]
         rows.append(row)
-    said = (
+    caption = (
         f"Approved where every candidate is truly better, in RMSE and CRPS alike, % ± standard error; {n:,} searches a "
         "cell, as above.\n\n"
     )
     rules = ("calibrated", "untested", "published rule")
     head = ["horizon", *(f"{rule}, {gain:.0%} better" for gain in GAINS for rule in rules)]
-    return said + markdown(head, rows)
+    return caption + markdown(head, rows)
 
 
 def main() -> None:

@@ -37,12 +37,12 @@ class Gate:
         horizon: such as `7d`.
         gain: true one of every candidate.
         n: searches.
-        found: share whose search sends a candidate to validation.
+        proposed: share whose search sends a candidate to validation.
         calibrated: share approved by the calibrated rule, on later origins.
         literal: by the published rule on the same, best of 27 whatever its lead.
         untested: by the calibrated rule at `ALONE` likewise: no test in the search.
         published: by the published rule where it picked: best of 27 on 42 origins, judged on them.
-        shown: median gain in RMSE that the best shows there.
+        estimated: median gain in RMSE that the best shows there.
         improved: share that meets "RMSE ≥ 5 % or MAPE ≥ 3 %" there.
         delivered: median gain in RMSE, on as many other origins as a validation has, of what was picked there.
     """
@@ -50,12 +50,12 @@ class Gate:
     horizon: str
     gain: float
     n: int
-    found: float
+    proposed: float
     calibrated: float
     literal: float
     untested: float
     published: float
-    shown: float
+    estimated: float
     improved: float
     delivered: float
 
@@ -75,7 +75,7 @@ def gate(horizon: str, gain: float, policy: Policy, *, n: int, seed: int = 0) ->
     judged, searched = policy.validation.origins, policy.search.origins
     apart = math.ceil(STEPS[horizon] / SPACING)
     alone = policy.model_copy(update={"validation": policy.validation.model_copy(update={"significance": ALONE})})
-    rng, found = np.random.default_rng(seed + 1), list[tuple[float, ...]]()
+    rng, rows = np.random.default_rng(seed + 1), list[tuple[float, ...]]()
     for worlds in many_worlds(n, searched + apart + judged, STEPS[horizon], seed, gain=gain):
         loss = worlds.crps if policy.search.objective == "crps" else worlds.errors**2
         recent = np.sqrt((worlds.errors[:, :, -PUBLISHED_ORIGINS:] ** 2).mean(axis=2))
@@ -85,12 +85,12 @@ def gate(horizon: str, gain: float, policy: Policy, *, n: int, seed: int = 0) ->
             seconds = np.exp(TIME_NOISE * rng.standard_normal((2, PAIRS)))
             current = Losses(loss[world, 0, :searched], worlds.overlap)
             others = list(loss[world, 1:, :searched])
-            means = [float(each.mean()) for each in others]
+            means = [float(losses.mean()) for losses in others]
             picked = pick(no_better(current, others), means, policy.search.significance)
             chosen = None if picked is None else judge(worlds.pair(world, 1 + picked, judged, seconds), policy)
             lowest = judge(worlds.pair(world, 1 + int(np.argmin(means)), judged, seconds), alone)
             same = judge(worlds.pair(world, best[world], PUBLISHED_ORIGINS, seconds), _with_any_number(policy))
-            found.append(
+            rows.append(
                 (
                     chosen is not None,
                     chosen is not None and calibrated_verdict(chosen) == "approved",
@@ -102,8 +102,8 @@ def gate(horizon: str, gain: float, policy: Policy, *, n: int, seed: int = 0) ->
                     1 - before[world, best[world]] / before[world, 0],
                 )
             )
-    made = np.array(found, dtype=np.float64)
-    means, medians = made.mean(axis=0), np.median(made, axis=0)
+    results = np.array(rows, dtype=np.float64)
+    means, medians = results.mean(axis=0), np.median(results, axis=0)
     figures = [*means[:5], medians[5], means[6], medians[7]]
     return Gate(horizon, gain, n, *(float(figure) for figure in figures))
 
@@ -124,12 +124,12 @@ def share_rejected(test: Test, n: int, overlap: int, level: float, *, count: int
         seed: of them.
         more: for `worlds_of`, such as widths.
     """
-    found = [
+    rejections = [
         test(losses[0], losses[1], worlds.overlap) <= level
         for worlds in many_worlds(count, n, SPACING * overlap, seed, candidates=1, **more)
         for losses in worlds.crps
     ]
-    return float(np.mean(found))
+    return float(np.mean(rejections))
 
 
 def _with_any_number(policy: Policy) -> Policy:

@@ -39,18 +39,18 @@ def main() -> None:
     if given.part:
         write(given.store, *given.part)
         return
-    each = given.entries // given.writers
-    parts = [(str(each * n), str(each * (n + 1))) for n in range(given.writers)]
+    quota = given.entries // given.writers
+    parts = [(str(quota * n), str(quota * (n + 1))) for n in range(given.writers)]
     command = [sys.executable, __file__, "--store", given.store, "--part"]
     writers = [subprocess.Popen([*command, *part], stdout=subprocess.PIPE, text=True) for part in parts]
     seconds = [json.loads(writer.communicate()[0]) for writer in writers]
-    store, tenth = LedgerStore(Warehouse(open_store(given.store))), max(each // 10, 1)
+    store, tenth = LedgerStore(Warehouse(open_store(given.store))), max(quota // 10, 1)
     rows = store.read(HORIZON)
     first = statistics.median(s for times in seconds for s in times[:tenth])
     last = statistics.median(s for times in seconds for s in times[-tenth:])
-    lost = each * given.writers - rows["as_of"].n_unique()
+    lost = quota * given.writers - rows["as_of"].n_unique()
     verdict = store.verify(HORIZON) or "whole"
-    print(f"{each * given.writers} entries by {given.writers} writers: {lost} lost, chain {verdict}")
+    print(f"{quota * given.writers} entries by {given.writers} writers: {lost} lost, chain {verdict}")
     print(f"append, median ms: first tenth {1000 * first:.0f}, last tenth {1000 * last:.0f}")
 
 

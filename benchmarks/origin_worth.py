@@ -132,12 +132,12 @@ def report(options: argparse.Namespace) -> str:
     gains: dict[str, list[Skill]] = {level: [] for level in (SAME_DAY, NEXT_DAY, CLOSE)}
     for ahead in SESSIONS:
         reference = fans_at(origins, STORED, ahead, sessions, closes)
-        for level, found in gains.items():
+        for level, skills in gains.items():
             fans = fans_at(origins, level, ahead, sessions, closes)
-            found.append(gain(fans, reference, ahead, options.first, options.last))
+            skills.append(gain(fans, reference, ahead, options.first, options.last))
     lines = [HEAD]
-    for level, found in gains.items():
-        lines.append(f"| {level} | {' | '.join(map(_cell, found))} |")
+    for level, skills in gains.items():
+        lines.append(f"| {level} | {' | '.join(map(_cell, skills))} |")
         earlier = (" " if value is None else f"{value:+.1f}" for value in EARLIER[level])
         lines.append(f"| the same, earlier study | {' | '.join(earlier)} |")
     ages = origins.filter(pl.col("as_of").is_between(options.first, options.last))["age"]
@@ -150,10 +150,10 @@ def report(options: argparse.Namespace) -> str:
     return f"{words}\n\n" + "\n".join(lines)
 
 
-def _cell(found: Skill) -> str:
-    if found.value is None or found.low is None or found.high is None:
+def _cell(result: Skill) -> str:
+    if result.value is None or result.low is None or result.high is None:
         return "–"
-    value, low, high = (100 * number for number in (found.value, found.low, found.high))
+    value, low, high = (100 * number for number in (result.value, result.low, result.high))
     return f"{value:+.1f} [{low:.1f}, {high:.1f}]"
 
 

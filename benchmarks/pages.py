@@ -43,26 +43,28 @@ def code_fingerprint(script: str) -> str:
 def modules_of(script: str) -> set[Path]:
     """Files of a script and all its imports in this project."""
     skipped = {file for pattern in WITHOUT_FIGURES for file in PROJECT.glob(pattern)}
-    waiting, found = [PROJECT / script], set[Path]()
+    waiting, files = [PROJECT / script], set[Path]()
     while waiting:
         file = waiting.pop()
-        if file not in found and file not in skipped:
-            found.add(file)
+        if file not in files and file not in skipped:
+            files.add(file)
             waiting += _imports(file)
-    return found
+    return files
 
 
 def _imports(file: Path) -> Iterator[Path]:
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         names = list[str]()
         if isinstance(node, ast.Import):
-            names = [each.name for each in node.names]
+            names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         for name in names:
             for root in (PROJECT, BENCHMARKS):
                 path = root / name.replace(".", "/")
-                yield from (each for each in (path.with_suffix(".py"), path / "__init__.py") if each.is_file())
+                yield from (
+                    candidate for candidate in (path.with_suffix(".py"), path / "__init__.py") if candidate.is_file()
+                )
 
 
 def essence(source: str) -> str:
@@ -75,7 +77,7 @@ def essence(source: str) -> str:
 
 def _essence(node: object) -> str:
     if isinstance(node, list):
-        return "[" + ",".join(_essence(each) for each in node if not _is_idle(each)) + "]"
+        return "[" + ",".join(_essence(item) for item in node if not _is_idle(item)) + "]"
     if isinstance(node, ast.Raise):
         return "Raise"
     if isinstance(node, ast.AST):
@@ -97,7 +99,7 @@ def part_of(page: Path, name: str = "all") -> tuple[str, str]:
         SystemExit: the page has no such part.
     """
     text = page.read_text(encoding="utf-8") if page.is_file() else ""
-    begin = next((each for each in BEGIN.finditer(text) if each["name"] == name), None)
+    begin = next((mark for mark in BEGIN.finditer(text) if mark["name"] == name), None)
     if begin is None or END not in text[begin.end() :]:
         line = f"<!-- measured: {name} by SCRIPT, code 0 -->"
         raise SystemExit(f"{page} needs the lines {line} and {END} around the tables' place; nothing was written")
@@ -114,10 +116,10 @@ def put(text: str, page: Path, script: str, name: str = "all") -> None:
 def outdated(pages: Path = PROJECT / "docs") -> list[str]:
     """Parts whose code has changed since, as `page: name, by script`."""
     return [
-        f"{page.name}: {each['name']}, by {each['script']}"
+        f"{page.name}: {mark['name']}, by {mark['script']}"
         for page in sorted(pages.glob("*.md"))
-        for each in BEGIN.finditer(page.read_text(encoding="utf-8"))
-        if each["code"] != code_fingerprint(each["script"])
+        for mark in BEGIN.finditer(page.read_text(encoding="utf-8"))
+        if mark["code"] != code_fingerprint(mark["script"])
     ]
 
 

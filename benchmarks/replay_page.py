@@ -73,8 +73,8 @@ def _verdict(row: dict[str, Any]) -> str:
 
 def _way(row: dict[str, Any], evenings: pl.DataFrame) -> str:
     is_reference = row["strategy"] == NEVER
-    own = evenings.filter((pl.col("strategy") == row["strategy"]) & (pl.col("horizon") == row["horizon"]))
-    row = row | {"challengers": own.filter(pl.col("verdict") != "").height if row["searches"] else None}
+    rows = evenings.filter((pl.col("strategy") == row["strategy"]) & (pl.col("horizon") == row["horizon"]))
+    row = row | {"challengers": rows.filter(pl.col("verdict") != "").height if row["searches"] else None}
     counts = (
         "searches",
         "challengers",
@@ -84,10 +84,10 @@ def _way(row: dict[str, Any], evenings: pl.DataFrame) -> str:
         "rollbacks",
         "worse_days",
     )
-    shown = ["–" if row[name] is None or is_reference else f"{row[name]:.3g}" for name in counts]
+    figures = ["–" if row[name] is None or is_reference else f"{row[name]:.3g}" for name in counts]
     cpu = "–" if not row["search_cpu_seconds"] else f"{row['search_cpu_seconds'] / 60:.1f}"
     gains = ["–", "–"] if is_reference else [_gain(row, name) for name in ("crps", "rmse")]
-    cells = [row["horizon"], row["strategy"], str(row["n"]), _number(row["crps"]), *gains, *shown, cpu]
+    cells = [row["horizon"], row["strategy"], str(row["n"]), _number(row["crps"]), *gains, *figures, cpu]
     return f"| {' | '.join(cells)} |"
 
 
@@ -126,7 +126,7 @@ def _gain(row: dict[str, Any], name: str) -> str:
     names = ("change_gain", "change_gain_low", "change_gain_high")
     if name != "change":
         names = (f"{name}_gain", f"{name}_gain_low", f"{name}_gain_high")
-    value, low, high = (row[each] for each in names)
+    value, low, high = (row[column] for column in names)
     if value is None:
         return "–"
     interval = "" if low is None or high is None else f" [{100 * low:+.2f}, {100 * high:+.2f}]"

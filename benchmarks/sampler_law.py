@@ -20,8 +20,8 @@ def logits_apart(pipeline: Any, engine: ChronosEngine) -> tuple[float, int]:
     with torch.inference_mode():
         ids, mask, _ = pipeline.tokenizer.context_input_transform(context[None])
         read = T5Sampler(pipeline, 1.0).encode_one(context)
-        decoder, told = Decoder(pipeline.inner_model, read.attend, 1, 64), start_token(pipeline.inner_model)
-        fed, ours = [told], []
+        decoder, start = Decoder(pipeline.inner_model, read.attend, 1, 64), start_token(pipeline.inner_model)
+        fed, ours = [start], []
         for step in range(64):
             logits = decoder.logits(torch.tensor([fed[-1]]), step)
             ours.append(logits[0])
@@ -45,9 +45,9 @@ def laws_apart(pipeline: Any, engine: ChronosEngine, count: int = 1000) -> tuple
     context = torch.tensor(encoded.values, dtype=torch.float32)[None]
     torch.manual_seed(1)
     one, two = (pipeline.predict(context, 21, num_samples=count)[0].double().numpy() for _ in range(2))
-    own = sample_paths(T5Sampler(pipeline, 1.0), encoded.values, 21, count, 5)
+    paths = sample_paths(T5Sampler(pipeline, 1.0), encoded.values, 21, count, 5)
 
     def distance(left: Array, right: Array) -> float:
         return max(float(ks_2samp(left[:, k], right[:, k]).statistic) for k in range(21))
 
-    return distance(one, two), distance(one, own)
+    return distance(one, two), distance(one, paths)

@@ -63,10 +63,10 @@ def inputs(session: Session) -> tuple[TrialInputs, list[TrialBlock]]:
     """Shared inputs and blocks of a search of four horizons."""
     engines = engines_of(session.settings)
     models = {horizon: engines.resolve(live_or_first(session, horizon)) for horizon in HORIZONS}
-    engine = engines.engine(next(found for found, _ in models.values()))
+    engine = engines.engine(next(model for model, _ in models.values()))
     traits = engine.traits  # type: ignore[attr-defined]  # a Chronos engine
     policy = session.policy.search.model_copy(update={"representation": []})
-    configs = {name: [each.config for each in space_of(config, traits, policy).candidates]
+    configs = {name: [candidate.config for candidate in space_of(config, traits, policy).candidates]
                for name, (_, config) in models.items()}  # fmt: skip
     prices, features = inputs_of(session)
     shared = TrialInputs(

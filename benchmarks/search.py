@@ -79,7 +79,7 @@ def interleaved(one: Callable[[int], None], other: Callable[[int], None], cells:
     ratios = []
     for cell in range(cells):
         order = (one, other) if cell % 2 == 0 else (other, one)
-        taken = {id(each): cost(partial(each, cell)) for each in order}
+        taken = {id(call): cost(partial(call, cell)) for call in order}
         a, b = taken[id(one)], taken[id(other)]
         ratios.append((a[0] / b[0], a[1] / b[1]))
         print(f"cell {cell + 1}: {a[0]:.1f} s against {b[0]:.1f} s of processor", file=sys.stderr, flush=True)
@@ -183,7 +183,7 @@ def embedded_ratio(cells: int) -> list[float]:
     base = InferenceConfig(
         horizon="7d", model="embedded", context_length=180, num_samples=200, temperature=1.0, representation="returns"
     )
-    asks = [GridRequest(each.config, 5) for each in space_of(base, engine.traits, SearchPolicy()).candidates]
+    asks = [GridRequest(candidate.config, 5) for candidate in space_of(base, engine.traits, SearchPolicy()).candidates]
     scale = float(pipeline.inner_model.config.forex_assets["context_scale"])
 
     def one_by_one(cell: int) -> None:
@@ -274,16 +274,16 @@ def main() -> None:
     parser.add_argument("--origins", type=int, default=5)
     parser.add_argument("--parts", default=",".join(PARTS), help=f"of {', '.join(PARTS)}")
     parser.add_argument("--memory", choices=("plain", "fast"), help=argparse.SUPPRESS)
-    told = parser.parse_args()
-    if told.memory:
-        memory(told.memory)
+    options = parser.parse_args()
+    if options.memory:
+        memory(options.memory)
         return
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     print("| what | plain over ours, median (range) |\n| --- | --- |")
-    for name in told.parts.split(","):
+    for name in options.parts.split(","):
         with tempfile.TemporaryDirectory() as folder:
-            print("\n".join(PARTS[name](Path(folder) / name, told.origins)), flush=True)
+            print("\n".join(PARTS[name](Path(folder) / name, options.origins)), flush=True)
 
 
 if __name__ == "__main__":

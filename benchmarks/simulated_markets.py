@@ -114,10 +114,10 @@ def worlds_of(
     ahead = (1 - (ALPHA + BETA) ** steps) / (1 - ALPHA - BETA)
     sd = price * DAILY_SD * np.sqrt(steps + ahead * (market.variances[:, at] - 1))
 
-    own = MEDIAN_NOISE**2
-    spread = np.full(1 + candidates, math.sqrt(1 + own))
+    noise_variance = MEDIAN_NOISE**2
+    spread = np.full(1 + candidates, math.sqrt(1 + noise_variance))
     spread[0] /= 1 - gain
-    extra = math.sqrt(spread[0] ** 2 - 1 - own)
+    extra = math.sqrt(spread[0] ** 2 - 1 - noise_variance)
     shape = (count, 1 + candidates, origins)
     noise = MEDIAN_NOISE * _noise(shape, steps, rng)
     noise[:, 0] += extra * _noise((count, 1, origins), steps, rng)[:, 0]

@@ -164,8 +164,8 @@ def table(evenings: list[Evening], measured: list[int]) -> str:
         grown = (sum(last.size.values()) - sum(evenings[begin].size.values())) / max(1, number - 1 - begin)
         cells = [
             f"{number}",
-            f"{statistics.median(each.seconds for each in near):.1f}",
-            *(f"{statistics.median(each.cpu[part] for each in near):.2f}" for part in parts),
+            f"{statistics.median(evening.seconds for evening in near):.1f}",
+            *(f"{statistics.median(evening.cpu[part] for evening in near):.2f}" for part in parts),
             f"{last.cpu.get('backup', 0):.1f}",
             f"{grown / 2**20:.2f}",
             f"{sum(last.size.values()) / 2**20:.0f}",

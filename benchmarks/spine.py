@@ -77,21 +77,21 @@ def dagster() -> dict[str, float]:
     imports = time.perf_counter() - started
     from forex_assets.core.session import open_session
 
-    ready = open_session()
+    session = open_session()
 
     def instance() -> None:
         from forex_assets.core.dagster.instance import prepare_instance
 
-        prepare_instance(ready.settings)
-        with dg.DagsterInstance.get() as made:
-            made.get_runs(limit=1)
+        prepare_instance(session.settings)
+        with dg.DagsterInstance.get() as dagster_instance:
+            dagster_instance.get_runs(limit=1)
 
     return {
         "imports": imports,
         "instance": timed(instance),
-        "ingest": timed(lambda: run_assets(ready, [keys.USDCLP, keys.COPPER])),
-        "features": timed(lambda: run_assets(ready, [keys.FEATURES])),
-        "forecast": timed(lambda: run_assets(ready, [keys.LATEST], list(HORIZONS))),
+        "ingest": timed(lambda: run_assets(session, [keys.USDCLP, keys.COPPER])),
+        "features": timed(lambda: run_assets(session, [keys.FEATURES])),
+        "forecast": timed(lambda: run_assets(session, [keys.LATEST], list(HORIZONS))),
     }
 
 

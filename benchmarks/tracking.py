@@ -123,8 +123,8 @@ def forecasting(root: Path, full: Path, repeats: int) -> None:
             with {"none": nullcontext, "locked": lambda h=home: locked(h / "mlflow/mlflow.db"),
                   "sending": lambda h=home: sender(h / "mlflow")}[name]():  # fmt: skip
                 taken[name].append(run(environments[name], "forecast", "--horizon", "7d", "--stored"))
-    seconds = {name: statistics.median(each[0] for each in found) for name, found in taken.items()}
-    memory = {name: statistics.median(each[1] for each in found) for name, found in taken.items()}
+    seconds = {name: statistics.median(cost[0] for cost in runs) for name, runs in taken.items()}
+    memory = {name: statistics.median(cost[1] for cost in runs) for name, runs in taken.items()}
     for name in ("locked", "sending"):
         pairs = [b[0] - a[0] for a, b in zip(taken["none"], taken[name], strict=True)]
         print(

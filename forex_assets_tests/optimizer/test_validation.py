@@ -184,7 +184,7 @@ def test_the_published_rule_lets_noise_through_and_the_calibrated_one_does_not()
     found = gate("7d", 0.0, Policy(), n=60, seed=3)
     assert found.published > 0.4
     assert found.improved > 0.5
-    assert found.shown > 0.03
+    assert found.estimated > 0.03
     assert abs(found.delivered) < 0.02
     assert found.calibrated <= 0.15  # 60 searches at 5 %: nine or more come once in a thousand
     assert gate("7d", 0.1, Policy(), n=20, seed=3).calibrated > 0.6
