@@ -114,13 +114,15 @@ class Evenings:
     def _rows(self, lineage: Lineage, known: Known, more: Iterable[date] = ()) -> pl.DataFrame:
         """Scored rows of the current settings that were known, see `monitoring.reports.realized_of`."""
         name = lineage.config.fingerprint
-        rows = self.library.scored(lineage.config).filter(pl.col("realized_available_at") <= known.now)
+        rows = self.library.scored(lineage.config)
+        rows = rows.head(int(rows["as_of"].search_sorted(known.day)))  # no fan of later has an outcome yet
+        is_known = pl.col("realized_available_at") <= known.now
         if known.bad:
-            rows = rows.filter(~pl.col("session").is_in(list(known.bad)))
-        past = [day for day in lineage.backtested[name] if day < known.day]
-        issued = rows.filter(pl.col("as_of").is_in(list(lineage.issued[name]))).with_columns(record=pl.lit("ledger"))
-        parts = [rows.filter(pl.col("as_of").is_in(list(days))) for days in (past, set(more) - set(past))]
-        return pl.concat([parts[0], issued, parts[1]])
+            is_known &= ~pl.col("session").is_in(list(known.bad))
+        past = {day for day in lineage.backtested[name] if day < known.day}
+        parts = [rows.filter(is_known & pl.col("as_of").is_in(list(days)))
+                 for days in (past, lineage.issued[name], set(more) - past)]  # fmt: skip
+        return pl.concat([parts[0], parts[1].with_columns(record=pl.lit("ledger")), parts[2]])
 
     def degradation(self, lineage: Lineage, day: date, policy: Policy) -> Degradation:
         """The evening's degradation report, see `monitoring.reports.degradation_of`.

@@ -33,6 +33,7 @@ from forex_assets.replay.lineage import Evenings
 from forex_assets.replay.loop import Replay
 from forex_assets.replay.results import Results
 from forex_assets.replay.searching import Searching, Seconds
+from forex_assets.replay.sessions import listed
 from forex_assets.replay.strategies import ReplayError, Strategy, strategies_of
 from forex_assets.replay.trial_store import TrialStore
 
@@ -132,7 +133,7 @@ def market_of(session: Session) -> KnownMarket:
         peso.filter(known),
         empty(COPPER_SCHEMA) if copper is None else copper.filter(known),
         book_of(session, session.policy.search.origin),
-        calendar_of(USDCLP),
+        listed(calendar_of(USDCLP)),
     )
 
 
