@@ -38,6 +38,7 @@ SearchOrigin = Annotated[
 
 if TYPE_CHECKING:
     from forex_assets.accuracy.start_level import StartLevel
+    from forex_assets.cli.progress import SearchBar
     from forex_assets.core.dagster.run_records import EventRecord
     from forex_assets.core.session import Session
 
@@ -83,6 +84,7 @@ def _run(
     session: "Session", horizons: list[str], *, is_forced: bool, level: "StartLevel | None" = None
 ) -> tuple[dict[str, str], set[str]]:
     """Runs the loop once; returns failures and searched horizons."""
+    from forex_assets.cli.progress import search_bar
     from forex_assets.cli.runner import RunFailed, materialize_decisions
     from forex_assets.monitoring.request_store import requests_of
 
@@ -94,14 +96,15 @@ def _run(
         materialize_decisions(session, horizons)
         firing, waiting = _firing(session, horizons, is_forced=is_forced)
     failures |= waiting
-    for name, decision in firing.items():
-        if words := _is_launched(session, name, decision):  # by a sensor, while an earlier horizon was searched
-            failures[name] = words
-            continue
-        try:
-            _recalibrate(session, name, decision, list(firing), level)
-        except RunFailed as error:
-            failures[name] = str(error)
+    with search_bar(err, session.policy, list(firing)) as bar:
+        for name, decision in firing.items():
+            if words := _is_launched(session, name, decision):  # by a sensor, while an earlier horizon was searched
+                failures[name] = words
+                continue
+            try:
+                _recalibrate(session, name, decision, bar, list(firing), level)
+            except RunFailed as error:
+                failures[name] = str(error)
     return failures, set(firing)
 
 
@@ -144,7 +147,12 @@ def _is_launched(session: "Session", horizon: str, decision: "EventRecord") -> s
 
 
 def _recalibrate(
-    session: "Session", horizon: str, decision: "EventRecord", horizons: list[str], level: "StartLevel | None" = None
+    session: "Session",
+    horizon: str,
+    decision: "EventRecord",
+    bar: "SearchBar",
+    horizons: list[str],
+    level: "StartLevel | None" = None,
 ) -> None:
     """Search, validation and, where that approves, deployment of one horizon.
 
@@ -153,7 +161,6 @@ def _recalibrate(
     The runs carry the tags of the sensors', so that a daemon that looks at the same records launches nothing twice.
     """
     from forex_assets.cli.overview import instance_of
-    from forex_assets.cli.progress import search_bar
     from forex_assets.cli.runner import run_job, search_config
     from forex_assets.core import names
     from forex_assets.core.dagster import keys
@@ -166,15 +173,15 @@ def _recalibrate(
         names.ATTEMPT_TAG: "1",
         names.TOGETHER_TAG: ",".join(horizons),
     }
-    with search_bar(err, horizon):
+    with bar.of(horizon):
         config = search_config(level, keys.CANDIDATE_CONFIG, keys.VALIDATION_REPORT)
         run_job(session, names.OPTIMIZE_JOB, horizon, tags, config)
     with instance_of(session) as instance:
         report = next(records(instance, keys.VALIDATION_REPORT, horizon)) if instance else None
     if report is not None and report.metadata.get(names.VERDICT) == "approved":
         validation = str(report.metadata.get(names.VALIDATION_ID))
-        with err.status(f"deploying {horizon} …"):
-            run_job(session, names.DEPLOY_JOB, horizon, {names.VALIDATION_TAG: validation})
+        bar.say(f"deploying {horizon}")
+        run_job(session, names.DEPLOY_JOB, horizon, {names.VALIDATION_TAG: validation})
 
 
 @app.command(

@@ -1,6 +1,6 @@
 """Progress bars for backtests and searches."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import polars as pl
@@ -9,7 +9,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from forex_assets.accuracy.backtest_run import Origins, renewed_words, run_backtest
 from forex_assets.accuracy.start_level import StartLevel
+from forex_assets.core import names
 from forex_assets.core.compute.opening import compute_of
+from forex_assets.core.policy import Policy
 from forex_assets.core.progress import listening
 from forex_assets.core.session import Session
 from forex_assets.forecasts.engines import engines_of
@@ -58,10 +60,49 @@ def run_backtests(
     return pl.concat(tables)
 
 
+class SearchBar:
+    """One bar for searches and validations of horizons.
+
+    Args:
+        progress: shows it.
+        policy: says how many past dates each part takes.
+        horizons: searched one after the other.
+    """
+
+    def __init__(self, progress: Progress, policy: Policy, horizons: Sequence[str]) -> None:
+        tables = {names.CANDIDATE_CONFIG: policy.search.origins, names.VALIDATION_REPORT: policy.validation.origins}
+        self._sizes = {(name, table.split("/")[-1]): size for name in horizons for table, size in tables.items()}
+        self._progress = progress
+        self._task = progress.add_task("search and validation", total=sum(self._sizes.values()))
+
+    @contextmanager
+    def of(self, horizon: str) -> Iterator[None]:
+        """Follows one horizon's work, done when the block ends."""
+        self.say(f"search and validation {horizon}")
+        try:
+            with listening(lambda done, total, part: self._show((horizon, part), done / total if total else 0)):
+                yield
+        finally:
+            self._show([each for each in self._sizes if each[0] == horizon][-1], 1)
+
+    def say(self, words: str) -> None:
+        """Names the work under way."""
+        self._progress.update(self._task, description=words)
+
+    def _show(self, current: tuple[str, str], share: float) -> None:
+        """Moves the bar, never back.
+
+        A search by suggestion reports its dates again and again.
+        """
+        order = list(self._sizes)
+        if current in order:
+            before = sum(self._sizes[each] for each in order[: order.index(current)])
+            reached = max(before + share * self._sizes[current], self._progress.tasks[0].completed)
+            self._progress.update(self._task, completed=reached)
+
+
 @contextmanager
-def search_bar(console: Console, horizon: str) -> Iterator[None]:
-    """Shows a bar for the search inside the block."""
+def search_bar(console: Console, policy: Policy, horizons: Sequence[str]) -> Iterator[SearchBar]:
+    """Shows one bar for the searches in the block."""
     with progress_bar(console) as progress:
-        task = progress.add_task(f"search and validation {horizon}", total=None)
-        with listening(lambda done, total: progress.update(task, completed=done, total=total)):
-            yield
+        yield SearchBar(progress, policy, horizons)

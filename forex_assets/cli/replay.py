@@ -67,7 +67,7 @@ def replay(
     config = {"ops": {"__".join(keys.REPLAY.path): {"config": settings}}}
     with progress_bar(err) as progress:
         task = progress.add_task("fans, then evenings", total=None)
-        with listening(lambda done, total: progress.update(task, completed=done, total=total)):
+        with listening(lambda done, total, _: progress.update(task, completed=done, total=total)):
             run_assets(session, [keys.REPLAY], horizons, config, build=build)
     parts = {
         name: pl.concat(

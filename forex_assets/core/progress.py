@@ -6,20 +6,27 @@ from contextlib import contextmanager
 Report = Callable[[int, int], None]
 """Called with steps done and steps in total."""
 
-_listeners: list[Report] = []
+Listener = Callable[[int, int, str], None]
+"""Called with steps done, in total, and part."""
+
+_listeners: list[Listener] = []
 
 
-def notify(done: int, total: int) -> None:
-    """Tells every listener of this process."""
+def notify(done: int, total: int, part: str = "") -> None:
+    """Tells every listener of this process.
+
+    Args:
+        part: name of the part whose steps these are; empty where the work has one part.
+    """
     for listener in _listeners:
-        listener(done, total)
+        listener(done, total, part)
 
 
 @contextmanager
-def listening(report: Report) -> Iterator[None]:
-    """Calls `report` on each notice while the block runs."""
-    _listeners.append(report)
+def listening(listener: Listener) -> Iterator[None]:
+    """Calls `listener` on each notice while the block runs."""
+    _listeners.append(listener)
     try:
         yield
     finally:
-        _listeners.remove(report)
+        _listeners.remove(listener)

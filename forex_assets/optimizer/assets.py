@@ -62,7 +62,7 @@ def progress_of(context: dg.AssetExecutionContext) -> Report:
     """Reports progress to the terminal and to Dagster's log."""
 
     def report(done: int, total: int) -> None:
-        notify(done, total)
+        notify(done, total, context.asset_key.path[-1])
         if total and done * 10 // total != (done - 1) * 10 // total:
             context.log.info(f"{done} of {total} past test dates")
 

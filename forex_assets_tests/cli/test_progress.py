@@ -1,6 +1,7 @@
 """Backtests of several horizons with a bar: what comes back, what is shown while they run, what is said of the rest."""
 
 import io
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from typer.testing import CliRunner
 
 from forex_assets.accuracy.backtest_run import Origins, run_backtest
 from forex_assets.cli import app
-from forex_assets.cli.progress import run_backtests
+from forex_assets.cli.progress import SearchBar, progress_bar, run_backtests
+from forex_assets.core.policy import Policy
+from forex_assets.core.progress import notify
 from forex_assets.core.schemas import REALIZED_SCHEMA
 from forex_assets.core.session import Session, open_session
 from forex_assets.forecasts.engine import EngineError
@@ -78,3 +81,26 @@ def test_an_engine_that_does_not_exist_is_bad_usage(session: Session) -> None:
     assert result.exit_code == 2
     assert "no engine 'foo'" in result.output
     assert "autoarima" in result.output
+
+
+def test_one_bar_counts_search_and_validation_of_all_horizons_and_never_goes_back() -> None:
+    console, _ = screen(is_terminal=True)
+    policy = Policy(search={"origins": 40}, validation={"origins": 60})  # type: ignore[arg-type]
+    seen = []
+    with progress_bar(console) as progress:
+        bar = SearchBar(progress, policy, ["7d", "30d"])
+
+        def told(done: int, total: int, part: str) -> None:
+            notify(done, total, part)
+            seen.append(progress.tasks[0].completed)
+
+        with bar.of("7d"):
+            for done in (0, 20, 40, 0, 40):  # the second round tries another candidate on the same dates
+                told(done, 40, "candidate_config")
+            told(50, 100, "validation_report")
+        with suppress(EngineError), bar.of("30d"):
+            told(0, 40, "candidate_config")
+            raise EngineError("no model")
+        assert [task.total for task in progress.tasks] == [200]
+    assert seen == [0, 20, 40, 40, 40, 70, 100]
+    assert progress.tasks[0].completed == 200
