@@ -173,6 +173,7 @@ def origin(context: dg.AssetExecutionContext, session: SessionResource) -> pl.Da
         }
         if chosen.disagreement_pct is not None:
             metadata["disagreement_pct"] = round(chosen.disagreement_pct, 2)
+            metadata["is_disputed"] = chosen.is_disputed
         context.add_output_metadata(frame_metadata(table, **metadata, **clock_metadata(run)))
     return table
 
