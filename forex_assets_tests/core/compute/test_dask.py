@@ -19,11 +19,13 @@ from forex_assets.core.compute.port import THIS_PROCESS, run_blocks
 from forex_assets.core.compute.setting import ComputeSetting, TlsFiles, compute_setting
 from forex_assets.core.compute.work import ComputeError, package_version
 from forex_assets.core.session import open_session
+from forex_assets.forecasts.chronos.model import SMALL_WIDTH
 from forex_assets.forecasts.engines import engines_of
 from forex_assets.optimizer.candidate_backtest_run import splits_of, trial_rows
 from forex_assets_tests.core.compute import samples
 from forex_assets_tests.core.compute.cluster import Cluster, cluster, free_port, unit, until
 from forex_assets_tests.core.compute.samples import Inputs
+from forex_assets_tests.forecasts.chronos.tiny_models import build_t5
 from forex_assets_tests.optimizer.contests import fill
 
 NUMBERS = np.random.default_rng(0).normal(size=1000)
@@ -153,7 +155,9 @@ def spawned(roots: Iterable[psutil.Process]) -> list[psutil.Process]:
     return [child for child in below if any("spawn_main" in word for word in child.cmdline())]
 
 
-def hash_of_trials(workspace: Path, tables: Path, model: str, compute: str, victims: Victims = list) -> str:
+def hash_of_trials(
+    workspace: Path, tables: Path, model: str, compute: str, victims: Victims = list, count: int = 12
+) -> str:
     """Hash of a small search's trials; a worker is killed when the first block has arrived."""
     setup, killed = fill(workspace, tables), list[int]()
     session = open_session(model=model, compute=compute)
@@ -163,7 +167,7 @@ def hash_of_trials(workspace: Path, tables: Path, model: str, compute: str, vict
         horizon: [config.model_copy(update={"temperature": temperature}) for temperature in (0.8, 1.2)]
         for horizon, (_, config) in models.items()
     }
-    days = {horizon: splits_of(setup.session, [horizon])[horizon].search[:12] for horizon in horizons}
+    days = {horizon: splits_of(setup.session, [horizon])[horizon].search[:count] for horizon in horizons}
 
     def report(done: int, total: int) -> None:
         if 0 < done < total and not killed and (workers := victims()):
@@ -173,7 +177,7 @@ def hash_of_trials(workspace: Path, tables: Path, model: str, compute: str, vict
     rows = trial_rows(session, engines.engine(models["7d"][0]), configs, days, report=report)
     assert len(killed) == (victims is not list)
     table = pl.concat([rows[horizon] for horizon in horizons]).drop("engine_seconds", strict=False)
-    assert table.height == 2 * len(horizons) * 12
+    assert table.height == 2 * len(horizons) * count
     shutil.rmtree(workspace / "warehouse")
     return hashlib.sha256(table.write_csv(float_precision=17).encode()).hexdigest()
 
@@ -189,12 +193,18 @@ def test_trials_have_one_hash_in_this_process_in_processes_and_on_dask_though_wo
 
 
 @pytest.mark.timeout(600)  # five processes import torch
-def test_trials_of_the_embedded_model_have_one_hash_too(
+def test_trials_of_the_embedded_and_of_a_wide_model_have_one_hash_too(
     two: Cluster, workspace: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    """The wide one is run by several threads, and its 400 paths are more than one batch."""
     tables, address = tmp_path_factory.mktemp("market") / "tables", f"dask:tcp://127.0.0.1:{two.port}"
-    hashes = {hash_of_trials(workspace, tables, "embedded", each) for each in ("processes:1", "processes:2", address)}
-    assert len(hashes) == 1
+    wide = build_t5(tmp_path_factory.mktemp("wide"), prediction_length=8, d_model=2 * SMALL_WIDTH, d_kv=32, num_heads=8)
+    hashes = {model: set[str]() for model in ("embedded", str(wide))}
+    for each in ("processes:1", "processes:2", address):
+        with compute_of(compute_setting(each, TlsFiles())):  # one start of the workers for both
+            for model, found in hashes.items():
+                found.add(hash_of_trials(workspace, tables, model, each, count=8))
+    assert [len(found) for found in hashes.values()] == [1, 1]
 
 
 def test_a_scheduler_that_dies_ends_the_run_in_words_and_what_had_arrived_stays(
