@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from forex_assets.forecasts.engine import EngineError
 
 if TYPE_CHECKING:
@@ -130,7 +132,7 @@ def choose(logits: "torch.Tensor", draws: "torch.Tensor", top_k: int, top_p: flo
 
     order = None
     if top_k > 0 or top_p < 1:
-        logits, order = logits.topk(min(top_k or logits.shape[1], logits.shape[1]))
+        logits, order = _likeliest(logits, min(top_k or logits.shape[1], logits.shape[1]))
     chances = logits.softmax(dim=-1)
     if top_p < 1:
         rest = chances.flip(-1).cumsum(-1).flip(-1)  # probability of this token and all less likely ones
@@ -144,6 +146,21 @@ def choose(logits: "torch.Tensor", draws: "torch.Tensor", top_k: int, top_p: flo
     below = below.expand(len(draws), -1).contiguous()
     place = torch.searchsorted(below, draws[:, None] * below[:, -1:], right=True)
     return (place if order is None else order.expand(len(draws), -1).gather(1, place))[:, 0]
+
+
+def _likeliest(logits: "torch.Tensor", count: int) -> "tuple[torch.Tensor, torch.Tensor]":
+    """As `logits.topk(count)`, which takes half as long again on a processor."""
+    import torch
+
+    if logits.device.type == "cpu":
+        values = logits.numpy()
+        limit = np.partition(values, -count, axis=1)[:, -count, None]
+        kept = np.flatnonzero(values >= limit)
+        if len(kept) == count * len(values):  # no ties at the limit, no NaN
+            tokens = torch.from_numpy(kept % values.shape[1]).view(len(values), count)
+            chosen, place = logits.gather(1, tokens).sort(dim=-1, descending=True)
+            return chosen, tokens.gather(1, place)
+    return logits.topk(count)
 
 
 def start_token(model: Any) -> int:

@@ -157,6 +157,22 @@ def test_tokens_are_drawn_as_often_as_their_chance(pipelines: dict[str, Any]) ->
     assert set(choose(logits, torch.tensor([0.0, 1 - 2**-24]), 0, 1.0).tolist()) == {0, 11}
 
 
+@pytest.mark.parametrize("are_tied", [False, True])
+def test_the_likeliest_tokens_are_those_of_a_plain_sort(are_tied: bool) -> None:
+    logits = torch.tensor(np.random.default_rng(8).normal(size=(40, 90)), dtype=torch.float32)
+    if are_tied:
+        logits = logits.round()
+    draws = torch.tensor(np.random.default_rng(9).random(40), dtype=torch.float32)
+    for row, token in enumerate(choose(logits, draws, 7, 1.0).tolist()):
+        ordered = sorted(logits[row].tolist(), reverse=True)
+        assert logits[row, token] >= ordered[6]
+        if not are_tied:
+            kept = [place for place in range(90) if logits[row, place] >= ordered[6]]
+            chances = np.exp(logits[row, kept].double().numpy())
+            below = np.cumsum(chances / chances.sum())
+            assert token == kept[int((below <= float(draws[row])).sum())]
+
+
 @pytest.mark.parametrize("top_k", [0, 3])
 def test_logits_that_are_no_numbers_are_refused(top_k: int) -> None:
     logits = torch.zeros(2, 8)
