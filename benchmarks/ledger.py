@@ -22,7 +22,7 @@ import numpy as np
 import polars as pl
 import psutil
 
-from forex_assets.core.names import LEDGER_COMPACTED
+from forex_assets.core.names import LEDGER
 from forex_assets.core.schemas import FORECAST_SCHEMA
 from forex_assets.core.store.warehouse import Warehouse
 from forex_assets.forecasts.ledger_store import LedgerStore
@@ -110,7 +110,7 @@ def build(folder: Path, entries: int) -> dict[str, float]:
 def child(folder: Path, work: str, number: int) -> dict[str, float]:
     """One measurement in a fresh process."""
     if work == "first read":
-        Warehouse(folder / "warehouse").remove(LEDGER_COMPACTED, HORIZON)
+        Warehouse(folder / "warehouse").remove(f"{LEDGER}_compacted", HORIZON)
     command = [sys.executable, __file__, "--folder", str(folder), "--work", work, "--number", str(number)]
     return json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
 

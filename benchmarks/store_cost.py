@@ -71,10 +71,6 @@ class Counting(Store):
         self.calls["list"] += 1
         return self.inner.list(prefix)
 
-    def states(self, prefix: str = "") -> dict[str, str]:
-        self.calls["list"] += 1
-        return self.inner.states(prefix)
-
     def place(self, key: str = "") -> str:
         return self.inner.place(key)
 

@@ -17,8 +17,8 @@ from forex_assets.core.schemas import LEDGER_SCHEMA, REALIZED_SCHEMA, USDCLP_SCH
 from forex_assets.core.session import Session
 from forex_assets.core.store.records import Records
 from forex_assets.core.store.warehouse import WarehouseError
-from forex_assets.forecasts.ledger import Misfit
 from forex_assets.forecasts.ledger_store import LedgerStore
+from forex_assets.forecasts.ledger_tail import Verified
 from forex_assets.forecasts.realized import JOINED_BY, KEY, covers_every_due_forecast
 from forex_assets.market.ingestion import truths
 
@@ -26,46 +26,42 @@ WHOLE_CHAIN_EVERY: Final = timedelta(days=7)
 """Longest time between two readings of a whole chain."""
 
 
-class Verified(BaseModel):
+class VerifiedPart(BaseModel):
     """Verified part of a chain.
 
     Attributes:
         count: number of entries.
         head: hash of the last of them.
-        files: digest of their names, sizes and times of change.
         whole_at: when every entry was last read.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")  # older versions noted the state of the files
 
     count: int
     head: str
-    files: str
     whole_at: AwareDatetime
 
 
-def _verify(session: Session, store: LedgerStore, horizon: str) -> Misfit | None:
-    """Checks new entries against the verified head.
+def _verify(session: Session, store: LedgerStore, horizon: str) -> Verified:
+    """Checks new entries, and the last ones that were verified.
 
-    All are read once a week, and where a file of the verified part was touched.
+    All are read once a week: no cheaper look at each would cost the same for a long chain as for a short one.
     """
-    notes = Records(session.tables.records.under(names.LEDGER_VERIFIED), Verified)
+    notes = Records(session.tables.records.under(names.LEDGER_VERIFIED), VerifiedPart)
     try:
         known = notes.get(horizon)
     except WarehouseError:
         known = None  # a damaged note costs one reading of the whole chain
     now = datetime.now(UTC)
-    is_due = known is None or not now - WHOLE_CHAIN_EVERY < known.whole_at <= now
-    if known is None or is_due or store.files_digest(horizon, known.count) != known.files:
-        misfit, whole_at = store.verify(horizon, [known.head] if known else []), now
-    else:
-        misfit, whole_at = store.verify_after(horizon, known.count, known.head), known.whole_at
-    head = store.head(horizon) if misfit is None else None
-    if head is not None:
-        count = store.count(horizon)
-        files = store.files_digest(horizon, count)
-        notes.put(horizon, Verified(count=count, head=head, files=files, whole_at=whole_at))
-    return misfit
+    count, head, whole_at = (known.count, known.head, known.whole_at) if known else (0, "", now)
+    if not now - WHOLE_CHAIN_EVERY < whole_at <= now:
+        whole_at = now
+        if misfit := store.verify(horizon, [head]):
+            return Verified(misfit, store.count(horizon), "")
+    verified = store.verify_after(horizon, count, head)
+    if verified.misfit is None and verified.count:
+        notes.put(horizon, VerifiedPart(count=verified.count, head=verified.head, whole_at=whole_at))
+    return verified
 
 
 def _ledger_chain_is_intact(session: Session) -> Finding:
@@ -74,9 +70,9 @@ def _ledger_chain_is_intact(session: Session) -> Finding:
     `forex-assets ledger verify` reads every entry, and compares the chain's end with Dagster's records.
     """
     store = LedgerStore(session.tables)
-    misfits = {horizon: _verify(session, store, horizon) for horizon in HORIZONS}
-    faults = [f"{horizon}: {misfit}" for horizon, misfit in misfits.items() if misfit is not None]
-    entries = {horizon: store.count(horizon) for horizon in HORIZONS}
+    verified = {horizon: _verify(session, store, horizon) for horizon in HORIZONS}
+    faults = [f"{horizon}: {each.misfit}" for horizon, each in verified.items() if each.misfit is not None]
+    entries = {horizon: each.count for horizon, each in verified.items()}
     count = sum(entries.values())
     message = "; ".join(faults) or (f"{count} entries, every one as it was written" if count else "no entry")
     return Finding("ledger_chain_is_intact", count > 0 and not faults, "warn", message, entries)

@@ -22,7 +22,6 @@ FEATURES: Final = "features/copper"
 INFERENCE_CONFIG: Final = "config/inference"
 LATEST: Final = "forecasts/latest"
 LEDGER: Final = "forecasts/ledger"
-LEDGER_COMPACTED: Final = "forecasts/ledger_compacted"
 LEDGER_VERIFIED: Final = "forecasts/ledger_verified"
 """Folder of what the nightly check has verified, one file a horizon."""
 

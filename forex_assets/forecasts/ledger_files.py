@@ -1,33 +1,42 @@
-"""Files of the ledger: names, and check of the compaction."""
+"""Files of the ledger: names, reading, creation, and check of the compaction."""
 
 import io
 import re
-from collections.abc import Iterable
-from contextlib import nullcontext, suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import polars as pl
 
-from forex_assets.core.schemas import LEDGER_SCHEMA, conform
-from forex_assets.core.store.port import Store, Taken, WarehouseError
+from forex_assets.core.horizon import days_of
+from forex_assets.core.schemas import LEDGER_SCHEMA, Schema, conform
+from forex_assets.core.store.port import Taken, WarehouseError
 from forex_assets.core.store.warehouse import SUFFIX, Warehouse
 from forex_assets.forecasts.ledger import LedgerError, Misfit, header
 
-_NAME: Final = re.compile(r"(\d{6,})_(\d{4}-\d{2}-\d{2}_.+)_v(\d+)" + re.escape(SUFFIX))
+_NAME: Final = re.compile(r"(\d{6,})(?:_(\d{4}-\d{2}-\d{2}_.+)_v(\d+))?" + re.escape(SUFFIX))
 
 
 class EntryFile(NamedTuple):
-    """An entry's file name; `about` is date and config fingerprint."""
+    """An entry's file, named for its sequence number alone.
+
+    So two writers of one number collide. Older versions of forex-assets added `about` (date and config fingerprint)
+    and version to the name.
+    """
 
     sequence: int
-    about: str
-    version: int
+    about: str = ""
+    version: int = 0
 
     @property
     def stem(self) -> str:
-        """The name without its suffix, such as `000002_2024-01-09_c0ffee_v1`."""
-        return f"{self.sequence:06d}_{self.about}_v{self.version}"
+        """The name without its suffix: `000002`, or `000002_2024-01-09_c0ffee_v1`."""
+        return f"{self.sequence:06d}" + (f"_{self.about}_v{self.version}" if self.about else "")
+
+    @classmethod
+    def of(cls, stem: str) -> "EntryFile":
+        """Parses a name without its suffix."""
+        return entry_files([stem + SUFFIX])[0]
 
 
 @dataclass(frozen=True)
@@ -55,7 +64,7 @@ class Appended:
 def entry_files(names: Iterable[str]) -> list[EntryFile]:
     """Entries by sequence, from the names of their files alone."""
     matches = (_NAME.fullmatch(name) for name in names)
-    return sorted(EntryFile(int(match[1]), match[2], int(match[3])) for match in matches if match)
+    return sorted(EntryFile(int(match[1]), match[2] or "", int(match[3] or 0)) for match in matches if match)
 
 
 def subject_of(rows: pl.DataFrame) -> tuple[str, str]:
@@ -69,7 +78,7 @@ def subject_of(rows: pl.DataFrame) -> tuple[str, str]:
 
 
 def place_of(entry: pl.DataFrame) -> tuple[str, EntryFile]:
-    """Horizon and file of an entry.
+    """Horizon of an entry, and its file's name with all parts.
 
     Raises:
         LedgerError: rows of several entries.
@@ -79,58 +88,95 @@ def place_of(entry: pl.DataFrame) -> tuple[str, EntryFile]:
     return horizon, EntryFile(entry["sequence"][0], about, entry["version"][0])
 
 
-def create_entry(warehouse: Warehouse, key: str, entry: pl.DataFrame) -> bool:
-    """Writes an entry's file; False where its number is taken.
+class EntryFiles:
+    """Reads and creates the files of one ledger.
 
     Args:
         key: table of the entries.
+    """
+
+    def __init__(self, warehouse: Warehouse, key: str) -> None:
+        self._warehouse = warehouse
+        self._key = key
+
+    def listed(self, horizon: str) -> list[EntryFile]:
+        """Entries by sequence, from the names in the horizon's folder."""
+        folder = self._folder(horizon)
+        return entry_files(key.removeprefix(f"{folder}/") for key in self._warehouse.store.list(folder))
+
+    def entry(self, horizon: str, file: EntryFile) -> pl.DataFrame:
+        """The rows of one file that must be there.
+
+        Raises:
+            LedgerError: it is gone, damaged, or another's.
+        """
+        entry = self.stored(horizon, file)
+        if entry is None:
+            raise LedgerError(
+                f"{self._warehouse.place(self._folder(horizon), file.stem)} is gone; put a backup in its place"
+            )
+        return entry
+
+    def stored(self, horizon: str, file: EntryFile) -> pl.DataFrame | None:
+        """The rows of one file; None if absent.
+
+        Raises:
+            LedgerError: it is damaged, or its rows do not match its name.
+        """
+        entry = read_rows(self._warehouse, self._folder(horizon), file.stem, "put a backup in its place")
+        if entry is None:
+            return None
+        place, held = place_of(entry)
+        if place != horizon or file not in (held, EntryFile(held.sequence)):
+            raise LedgerError(f"its file is that of {horizon} {file.stem}, its rows are those of {place} {held.stem}")
+        return entry
+
+    def hash(self, horizon: str, file: EntryFile) -> str:
+        """Hash of a file's entry, as `entry`."""
+        return str(self.entry(horizon, file)["entry_hash"][0])
+
+    def create(self, horizon: str, entry: pl.DataFrame) -> bool:
+        """Writes an entry's file; False where its number is taken.
+
+        Raises:
+            LedgerError: it cannot be written; the chain is unchanged.
+        """
+        folder, stem, buffer = self._folder(horizon), EntryFile(entry["sequence"][0]).stem, io.BytesIO()
+        whole = entry.rechunk()
+        whole.write_parquet(buffer, compression="zstd", statistics=False)
+        try:
+            self._warehouse.store.create(self._warehouse.key(folder, stem), buffer.getvalue())
+        except Taken:
+            return False
+        except WarehouseError as error:
+            raise LedgerError(f"{error}; the ledger is unchanged") from error
+        self._warehouse.keep(folder, whole, stem)
+        return True
+
+    def _folder(self, horizon: str) -> str:
+        days_of(horizon)
+        return f"{self._key}/{horizon}"
+
+
+def read_rows(
+    warehouse: Warehouse, key: str, partition: str, remedy: str, columns: Sequence[str] | None = None
+) -> pl.DataFrame | None:
+    """A table of entries; None if absent.
 
     Raises:
-        LedgerError: there is such a file in spite of a lock, or it cannot be written; the chain is unchanged.
-    """
-    horizon, file = place_of(entry)
-    buffer, entry = io.BytesIO(), entry.rechunk()
-    entry.write_parquet(buffer, compression="zstd", statistics=False)
-    store, folder, content = warehouse.store, f"{key}/{horizon}", buffer.getvalue()
-    path = warehouse.key(folder, file.stem)
-    try:
-        number = f"{key}_numbers/{horizon}/{file.sequence:06d}{SUFFIX}"
-        if not store.has_turns and not claim(store, number, content, folder):
-            return False
-        with nullcontext() if store.has_turns else suppress(Taken):  # whoever found the number wrote the file
-            store.create(path, content)
-    except Taken as error:
-        message = f"{store.place(path)} is there already, and no entry is ever replaced; issue the forecast again"
-        raise LedgerError(message) from error
-    except WarehouseError as error:
-        raise LedgerError(f"{error}; the ledger is unchanged") from error
-    warehouse.keep(folder, entry, file.stem)
-    return True
-
-
-def claim(store: Store, number: str, content: bytes, folder: str) -> bool:
-    """Takes a sequence number in a store without locks.
-
-    A number that is taken has its entry's file afterwards, also where its writer died.
-
-    Args:
-        number: key of the sequence number.
-        content: of the entry.
-        folder: of the entries' files.
-
-    Returns:
-        Whether it was free.
+        LedgerError: it cannot be read; says the remedy.
     """
     try:
-        store.create(number, content)
-        return True
-    except Taken:
-        taken = store.get(number)
-    if taken is not None:
-        rows = conform(pl.read_parquet(io.BytesIO(taken.content)), LEDGER_SCHEMA, store.place(number))
-        with suppress(Taken):  # its writer, or another finder, was first
-            store.create(f"{folder}/{place_of(rows)[1].stem}{SUFFIX}", taken.content)
-    return False
+        rows = warehouse.read(key, partition, columns=columns)
+        return None if rows is None else conform(rows, part_of(columns), "its columns")
+    except (WarehouseError, ValueError) as error:
+        reason = str(error.__cause__ or error).partition("\n")[0]
+        raise LedgerError(f"{key}/{partition}{SUFFIX} cannot be read ({reason}); {remedy}") from error
+
+
+def part_of(columns: Sequence[str] | None) -> Schema:
+    """Schema of the chosen columns, in their order."""
+    return LEDGER_SCHEMA if columns is None else {name: LEDGER_SCHEMA[name] for name in columns}
 
 
 @dataclass

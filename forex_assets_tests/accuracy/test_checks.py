@@ -15,6 +15,7 @@ from forex_assets.core.dagster import keys
 from forex_assets.core.schemas import REALIZED_SCHEMA, SAMPLE_SOURCE, USDCLP_SCHEMA
 from forex_assets.core.session import open_session
 from forex_assets.core.store.warehouse import Warehouse
+from forex_assets.forecasts import ledger_tail
 from forex_assets.forecasts.ledger_store import LedgerStore
 from forex_assets.forecasts.realized import realize
 from forex_assets.locations.forecasting import build
@@ -86,7 +87,7 @@ def test_an_entry_that_is_gone_from_the_middle_is_found_at_its_place(warehouse: 
     assert said.startswith("7d: entry 1")
 
 
-def test_the_nightly_check_reads_new_entries_only_and_all_where_a_file_was_touched(
+def test_the_nightly_check_reads_the_end_of_the_chain_and_all_of_it_weekly(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Counted at the disk: the parquet files of the chain that are opened."""
@@ -94,11 +95,13 @@ def test_the_nightly_check_reads_new_entries_only_and_all_where_a_file_was_touch
     read_bytes = Path.read_bytes
 
     def counted(path: Path) -> bytes:
+        content = read_bytes(path)
         if path.parent.name == "7d" and path.parent.parent.name == "ledger":
             opened.append(path.name)
-        return read_bytes(path)
+        return content
 
     monkeypatch.setattr(Path, "read_bytes", counted)
+    monkeypatch.setattr(ledger_tail, "READ_AGAIN", 1)
     assert judged(keys.LEDGER)[0]
     first, second = (path.name for path in sorted((root_of(warehouse) / "forecasts/ledger/7d").glob("*.parquet")))
     assert set(opened) == {first, second}

@@ -72,9 +72,6 @@ class Mortal(Store):
     def list(self, prefix: str = "") -> Sequence[str]:
         return self.life.spend(self.inner.list, prefix)  # type: ignore[no-any-return]
 
-    def states(self, prefix: str = "") -> dict[str, str]:
-        return self.life.spend(self.inner.states, prefix)  # type: ignore[no-any-return]
-
     def place(self, key: str = "") -> str:
         return self.inner.place(key)
 

@@ -9,9 +9,12 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import polars as pl
 import pytest
@@ -19,10 +22,14 @@ import pytest
 from forex_assets.core.schemas import LEDGER_SCHEMA
 from forex_assets.core.store.atomic import DRAFT_PREFIX, STEPS, create_once
 from forex_assets.core.store.folder import Folder
+from forex_assets.core.store.memory import Memory
+from forex_assets.core.store.port import Entry
 from forex_assets.core.store.warehouse import Warehouse
+from forex_assets.forecasts import ledger_index, ledger_tail
 from forex_assets.forecasts.ledger import FAN_COLUMNS, LedgerError, Misfit, entry_of
 from forex_assets.forecasts.ledger_files import Appended
 from forex_assets.forecasts.ledger_store import LedgerStore
+from forex_assets.forecasts.ledger_tail import Verified
 from forex_assets_tests.forecasts.test_ledger import ISSUED, forecast_of
 from forex_assets_tests.places import path_of
 
@@ -33,6 +40,8 @@ import os, signal, sys, time
 from pathlib import Path
 from forex_assets.forecasts.ledger_store import LedgerStore
 from forex_assets.core.store.folder import Folder
+from forex_assets.core.store.memory import Memory
+from forex_assets.core.store.port import Entry
 from forex_assets.core.store.warehouse import Warehouse
 from forex_assets.forecasts.ledger import LedgerError
 from forex_assets_tests.forecasts.test_ledger import ISSUED, forecast_of
@@ -111,11 +120,11 @@ def test_an_empty_ledger_reads_as_no_rows_has_no_head_and_fits(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_was_appended_is_read_oldest_first_in_files_named_for_it(root: Path, store: LedgerStore) -> None:
+def test_what_was_appended_is_read_oldest_first_in_files_named_for_their_number(root: Path, store: LedgerStore) -> None:
     rows = store.read("7d")
     assert rows.select(FAN_COLUMNS).equals(pl.concat([forecast_of(day).select(FAN_COLUMNS) for day in range(N)]))
     assert rows["sequence"].unique().sort().to_list() == list(range(1, N + 1))
-    assert entry_files(root)[1].name == "000002_2024-01-09_c0ffee_v1.parquet"
+    assert [file.name for file in entry_files(root)] == [f"00000{n + 1}.parquet" for n in range(N)]
     assert store.head("7d") == rows["entry_hash"][-1]
     assert store.verify("7d", [str(store.head("7d"))]) is None
 
@@ -186,7 +195,7 @@ def test_appending_opens_only_the_last_entry(root: Path, store: LedgerStore) -> 
 
 def test_a_damaged_last_entry_is_not_chained_to(root: Path, store: LedgerStore) -> None:
     entry_files(root)[-1].write_bytes(b"garbage")
-    with pytest.raises(LedgerError, match=r"000006_2024-01-13_c0ffee_v1\.parquet cannot be read .*put a backup"):
+    with pytest.raises(LedgerError, match=r"000006\.parquet cannot be read .*put a backup"):
         append(store, 50)
     assert len(entry_files(root)) == N
 
@@ -293,16 +302,19 @@ def test_an_entry_and_then_its_name_are_flushed_to_disk(tmp_path: Path, monkeypa
     assert "folder" in events[place:]
 
 
-def test_a_name_that_a_writer_without_the_lock_has_taken_is_refused(root: Path) -> None:
-    taken = entry_files(root)[0].with_name("000007_2024-02-27_c0ffee_v1.parquet")
+def test_a_number_that_a_writer_without_the_lock_has_taken_is_not_replaced(root: Path, tmp_path: Path) -> None:
+    taken, other = entry_files(root)[0].with_name("000007.parquet"), tmp_path / "other"
+    shutil.copytree(root / "forecasts", other / "forecasts")
+    append(LedgerStore(Warehouse(other)), 51)
+    theirs = (other / "forecasts/ledger/7d/000007.parquet").read_bytes()
 
     def intrude(step: str) -> None:
-        if step == "written":
-            taken.write_bytes(b"theirs")
+        if step == "written" and not taken.exists():
+            taken.write_bytes(theirs)
 
-    with pytest.raises(LedgerError, match="is there already, and no entry is ever replaced"):
-        append(LedgerStore(Warehouse(Folder(root, at_step=intrude))), 50)
-    assert taken.read_bytes() == b"theirs"
+    assert append(LedgerStore(Warehouse(Folder(root, at_step=intrude))), 50).sequence == N + 2
+    assert taken.read_bytes() == theirs
+    assert LedgerStore(Warehouse(root)).verify("7d") is None
 
 
 # --- tampering ---
@@ -314,9 +326,9 @@ def misfit_of(store: LedgerStore, *expected_heads: str) -> Misfit:
     return misfit
 
 
-def has_place(misfit: Misfit, place: int, root: Path) -> bool:
+def has_place(misfit: Misfit | None, place: int, root: Path) -> bool:
     """Whether a misfit names a place and that place's file."""
-    return (misfit.place, misfit.file) == (place, entry_files(root)[place - 1].name)
+    return misfit is not None and (misfit.place, misfit.file) == (place, entry_files(root)[place - 1].name)
 
 
 @pytest.mark.parametrize(
@@ -343,12 +355,20 @@ def test_an_edited_entry_is_named_with_its_file(
     assert has_place(misfit_of(store), 3, root)
 
 
+def named_as_before(root: Path, *numbers: int) -> None:
+    """Gives files the names that older versions gave them."""
+    for file in [entry_files(root)[number - 1] for number in numbers]:
+        about = pl.read_parquet(file, memory_map=False).row(0, named=True)
+        file.rename(file.with_stem(f"{file.stem}_{about['as_of']}_{about['config_fingerprint']}_v{about['version']}"))
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("version", 2), ("sequence", 9), ("config_fingerprint", "beef"), ("horizon", "15d")]
 )
 def test_a_header_that_is_not_what_the_files_name_says_is_named(
     name: str, value: object, root: Path, store: LedgerStore
 ) -> None:
+    named_as_before(root, *range(1, N + 1))
     edit(entry_files(root)[2], lambda rows: rows.with_columns(pl.lit(value, LEDGER_SCHEMA[name]).alias(name)))
     assert has_place(misfit_of(store), 3, root)
     assert misfit_of(store).reason.startswith(
@@ -380,7 +400,7 @@ def test_two_swapped_files_are_named(root: Path, store: LedgerStore) -> None:
     first.write_bytes(second.read_bytes())
     second.write_bytes(contents)
     assert has_place(misfit_of(store), 2, root)
-    assert "its rows are those of 7d 000004_2024-01-11_c0ffee_v1" in misfit_of(store).reason
+    assert "its file is that of 7d 000002, its rows are those of 7d 000004" in misfit_of(store).reason
 
 
 def test_a_second_file_of_one_sequence_is_named(root: Path, store: LedgerStore) -> None:
@@ -402,7 +422,7 @@ def test_a_file_that_cannot_be_read_is_named_by_verify_and_by_read(
     entry_files(root)[2].write_bytes(garbage)
     assert has_place(misfit_of(store), 3, root)
     assert "cannot be read" in misfit_of(store).reason
-    with pytest.raises(LedgerError, match=r"000003_2024-01-10_c0ffee_v1\.parquet cannot be read"):
+    with pytest.raises(LedgerError, match=r"000003\.parquet cannot be read"):
         store.read("7d")
 
 
@@ -419,6 +439,7 @@ def test_an_end_that_was_cut_off_is_seen_by_a_head_noted_elsewhere(root: Path, s
     assert misfit.reason.startswith("the chain was cut off or rewritten: it lacks 1 of 1 entries noted elsewhere")
     assert head[:12] in misfit.reason
     append(store, 50)  # the next evening: the chain goes on from its cut end, and has a new head
+    assert len(entry_files(root)) == N
     assert misfit_of(store, str(store.head("7d")), head).reason.startswith("the chain was cut off or rewritten")
 
 
@@ -426,6 +447,154 @@ def test_a_ledger_that_is_gone_is_seen_by_a_head_noted_elsewhere(root: Path, sto
     head = str(store.head("7d"))
     shutil.rmtree(root / "forecasts")
     assert misfit_of(store, head).place == 1
+
+
+# --- the index, and the end of a chain ---
+
+
+def index_of(root: Path) -> Path:
+    return root / "forecasts/ledger_index"
+
+
+def test_a_chain_of_an_older_version_is_read_verified_and_continued(root: Path, store: LedgerStore) -> None:
+    named_as_before(root, *range(1, N + 1))
+    shutil.rmtree(index_of(root))
+    rows, head = store.read("7d"), str(store.head("7d"))
+    assert rows["sequence"].n_unique() == N
+    assert store.verify_after("7d", 0, "") == Verified(None, N, head)
+    assert not append(store, 2).is_new
+    assert append(store, 2, seed=1) == Appended(str(store.head("7d")), N + 1, 2, is_new=True)
+    assert [append(store, 50).sequence, append(store, N - 1).is_new] == [N + 2, False]
+    assert [file.name for file in entry_files(root)][-3:] == [
+        "000006_2024-01-13_c0ffee_v1.parquet",
+        "000007.parquet",
+        "000008.parquet",
+    ]
+    assert store.verify("7d", [head]) is None
+    assert store.verify_after("7d", N, head) == Verified(None, N + 2, str(store.head("7d")))
+
+
+def remove_index(root: Path) -> None:
+    shutil.rmtree(index_of(root))
+
+
+def damage_index(root: Path) -> None:
+    (index_of(root) / "7d.json").write_text("{")
+
+
+def index_another_chain(root: Path) -> None:
+    other = LedgerStore(Warehouse(root / "other"))
+    for day in range(N):
+        append(other, 60 + day)
+    shutil.copytree(index_of(root / "other"), index_of(root), dirs_exist_ok=True)
+
+
+@pytest.mark.parametrize("spoil", [remove_index, damage_index, index_another_chain])
+def test_an_index_that_does_not_fit_is_made_anew(spoil: Callable[[Path], None], root: Path, store: LedgerStore) -> None:
+    spoil(root)
+    assert not append(store, 1).is_new
+    assert [append(store, day, seed=1).sequence for day in (1, 50)] == [N + 1, N + 2]
+    assert append(store, 1, seed=2).version == 3
+    assert not append(store, 0).is_new
+    assert store.verify("7d") is None
+
+
+def test_entries_that_left_the_tip_for_their_months_are_found(
+    root: Path, store: LedgerStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_index, "RECENT", 3)
+    for day in range(50, 60):
+        append(store, day)
+    months = [path.name for path in sorted((index_of(root) / "7d").iterdir()) if path.is_file()]
+    assert months == ["2024-01.json", "2024-02.json", "2024-03.json"]
+    assert not any(append(store, day).is_new for day in (0, N - 1, *range(50, 60)))
+    assert append(store, 0, seed=1).version == 2
+
+
+def test_a_tip_that_a_slow_writer_wrote_late_loses_no_entry(
+    root: Path, store: LedgerStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = (index_of(root) / "7d.json").read_text()
+    monkeypatch.setattr(ledger_index, "RECENT", 2)
+    made = [append(store, day) for day in (50, 51, 52)]
+    (index_of(root) / "7d.json").write_text(late)
+    assert append(store, 50) == replace(made[0], is_new=False)
+    assert append(store, 53).sequence == N + 4
+    assert store.verify("7d") is None
+
+
+class Counted(Memory):
+    """Counts calls, and what they carry."""
+
+    seen: ClassVar[Counter[str]] = Counter()
+
+    def get(self, key: str) -> Entry | None:
+        entry = super().get(key)
+        self.seen.update({"get": 1, "bytes": len(entry.content) if entry else 0})
+        return entry
+
+    def put(self, key: str, content: bytes) -> None:
+        self.seen.update({"put": 1, "bytes": len(content)})
+        super().put(key, content)
+
+    def list(self, prefix: str = "") -> Sequence[str]:
+        self.seen["list"] += 1
+        return super().list(prefix)
+
+    def under(self, folder: str) -> Memory:
+        return Counted(self._path(folder) + "/", self._shelf)
+
+
+def test_append_and_verify_cost_the_same_for_a_chain_six_times_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_index, "RECENT", 8)
+    monkeypatch.setattr(ledger_tail, "READ_AGAIN", 4)
+    store, costs = LedgerStore(Warehouse(Counted())), list[Counter[str]]()
+    for first, last in ((0, 20), (20, 119)):
+        for day in range(first, last):
+            append(store, day)
+        head = str(store.head("7d"))
+        Counted.seen.clear()
+        append(store, last + 1)
+        append(store, 5)
+        assert store.verify_after("7d", last, head).misfit is None
+        costs.append(Counter(Counted.seen))
+    assert costs[0]["list"] == costs[1]["list"] == 0
+    assert costs[1]["get"] == costs[0]["get"]
+    assert costs[1]["put"] == costs[0]["put"] == 2
+    assert costs[1]["bytes"] < 1.3 * costs[0]["bytes"]
+
+
+def test_the_end_of_a_chain_is_verified_with_the_entries_before_it(root: Path, store: LedgerStore) -> None:
+    head = str(store.head("7d"))
+    assert store.verify_after("7d", N, head) == Verified(None, N, head)
+    append(store, 50)
+    assert store.verify_after("7d", N, head) == Verified(None, N + 1, str(store.head("7d")))
+    edit(entry_files(root)[2], lambda rows: rows.with_columns(q50=pl.col("q50") + 1))
+    assert has_place(store.verify_after("7d", N, head).misfit, 3, root)
+
+
+@pytest.mark.parametrize("place", [N, N + 1, N + 2])
+def test_an_end_that_lacks_an_entry_is_not_intact(place: int, root: Path, store: LedgerStore) -> None:
+    head = str(store.head("7d"))
+    append(store, 50)
+    append(store, 51)
+    entry_files(root)[place - 1].unlink()
+    misfit = store.verify_after("7d", N, head).misfit
+    assert misfit is not None
+    assert (misfit.place, misfit.file) == (place, f"{place:06d}.parquet")
+    assert "cut off" in misfit.reason
+
+
+def test_an_end_that_was_rewritten_is_named_at_the_verified_head(root: Path, store: LedgerStore) -> None:
+    head = str(store.head("7d"))
+    for file in entry_files(root)[-2:]:
+        file.unlink()
+    for day in (60, 61, 62):
+        append(store, day)
+    misfit = store.verify_after("7d", N, head).misfit
+    assert misfit is not None
+    assert misfit.place == N
+    assert misfit.reason.endswith(f"{head[:12]}… was verified before")
 
 
 # --- the compaction ---

@@ -117,10 +117,6 @@ class Folder(Store):
         head = f"{prefix}/" if prefix else ""
         return [head + name for name in _names(folder)]
 
-    def states(self, prefix: str = "") -> dict[str, str]:
-        pairs = ((key, self.state(key)) for key in self.list(prefix))
-        return {key: state for key, state in pairs if state is not None}
-
     def place(self, key: str = "") -> str:
         return str(self._path(key) if key else self.root)
 

@@ -69,9 +69,6 @@ class Memory(Store):
             keys = [key.removeprefix(self.folder) for key in self._shelf.entries if key.startswith(head)]
         return sorted(keys)
 
-    def states(self, prefix: str = "") -> dict[str, str]:
-        return {key: str(self.state(key)) for key in self.list(prefix)}
-
     def place(self, key: str = "") -> str:
         return f"memory://{self.folder}{key}".removesuffix("/") if self.folder or key else "memory://"
 

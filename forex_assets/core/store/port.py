@@ -102,9 +102,6 @@ class Store(Protocol):
             prefix: a folder such as `market/history`; empty for all.
         """
 
-    def states(self, prefix: str = "") -> dict[str, str]:
-        """Returns states by key in a folder and below, ascending."""
-
     def place(self, key: str = "") -> str:
         """Returns the place of a key, for messages."""
 

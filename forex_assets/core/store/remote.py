@@ -105,16 +105,13 @@ class Remote(Store):
         self._or_none("remove", key, lambda: obstore.delete(self._client, self._path(key)))
 
     def list(self, prefix: str = "") -> Sequence[str]:
-        return list(self.states(prefix))
-
-    def states(self, prefix: str = "") -> dict[str, str]:
         head = self._path(prefix) if prefix else self.folder.rstrip("/")
         try:
             items = self._tried("list", prefix, partial(self._listed, head))
         except FileNotFoundError as error:
             raise self._fault("list", prefix, error) from error
-        states = {str(item["path"]).removeprefix(self.folder): _state(_version(item)) for item in items}
-        return {key: states[key] for key in sorted(states) if is_plain_key(key)}  # not every service sorts them
+        keys = (str(item["path"]).removeprefix(self.folder) for item in items)
+        return sorted(key for key in keys if is_plain_key(key))  # not every service sorts them
 
     def _listed(self, head: str) -> Sequence[Any]:
         """Every object below a path."""

@@ -10,8 +10,11 @@ from forex_assets.core.session import SAMPLE_FOLDER, Session
 from forex_assets.operations.backup.archive import Archive, ArchiveError, archives, create, remove
 from forex_assets.operations.backup.restore import restore
 
-CACHES: Final = (names.LEDGER_COMPACTED, f"{names.OBSERVADO_LEDGER}_compacted", "optimizer/trials")
-"""Tables that are computed again when missing; not saved."""
+CACHES: Final = (
+    *(f"{ledger}_{cache}" for ledger in (names.LEDGER, names.OBSERVADO_LEDGER) for cache in ("compacted", "index")),
+    "optimizer/trials",
+)
+"""Folders that are made again when missing; not saved."""
 
 UNTOUCHED: Final = (".locks", ".git")
 """Locks and the configs' git repository: neither saved nor replaced."""

@@ -100,14 +100,13 @@ def test_replace_refuses_what_was_written_or_removed_since_it_was_read(store: St
 
 
 @PLACES
-def test_keys_are_listed_ascending_with_their_states(store: Store) -> None:
+def test_keys_are_listed_ascending(store: Store) -> None:
     keys = ["a", "b/2", "b/1", "b/c/3", "bb/4", "b-5"]
     for key in keys:
         store.put(key, b"x")
     assert list(store.list()) == sorted(keys)
     assert list(store.list("b")) == ["b/1", "b/2", "b/c/3"]
     assert list(store.list("none")) == []
-    assert list(store.states("b").items()) == [(key, store.state(key)) for key in store.list("b")]
 
 
 @PLACES
