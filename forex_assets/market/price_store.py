@@ -1,5 +1,6 @@
 """Stored price histories: one locked table a series and source."""
 
+from dataclasses import replace
 from datetime import datetime
 from urllib.parse import quote, unquote
 
@@ -49,9 +50,15 @@ class PriceStore:
 
     def note(self, series: PriceSeries, source: str, answer: Answer) -> None:
         """Records an answer of a source."""
-        key = f"{names.PRICE_ANSWERS}/{series.name}"
-        partition, timeout_s = _partition(source), self._lock_timeout_s
-        self._warehouse.update(key, lambda stored: with_answer(stored, answer), partition, timeout_s)
+        key, tries = f"{names.PRICE_ANSWERS}/{series.name}", list[pl.DataFrame]()
+
+        def noted(stored: pl.DataFrame | None) -> pl.DataFrame | None:
+            if tries and _holds(stored, tries[-1].tail(1)):
+                return None
+            tries.append(with_answer(stored, answer))
+            return tries[-1]
+
+        self._warehouse.update(key, noted, _partition(source), self._lock_timeout_s)
 
     def merge(
         self,
@@ -74,6 +81,9 @@ class PriceStore:
 
         def merged(stored: pl.DataFrame | None) -> pl.DataFrame | None:
             history = None if stored is None else self._conformed(series, source, stored)
+            if history is not None and merges and _holds(history, _fetched_at(now, merges[-1])):
+                merges.append(replace(merges[-1], history=history))
+                return None
             merges.append(merge_history(history, fetched, series, now, as_of, terms))
             return merges[-1].history if merges[-1].added or merges[-1].revised else None
 
@@ -102,6 +112,21 @@ class TrialPriceStore(PriceStore):
         """Returns the merge that would be stored, see `PriceStore.merge`."""
         stored = self.history(series, str(fetched["source"][0])) if fetched.height else None
         return merge_history(stored, fetched, series, now, as_of, terms)
+
+
+def _fetched_at(now: datetime, merge: Merge) -> pl.DataFrame:
+    """Rows that a merge appended."""
+    return merge.history.filter(pl.col("fetched_at") == now).drop("superseded_at")
+
+
+def _holds(stored: pl.DataFrame | None, rows: pl.DataFrame) -> bool:
+    """Tells whether a table has all these rows.
+
+    So a second try of a write sees that the first arrived: its answer was lost, and another has written since.
+    """
+    if stored is None:
+        return False
+    return rows.join(stored, on=rows.columns, how="anti", nulls_equal=True).is_empty()
 
 
 def _key(series: PriceSeries) -> str:

@@ -2,14 +2,19 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import polars as pl
 import pytest
 
 from forex_assets.core.schemas import SAMPLE_SOURCE, fetched_schema
+from forex_assets.core.store.memory import Memory
+from forex_assets.core.store.port import Changed
 from forex_assets.core.store.warehouse import Warehouse, WarehouseError
+from forex_assets.market.answers import Answer
 from forex_assets.market.fallback import PriceStorePort
 from forex_assets.market.history import BadFetch, prices_at
 from forex_assets.market.price_store import PriceStore
@@ -62,6 +67,46 @@ def test_each_source_has_a_history_of_its_own_under_its_own_name(store: PriceSto
         stored = store.history(USDCLP, name)
         assert stored is not None
         assert set(stored["source"]) == {name}
+
+
+class Losing(Memory):
+    """A store that writes, loses the answer, and lets another write before the writer can ask again."""
+
+    others: ClassVar[list[Callable[[], object]]] = []
+
+    def replace(self, key: str, content: bytes, tag: object) -> None:
+        super().replace(key, content, tag)
+        if self.others:
+            self.others.pop()()
+            raise Changed("not the content that was sent")
+
+
+def test_a_merge_whose_answer_was_lost_and_which_another_changed_is_not_applied_again() -> None:
+    memory = Losing()
+    store, other = PriceStore(Warehouse(memory)), PriceStore(Warehouse(Memory("", memory._shelf)))
+    store.merge(USDCLP, fetched(0, 10), NOW)
+    theirs = fetched(0, 12).with_columns(clp_per_usd=pl.col("clp_per_usd") + (pl.col("session").dt.day() == 11) * 0.5)
+    Losing.others.append(lambda: other.merge(USDCLP, theirs, NOW + timedelta(minutes=1)))
+    merge = store.merge(USDCLP, fetched(0, 11), NOW + timedelta(seconds=1))
+    history = store.history(USDCLP, "yahoo")
+    assert history is not None
+    assert history.equals(merge.history)
+    assert (merge.added, history.height) == (1, 13)
+    eleventh = history.filter(pl.col("session") == date(2024, 1, 11))
+    assert eleventh["clp_per_usd"].to_list() == [903.0, 903.5]
+    assert eleventh["superseded_at"].is_null().to_list() == [False, True]
+
+
+def test_an_answer_is_noted_once_though_the_store_lost_its_own(store: PriceStore) -> None:
+    memory = Losing()
+    noting, other = PriceStore(Warehouse(memory)), PriceStore(Warehouse(Memory("", memory._shelf)))
+    answers = [Answer(NOW, NOW + timedelta(seconds=n), False, 0, None, None, (), "refused") for n in range(3)]
+    noting.note(USDCLP, "yahoo", answers[0])
+    Losing.others.append(lambda: other.note(USDCLP, "yahoo", answers[1]))
+    noting.note(USDCLP, "yahoo", answers[2])
+    noted = noting.answers(USDCLP, "yahoo")
+    assert noted is not None
+    assert [at.second for at in noted["answered_at"]] == [0, 2, 1]
 
 
 def test_a_bad_fetch_changes_no_byte(store: PriceStore, warehouse: Warehouse) -> None:
