@@ -15,7 +15,7 @@ from forex_assets.core.dagster.keys import table_key
 from forex_assets.core.dagster.resources import SessionResource, session_of_command
 from forex_assets.core.dagster.run_records import end_dead_runs, forecasts_of
 from forex_assets.core.horizon import HORIZONS
-from forex_assets.core.processes import PROCESS_TAG, process_name
+from forex_assets.core.processes import signs_of_life
 from forex_assets.core.session import Session
 from forex_assets.market.resources import MarketSources
 
@@ -218,7 +218,7 @@ def _execute(
         end_dead_runs(instance, datetime.now(UTC))
         result = job.execute_in_process(
             instance=instance,
-            tags={**BY_COMMAND_LINE, PROCESS_TAG: process_name(), **tags},
+            tags={**BY_COMMAND_LINE, **signs_of_life(), **tags},
             raise_on_error=False,
             **{"run_config": QUIET, **options},
         )

@@ -5,6 +5,7 @@ Setting the clock changes none.
 
 import os
 import socket
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +37,17 @@ def process_name(pid: int | None = None) -> str:
     """
     number = os.getpid() if pid is None else pid
     return f"{socket.gethostname()} {number} {_began(number)}"
+
+
+def signs_of_life(pid: int | None = None) -> dict[str, str]:
+    """Returns run tags of a process that starts a run: name and first beat.
+
+    With the first beat another machine sees within the hour that the run was killed right after its start.
+
+    Args:
+        pid: process number; None for this process.
+    """
+    return {PROCESS_TAG: process_name(pid), HEARTBEAT_TAG: datetime.now(UTC).isoformat()}
 
 
 def is_here(name: str) -> bool:

@@ -63,7 +63,10 @@ def test_a_killed_search_holds_up_no_further_one(prices: Path) -> None:
 
 
 def test_a_killed_run_that_does_not_say_in_which_process_it_was_is_over_after_a_day(prices: Path) -> None:
-    unnamed = SEARCH.replace("optimization.run_search", 'runner.process_name = lambda: ""\noptimization.run_search')
+    unnamed = SEARCH.replace(
+        "optimization.run_search",
+        'runner.signs_of_life = lambda: {".dagster/forex_process": ""}\noptimization.run_search',
+    )
     assert subprocess.run([sys.executable, "-c", unnamed], env=os.environ.copy()).returncode == -signal.SIGKILL
     with dg.DagsterInstance.get() as instance:
         assert end_dead_runs(instance, datetime.now(UTC) + timedelta(hours=23)) == []

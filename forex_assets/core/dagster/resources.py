@@ -8,7 +8,7 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from forex_assets.core.dagster.heartbeat import start_heartbeat
-from forex_assets.core.processes import PROCESS_TAG, process_name
+from forex_assets.core.processes import PROCESS_TAG, signs_of_life
 from forex_assets.core.session import Session, open_session
 
 _RUNS: dict[tuple[str, str], Session] = {}
@@ -50,7 +50,7 @@ class SessionResource(dg.ConfigurableResource[Session]):
         run, instance = context.run, context.instance
         self._run_id = run.run_id if run is not None else None
         if run is not None and instance is not None and PROCESS_TAG not in run.tags:
-            instance.add_run_tags(run.run_id, {PROCESS_TAG: process_name(os.getppid())})
+            instance.add_run_tags(run.run_id, signs_of_life(os.getppid()))
         if run is not None and instance is not None:
             start_heartbeat(instance, run.run_id)
 

@@ -1,10 +1,12 @@
 """When a run in progress counts as dead: by its process, its heartbeat, or the time that a start may take."""
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 import pytest
@@ -13,7 +15,9 @@ from dagster._core.test_utils import create_run_for_test, instance_for_test
 from dagster._daemon.types import DaemonHeartbeat
 
 from forex_assets.core import names
+from forex_assets.core.dagster import resources
 from forex_assets.core.dagster.heartbeat import start_heartbeat
+from forex_assets.core.dagster.resources import SessionResource
 from forex_assets.core.dagster.run_records import (
     PARTITION_TAG,
     end_dead_runs,
@@ -100,6 +104,21 @@ def test_a_run_of_another_machine_lives_as_long_as_it_says_so(instance: dg.Dagst
     while tag(instance, run_id) == before:
         time.sleep(0.01)
     assert len(end_dead_runs(instance, now() + timedelta(minutes=65))) == 1
+
+
+def test_a_run_of_another_machine_that_was_killed_right_after_its_start_is_over_within_the_hour(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both machines have Dagster's records in common, and nothing else."""
+    run_id = search(instance, "STARTED")
+    monkeypatch.setattr(resources, "start_heartbeat", lambda *_: None)
+    monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")
+    SessionResource().setup_for_execution(SimpleNamespace(run=instance.get_run_by_id(run_id), instance=instance))  # type: ignore[arg-type]
+    monkeypatch.undo()
+    assert end_dead_runs(instance, now() + timedelta(minutes=55)) == []
+    (words,) = end_dead_runs(instance, now() + timedelta(minutes=65))
+    assert "its machine has not said for 1:00:00 that it lives" in words
+    assert not is_searching(instance, "7d")
 
 
 def tag(instance: dg.DagsterInstance, run_id: str) -> str:
