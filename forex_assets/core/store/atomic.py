@@ -35,6 +35,7 @@ def write_atomically(
     at_step: Callable[[str], None] = _pass_over,
     check: Callable[[Path], None] = _accept,
     through_link: bool = True,
+    tidies: bool = True,
 ) -> None:
     """Replaces a file by what `write` produces.
 
@@ -45,12 +46,14 @@ def write_atomically(
         check: reads the draft on disk; an exception keeps the old file.
         through_link: a link at the target is followed and stays, as a person may want for settings. Otherwise it is
             replaced: whoever may write to the folder could have planted it.
+        tidies: whether drafts of dead writers are looked for first, among all files of the folder.
 
     Raises:
         OSError: no space, permission or folder. Before `replaced` the old file stays; no draft is left.
     """
     target = Path(os.path.realpath(path)) if through_link else Path(os.path.realpath(path.parent), path.name)
-    remove_drafts(target.parent)
+    if tidies:
+        remove_drafts(target.parent)
     draft = target.with_name(f"{DRAFT_PREFIX}{uuid.uuid4().hex}")
     try:
         with _open_draft(draft, target) as file:
@@ -77,17 +80,20 @@ def write_bytes_atomically(
     at_step: Callable[[str], None] = _pass_over,
     check: Callable[[Path], None] = _accept,
     through_link: bool = True,
+    tidies: bool = True,
 ) -> None:
     """Replaces a file by bytes, see `write_atomically`."""
 
     def write(file: BinaryIO) -> None:
         file.write(content)
 
-    write_atomically(path, write, at_step=at_step, check=check, through_link=through_link)
+    write_atomically(path, write, at_step=at_step, check=check, through_link=through_link, tidies=tidies)
 
 
 def create_once(path: Path, content: bytes, *, at_step: Callable[[str], None] = _pass_over) -> None:
     """Creates a whole, flushed file; never replaces one.
+
+    Costs the same however many files the folder has.
 
     Raises:
         FileExistsError: the file exists; it is untouched.
@@ -101,7 +107,7 @@ def create_once(path: Path, content: bytes, *, at_step: Callable[[str], None] = 
         at_step(step)
 
     try:
-        write_bytes_atomically(draft, content, at_step=publish)
+        write_bytes_atomically(draft, content, at_step=publish, tidies=False)
     finally:
         draft.unlink(missing_ok=True)
 
@@ -137,9 +143,13 @@ def remove_drafts(folder: Path, older_than_s: float = STALE_AFTER_S) -> None:
     Args:
         older_than_s: age in seconds; 0 only while holding a lock that every writer takes.
     """
-    oldest = time.time() - older_than_s
     for draft in folder.glob(f"{DRAFT_PREFIX}*"):
-        # Another writer may have removed it, or it is another user's: this write goes on.
-        with contextlib.suppress(FileNotFoundError, PermissionError):
-            if draft.stat().st_mtime <= oldest:
-                draft.unlink()
+        remove_draft(draft, older_than_s)
+
+
+def remove_draft(draft: Path, older_than_s: float = STALE_AFTER_S) -> None:
+    """Removes a dead writer's draft, see `remove_drafts`."""
+    # Another may have removed it, or it is another user's: the caller goes on.
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        if draft.stat().st_mtime <= time.time() - older_than_s:
+            draft.unlink()

@@ -16,7 +16,13 @@ from typing import Final
 
 import filelock
 
-from forex_assets.core.store.atomic import create_once, remove_drafts, write_bytes_atomically
+from forex_assets.core.store.atomic import (
+    DRAFT_PREFIX,
+    create_once,
+    remove_draft,
+    remove_drafts,
+    write_bytes_atomically,
+)
 from forex_assets.core.store.port import (
     Changed,
     Confirm,
@@ -199,12 +205,16 @@ def _state(path: Path) -> str | None:
 def _names(folder: Path) -> list[str]:
     """Lists files of a folder and below as keys, ascending.
 
-    Drafts and locks are none. A folder in a file's place is listed, so that its reader says so.
+    Drafts and locks are none. Drafts of dead writers are removed on the way, since `create` does not look for them. A
+    folder in a file's place is listed, so that its reader says so.
     """
     names = list[str]()
     for root, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if is_plain_key(name)]
         head = Path(root).relative_to(folder).as_posix()
+        for name in files:
+            if name.startswith(DRAFT_PREFIX):
+                remove_draft(Path(root, name))
         files += [name for name in folders if name.endswith((".json", ".parquet"))]
         names += [name if head == "." else f"{head}/{name}" for name in files if is_plain_key(name)]
     return sorted(names)

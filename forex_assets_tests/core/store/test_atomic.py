@@ -9,12 +9,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
-from forex_assets.core.store.atomic import write_atomically, write_bytes_atomically
+from forex_assets.core.store.atomic import create_once, write_atomically, write_bytes_atomically
+from forex_assets.core.store.folder import Folder
 from forex_assets.core.store.warehouse import Warehouse
 
 DRAFT_PREFIX = ".tmp-"
@@ -169,14 +171,27 @@ def test_a_link_stays_a_link_and_its_file_is_replaced(target: Path, tmp_path: Pa
     assert target.read_bytes() == NEW
 
 
-def test_drafts_of_dead_writers_go_and_those_of_the_living_stay(target: Path) -> None:
+@pytest.mark.parametrize(
+    "by", [lambda path: write_bytes_atomically(path, NEW), lambda path: Folder(path.parent).list()]
+)
+def test_drafts_of_dead_writers_go_and_those_of_the_living_stay(by: Callable[[Path], object], target: Path) -> None:
     dead, living = target.with_name(f"{DRAFT_PREFIX}dead"), target.with_name(f"{DRAFT_PREFIX}living")
     for draft in (dead, living):
         draft.write_bytes(b"half")
     long_ago = time.time() - 3660
     os.utime(dead, (long_ago, long_ago))
-    write_bytes_atomically(target, NEW)
+    by(target)
     assert drafts(target.parent) == [living]
+
+
+def test_a_new_file_costs_the_same_however_many_lie_beside_it(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = list[Path]()
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: looked.append(Path(path)) or scandir(path))  # type: ignore[func-returns-value]
+    create_once(target.with_name("new"), NEW)
+    assert looked == []
+    write_bytes_atomically(target, NEW)
+    assert looked == [target.parent]
 
 
 def test_many_writers_at_once_leave_one_whole_table(target: Path) -> None:
