@@ -40,7 +40,7 @@ def process_name(pid: int | None = None) -> str:
 
 
 def signs_of_life(pid: int | None = None) -> dict[str, str]:
-    """Returns run tags of a process that starts a run: name and first beat.
+    """Returns the first run tags: process and heartbeat.
 
     With the first beat another machine sees within the hour that the run was killed right after its start.
 
