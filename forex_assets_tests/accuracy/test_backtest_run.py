@@ -62,8 +62,8 @@ def with_prices() -> Session:
     """Three years of the generated market's prices up to 13 June 2025, and the walk as the model."""
     session = open_session()
     rows = PriceSources(session, 1.0).sample().usdclp.filter(pl.col("session") > date(2022, 6, 1))
-    made = {"fetched_at": pl.lit(session.now, USDCLP_SCHEMA["fetched_at"]), "is_quarantined": pl.lit(False)}
-    keep(session, rows.with_columns(**made).select(list(USDCLP_SCHEMA)))
+    columns = {"fetched_at": pl.lit(session.now, USDCLP_SCHEMA["fetched_at"]), "is_quarantined": pl.lit(False)}
+    keep(session, rows.with_columns(**columns).select(list(USDCLP_SCHEMA)))
     return session
 
 
@@ -100,9 +100,9 @@ def choose(session: Session, name: str) -> tuple[Engine, InferenceConfig]:
 
 def test_walks_and_peers_go_by_their_names_with_the_configs_settings(session: Session) -> None:
     config = session.configs.read("7d")
-    for name, made in (("ewma", EwmaEngine), ("random-walk", RandomWalkEngine)):
+    for name, engine_class in (("ewma", EwmaEngine), ("random-walk", RandomWalkEngine)):
         engine, used = choose(session, name)
-        assert isinstance(engine, made)
+        assert isinstance(engine, engine_class)
         assert (engine.name, used) == (name, config)
     for name, peer in PEERS.items():
         assert choose(session, name) == (peer, config)
@@ -115,8 +115,8 @@ def test_auto_is_what_forecasts_are_made_with(session: Session, environment: Cal
     environment(FOREX_MODEL="embedded")
     with_model = open_session()
     engine, used = choose(with_model, "auto")
-    found, expected = engines_of(with_model.settings).resolve(with_model.configs.read("7d"))
-    assert (engine.model, used) == (label_of(found), expected)
+    model, expected = engines_of(with_model.settings).resolve(with_model.configs.read("7d"))
+    assert (engine.model, used) == (label_of(model), expected)
     assert (used.model, used.representation, used.num_samples) == ("embedded", "returns", 200)
 
 
@@ -149,20 +149,20 @@ def test_origins_are_five_years_of_weeks_up_to_the_day_before_the_clock(session:
 
 
 def test_rows_are_scored_forecasts_of_every_origin_and_step(session: Session) -> None:
-    told: list[tuple[int, int]] = []
+    progress: list[tuple[int, int]] = []
     rows, skipped, _ = run_backtest(
         session,
         engines_of(session.settings),
         "7d",
         engine_name="ewma",
         origins=ORIGINS,
-        report=lambda *done: told.append(done),
+        report=lambda *done: progress.append(done),
     )
     assert dict(rows.schema) == REALIZED_SCHEMA
     assert set(rows["record"]) == {"backtest"}
     assert rows["as_of"].unique().sort().to_list() == WEEKS
     assert skipped == []
-    assert told == [(0, 8), (8, 8)]
+    assert progress == [(0, 8), (8, 8)]
     market = dict(stored(session).select("session", USDCLP.value).iter_rows())
     assert rows["realized_clp_per_usd"].to_list() == [market[day] for day in rows["session"]]
 
@@ -171,17 +171,17 @@ def test_origins_that_were_run_are_not_run_again(session: Session) -> None:
     first = walk(session)
     folder = root_of(session.tables) / "accuracy/backtest_fans/7d/ewma"
     stamps = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
-    told: list[tuple[int, int]] = []
+    progress: list[tuple[int, int]] = []
     again, skipped, _ = run_backtest(
         session,
         engines_of(session.settings),
         "7d",
         engine_name="ewma",
         origins=ORIGINS,
-        report=lambda *done: told.append(done),
+        report=lambda *done: progress.append(done),
     )
     assert_frame_equal(again, first, check_exact=True)
-    assert (told, skipped) == ([(8, 8)], [])
+    assert (progress, skipped) == ([(8, 8)], [])
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == stamps
 
 
@@ -235,17 +235,17 @@ def test_a_walk_under_settings_that_come_back_is_the_one_of_those_settings(sessi
     other = walk(session)
     assert set(other["config_fingerprint"]) == {session.configs.read("7d").fingerprint}
     file.write_text(text)
-    told: list[tuple[int, int]] = []
+    progress: list[tuple[int, int]] = []
     rows, *_ = run_backtest(
         session,
         engines_of(session.settings),
         "7d",
         engine_name="ewma",
         origins=ORIGINS,
-        report=lambda *done: told.append(done),
+        report=lambda *done: progress.append(done),
     )
     assert_frame_equal(rows, before, check_exact=True)
-    assert told == [(8, 8)]  # nothing is run again
+    assert progress == [(8, 8)]  # nothing is run again
 
 
 def test_bands_are_calibrated_by_errors_known_before_each_origin_unless_the_config_says_no(session: Session) -> None:
@@ -307,16 +307,16 @@ def test_the_scorecard_from_stored_prices_is_that_of_the_backtests_own_dates_and
     session.tables.write("accuracy/backtest", live, "7d")
     session.tables.write("accuracy/scorecard", scorecard(live, session.today))
     rows = rows_from_stored_prices(session, "7d")
-    beside = rows.join(live, on=["as_of", "session"], suffix="_live")
+    pairs = rows.join(live, on=["as_of", "session"], suffix="_live")
     assert set(rows["as_of"]) == set(WEEKS)
-    assert beside.filter(pl.col("crps") != pl.col("stored_crps_live")).is_empty()
-    shown = CliRunner().invoke(app, ["scorecard", "--origin", "stored", "--json"])
-    card = {row["scope"]: row for row in json.loads(shown.stdout)}["all"]
+    assert pairs.filter(pl.col("crps") != pl.col("stored_crps_live")).is_empty()
+    result = CliRunner().invoke(app, ["scorecard", "--origin", "stored", "--json"])
+    card = {row["scope"]: row for row in json.loads(result.stdout)}["all"]
     at_target = rows.filter("is_target")
     assert card["crps"] == pytest.approx(at_target["crps"].mean())
     assert card["mean_origin_age"] == pytest.approx(at_target["origin_age_sessions"].mean())
-    own = live.filter("is_target")
-    assert card["origin_gain"] == pytest.approx(1 - own["crps"].mean() / own["stored_crps"].mean())  # type: ignore[operator]
+    targets = live.filter("is_target")
+    assert card["origin_gain"] == pytest.approx(1 - targets["crps"].mean() / targets["stored_crps"].mean())  # type: ignore[operator]
     words = " ".join(CliRunner().invoke(app, ["scorecard", "--origin", "stored"]).stdout.split())
     assert "from the last finished price, on the same dates" in words
     assert "Starting from what could be known, not the last finished price" in words

@@ -89,9 +89,9 @@ def plain_effective_size(errors: list[float], overlap: float) -> float:
 def test_effective_size_is_that_of_the_plain_loop(errors: list[int], overlap: float) -> None:
     values = [float(e) for e in errors]
     if len(set(values)) > 1:
-        found = effective_size(np.array(values), overlap)
-        assert found == pytest.approx(plain_effective_size(values, overlap), rel=1e-9)
-        assert 1 <= found <= len(values)
+        size = effective_size(np.array(values), overlap)
+        assert size == pytest.approx(plain_effective_size(values, overlap), rel=1e-9)
+        assert 1 <= size <= len(values)
 
 
 def test_white_noise_is_all_of_it_independent() -> None:
@@ -132,9 +132,9 @@ def test_skill_is_one_less_the_ratio_by_hand() -> None:
 @given(losses, st.floats(1, 80), st.booleans())
 @settings(max_examples=30, deadline=None)
 def test_a_thing_has_no_skill_against_itself_beyond_any_doubt(loss: np.ndarray, overlap: float, root: bool) -> None:
-    found = skill(loss, loss, overlap=overlap, root=root, repetitions=100)
-    assert found.value == 0
-    assert (found.low, found.high) == ((0, 0) if found.n_effective >= 4 else (None, None))
+    result = skill(loss, loss, overlap=overlap, root=root, repetitions=100)
+    assert result.value == 0
+    assert (result.low, result.high) == ((0, 0) if result.n_effective >= 4 else (None, None))
 
 
 @given(losses, st.floats(0.01, 100), st.floats(1, 20), st.integers(0, 9))
@@ -158,21 +158,21 @@ def test_the_interval_holds_no_skill_about_as_often_as_it_says(n: int, overlap: 
     rng, held, samples = np.random.default_rng(7), 0, 150
     for i in range(samples):
         y, s = overlapping(rng, n, overlap), 0.15 * np.sqrt(overlap) * persistent(rng, n, 0.97)
-        found = skill((y - s) ** 2, (y + s) ** 2, overlap=overlap, root=True, repetitions=300, seed=i)
-        assert found.low is not None
-        assert found.high is not None
-        held += found.low <= 0 <= found.high
+        result = skill((y - s) ** 2, (y + s) ** 2, overlap=overlap, root=True, repetitions=300, seed=i)
+        assert result.low is not None
+        assert result.high is not None
+        held += result.low <= 0 <= result.high
     assert held / samples >= least
 
 
 def test_a_real_gain_is_seen_and_its_interval_narrows_with_the_sample() -> None:
     rng = np.random.default_rng(8)
-    found = []
+    results = []
     for n in (200, 2000):
         reference = rng.chisquare(1, n)
-        found.append(skill(0.8 * reference * rng.uniform(0.8, 1.2, n), reference, overlap=1))
-    assert all(0.15 < one.low < 0.2 < one.high < 0.25 for one in found)  # type: ignore[operator]
-    assert found[1].high - found[1].low < (found[0].high - found[0].low) / 2  # type: ignore[operator]
+        results.append(skill(0.8 * reference * rng.uniform(0.8, 1.2, n), reference, overlap=1))
+    assert all(0.15 < one.low < 0.2 < one.high < 0.25 for one in results)  # type: ignore[operator]
+    assert results[1].high - results[1].low < (results[0].high - results[0].low) / 2  # type: ignore[operator]
 
 
 def test_skills_together_are_those_one_by_one_and_the_same_every_time() -> None:
@@ -185,8 +185,8 @@ def test_skills_together_are_those_one_by_one_and_the_same_every_time() -> None:
 
 @pytest.mark.parametrize("n", [0, 1])
 def test_too_few_forecasts_have_no_skill_to_speak_of(n: int) -> None:
-    found = skill(np.ones(n), np.ones(n), overlap=5)
-    assert (found.value, found.low, found.high, found.n) == (None, None, None, n)
+    result = skill(np.ones(n), np.ones(n), overlap=5)
+    assert (result.value, result.low, result.high, result.n) == (None, None, None, n)
 
 
 def test_a_reference_that_lost_nothing_leaves_no_skill() -> None:
@@ -196,16 +196,16 @@ def test_a_reference_that_lost_nothing_leaves_no_skill() -> None:
 def test_losses_of_zero_and_few_forecasts_still_give_finite_bounds() -> None:
     cases = [(np.zeros(9), np.ones(9)), (np.ones(9), np.eye(9)[0]), (np.tile([1e-9, 1e9], 5), np.tile([1e9, 1e-9], 5))]
     for loss, reference in cases:
-        found = skill(loss, reference, overlap=1)
-        assert np.isfinite([found.value, found.low, found.high]).all()
+        result = skill(loss, reference, overlap=1)
+        assert np.isfinite([result.value, result.low, result.high]).all()
     assert skill(np.zeros(5), np.ones(5), overlap=1).value == 1
 
 
 def test_forecasts_that_share_nearly_all_have_a_skill_and_no_interval() -> None:
-    found = skill(np.array([1.0, 3.0]), np.array([2.0, 2.5]), overlap=1000)
-    assert found.n_effective == 1
-    assert found.value == pytest.approx(1 - 4 / 4.5)
-    assert (found.low, found.high) == (None, None)
+    result = skill(np.array([1.0, 3.0]), np.array([2.0, 2.5]), overlap=1000)
+    assert result.n_effective == 1
+    assert result.value == pytest.approx(1 - 4 / 4.5)
+    assert (result.low, result.high) == (None, None)
 
 
 def test_losses_that_are_none_are_refused() -> None:

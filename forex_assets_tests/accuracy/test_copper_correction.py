@@ -28,7 +28,7 @@ def leading() -> World:
 
 
 @pytest.fixture(scope="module")
-def found(leading: World) -> pl.DataFrame:
+def correction_table(leading: World) -> pl.DataFrame:
     return corrections(leading.realized, leading.features)
 
 
@@ -40,29 +40,29 @@ def test_a_standardized_error_worked_by_hand() -> None:
     assert math.isnan(z[1])
 
 
-def test_where_copper_leads_the_shift_has_its_sign_and_size(leading: World, found: pl.DataFrame) -> None:
+def test_where_copper_leads_the_shift_has_its_sign_and_size(leading: World, correction_table: pl.DataFrame) -> None:
     # Five sessions' expected returns add up to -lead · (5+4+3+2+1)/5 · week, in PESO_SD · √5.
     week = leading.features.select(
         as_of="session", planted=-LEAD * 3 / math.sqrt(5) * pl.col("copper_ret_5d") / (0.0125 * math.sqrt(5))
     )
-    late = found.join(week, on="as_of").filter(pl.col("raw_shift").is_not_null()).tail(100)
+    late = correction_table.join(week, on="as_of").filter(pl.col("raw_shift").is_not_null()).tail(100)
     slope, _ = np.polyfit(late["planted"].to_numpy(), late["raw_shift"].to_numpy(), 1)
     assert 0.6 < slope < 1.3
     assert np.corrcoef(late["planted"].to_numpy(), late["raw_shift"].to_numpy())[0, 1] > 0.8
 
 
-def test_where_copper_leads_the_gate_opens_and_what_is_applied_is_the_raw_shift(found: pl.DataFrame) -> None:
-    opened = found.filter("is_established")
+def test_where_copper_leads_the_gate_opens_and_what_is_applied_is_the_raw_shift(correction_table: pl.DataFrame) -> None:
+    opened = correction_table.filter("is_established")
     assert opened.height > 50
     assert opened["applied_shift"].to_list() == opened["raw_shift"].to_list()
-    assert found.filter(~pl.col("is_established"))["applied_shift"].unique().to_list() == [0.0]
-    assert found["is_established"].to_list() == (found["gain_low"] > 0).fill_null(False).to_list()
+    assert correction_table.filter(~pl.col("is_established"))["applied_shift"].unique().to_list() == [0.0]
+    assert correction_table["is_established"].to_list() == (correction_table["gain_low"] > 0).fill_null(False).to_list()
 
 
-def test_nothing_is_fitted_on_less_than_two_years(found: pl.DataFrame) -> None:
-    assert dict(found.schema) == CORRECTION_SCHEMA
-    assert found.filter(pl.col("trained_on") < 104)["raw_shift"].null_count() == 104
-    assert found.filter(pl.col("trained_on") >= 104)["raw_shift"].null_count() == 0
+def test_nothing_is_fitted_on_less_than_two_years(correction_table: pl.DataFrame) -> None:
+    assert dict(correction_table.schema) == CORRECTION_SCHEMA
+    assert correction_table.filter(pl.col("trained_on") < 104)["raw_shift"].null_count() == 104
+    assert correction_table.filter(pl.col("trained_on") >= 104)["raw_shift"].null_count() == 0
 
 
 @pytest.mark.parametrize("horizon", ["7d", "30d"])
@@ -76,19 +76,19 @@ def test_corrections_are_those_of_a_plain_loop(horizon: str) -> None:
         seen = [f for f in table if f["available_at"] <= row["issued_at"] and f["session"] <= row["origin_session"]]
         x.append([next((f[n] for f in reversed(seen) if f[n] is not None), math.nan) for n in FEATURE_NAMES])
         z.append(math.log(row["realized_clp_per_usd"] / row["q50"]) / (row["ewma_sd"] * math.sqrt(row["step"])))
-    made: dict[int, list[float]] = {}
+    predictions: dict[int, list[float]] = {}
     raw: dict[int, float] = {}
     for i, row in enumerate(rows):
         past = [j for j, other in enumerate(rows)
                 if other["realized_available_at"] < row["issued_at"] and not any(map(math.isnan, x[j]))]  # fmt: skip
         if len(past) < 104:
             continue
-        made[i] = list(
+        predictions[i] = list(
             ridge_predictions(np.array([x[j] for j in past]), np.array([z[j] for j in past]), np.array(x[i]))
         )
         scored = [j for j in past if j in raw]
-        losses = [sum((z[j] - made[j][k]) ** 2 for j in scored) for k in range(4)]
-        raw[i] = made[i][losses.index(min(losses)) if scored else 4 - 1]
+        losses = [sum((z[j] - predictions[j][k]) ** 2 for j in scored) for k in range(4)]
+        raw[i] = predictions[i][losses.index(min(losses)) if scored else 4 - 1]
     assert [i for i, value in enumerate(got["raw_shift"]) if value is not None] == list(raw)
     assert got["raw_shift"].drop_nulls().to_list() == pytest.approx(list(raw.values()), abs=1e-11)
 
@@ -121,14 +121,14 @@ def test_a_truth_known_at_the_very_instant_of_issue_is_not_used(leading: World) 
     assert just_before["trained_on"][-1] == exact["trained_on"][-1] + 1
 
 
-def test_todays_forecast_without_a_truth_gets_its_correction(leading: World, found: pl.DataFrame) -> None:
+def test_todays_forecast_without_a_truth_gets_its_correction(leading: World, correction_table: pl.DataFrame) -> None:
     last = leading.realized["as_of"].max()
     out = pl.when(pl.col("as_of") == last).then(None)
     open_ended = leading.realized.with_columns(
         realized_clp_per_usd=out.otherwise("realized_clp_per_usd"),
         realized_available_at=out.otherwise("realized_available_at"),
     )
-    assert corrections(open_ended, leading.features).equals(found)
+    assert corrections(open_ended, leading.features).equals(correction_table)
 
 
 def test_a_feature_counts_from_its_own_instant_and_not_beyond_the_last_price(leading: World) -> None:

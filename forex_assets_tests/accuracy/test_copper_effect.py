@@ -156,8 +156,8 @@ def test_the_lead_lag_table_has_each_years_own_correlations(leading: World) -> N
     table = lead_lag_by_year(leading.copper, leading.usdclp)
     last = table["year"].max()
     year = pl.col("session").dt.year() == last
-    own = lead_lag(leading.copper.filter(year), leading.usdclp.filter(year), window=10_000)
-    assert table.filter(pl.col("year") == last).drop("year").equals(own)
+    expected = lead_lag(leading.copper.filter(year), leading.usdclp.filter(year), window=10_000)
+    assert table.filter(pl.col("year") == last).drop("year").equals(expected)
     assert table.height == 5 * table["year"].n_unique()
     sessions = leading.usdclp["session"].to_list()
     late = leading.usdclp.with_columns(session=pl.Series([*sessions[1:], sessions[-1] + timedelta(days=1)]))

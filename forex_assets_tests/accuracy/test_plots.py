@@ -37,14 +37,14 @@ def row_of(rows: pl.DataFrame, horizon: str) -> dict[str, Any]:
 
 def drawn_skills(axes: Any) -> dict[str, dict[str, tuple[float, float, float]]]:
     """Of each benchmark the points, by the horizon that they stand at, with the ends of their bars."""
-    found = {}
+    skills = {}
     for container in axes.containers:
         x, y = container.lines[0].get_data()
         bars = [segment[:, 1] for segment in container.lines[2][0].get_segments()]
-        found[container.get_label()] = {
+        skills[container.get_label()] = {
             HORIZONS[round(at)]: (low, value, high) for at, value, (low, high) in zip(x, y, bars, strict=True)
         }
-    return found
+    return skills
 
 
 def year_points(axes: Any) -> dict[str, dict[int, float]]:
@@ -58,11 +58,11 @@ def year_points(axes: Any) -> dict[str, dict[int, float]]:
 
 def labels_out_of_view(axes: Any) -> list[Any]:
     """Labels of ticks beyond an axis's ends, which are made and not drawn."""
-    found = []
+    labels = []
     for axis in (axes.xaxis, axes.yaxis):
         low, high = sorted(axis.get_view_interval())
-        found += [tick.label1 for tick in axis.get_major_ticks() if not low <= tick.get_loc() <= high]
-    return found
+        labels += [tick.label1 for tick in axis.get_major_ticks() if not low <= tick.get_loc() <= high]
+    return labels
 
 
 def tick_words(axes: Any) -> list[str]:
@@ -78,9 +78,9 @@ def test_skills_are_drawn_with_the_cards_own_intervals_and_sizes() -> None:
         for horizon, drawn in skills[label].items():
             row = row_of(rows, horizon)
             assert drawn == pytest.approx([100 * row[name + end] for end in ("_low", "", "_high")])
-    for horizon, said in zip(HORIZONS, tick_words(axes), strict=True):
+    for horizon, tick_label in zip(HORIZONS, tick_words(axes), strict=True):
         worth = row_of(rows, horizon)["n_effective"]
-        assert said == f"{horizon}: generated\nn = 80 ({worth:.0f} independent)"
+        assert tick_label == f"{horizon}: generated\nn = 80 ({worth:.0f} independent)"
 
 
 def test_each_year_stands_at_its_place_also_where_a_shorter_record_comes_first() -> None:
@@ -139,11 +139,11 @@ def test_a_single_forecast_is_counted_beside_the_others_and_has_no_skill() -> No
     assert all(len(points) == 1 for points in drawn_skills(axes).values())
 
 
-@pytest.mark.parametrize(("n", "said"), [(0, "no data"), (1, "forecasts come true: 4, too few for a skill")])
-def test_with_too_little_to_draw_the_picture_says_so(n: int, said: str) -> None:
+@pytest.mark.parametrize(("n", "message"), [(0, "no data"), (1, "forecasts come true: 4, too few for a skill")])
+def test_with_too_little_to_draw_the_picture_says_so(n: int, message: str) -> None:
     rows = outcomes(n) if n else empty(REALIZED_SCHEMA)
-    assert said in words(figure(rows))
-    assert said in words(figure(rows, empty(SCORECARD_SCHEMA))) or n
+    assert message in words(figure(rows))
+    assert message in words(figure(rows, empty(SCORECARD_SCHEMA))) or n
     picture(scorecard_plot(scorecard(rows, TODAY), rows, "Ledger", False))
 
 
@@ -192,10 +192,10 @@ def test_no_words_run_into_one_another_or_out_of_the_picture(n: int) -> None:
     texts = [text for text in texts if id(text) not in unseen]
     boxes = [(text.get_text(), text.get_window_extent()) for text in texts]
     assert len(boxes) > 30
-    for place, (said, box) in enumerate(boxes):
-        assert 0 <= box.x0 < box.x1 <= drawn.bbox.width, said
-        assert 0 <= box.y0 < box.y1 <= drawn.bbox.height, said
-        assert not [other for other, its in boxes[place + 1 :] if box.overlaps(its)], said
+    for place, (caption, box) in enumerate(boxes):
+        assert 0 <= box.x0 < box.x1 <= drawn.bbox.width, caption
+        assert 0 <= box.y0 < box.y1 <= drawn.bbox.height, caption
+        assert not [other for other, its in boxes[place + 1 :] if box.overlaps(its)], caption
 
 
 def test_the_png_is_small_keeps_the_horizons_colours_apart_and_wears_the_banner_where_it_must() -> None:

@@ -146,14 +146,14 @@ def test_intervals_and_effective_sizes_are_those_of_compare_with_the_tables_own_
     errors = (table["realized_clp_per_usd"] - table["q50"]).to_numpy()
     walk = (table["realized_clp_per_usd"] - table["origin_clp_per_usd"]).to_numpy()
     assert row["n_effective"] == pytest.approx(effective_size(errors, row["overlap"]))
-    for name, found in {
+    for name, expected in {
         "rmse_skill": skill(errors**2, walk**2, overlap=row["overlap"], root=True),
         "crps_skill": skill(table["crps"].to_numpy(), table["walk_crps"].to_numpy(), overlap=row["overlap"]),
         "constant_crps_skill": skill(
             table["crps"].to_numpy(), table["constant_crps"].to_numpy(), overlap=row["overlap"]
         ),
     }.items():
-        assert (row[f"{name}_low"], row[f"{name}_high"]) == pytest.approx((found.low, found.high))
+        assert (row[f"{name}_low"], row[f"{name}_high"]) == pytest.approx((expected.low, expected.high))
         assert row[f"{name}_low"] < row[name] < row[f"{name}_high"]
     hits = table["realized_clp_per_usd"].is_between(table["q025"], table["q975"]).cast(pl.Float64).to_numpy()
     size = effective_size(hits, row["overlap"])

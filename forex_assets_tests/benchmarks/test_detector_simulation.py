@@ -70,12 +70,12 @@ def changed(before: Array, after: Array) -> list[int]:
 
 
 def test_copper_and_peso_are_correlated_clustered_and_of_their_volatilities() -> None:
-    made = simulated_market(200, 500, seed=1)
-    peso, copper = made.peso.ravel(), made.copper.ravel()
+    sample_market = simulated_market(200, 500, seed=1)
+    peso, copper = sample_market.peso.ravel(), sample_market.copper.ravel()
     assert np.corrcoef(peso, copper)[0, 1] == pytest.approx(-0.32, abs=0.03)
-    assert abs(np.corrcoef(peso, made.spare.ravel())[0, 1]) < 0.02
+    assert abs(np.corrcoef(peso, sample_market.spare.ravel())[0, 1]) < 0.02
     assert peso.std() == pytest.approx(0.0065, rel=0.08)
-    squares = made.peso**2
+    squares = sample_market.peso**2
     assert np.corrcoef(squares[:, 1:].ravel(), squares[:, :-1].ravel())[0, 1] > 0.05
 
 
@@ -119,16 +119,16 @@ def test_a_stale_feed_repeats_the_last_price() -> None:
 
 
 def test_a_change_of_unit_is_dollars_a_tonne_from_the_first_session_on() -> None:
-    before, after = (np.exp(np.cumsum(each.copper[0])) for each in (market(), spoiled("unit change")))
+    before, after = (np.exp(np.cumsum(world.copper[0])) for world in (market(), spoiled("unit change")))
     assert after[-LAST:] / before[-LAST:] == pytest.approx(np.full(LAST, 2204.62262))
 
 
 def test_a_decoupled_copper_has_shocks_of_its_own_and_the_same_volatility() -> None:
-    made = simulated_market(4000, LAST + 1, seed=2)
-    after = inject(made, BY_NAME["decoupled copper"], LAST)
+    sample_market = simulated_market(4000, LAST + 1, seed=2)
+    after = inject(sample_market, BY_NAME["decoupled copper"], LAST)
     peso, copper = after.peso[:, 1:].ravel(), after.copper[:, 1:].ravel()
     assert abs(np.corrcoef(peso, copper)[0, 1]) < 0.03
-    assert copper.std() == pytest.approx(made.copper[:, 1:].std(), rel=0.05)
+    assert copper.std() == pytest.approx(sample_market.copper[:, 1:].std(), rel=0.05)
 
 
 def test_another_providers_copper_is_of_the_session_before() -> None:
@@ -143,13 +143,13 @@ def test_a_fault_must_leave_a_session_before_it() -> None:
 
 
 def test_the_walks_sums_are_those_of_a_plain_loop() -> None:
-    made = inject(simulated_market(1, 60, seed=9), BY_NAME["bias drift"], LAST)
-    returns, bias = made.peso[0].tolist(), made.bias[0].tolist()
+    sample_market = inject(simulated_market(1, 60, seed=9), BY_NAME["bias drift"], LAST)
+    returns, bias = sample_market.peso[0].tolist(), sample_market.bias[0].tolist()
     variance, known = PESO_SD**2, []
     for value in returns:
         variance = 0.97 * variance + 0.03 * value**2
         known.append(variance)
-    sums = week_sums(made, ewma_variances(made.peso))[0]
+    sums = week_sums(sample_market, ewma_variances(sample_market.peso))[0]
     for t in (STEPS, 30, 55, 59):
         moved = sum(returns[t - STEPS + 1 : t + 1])
         sd = math.sqrt(STEPS * known[t - STEPS])
@@ -173,32 +173,32 @@ def test_the_critical_distance_is_where_scipys_p_crosses(n: int, m: int) -> None
     rng = np.random.default_rng(0)
     seen = set()
     for shift in np.linspace(0, 1.2, 200):
-        found = stats.ks_2samp(rng.normal(shift, 1, n), rng.normal(0, 1, m), method="exact")
-        assert (found.statistic > least - 1e-9) == (found.pvalue < 0.05)
-        seen.add(bool(found.pvalue < 0.05))
+        result = stats.ks_2samp(rng.normal(shift, 1, n), rng.normal(0, 1, m), method="exact")
+        assert (result.statistic > least - 1e-9) == (result.pvalue < 0.05)
+        seen.add(bool(result.pvalue < 0.05))
     assert seen == {True, False}
 
 
-def series_of(made: Market, days: list[date]) -> dict[str, pl.DataFrame]:
+def series_of(sample_market: Market, days: list[date]) -> dict[str, pl.DataFrame]:
     """As `drift_series` gives them."""
-    errors = next_errors(made, ewma_variances(made.peso))[0]
+    errors = next_errors(sample_market, ewma_variances(sample_market.peso))[0]
     errors[0] = 0.0
-    values = {COPPER_RETURN: made.copper[0], PESO_RETURN: made.peso[0], FORECAST_ERROR: errors}
-    return {name: pl.DataFrame({"session": days, "value": found}) for name, found in values.items()}
+    values = {COPPER_RETURN: sample_market.copper[0], PESO_RETURN: sample_market.peso[0], FORECAST_ERROR: errors}
+    return {name: pl.DataFrame({"session": days, "value": column}) for name, column in values.items()}
 
 
 @pytest.mark.parametrize("name", ["nothing", "volatility x3", "level jump", "provider swap"])
 def test_what_is_measured_is_what_the_reports_say_on_those_days(name: str) -> None:
     """The short way to the rules' arguments against the whole way, a report a day."""
     first = SHORT.drift.history_sessions + WARM_UP + STEPS
-    found = measure(SHORT, worlds=1, seed=8, looks=3, faults=(BY_NAME[name],))
+    table = measure(SHORT, worlds=1, seed=8, looks=3, faults=(BY_NAME[name],))
     whole = simulated_market(1, first + 2 * APART + FORTNIGHT, seed=8)
     literal, calibrated, firing = [], [], []
     for k in range(3):
         end = first + APART * k + FORTNIGHT
-        made = inject(whole.rows(lambda a, end=end: a[:, :end]), BY_NAME[name], FORTNIGHT)  # type: ignore[misc]
+        sample_market = inject(whole.rows(lambda a, end=end: a[:, :end]), BY_NAME[name], FORTNIGHT)  # type: ignore[misc]
         days = [date.fromordinal(int(day)) for day in weekdays(end)]
-        series = series_of(made, days)
+        series = series_of(sample_market, days)
         reports = {n: drift_report(series, SHORT, days[n - FORTNIGHT - 1]) for n in (5, 10)}
         first_day = days[-FORTNIGHT]
         calibrated.append([
@@ -210,32 +210,32 @@ def test_what_is_measured_is_what_the_reports_say_on_those_days(name: str) -> No
         firing.append(any(report.fires_calibrated for report in reports.values()))
         looks = [bool(drift_report(series, SHORT, day).fires_literal) for day in days[-FORTNIGHT:]]
         literal.append([any(looks[:5]), any(looks)])
-    rows = {row["rule"]: row for row in found.filter(detector="drift").iter_rows(named=True)}
-    assert rows["literal"]["found_7_days"] == pytest.approx(np.mean([each[0] for each in literal]))
-    assert rows["literal"]["found_14_days"] == pytest.approx(np.mean([each[1] for each in literal]))
+    rows = {row["rule"]: row for row in table.filter(detector="drift").iter_rows(named=True)}
+    assert rows["literal"]["found_7_days"] == pytest.approx(np.mean([pair[0] for pair in literal]))
+    assert rows["literal"]["found_14_days"] == pytest.approx(np.mean([pair[1] for pair in literal]))
     # A row names one look only, its highest; another one since the fault may lie above the limit as well.
-    at_least, at_most = np.mean([any(each) for each in calibrated]), np.mean(firing)
+    at_least, at_most = np.mean([any(pair) for pair in calibrated]), np.mean(firing)
     assert at_least - 1e-9 <= rows["calibrated"]["found_14_days"] <= at_most + 1e-9
 
 
 def test_statistics_of_a_tail_are_the_last_ones_of_the_whole_series() -> None:
-    made = simulated_market(1, 300, seed=6)
+    sample_market = simulated_market(1, 300, seed=6)
     days = [date.fromordinal(int(day)) for day in weekdays(300)]
-    frames = series_of(made, days)
+    frames = series_of(sample_market, days)
     values = {name: frame["value"].to_numpy() for name, frame in frames.items()}
     columns = windowed(values, POLICY.drift, 10) | {
-        (name, EWMA): ewma_log_variance_ratio(found)[-10:] for name, found in values.items()
+        (name, EWMA): ewma_log_variance_ratio(array)[-10:] for name, array in values.items()
     }
     whole = {track.name: track.effects[-10:] for track in statistic_series(frames, POLICY.drift, days[-1])}
     assert set(columns) == set(whole)
-    for name, found in columns.items():
-        assert found == pytest.approx(whole[name]), name
+    for name, column in columns.items():
+        assert column == pytest.approx(whole[name]), name
 
 
 def test_the_published_drift_rule_fires_look_by_look_as_its_report_does() -> None:
-    made = simulated_market(1, 260, seed=12)
+    sample_market = simulated_market(1, 260, seed=12)
     days = [date.fromordinal(int(day)) for day in weekdays(260)]
-    frames = series_of(made, days)
+    frames = series_of(sample_market, days)
     columns = windowed({name: frame["value"].to_numpy() for name, frame in frames.items()}, POLICY.drift, 60)
     fires = is_literal_drift(columns, POLICY.drift)
     assert fires.tolist() == [drift_report(frames, POLICY, day).fires_literal for day in days[-60:]]
@@ -252,15 +252,15 @@ def test_an_alarm_over_looks_before_the_fault_is_not_found_by_it() -> None:
 
 @pytest.mark.parametrize("fault", [NOTHING, DOUBLED], ids=lambda fault: fault.name)
 def test_degradation_is_counted_as_a_plain_loop_over_days_counts_it(fault: Fault) -> None:
-    found = measure(SHORT, worlds=2, seed=5, looks=6, faults=(fault,)).filter(detector="degradation")
+    table = measure(SHORT, worlds=2, seed=5, looks=6, faults=(fault,)).filter(detector="degradation")
     first = SHORT.drift.history_sessions + WARM_UP + STEPS
     whole = simulated_market(2, first + 5 * APART + FORTNIGHT, seed=5)
     literal = []
     for w in range(2):
         for k in range(6):
             end = first + APART * k + FORTNIGHT
-            made = inject(whole.rows(lambda a, w=w, end=end: a[w : w + 1, :end]), fault, FORTNIGHT)  # type: ignore[misc]
-            sums = week_sums(made, ewma_variances(made.peso))[0]
+            sample_market = inject(whole.rows(lambda a, w=w, end=end: a[w : w + 1, :end]), fault, FORTNIGHT)  # type: ignore[misc]
+            sums = week_sums(sample_market, ewma_variances(sample_market.peso))[0]
             squares, days = sums[SUMS.index("square")], weekdays(end)[STEPS:]
             fires = []
             for day in days[-FORTNIGHT:]:
@@ -268,7 +268,7 @@ def test_degradation_is_counted_as_a_plain_loop_over_days_counts_it(fault: Fault
                 baseline = squares[(days > day - 74) & (days <= day - 14)].mean()
                 fires.append(math.sqrt(recent / baseline) >= 1.15)
             literal.append((any(fires[:5]), any(fires)))
-    row = found.filter(rule="literal").row(0, named=True)
+    row = table.filter(rule="literal").row(0, named=True)
     assert (row["found_7_days"], row["found_14_days"]) == pytest.approx(tuple(np.mean(literal, axis=0)))
 
 
@@ -276,22 +276,23 @@ def test_the_calibrated_degradation_is_what_its_ranking_says_day_by_day() -> Non
     end = POLICY.drift.history_sessions + WARM_UP + STEPS + FORTNIGHT
     days, verdicts = weekdays(end)[STEPS:], set()
     for seed, fault in ((2, NOTHING), (3, BY_NAME["bias drift"])):
-        made = inject(simulated_market(1, end, seed=seed), fault, FORTNIGHT)
-        sums = week_sums(made, ewma_variances(made.peso))[0]
+        sample_market = inject(simulated_market(1, end, seed=seed), fault, FORTNIGHT)
+        sums = week_sums(sample_market, ewma_variances(sample_market.peso))[0]
         ranked = [rank_of(days, sums, date.fromordinal(int(day)), POLICY) for day in days[-FORTNIGHT:]]
-        fires = [bool((each.ratios > each.limits).any()) for each in ranked]
-        found = measure(POLICY, worlds=1, seed=seed, looks=1, faults=(fault,))
-        row = found.filter(detector="degradation", rule="calibrated").row(0, named=True)
+        fires = [bool((ranking.ratios > ranking.limits).any()) for ranking in ranked]
+        table = measure(POLICY, worlds=1, seed=seed, looks=1, faults=(fault,))
+        row = table.filter(detector="degradation", rule="calibrated").row(0, named=True)
         assert (row["found_7_days"], row["found_14_days"]) == (any(fires[:5]), any(fires))
         verdicts.add(any(fires))
     assert verdicts == {True, False}
 
 
 def test_limits_of_the_degradation_rest_on_nothing_after_the_fault_began() -> None:
-    made = simulated_market(1, 800, seed=1)
+    sample_market = simulated_market(1, 800, seed=1)
     days = weekdays(800)[STEPS:]
     calm, wild = (
-        week_sums(each, ewma_variances(each.peso))[0] for each in (made, inject(made, BY_NAME["volatility x3"], 10))
+        week_sums(world, ewma_variances(world.peso))[0]
+        for world in (sample_market, inject(sample_market, BY_NAME["volatility x3"], 10))
     )
     today = date.fromordinal(int(days[-1]))
     limits = rank_of(days, calm, today, POLICY).limits
@@ -308,9 +309,9 @@ def test_shares_errors_and_alarms_a_year_are_worked_out_between_markets() -> Non
 
 
 def test_the_same_seed_gives_the_same_table_and_progress_ends_at_the_end() -> None:
-    told: list[tuple[int, int]] = []
-    one = measure(SHORT, worlds=2, seed=1, looks=2, faults=(NOTHING, DOUBLED), report=lambda *x: told.append(x))
-    assert told == [(1, 2), (2, 2)]
+    progress: list[tuple[int, int]] = []
+    one = measure(SHORT, worlds=2, seed=1, looks=2, faults=(NOTHING, DOUBLED), report=lambda *x: progress.append(x))
+    assert progress == [(1, 2), (2, 2)]
     assert dict(one.schema) == DETECTORS_SCHEMA
     assert one.equals(measure(SHORT, worlds=2, seed=1, looks=2, faults=(NOTHING, DOUBLED)))
 
@@ -353,10 +354,10 @@ def test_a_provider_that_dates_late_is_told_by_its_returns_though_its_prices_har
 
 
 def test_generated_prices_are_the_exponential_of_their_returns_on_weekdays() -> None:
-    made = prices_of(np.array([0.0, 0.1, -0.1, 0.0, 0.0, 0.2]), COPPER)
-    assert made[COPPER.value].to_list() == pytest.approx([4.0, 4 * math.exp(0.1), 4, 4, 4, 4 * math.exp(0.2)])
-    assert all(day.weekday() < 5 for day in made["session"])
-    assert made["session"][5] - made["session"][4] == timedelta(days=3)
+    prices = prices_of(np.array([0.0, 0.1, -0.1, 0.0, 0.0, 0.2]), COPPER)
+    assert prices[COPPER.value].to_list() == pytest.approx([4.0, 4 * math.exp(0.1), 4, 4, 4, 4 * math.exp(0.2)])
+    assert all(day.weekday() < 5 for day in prices["session"])
+    assert prices["session"][5] - prices["session"][4] == timedelta(days=3)
 
 
 def test_the_figures_are_the_same_in_worker_processes() -> None:

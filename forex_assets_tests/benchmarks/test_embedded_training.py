@@ -78,9 +78,9 @@ def test_a_reload_gives_the_logits_that_were_trained(tmp_path: Path) -> None:
     training._save(network, tmp_path, Recipe(), training.Floor(0, 0, 0))
     model = pipeline_of(tmp_path).inner_model  # type: ignore[attr-defined]
     assert not torch.equal(model.shared.weight, model.lm_head.weight)
-    told = torch.cat([torch.zeros_like(target[:, :1]), target[:, :-1]], dim=1)
+    decoder_input = torch.cat([torch.zeros_like(target[:, :1]), target[:, :-1]], dim=1)
     with torch.no_grad():
-        logits = model(input_ids=context, decoder_input_ids=told).logits
+        logits = model(input_ids=context, decoder_input_ids=decoder_input).logits
     assert float(logits.std()) > 0.01
     torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-4)
 
@@ -89,8 +89,8 @@ def test_the_command_trains_a_model_that_the_library_samples_from(tmp_path: Path
     result = CliRunner().invoke(app, ["--out", str(tmp_path / "m"), "--steps", "2", "--seed", "7"])
     assert result.exit_code == 0, result.output
     assert "nats per return" in result.output
-    made = json.loads((tmp_path / "m/recipe.json").read_text())
-    assert made["recipe"]["seed"] == 7
+    record = json.loads((tmp_path / "m/recipe.json").read_text())
+    assert record["recipe"]["seed"] == 7
     paths = pipeline_of(tmp_path / "m").predict(fed(np.zeros(30)), 70, num_samples=2)  # type: ignore[attr-defined]
     assert paths.shape == (1, 2, 70)
 
@@ -115,9 +115,9 @@ def test_the_shipped_model_is_nearer_to_the_truth_than_to_the_ewma_walk_on_serie
         training._context_tokens(known.returns[:, training.HISTORY - 180 : training.HISTORY] / sd)
     )
     target = torch.from_numpy(tokens_of(known.returns[:, training.HISTORY :] / sd))
-    told = torch.cat([torch.zeros_like(target[:, :1]), target[:, :-1]], dim=1)
+    decoder_input = torch.cat([torch.zeros_like(target[:, :1]), target[:, :-1]], dim=1)
     with torch.no_grad():
-        logits = model(input_ids=context, decoder_input_ids=told).logits
+        logits = model(input_ids=context, decoder_input_ids=decoder_input).logits
         nats = float(torch.nn.functional.cross_entropy(logits.flatten(0, 1), target.flatten()))
         special = logits.softmax(-1)[..., : training.SPECIAL + 1].max()
     from scipy.stats import norm, t

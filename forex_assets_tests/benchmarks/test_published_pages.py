@@ -64,7 +64,7 @@ def test_a_page_without_the_part_is_left_as_it_is(tmp_path: Path) -> None:
 
 def test_every_published_figure_is_of_this_code() -> None:
     parts = {
-        page.stem: [each["code"] for each in pages.BEGIN.finditer(page.read_text(encoding="utf-8"))]
+        page.stem: [mark["code"] for mark in pages.BEGIN.finditer(page.read_text(encoding="utf-8"))]
         for page in (pages.PROJECT / "docs").glob("*.md")
     }
     assert all(parts[name] for name in ("accuracy", "copper", "monitoring", "validation"))

@@ -12,7 +12,7 @@ WITHOUT_TABLE = {"report/daily", "config/inference"}
 
 def assets() -> list[dg.AssetSpec]:
     definitions = (forecasting.defs, optimization.defs)
-    return [spec for each in definitions for asset in each.assets or [] if isinstance(asset, dg.AssetsDefinition)
+    return [spec for defs in definitions for asset in defs.assets or [] if isinstance(asset, dg.AssetsDefinition)
             for spec in asset.specs]  # fmt: skip
 
 
@@ -22,9 +22,9 @@ TABLES = [spec for spec in assets() if spec.key.to_user_string() not in WITHOUT_
 @pytest.mark.parametrize("spec", TABLES, ids=[spec.key.to_user_string() for spec in TABLES])
 def test_each_column_of_an_asset_is_shown_with_description_and_unit(spec: dg.AssetSpec) -> None:
     schema = spec.metadata["dagster/column_schema"]
-    shown = {column.name: column.description or "" for column in schema.columns}
-    assert shown
-    assert [name for name, text in shown.items() if "Unit: " not in text or "Source: " not in text] == []
+    descriptions = {column.name: column.description or "" for column in schema.columns}
+    assert descriptions
+    assert [name for name, text in descriptions.items() if "Unit: " not in text or "Source: " not in text] == []
 
 
 def test_all_assets_with_tables_are_among_them() -> None:

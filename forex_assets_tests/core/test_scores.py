@@ -50,12 +50,12 @@ def plain_quantile_function(quantiles: np.ndarray, z: float) -> float:
 
 def test_pinball_is_that_of_scoringrules_and_of_a_plain_loop() -> None:
     y, quantiles = market(50)
-    found = scores.pinball(y, quantiles)
+    result = scores.pinball(y, quantiles)
     for j, level in enumerate(QUANTILE_LEVELS):
-        np.testing.assert_allclose(found[:, j], scoringrules.quantile_score(y, quantiles[:, j], level), rtol=1e-12)
+        np.testing.assert_allclose(result[:, j], scoringrules.quantile_score(y, quantiles[:, j], level), rtol=1e-12)
         for i in range(50):
             off = y[i] - quantiles[i, j]
-            assert found[i, j] == pytest.approx(level * off if off > 0 else (level - 1) * off, rel=1e-12)
+            assert result[i, j] == pytest.approx(level * off if off > 0 else (level - 1) * off, rel=1e-12)
 
 
 def test_pinball_refuses_as_many_levels_as_the_fan_has_not() -> None:
@@ -66,10 +66,10 @@ def test_pinball_refuses_as_many_levels_as_the_fan_has_not() -> None:
 def test_interval_score_is_that_of_scoringrules_and_of_two_pinballs() -> None:
     y, quantiles = market(200)
     low, high = quantiles[:, 0], quantiles[:, -1]
-    found = scores.interval_score(y, low, high, 0.05)
-    np.testing.assert_allclose(found, scoringrules.interval_score(y, low, high, 0.05), rtol=1e-12)
+    result = scores.interval_score(y, low, high, 0.05)
+    np.testing.assert_allclose(result, scoringrules.interval_score(y, low, high, 0.05), rtol=1e-12)
     losses = scores.pinball(y, quantiles)
-    np.testing.assert_allclose(found, (losses[:, 0] + losses[:, -1]) / 0.025, rtol=1e-9)
+    np.testing.assert_allclose(result, (losses[:, 0] + losses[:, -1]) / 0.025, rtol=1e-9)
     assert scores.interval_score(np.array([9.0]), np.array([10.0]), np.array([14.0]), 0.2) == 4 + 10  # by hand
 
 
@@ -89,14 +89,14 @@ def test_crps_of_a_log_normal_fan_is_that_of_scoringrules_to_one_in_a_thousand()
     n = 10_000  # more than two chunks
     median, sd = rng.uniform(500, 1000, n), rng.uniform(0.003, 0.15, n)
     y = median * np.exp(sd * rng.normal(0, 1.5, n))
-    found, exact = scores.crps(y, log_normal(median, sd)), scoringrules.crps_lognormal(y, np.log(median), sd)
-    np.testing.assert_allclose(found, exact, rtol=1e-3)
-    assert found.mean() == pytest.approx(exact.mean(), rel=3e-4)
+    result, exact = scores.crps(y, log_normal(median, sd)), scoringrules.crps_lognormal(y, np.log(median), sd)
+    np.testing.assert_allclose(result, exact, rtol=1e-3)
+    assert result.mean() == pytest.approx(exact.mean(), rel=3e-4)
 
 
 def test_crps_of_any_fan_is_the_integral_over_its_quantile_function() -> None:
     y, quantiles = market(6, seed=3)
-    for price, row, found in zip(y, quantiles, scores.crps(y, quantiles), strict=True):
+    for price, row, result in zip(y, quantiles, scores.crps(y, quantiles), strict=True):
 
         def integrand(z: float, price: float = price, row: np.ndarray = row) -> float:
             off = price - plain_quantile_function(row, z)
@@ -104,18 +104,18 @@ def test_crps_of_any_fan_is_the_integral_over_its_quantile_function() -> None:
             return 2 * max(level * off, (level - 1) * off) * norm.pdf(z)
 
         exact, _ = quad(integrand, -8, 8, points=Z, limit=500)
-        assert found == pytest.approx(exact, rel=2e-3)
+        assert result == pytest.approx(exact, rel=2e-3)
 
 
 def test_crps_is_twice_the_mean_pinball_over_ninety_nine_levels() -> None:
     y, quantiles = market(5)
     levels = [(i + 0.5) / 99 for i in range(99)]
-    for price, row, found in zip(y, quantiles, scores.crps(y, quantiles), strict=True):
+    for price, row, result in zip(y, quantiles, scores.crps(y, quantiles), strict=True):
         total = 0.0
         for level in levels:
             off = price - plain_quantile_function(row, norm.ppf(level))
             total += max(level * off, (level - 1) * off)
-        assert found == pytest.approx(2 * total / 99, rel=1e-10)
+        assert result == pytest.approx(2 * total / 99, rel=1e-10)
 
 
 @given(prices, fans, st.floats(0.01, 100))
@@ -204,8 +204,8 @@ def test_no_fan_makes_a_kernel_return_nan(y: float, drawn: list[float]) -> None:
 def test_completion_reads_a_fan_as_the_platform_completes_one() -> None:
     _, quantiles = market(10)
     levels = [0.001, 0.02, 0.025, 0.2, 0.5, 0.7, 0.975, 0.999]
-    found = np.exp(np.log(quantiles) @ scores.completion(norm.ppf(levels)).T)
-    np.testing.assert_allclose(found, complete_quantiles(quantiles, QUANTILE_LEVELS, levels), rtol=1e-9)
+    result = np.exp(np.log(quantiles) @ scores.completion(norm.ppf(levels)).T)
+    np.testing.assert_allclose(result, complete_quantiles(quantiles, QUANTILE_LEVELS, levels), rtol=1e-9)
     np.testing.assert_allclose(scores.completion(Z), np.eye(9), atol=1e-12)
 
 

@@ -157,7 +157,7 @@ def test_a_rollback_typed_again_after_a_kill_says_what_was_finished_and_goes_no_
     whole.deploy()
     whole.deploy(NEWER, expected=NEW.fingerprint)
     _, calls = in_a_child(lambda: whole.rollback(minutes=5))
-    told = 0
+    recoveries = 0
     for call in range(1, calls + 1, 3):
         world = World(tmp_path / f"{call}")
         world.deploy()
@@ -172,8 +172,8 @@ def test_a_rollback_typed_again_after_a_kill_says_what_was_finished_and_goes_no_
             continue  # only the last words of the command were lost
         assert world.current() == NEW, call
         if "was finished" in again.reason:
-            told += 1
+            recoveries += 1
             assert "type the command again" in again.reason
             assert world.rollback(minutes=7).state == "deployed"
             assert world.current() == OLD
-    assert told
+    assert recoveries

@@ -163,11 +163,11 @@ def test_a_clone_gets_a_copy_that_is_committed_and_no_clone_is_no_fault(tmp_path
     world = World(tmp_path / "clone")
     store = filled(Memory())
     commit = GitExport(world.root / "configs", is_copy=True)
-    made = deployer(store, commit=commit).deploy(NEW, expected=OLD.fingerprint, reason="b", by="loop", now=NOW)
-    assert made.git == "committed"
+    record = deployer(store, commit=commit).deploy(NEW, expected=OLD.fingerprint, reason="b", by="loop", now=NOW)
+    assert record.git == "committed"
     assert InferenceConfig.model_validate_json(world.committed()) == NEW
     (tmp_path / "plain").mkdir()
     commit = GitExport(tmp_path / "plain", is_copy=True)
-    made = deployer(store, commit=commit).deploy(NEWER, expected=NEW.fingerprint, reason="b", by="loop", now=NOW)
-    assert (made.state, made.git) == ("deployed", "no repository")
+    record = deployer(store, commit=commit).deploy(NEWER, expected=NEW.fingerprint, reason="b", by="loop", now=NOW)
+    assert (record.state, record.git) == ("deployed", "no repository")
     assert not list((tmp_path / "plain").iterdir())

@@ -33,11 +33,11 @@ def test_a_run_makes_tables_with_plots_first_and_checks(fans: Path) -> None:
         result = job.execute_in_process(instance=instance, asset_selection=chosen)
         again = job.execute_in_process(instance=instance, asset_selection=[keys.LEVELS])
     assert result.success
-    made = {e.asset_key: e.step_materialization_data.materialization.metadata
+    metadata = {e.asset_key: e.step_materialization_data.materialization.metadata
             for e in result.get_asset_materialization_events()}  # fmt: skip
     for key in DESK:
-        assert "data:image/png" in str(made[key]["plot"].value)
-    (crossing,) = made[keys.LEVELS][names.CROSSINGS].value
+        assert "data:image/png" in str(metadata[key]["plot"].value)
+    (crossing,) = metadata[keys.LEVELS][names.CROSSINGS].value
     assert crossing["watch"] == "touch 960 by 30d at 0.3"
     assert "Price 940.00 of 2025-06-13, model ewma, 120 past errors" in crossing["words"]
     (second,) = again.get_asset_materialization_events()
@@ -60,4 +60,4 @@ def test_every_input_is_an_edge_of_the_graph() -> None:
     assert graph.get(keys.SCENARIOS).parent_keys == parents
     assert graph.get(keys.RELIABILITY).parent_keys == {keys.REALIZED, keys.BACKTEST}
     for key in DESK:
-        assert [each for each in graph.asset_check_keys if each.asset_key == key]
+        assert [check for check in graph.asset_check_keys if check.asset_key == key]

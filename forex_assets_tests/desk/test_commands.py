@@ -88,10 +88,10 @@ def test_every_answer_names_what_it_rests_on(desk: Path, question: list[str]) ->
     assert set(answer["basis"]) >= FACTS  # type: ignore[call-overload]
     (csv_row, *_) = csv.DictReader(io.StringIO(run(*question, "--csv").stdout))
     assert set(csv_row) >= FACTS
-    shown = run(*question).stdout
-    assert "SAMPLE DATA" in shown
-    assert "Price 940.00 of 2025-06-13 (current)" in " ".join(shown.split())
-    assert max(len(line) for line in shown.splitlines()) <= 80
+    output = run(*question).stdout
+    assert "SAMPLE DATA" in output
+    assert "Price 940.00 of 2025-06-13 (current)" in " ".join(output.split())
+    assert max(len(line) for line in output.splitlines()) <= 80
 
 
 def test_odds_are_those_of_the_fan(desk: Path) -> None:

@@ -46,8 +46,8 @@ def test_a_level_that_no_fan_reaches_today_keeps_its_state() -> None:
     without = levels_table(outlook("7d", "15d", "30d"), settings, first)
     back = levels_table(outlook(), settings, without)
     states = [table.filter(pl.col("watch") != "") for table in (first, without, back)]
-    assert [each["is_crossed"].to_list() for each in states] == [[True]] * 3
-    assert [each["is_new_crossing"].to_list() for each in states] == [[True], [False], [False]]
+    assert [state["is_crossed"].to_list() for state in states] == [[True]] * 3
+    assert [state["is_new_crossing"].to_list() for state in states] == [[True], [False], [False]]
 
 
 def test_incoherent_chances_are_found() -> None:

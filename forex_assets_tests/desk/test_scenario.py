@@ -31,9 +31,9 @@ def worlds() -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def test_the_drivers_effects_are_found(worlds: list[tuple[np.ndarray, np.ndarray]]) -> None:
-    found = np.array([fit(peso, drivers).betas[-1] for peso, drivers in worlds]).mean(axis=0)
+    effects = np.array([fit(peso, drivers).betas[-1] for peso, drivers in worlds]).mean(axis=0)
     # The penalty of 2 % of the mean diagonal pulls the smaller driver's effect towards 0, by about a tenth.
-    assert found == pytest.approx(BETAS, abs=0.08)
+    assert effects == pytest.approx(BETAS, abs=0.08)
 
 
 def test_errors_given_the_true_moves_are_as_large_as_the_answer_says(
@@ -85,12 +85,12 @@ def joint(sessions: int = 600) -> JointPrices:
 
 def test_past_stretches_moved_at_least_so_far_and_do_not_overlap() -> None:
     prices = joint()
-    found = episodes(prices, np.log1p(np.array([-0.08])), 20)
-    assert found
-    assert all(episode.moves["copper"] <= -0.08 for episode in found)
-    assert all(a.start >= b.end for a, b in pairwise(found))
+    stretches = episodes(prices, np.log1p(np.array([-0.08])), 20)
+    assert stretches
+    assert all(episode.moves["copper"] <= -0.08 for episode in stretches)
+    assert all(a.start >= b.end for a, b in pairwise(stretches))
     place = {day: k for k, day in enumerate(prices.sessions)}
-    first = found[0]
+    first = stretches[0]
     moved = prices.peso[place[first.end]] - prices.peso[place[first.start]]
     assert first.peso == pytest.approx(np.expm1(moved))
 

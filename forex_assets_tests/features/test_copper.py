@@ -131,11 +131,11 @@ def test_every_feature_equals_the_committed_golden_values(name: str) -> None:
 
 
 def test_the_golden_file_is_what_its_generator_makes() -> None:
-    made = golden_table()
-    stored = pl.read_csv(GOLDEN, schema_overrides=made.schema)
-    assert stored.columns == made.columns
-    for name in made.columns:
-        assert_close(stored[name], made[name].to_list(), 1e-9)
+    table = golden_table()
+    stored = pl.read_csv(GOLDEN, schema_overrides=table.schema)
+    assert stored.columns == table.columns
+    for name in table.columns:
+        assert_close(stored[name], table[name].to_list(), 1e-9)
 
 
 def test_volatility_and_averages_equal_pandas_and_a_plain_loop() -> None:
@@ -302,7 +302,7 @@ def test_the_correlation_runs_over_joint_sessions_with_returns_across_the_holes(
 
     prices, pesos = walk(260, 21), walk(260, 22, 850)
     calendars = [market_calendar("COMEX"), market_calendar("CLP")]
-    sessions = [set(each.between(FIRST_DAY, date(2021, 6, 30))) for each in calendars]
+    sessions = [set(calendar.between(FIRST_DAY, date(2021, 6, 30))) for calendar in calendars]
     all_days = sorted(set.intersection(*sessions))[:260]
     copper_days = [k for k in range(260) if k % 7 != 3]
     peso_days = [k for k in range(260) if k % 11 != 5]
@@ -312,7 +312,7 @@ def test_the_correlation_runs_over_joint_sessions_with_returns_across_the_holes(
     )
     joint = [k for k in copper_days if k in peso_days]
     ends = pairwise(all_days[k] for k in joint)
-    apart = [1] + [max(1, min(len(each.between(a, b)) for each in calendars)) for a, b in ends]
+    apart = [1] + [max(1, min(len(calendar.between(a, b)) for calendar in calendars)) for a, b in ends]
     assert max(apart) > 1
     r, q = (np.log(pd.Series([s[k] for k in joint])).diff() / np.sqrt(apart) for s in (prices, pesos))
     expected = {all_days[k]: v for k, v in zip(joint, r.rolling(90).corr(q), strict=True) if not math.isnan(v)}

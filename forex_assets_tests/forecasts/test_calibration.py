@@ -30,18 +30,18 @@ START = date(2010, 1, 6)
 STEPS = 3
 
 
-def history(z: np.ndarray, *, said: float = 0.01, first: date = START) -> pl.DataFrame:
-    """Weekly forecasts of a walk with sd `said`; realized prices lie z of its sds away."""
+def history(z: np.ndarray, *, stated_sd: float = 0.01, first: date = START) -> pl.DataFrame:
+    """Weekly forecasts of a walk with sd `stated_sd`; realized prices lie z of its sds away."""
     frames = []
     for week, row in enumerate(z):
         as_of = first + timedelta(weeks=week)
-        fan = random_walk(900.0, said, len(row))
+        fan = random_walk(900.0, stated_sd, len(row))
         steps = np.arange(1, len(row) + 1)
         columns = {
             "as_of": [as_of] * len(row),
             "issued_at": [issue_instant(as_of)] * len(row),
             "step": steps,
-            "realized_clp_per_usd": 900.0 * np.exp(row * said * np.sqrt(steps)),
+            "realized_clp_per_usd": 900.0 * np.exp(row * stated_sd * np.sqrt(steps)),
             "realized_available_at": [issue_instant(as_of + timedelta(days=int(k))) for k in steps],
             "mean": fan.mean,
             **{name: fan.quantiles[:, i] for i, name in enumerate(MODEL_QUANTILE_COLUMNS)},
@@ -105,11 +105,11 @@ def test_what_comes_later_changes_nothing() -> None:
 
 
 def test_few_errors_leave_the_model_as_it_is() -> None:
-    made = past_errors(history(normal_errors(MIN_ERRORS - 1, sd=3))).calibration(at(500), STEPS)
-    np.testing.assert_allclose(made.scores, np.tile(NORMAL, (STEPS, 1)), rtol=1e-14)
-    assert made.errors.tolist() == [0, 0, 0]
+    calibration = past_errors(history(normal_errors(MIN_ERRORS - 1, sd=3))).calibration(at(500), STEPS)
+    np.testing.assert_allclose(calibration.scores, np.tile(NORMAL, (STEPS, 1)), rtol=1e-14)
+    assert calibration.errors.tolist() == [0, 0, 0]
     fan = random_walk(900.0, 0.01, STEPS)
-    after = calibrated(fan, made)
+    after = calibrated(fan, calibration)
     np.testing.assert_array_equal(after.quantiles, fan.quantiles)
     np.testing.assert_allclose(after.mean, fan.mean, rtol=1e-12)
 
@@ -134,21 +134,21 @@ def plain_scores(z: list[float], age_days: list[float], overlap: float) -> list[
     independent = sum(weights) ** 2 / sum(w * w for w in weights) / overlap
     share = independent / (independent + 40)
     scores = []
-    for level, own in zip(QUANTILE_LEVELS, NORMAL, strict=True):
+    for level, normal in zip(QUANTILE_LEVELS, NORMAL, strict=True):
         width = quantile([abs(v) for v in z], abs(2 * level - 1)) if level != 0.5 else 0.0
-        scores.append(float(own) * (width / abs(float(own))) ** share if level != 0.5 else 0.0)
+        scores.append(float(normal) * (width / abs(float(normal))) ** share if level != 0.5 else 0.0)
     return scores
 
 
 @pytest.mark.parametrize("n", [MIN_ERRORS, 77, 300])
 def test_scores_are_those_of_a_plain_loop(n: int) -> None:
     z = normal_errors(n, sd=1.4, seed=n)
-    made = past_errors(history(z)).calibration(at(n), STEPS)
+    calibration = past_errors(history(z)).calibration(at(n), STEPS)
     ages = [7.0 * (n - week) for week in range(n)]  # at(n) is n weeks after the first, in days of Santiago
     for k in range(STEPS):
         overlap = n / (1 + (n - 1) * min(1.0, 7 / (1.4 * (k + 1))))
         expected = plain_scores(z[:, k].tolist(), ages, overlap)
-        np.testing.assert_allclose(made.scores[k], expected, atol=1e-9)
+        np.testing.assert_allclose(calibration.scores[k], expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("step", [5, 20])
@@ -183,9 +183,9 @@ def test_a_scale_of_two_doubles_the_distance_in_logs_worked_by_hand() -> None:
 
 
 def test_a_step_without_errors_takes_those_of_the_step_before() -> None:
-    made = past_errors(history(normal_errors(100, sd=2))).calibration(at(200), STEPS + 2)
-    np.testing.assert_allclose(made.scores[STEPS - 1], made.scores[STEPS + 1], rtol=1e-12)
-    assert made.errors.tolist() == [100] * (STEPS + 2)
+    calibration = past_errors(history(normal_errors(100, sd=2))).calibration(at(200), STEPS + 2)
+    np.testing.assert_allclose(calibration.scores[STEPS - 1], calibration.scores[STEPS + 1], rtol=1e-12)
+    assert calibration.errors.tolist() == [100] * (STEPS + 2)
 
 
 def test_no_errors_at_all_is_no_calibration() -> None:
@@ -203,15 +203,15 @@ def test_no_errors_at_all_is_no_calibration() -> None:
     st.floats(0.001, 0.03),
 )
 def test_quantiles_never_cross_and_prices_in_another_unit_give_the_same_fan(
-    seed: int, sd: float, shift: float, said: float
+    seed: int, sd: float, shift: float, stated_sd: float
 ) -> None:
     rng = np.random.default_rng(seed)
     z = rng.standard_t(3, (60, STEPS)) * sd + shift
-    made = past_errors(history(z)).calibration(at(60), STEPS)
-    assert (np.diff(made.scores, axis=1) >= 0).all()
-    fan = random_walk(900.0, said, STEPS)
-    after = calibrated(fan, made)  # a Fan refuses quantiles that cross
-    scaled = calibrated(Fan(fan.mean * 7, fan.quantiles * 7), made)
+    calibration = past_errors(history(z)).calibration(at(60), STEPS)
+    assert (np.diff(calibration.scores, axis=1) >= 0).all()
+    fan = random_walk(900.0, stated_sd, STEPS)
+    after = calibrated(fan, calibration)  # a Fan refuses quantiles that cross
+    scaled = calibrated(Fan(fan.mean * 7, fan.quantiles * 7), calibration)
     np.testing.assert_allclose(scaled.quantiles, after.quantiles * 7, rtol=1e-9)
 
 
@@ -245,10 +245,10 @@ def test_corrections_are_averaged_over_neighbouring_steps_and_no_band_narrows() 
     errors = PastErrors(
         rng.normal(size=(600, 40)) * scale, np.zeros((600, 40), dtype=np.int64), np.arange(10_000, 14_200, 7)
     )
-    made = errors.calibration(datetime(2009, 1, 1, tzinfo=UTC), 40)
-    jumps = np.abs(np.diff(np.log(made.scores[9:, -1])))
+    calibration = errors.calibration(datetime(2009, 1, 1, tzinfo=UTC), 40)
+    jumps = np.abs(np.diff(np.log(calibration.scores[9:, -1])))
     assert jumps.max() < 0.02, "a third from step to step, before smoothing"
-    fan = calibrated(random_walk(900.0, 0.01, 40), made)
+    fan = calibrated(random_walk(900.0, 0.01, 40), calibration)
     assert (np.diff(fan.quantiles[5:, -1] - fan.quantiles[5:, 0]) >= 0).all()
 
 

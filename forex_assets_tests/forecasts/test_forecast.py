@@ -146,13 +146,16 @@ def test_with_a_start_only_the_level_changes_and_the_engine_reads_finished_price
 def test_another_starting_level_is_another_fingerprint_and_the_last_price_itself_is_not() -> None:
     prices = prices_of().filter(~pl.col("is_provisional"))
     last = prices.filter(~pl.col("is_quarantined")).row(-1, named=True)
-    own = replace(START, session=last["session"], level=last["clp_per_usd"])
+    last_price = replace(START, session=last["session"], level=last["clp_per_usd"])
 
     def fingerprint(start: Start | None) -> str:
         return make_forecast(FixedEngine(), CONFIG, TARGET, prices, clock=clock, start=start)["data_fingerprint"][0]
 
-    assert fingerprint(own) == fingerprint(None)
-    assert len({fingerprint(s) for s in (None, START, replace(START, level=1000.1), replace(own, session=AS_OF))}) == 4
+    assert fingerprint(last_price) == fingerprint(None)
+    assert (
+        len({fingerprint(s) for s in (None, START, replace(START, level=1000.1), replace(last_price, session=AS_OF))})
+        == 4
+    )
 
 
 def test_a_start_at_or_after_the_first_session_to_forecast_is_refused() -> None:

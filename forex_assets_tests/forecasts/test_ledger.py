@@ -58,14 +58,14 @@ def chain_of(n: int) -> list[pl.DataFrame]:
     entries: list[pl.DataFrame] = []
     for place in range(1, n + 1):
         previous = entries[-1]["entry_hash"][0] if entries else ""
-        made = {"code_version": "0.1.0+abc", "sequence": place, "version": 1, "previous_hash": previous}
-        entries.append(entry_of(forecast_of(place, place), issued_at=ISSUED + timedelta(days=place), **made))
+        header = {"code_version": "0.1.0+abc", "sequence": place, "version": 1, "previous_hash": previous}
+        entries.append(entry_of(forecast_of(place, place), issued_at=ISSUED + timedelta(days=place), **header))
     return entries
 
 
 def entry(**changes: object) -> pl.DataFrame:
-    made = {"issued_at": ISSUED, "code_version": "1", "sequence": 1, "version": 1, "previous_hash": ""}
-    return entry_of(changes.pop("forecast", forecast_of()), **{**made, **changes})
+    header = {"issued_at": ISSUED, "code_version": "1", "sequence": 1, "version": 1, "previous_hash": ""}
+    return entry_of(changes.pop("forecast", forecast_of()), **{**header, **changes})
 
 
 CHAIN = chain_of(5)
@@ -113,14 +113,14 @@ def test_a_fan_hash_is_that_of_its_canonical_json_written_by_hand() -> None:
 
 
 def test_an_entry_hash_is_that_of_its_header_written_by_hand() -> None:
-    made = entry(is_shadow=True, sequence=7, version=2, previous_hash="beef")
+    record = entry(is_shadow=True, sequence=7, version=2, previous_hash="beef")
     text = (
         '{"as_of":"2024-01-08","code_version":"1","config_fingerprint":"c0ffee","data_fingerprint":"data of 0, 0",'
         f'"engine":"text","fan_hash":"{fan_hash(forecast_of())}","horizon":"7d","is_replay":false,"is_shadow":true,'
         '"issued_at":"2024-01-08T22:00:00+00:00","model":"text","previous_hash":"beef","schema_version":2,"sequence":7,'
         '"version":2}'
     )
-    assert made["entry_hash"].to_list() == [hashlib.sha256(text.encode()).hexdigest()] * STEPS
+    assert record["entry_hash"].to_list() == [hashlib.sha256(text.encode()).hexdigest()] * STEPS
 
 
 @pytest.mark.parametrize("name", FAN_COLUMNS)
@@ -145,10 +145,10 @@ def test_two_fans_share_a_hash_only_where_they_are_equal_bit_for_bit(one: list[f
 
 
 def test_an_entry_has_the_ledgers_columns_and_the_forecasts_values_by_step() -> None:
-    made = entry(forecast=forecast_of().reverse())
-    assert dict(made.schema) == LEDGER_SCHEMA
-    assert made.select(FAN_COLUMNS).equals(forecast_of().select(FAN_COLUMNS))
-    assert made["entry_hash"][0] == entry()["entry_hash"][0]
+    record = entry(forecast=forecast_of().reverse())
+    assert dict(record.schema) == LEDGER_SCHEMA
+    assert record.select(FAN_COLUMNS).equals(forecast_of().select(FAN_COLUMNS))
+    assert record["entry_hash"][0] == entry()["entry_hash"][0]
 
 
 def test_an_instant_is_the_same_in_every_zone() -> None:
@@ -219,20 +219,29 @@ def first_version(frame: pl.DataFrame, previous_hash: str) -> pl.DataFrame:
     old = frame.drop(*ADDED, "schema_version").with_columns(previous_hash=pl.lit(previous_hash))
     head = ["horizon", "as_of", "sequence", "version", "issued_at", "previous_hash", "data_fingerprint",
             "config_fingerprint", "code_version", "engine", "model", "is_shadow", "is_replay"]  # fmt: skip
-    own = ["issued_at", "sequence", "version", "is_shadow", "is_replay", "code_version", "previous_hash", "entry_hash"]
+    header = [
+        "issued_at",
+        "sequence",
+        "version",
+        "is_shadow",
+        "is_replay",
+        "code_version",
+        "previous_hash",
+        "entry_hash",
+    ]
 
     def digest(values: dict[str, object]) -> str:
         return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
-    fan = digest({name: [plain(v) for v in old[name].to_list()] for name in old.columns if name not in own})
+    fan = digest({name: [plain(v) for v in old[name].to_list()] for name in old.columns if name not in header})
     return old.with_columns(entry_hash=pl.lit(digest({"fan_hash": fan, **{n: plain(old[n][0]) for n in head}})))
 
 
 def test_a_chain_begun_by_the_first_version_goes_on_in_the_second_and_every_change_is_found() -> None:
     first = with_later_columns(first_version(CHAIN[0], ""))
     second = with_later_columns(first_version(CHAIN[1], first["entry_hash"][0]))
-    made = {"code_version": "2", "sequence": 3, "version": 1, "previous_hash": second["entry_hash"][0]}
-    third = entry_of(forecast_of(2), issued_at=ISSUED, **made)
+    header = {"code_version": "2", "sequence": 3, "version": 1, "previous_hash": second["entry_hash"][0]}
+    third = entry_of(forecast_of(2), issued_at=ISSUED, **header)
     assert [frame["schema_version"][0] for frame in (first, second, third)] == [1, 1, 2]
     assert first_misfit([first, second, third]) is None
     assert "gives the hash" in misfit_reason([changed(first, "q50"), second, third])

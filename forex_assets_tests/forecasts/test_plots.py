@@ -98,24 +98,24 @@ def test_corrected_bands_have_the_models_own_bounds_beside_them_and_say_what_the
     assert [list(values[1:]) for values in drawn] == [rows["model_q025"].to_list(), rows["model_q975"].to_list()]
     assert [values[0] for values in drawn] == [850.0, 850.0]
     assert max(drawn[1]) < rows["q975"].max()  # type: ignore[operator]
-    said = words(fan_figure(pesos(), rows, "t"))
-    assert said.count("model's own 95 %") == 1
-    assert "bands corrected by 258 past errors" in said
+    text = words(fan_figure(pesos(), rows, "t"))
+    assert text.count("model's own 95 %") == 1
+    assert "bands corrected by 258 past errors" in text
 
 
 def test_bands_that_are_the_models_own_say_nothing_of_a_correction() -> None:
     assert blue_lines(forecast()) == []
-    said = words(fan_figure(pesos(), forecast(), "t"))
-    assert "model's own" not in said
-    assert "past errors" not in said
+    text = words(fan_figure(pesos(), forecast(), "t"))
+    assert "model's own" not in text
+    assert "past errors" not in text
 
 
 def test_bands_corrected_up_to_some_step_show_the_models_bounds_and_claim_nothing_at_the_target() -> None:
     rows = corrected(young=1)
     assert len(blue_lines(rows)) == 2
-    said = words(fan_figure(pesos(), rows, "t"))
-    assert "model's own 95 %" in said
-    assert "past errors" not in said
+    text = words(fan_figure(pesos(), rows, "t"))
+    assert "model's own 95 %" in text
+    assert "past errors" not in text
 
 
 @pytest.mark.parametrize("rows", [forecast(), corrected()], ids=["own", "corrected"])

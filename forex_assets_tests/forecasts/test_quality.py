@@ -81,7 +81,7 @@ def test_one_wrong_quantile_at_one_step_is_found_and_its_horizon_named(change: p
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "short_fan",
     [
         fan().filter(pl.col("step") != 2),
         fan().head(3),
@@ -90,5 +90,5 @@ def test_one_wrong_quantile_at_one_step_is_found_and_its_horizon_named(change: p
         fan().with_columns(session=pl.col("session").reverse()),
     ],
 )
-def test_a_gap_or_another_end_is_found(wrong: pl.DataFrame) -> None:
-    assert not fans_reach_their_target([wrong]).passed
+def test_a_gap_or_another_end_is_found(short_fan: pl.DataFrame) -> None:
+    assert not fans_reach_their_target([short_fan]).passed

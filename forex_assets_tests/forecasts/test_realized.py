@@ -89,8 +89,8 @@ def test_a_step_is_realized_by_the_price_of_its_own_session() -> None:
     assert table["realized_available_at"].to_list() == [issue_instant(d) - timedelta(hours=1) for d in SESSIONS[41:46]]
     assert table["is_target"].to_list() == [False] * 4 + [True]
     assert table["record"].unique().to_list() == ["ledger"]
-    said = [name for name in forecast.columns if name in table.columns]
-    assert table.select(said).equals(forecast.select(said))
+    columns = [name for name in forecast.columns if name in table.columns]
+    assert table.select(columns).equals(forecast.select(columns))
     assert table["error"].to_list() == (VALUES[41:46] - VALUES[40]).tolist()
 
 

@@ -93,9 +93,9 @@ class MarketServer:
             (int(datetime.combine(day, time(), zone).timestamp()), *rest) for day, *rest in self.bars.get(symbol, [])
         ]
         begin, end = float(query["period1"]), float(query["period2"])
-        shown = [row for row in stamped if begin <= row[0] < end]
-        opens, closes = [row[1] for row in shown], [row[2] for row in shown]
-        quote = {"open": opens, "high": closes, "low": opens, "close": closes, "volume": [0] * len(shown)}
+        rows = [row for row in stamped if begin <= row[0] < end]
+        opens, closes = [row[1] for row in rows], [row[2] for row in rows]
+        quote = {"open": opens, "high": closes, "low": opens, "close": closes, "volume": [0] * len(rows)}
         price, at = self.last.get(symbol, (None, None))
         meta = {
             "currency": {"CLP=X": "CLP", "BRL=X": "BRL"}.get(symbol, "USD"),
@@ -106,20 +106,20 @@ class MarketServer:
             "regularMarketTime": int(at.timestamp()) if at else None,
             "validRanges": ["1d", "max"],
         }
-        result: dict[str, Any] = {"meta": meta, "indicators": {"quote": [quote if shown else {}]}}
-        if shown:
-            result["timestamp"] = [row[0] for row in shown]
+        result: dict[str, Any] = {"meta": meta, "indicators": {"quote": [quote if rows else {}]}}
+        if rows:
+            result["timestamp"] = [row[0] for row in rows]
         return {"chart": {"result": [result], "error": None}}
 
     def _indicator(self, code: str, year: str) -> dict[str, Any]:
         unit, values = self.indicators.get(code, ("", {}))
-        shown = [
+        observations = [
             {"fecha": midnight.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"), "valor": value}
             for day, value in sorted(values.items(), reverse=True)
             for midnight in [datetime.combine(day, time(), ZoneInfo("America/Santiago"))]
             if str(day.year) == year
         ]
-        return {"version": "1.7.0", "codigo": code, "nombre": code, "unidad_medida": unit, "serie": shown}
+        return {"version": "1.7.0", "codigo": code, "nombre": code, "unidad_medida": unit, "serie": observations}
 
     def _observations(self, query: dict[str, str]) -> str:
         items = "".join(
@@ -131,15 +131,15 @@ class MarketServer:
 
     def _values(self, query: dict[str, str]) -> dict[str, Any]:
         if (query["user"], query["pass"]) != (USER, PASSWORD):
-            said = f"Invalid username or password: {query['user']} {query['pass']}"
-            return {"Codigo": -5, "Descripcion": said, "Series": {"Obs": None}}
+            message = f"Invalid username or password: {query['user']} {query['pass']}"
+            return {"Codigo": -5, "Descripcion": message, "Series": {"Obs": None}}
         first, last = query.get("firstdate", "1900-01-01"), query["lastdate"]
-        shown = [
+        values = [
             {"indexDateString": day.strftime("%d-%m-%Y"), "value": value, "statusCode": status}
             for day, value, status in self.observed
             if first <= day.isoformat() <= last
         ]
-        return {"Codigo": 0, "Descripcion": "Success", "Series": {"seriesId": query["timeseries"], "Obs": shown}}
+        return {"Codigo": 0, "Descripcion": "Success", "Series": {"seriesId": query["timeseries"], "Obs": values}}
 
 
 EMPTY = {"yahoo": '{"chart": {"result": [], "error": null}}', "fred": "", "central_bank": "", "mindicador": ""}

@@ -35,9 +35,9 @@ def markets(count: int, copper_leads_by: int = 0, seed: int = 1) -> tuple[np.nda
     """Copper and a peso that moves against it, `copper_leads_by` days later."""
     rng = np.random.default_rng(seed)
     shocks = rng.normal(0, 0.01, count + 10)
-    own = rng.normal(0, 0.005, count)
+    noise = rng.normal(0, 0.005, count)
     copper = 4 * np.exp(np.cumsum(shocks[5 : 5 + count]))
-    peso = 900 * np.exp(np.cumsum(-0.6 * shocks[5 - copper_leads_by : 5 - copper_leads_by + count] + own))
+    peso = 900 * np.exp(np.cumsum(-0.6 * shocks[5 - copper_leads_by : 5 - copper_leads_by + count] + noise))
     return copper, peso
 
 

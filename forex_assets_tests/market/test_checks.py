@@ -25,9 +25,9 @@ def is_blocking(key: dg.AssetKey, name: str) -> bool:
 
 @pytest.mark.parametrize(("series", "schema"), [(USDCLP, USDCLP_SCHEMA), (COPPER, COPPER_SCHEMA)])
 def test_a_check_blocks_in_dagster_if_its_rule_blocks(series: object, schema: dict[str, object]) -> None:
-    found = findings(empty(schema), series, calendar_of("x", []), date(2025, 6, 13))  # type: ignore[arg-type]
+    results = findings(empty(schema), series, calendar_of("x", []), date(2025, 6, 13))  # type: ignore[arg-type]
     key = checks.SERIES[series.name][0]  # type: ignore[attr-defined]
-    assert {f.name: f.severity == "block" for f in found} == {f.name: is_blocking(key, f.name) for f in found}
+    assert {f.name: f.severity == "block" for f in results} == {f.name: is_blocking(key, f.name) for f in results}
 
 
 def test_copper_never_blocks_a_forecast() -> None:

@@ -78,10 +78,10 @@ def test_a_whole_years_drivers_pass_and_a_rate_that_nobody_gave_is_named() -> No
     table, monday = two_drivers(), date(2025, 6, 16)
     assert drivers_are_ordered_and_in_range(table).passed
     assert drivers_have_no_gaps(table, calendars).passed
-    found = drivers_are_current(table, calendars, monday)
-    assert found.passed
-    assert "brl_per_usd is 1 session old" in found.message
-    assert "no policy_rate: no source has given any" in found.message
+    finding = drivers_are_current(table, calendars, monday)
+    assert finding.passed
+    assert "brl_per_usd is 1 session old" in finding.message
+    assert "no policy_rate: no source has given any" in finding.message
 
 
 def test_old_lost_repeated_and_impossible_values_are_named() -> None:
@@ -89,9 +89,9 @@ def test_old_lost_repeated_and_impossible_values_are_named() -> None:
     table, lost = two_drivers(), date(2025, 6, 10)
     assert not drivers_are_current(table, calendars, date(2025, 7, 21)).passed
     gap = table.with_columns(brl_per_usd=pl.when(pl.col("session") != lost).then("brl_per_usd"))
-    found = drivers_have_no_gaps(gap, calendars)
-    assert not found.passed
-    assert found.message == "brl_per_usd: 1 session missing, 2025-06-10"
+    finding = drivers_have_no_gaps(gap, calendars)
+    assert not finding.passed
+    assert finding.message == "brl_per_usd: 1 session missing, 2025-06-10"
     twice = drivers_are_ordered_and_in_range(pl.concat([table, table.tail(1)]))
     assert "2025-06-13 has more than one row" in twice.message
     assert "sessions do not ascend" in drivers_are_ordered_and_in_range(table.reverse()).message

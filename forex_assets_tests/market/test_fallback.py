@@ -122,7 +122,7 @@ def test_the_first_source_wins_and_the_second_is_not_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "message"),
     [
         (SourceError("yahoo", "HTTP 429", is_retryable=True), "HTTP 429"),
         (fetched(0, 0, "yahoo"), "refused: no rows"),
@@ -130,12 +130,12 @@ def test_the_first_source_wins_and_the_second_is_not_asked() -> None:
     ],
 )
 def test_a_source_that_fails_or_is_refused_is_passed_over_and_said_so(
-    answer: pl.DataFrame | Exception, said: str
+    answer: pl.DataFrame | Exception, message: str
 ) -> None:
     result = bring([FakeSource("yahoo", answer), FakeSource("bcch", fetched(0, 9, "bcch"))], FakeStore())
     assert result.source == "bcch"
     assert [(a.source, a.is_ok) for a in result.attempts] == [("yahoo", False), ("bcch", True)]
-    assert result.attempts[0].answer.startswith(said)
+    assert result.attempts[0].answer.startswith(message)
 
 
 def test_a_series_is_one_sources_own_history_and_never_spliced() -> None:

@@ -69,8 +69,8 @@ def test_two_provisional_prices_of_one_fetch_are_both_kept_and_the_later_is_show
     history = merged(rows(last_price(1, 900, 15), last_price(1, 901, 16))).history
     assert history["clp_per_usd"].to_list() == [900, 901]
     assert history["superseded_at"].is_null().all()
-    shown = prices_at(history, USDCLP, NOW + timedelta(days=9))
-    assert shown["clp_per_usd"].to_list() == [901]
+    table = prices_at(history, USDCLP, NOW + timedelta(days=9))
+    assert table["clp_per_usd"].to_list() == [901]
     again = merged(rows(last_price(1, 900, 15), last_price(1, 901, 16)), rows(last_price(1, 901, 16)))
     assert again.history.equals(history), "a repeated price adds nothing"
 

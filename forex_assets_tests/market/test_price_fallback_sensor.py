@@ -32,8 +32,8 @@ class Desk:
         self.cursor: str | None = None
 
     def prices(self, *metadata: dict[str, Any], key: dg.AssetKey = keys.USDCLP) -> None:
-        for each in metadata:
-            self.instance.report_runless_asset_event(dg.AssetMaterialization(key, metadata=each))
+        for entry in metadata:
+            self.instance.report_runless_asset_event(dg.AssetMaterialization(key, metadata=entry))
 
     def tick(self) -> list[dg.AssetObservation]:
         result = warn_on_price_fallback.evaluate_tick(dg.build_sensor_context(self.instance, cursor=self.cursor))
@@ -84,7 +84,7 @@ def test_each_series_is_counted_by_itself(desk: Desk) -> None:
     desk.prices({"source": "fred"}, key=keys.COPPER)
     assert desk.tick() == []
     desk.prices({"source": "fred"}, {"source": "none"}, key=keys.COPPER)
-    assert [each.asset_key for each in desk.tick()] == [keys.COPPER]
+    assert [request.asset_key for request in desk.tick()] == [keys.COPPER]
 
 
 def test_fallbacks_older_than_seven_days_are_forgotten(desk: Desk) -> None:

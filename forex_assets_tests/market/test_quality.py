@@ -132,8 +132,8 @@ def test_a_sound_table_passes_every_check() -> None:
 
 def test_a_session_twice_or_out_of_order_blocks() -> None:
     frame = prices(*wandering(10))
-    for wrong in (pl.concat([frame[:5], frame[4:]]), pl.concat([frame[5:], frame[:5]])):
-        assert failing(wrong, as_of=weekdays(10)[-1])["sessions_strictly_increase"] == "block"
+    for variant in (pl.concat([frame[:5], frame[4:]]), pl.concat([frame[5:], frame[:5]])):
+        assert failing(variant, as_of=weekdays(10)[-1])["sessions_strictly_increase"] == "block"
 
 
 def test_a_row_on_a_weekend_or_holiday_warns() -> None:
@@ -186,7 +186,7 @@ FINISHED_LATE = {"is_current": "warn", "last_finished_price_is_current": "warn"}
 
 
 @pytest.mark.parametrize(
-    ("late", "wrong"),
+    ("late", "failures"),
     [
         (0, {}),
         (2, {}),
@@ -197,9 +197,9 @@ FINISHED_LATE = {"is_current": "warn", "last_finished_price_is_current": "warn"}
         (11, FINISHED_LATE | {"is_not_stale": "block"}),
     ],
 )
-def test_a_late_price_warns_and_a_stale_one_blocks(late: int, wrong: dict[str, str]) -> None:
+def test_a_late_price_warns_and_a_stale_one_blocks(late: int, failures: dict[str, str]) -> None:
     frame = prices(*wandering(20))
-    assert failing(frame, as_of=weekdays(20 + late)[-1]) == wrong
+    assert failing(frame, as_of=weekdays(20 + late)[-1]) == failures
     copper = prices(*wandering(20, 4.0), series=COPPER)
     assert set(failing(copper, COPPER, weekdays(20 + late)[-1]).values()) <= {"warn"}
 

@@ -66,10 +66,10 @@ def test_an_observado_is_known_from_its_first_sight_where_that_was_noted_and_by_
 
 def test_a_value_downloaded_weeks_later_keeps_the_rule_of_its_source() -> None:
     later = local(date(2024, 9, 2), 12)
-    shown = local(MONDAY, 9)
-    table = archive([], [history((MONDAY, 940.0, shown, later, None, False), source="mindicador")], CALENDAR)
+    published_at = local(MONDAY, 9)
+    table = archive([], [history((MONDAY, 940.0, published_at, later, None, False), source="mindicador")], CALENDAR)
     [row] = table.to_dicts()
-    assert (row["available_at"], row["seen_at"], row["is_assumed"]) == (shown, later, True)
+    assert (row["available_at"], row["seen_at"], row["is_assumed"]) == (published_at, later, True)
 
 
 def test_a_revised_observado_keeps_its_first_sight() -> None:

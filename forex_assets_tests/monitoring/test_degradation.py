@@ -116,8 +116,8 @@ def again(rows: pl.DataFrame, **changed: Any) -> pl.DataFrame:
     return score_rows(rows.drop(scores).with_columns(**changed))
 
 
-def line(found: Degradation, measure: str) -> dict[str, Any]:
-    return found.table.row(by_predicate=pl.col("measure") == measure, named=True)
+def line(report: Degradation, measure: str) -> dict[str, Any]:
+    return report.table.row(by_predicate=pl.col("measure") == measure, named=True)
 
 
 # ---- a plain loop over the rows ----
@@ -172,24 +172,24 @@ def loop_limits(rows: list[dict[str, Any]], today: date, budget: float, most: in
 
 def test_calibrated_ratios_and_limits_are_those_of_a_plain_loop() -> None:
     table = realized(560, width=lambda day: 1.0 + 0.1 * (day.toordinal() % 3))
-    found, rows = degradation_report(table, Policy(), TODAY), table.to_dicts()
+    report, rows = degradation_report(table, Policy(), TODAY), table.to_dicts()
     limits, looks = loop_limits(rows, TODAY, 1.3 * 14 / 365, 1260)
     ratios = loop_ratios(rows, TODAY)
     for measure, ratio, limit in zip(CALIBRATED, ratios, limits, strict=True):
-        shown = line(found, measure)
-        assert shown["ratio"] == pytest.approx(ratio, rel=1e-9)
-        assert shown["limit"] == pytest.approx(limit, rel=1e-9)
-        assert shown["fires"] == (ratio > limit)
-        assert shown["n_history"] == looks
+        row = line(report, measure)
+        assert row["ratio"] == pytest.approx(ratio, rel=1e-9)
+        assert row["limit"] == pytest.approx(limit, rel=1e-9)
+        assert row["fires"] == (ratio > limit)
+        assert row["n_history"] == looks
     nearest = max(range(3), key=lambda m: ratios[m] / limits[m])
-    assert found.ratio_calibrated == pytest.approx(ratios[nearest], rel=1e-9)
-    assert found.limit_calibrated == pytest.approx(limits[nearest], rel=1e-9)
-    assert found.fires_calibrated == any(ratio > limit for ratio, limit in zip(ratios, limits, strict=True))
+    assert report.ratio_calibrated == pytest.approx(ratios[nearest], rel=1e-9)
+    assert report.limit_calibrated == pytest.approx(limits[nearest], rel=1e-9)
+    assert report.fires_calibrated == any(ratio > limit for ratio, limit in zip(ratios, limits, strict=True))
 
 
 def test_reported_figures_are_those_of_a_plain_loop() -> None:
     table = realized(200)
-    found, rows = degradation_report(table, Policy(), TODAY), table.to_dicts()
+    report, rows = degradation_report(table, Policy(), TODAY), table.to_dicts()
     for window, edges in (("recent", (14, 0)), ("baseline", (74, 14))):
         part = in_window(rows, TODAY, *edges)
         n = len(part)
@@ -203,9 +203,9 @@ def test_reported_figures_are_those_of_a_plain_loop() -> None:
             "coverage_95": sum(r["q025"] <= r["realized_clp_per_usd"] <= r["q975"] for r in part) / n,
         }
         for measure, value in expected.items():
-            assert line(found, measure)[window] == pytest.approx(value, rel=1e-9, abs=1e-9), measure
-            assert line(found, measure)[f"n_{window}"] == n
-    assert dict(found.table.schema) == DEGRADATION_SCHEMA
+            assert line(report, measure)[window] == pytest.approx(value, rel=1e-9, abs=1e-9), measure
+            assert line(report, measure)[f"n_{window}"] == n
+    assert dict(report.table.schema) == DEGRADATION_SCHEMA
 
 
 def with_errors(recent: float, baseline: float, **changed: Any) -> pl.DataFrame:
@@ -219,14 +219,14 @@ def with_errors(recent: float, baseline: float, **changed: Any) -> pl.DataFrame:
 # Worked by hand: 11.5 / 10 is 1.15, which is enough; 11.4 / 10 is not.
 @pytest.mark.parametrize(("recent", "fires"), [(11.4, False), (11.6, True), (8.0, False)])
 def test_the_published_rule_fires_from_fifteen_per_cent_up(recent: float, fires: bool) -> None:
-    found = degradation_report(with_errors(recent, 10.0), Policy(), TODAY)
-    assert found.ratio_literal == pytest.approx(recent / 10)
-    assert found.limit_literal == 1.15
-    assert found.fires_literal is fires
-    assert line(found, "rmse")["fires"] is fires
-    assert line(found, "bias")["recent"] == pytest.approx(recent)
+    report = degradation_report(with_errors(recent, 10.0), Policy(), TODAY)
+    assert report.ratio_literal == pytest.approx(recent / 10)
+    assert report.limit_literal == 1.15
+    assert report.fires_literal is fires
+    assert line(report, "rmse")["fires"] is fires
+    assert line(report, "bias")["recent"] == pytest.approx(recent)
     # Two weeks are 10 sessions; the 60 days before them, eight weeks and Tuesday to Friday, are 44.
-    assert (line(found, "rmse")["n_recent"], line(found, "rmse")["n_baseline"]) == (10, 44)
+    assert (line(report, "rmse")["n_recent"], line(report, "rmse")["n_baseline"]) == (10, 44)
 
 
 def test_a_fan_that_has_become_too_narrow_is_seen_where_the_model_is_the_walk() -> None:
@@ -236,11 +236,11 @@ def test_a_fan_that_has_become_too_narrow_is_seen_where_the_model_is_the_walk() 
     wild = pl.col("origin_clp_per_usd") * (pl.col("realized_clp_per_usd") / pl.col("origin_clp_per_usd")).pow(4)
     is_recent = pl.col("session") > TODAY - timedelta(days=14)
     hit = again(calm, realized_clp_per_usd=pl.when(is_recent).then(wild).otherwise("realized_clp_per_usd"))
-    found = degradation_report(hit, Policy(), TODAY)
-    assert line(found, "rmse_vs_walk")["ratio"] == 1.0
-    assert line(found, "rmse_vs_walk")["fires"] is False
-    assert found.fires_calibrated is True
-    assert found.words.startswith("degradation of spread (ratio ")
+    report = degradation_report(hit, Policy(), TODAY)
+    assert line(report, "rmse_vs_walk")["ratio"] == 1.0
+    assert line(report, "rmse_vs_walk")["fires"] is False
+    assert report.fires_calibrated is True
+    assert report.words.startswith("degradation of spread (ratio ")
 
 
 def test_a_median_that_has_become_worse_is_seen_whatever_prices_do() -> None:
@@ -248,9 +248,9 @@ def test_a_median_that_has_become_worse_is_seen_whatever_prices_do() -> None:
     is_recent = pl.col("session") > TODAY - timedelta(days=14)
     factor = pl.when(is_recent).then(pl.lit(1.04)).otherwise(pl.lit(1.0))
     columns = (*QUANTILE_COLUMNS, *MODEL_QUANTILE_COLUMNS)
-    found = degradation_report(again(rows, **{name: pl.col(name) * factor for name in columns}), Policy(), TODAY)
-    assert found.fires_calibrated is True
-    assert line(found, "rmse_vs_walk")["fires"] is True
+    report = degradation_report(again(rows, **{name: pl.col(name) * factor for name in columns}), Policy(), TODAY)
+    assert report.fires_calibrated is True
+    assert line(report, "rmse_vs_walk")["fires"] is True
 
 
 def test_volatile_prices_alone_are_no_worse_median() -> None:
@@ -258,73 +258,73 @@ def test_volatile_prices_alone_are_no_worse_median() -> None:
     rows = realized(700, noise=0.0)
     is_recent = pl.col("session") > TODAY - timedelta(days=14)
     wild = pl.col("origin_clp_per_usd") * (pl.col("realized_clp_per_usd") / pl.col("origin_clp_per_usd")).pow(4)
-    found = degradation_report(
+    report = degradation_report(
         again(rows, realized_clp_per_usd=pl.when(is_recent).then(wild).otherwise("realized_clp_per_usd")),
         Policy(),
         TODAY,
     )
-    assert found.fires_literal is True
-    assert line(found, "rmse_vs_walk")["fires"] is False
+    assert report.fires_literal is True
+    assert line(report, "rmse_vs_walk")["fires"] is False
 
 
 def test_rounding_that_sets_a_model_apart_from_the_walk_is_no_degradation() -> None:
     rows = realized(700, noise=0.0, width=lambda day: 1.0)
     jitter = 1 + 1e-9 * pl.Series(np.random.default_rng(5).normal(size=rows.height)).abs()
-    found = degradation_report(rows.with_columns(model_crps=pl.col("model_crps") * jitter), Policy(), TODAY)
-    assert line(found, "crps_vs_walk")["fires"] is False
-    assert line(found, "crps_vs_walk")["limit"] >= 1.01
+    report = degradation_report(rows.with_columns(model_crps=pl.col("model_crps") * jitter), Policy(), TODAY)
+    assert line(report, "crps_vs_walk")["fires"] is False
+    assert line(report, "crps_vs_walk")["limit"] >= 1.01
 
 
 @pytest.mark.parametrize(("horizon", "target"), [("30d", 22), ("90d", 64)])
 def test_a_late_horizon_is_scored_at_the_leads_of_the_recent_window(horizon: str, target: int) -> None:
     table = realized(300, horizon=horizon, steps=[*range(1, 13), target], target=target)
-    found = degradation_report(table, Policy(), TODAY)
-    assert found.leads == list(range(1, 11))  # fourteen calendar days are ten sessions
-    shown = line(found, "rmse")
-    assert shown["leads"] == "1-10"
-    assert (shown["n_recent"], shown["errors_recent"]) == (10, 100)  # ten leads of a day are one day
+    report = degradation_report(table, Policy(), TODAY)
+    assert report.leads == list(range(1, 11))  # fourteen calendar days are ten sessions
+    row = line(report, "rmse")
+    assert row["leads"] == "1-10"
+    assert (row["n_recent"], row["errors_recent"]) == (10, 100)  # ten leads of a day are one day
 
 
 @pytest.mark.parametrize(("horizon", "target"), [("7d", 5), ("15d", 11)])
 def test_an_early_horizon_is_scored_at_its_own_target(horizon: str, target: int) -> None:
     table = realized(300, horizon=horizon, steps=[1, 2, target], target=target)
-    found = degradation_report(table, Policy(), TODAY)
-    assert found.leads == [target]
-    assert line(found, "rmse")["errors_recent"] == 10
+    report = degradation_report(table, Policy(), TODAY)
+    assert report.leads == [target]
+    assert line(report, "rmse")["errors_recent"] == 10
 
 
 def test_too_few_days_of_truth_are_no_pass() -> None:
     rows = realized(700)
     few = rows.filter(~pl.col("session").is_between(TODAY - timedelta(days=13), TODAY - timedelta(days=4)))
-    found = degradation_report(few, Policy(), TODAY)
-    assert (found.fires_literal, found.fires_calibrated, found.limit_calibrated) == (None, None, None)
-    assert (found.n, found.n_needed) == (4, 5)
-    assert found.words == "not enough evidence (4 of 5 scored days)"
-    assert found.table["fires"].null_count() == found.table.height
+    report = degradation_report(few, Policy(), TODAY)
+    assert (report.fires_literal, report.fires_calibrated, report.limit_calibrated) == (None, None, None)
+    assert (report.n, report.n_needed) == (4, 5)
+    assert report.words == "not enough evidence (4 of 5 scored days)"
+    assert report.table["fires"].null_count() == report.table.height
 
 
 def test_several_leads_of_one_day_are_no_more_evidence() -> None:
     table = realized(300, horizon="30d", steps=range(1, 11), target=22)
     few = table.filter(~pl.col("session").is_between(TODAY - timedelta(days=13), TODAY - timedelta(days=4)))
-    found = degradation_report(few, Policy(), TODAY)
-    assert (found.fires_literal, found.n) == (None, 4)
+    report = degradation_report(few, Policy(), TODAY)
+    assert (report.fires_literal, report.n) == (None, 4)
 
 
 def test_a_short_history_leaves_the_published_rule_alone() -> None:
-    found = degradation_report(realized(200), Policy(), TODAY)
-    assert found.fires_literal is not None
-    assert found.fires_calibrated is None
-    assert "days of history)" in found.words
-    assert line(found, "spread")["ratio"] is not None
-    assert line(found, "spread")["limit"] is None
+    report = degradation_report(realized(200), Policy(), TODAY)
+    assert report.fires_literal is not None
+    assert report.fires_calibrated is None
+    assert "days of history)" in report.words
+    assert line(report, "spread")["ratio"] is not None
+    assert line(report, "spread")["limit"] is None
 
 
 def test_nothing_realized_is_no_pass() -> None:
-    found = degradation_report(empty(REALIZED_SCHEMA), Policy(), TODAY, horizon="7d")
-    assert (found.fires_literal, found.fires_calibrated, found.n, found.leads) == (None, None, 0, [])
-    assert found.words == "not enough evidence (0 of 5 scored days)"
-    assert found.table["horizon"].unique().to_list() == ["7d"]
-    assert found.table["recent"].null_count() == found.table.height
+    report = degradation_report(empty(REALIZED_SCHEMA), Policy(), TODAY, horizon="7d")
+    assert (report.fires_literal, report.fires_calibrated, report.n, report.leads) == (None, None, 0, [])
+    assert report.words == "not enough evidence (0 of 5 scored days)"
+    assert report.table["horizon"].unique().to_list() == ["7d"]
+    assert report.table["recent"].null_count() == report.table.height
 
 
 def test_of_the_records_of_a_date_the_ledger_counts_then_the_replay() -> None:
@@ -359,10 +359,10 @@ def test_a_session_that_never_moved_leaves_no_measure_against_the_walk_and_no_cr
     rows = realized(700, noise=0.0)
     is_recent = pl.col("session") > TODAY - timedelta(days=14)
     still = pl.when(is_recent).then("origin_clp_per_usd").otherwise("realized_clp_per_usd")
-    found = degradation_report(again(rows, realized_clp_per_usd=still), Policy(), TODAY)
-    assert line(found, "rmse_vs_walk")["ratio"] is None
-    assert line(found, "rmse_vs_walk")["fires"] is None
-    assert found.fires_calibrated is False
+    report = degradation_report(again(rows, realized_clp_per_usd=still), Policy(), TODAY)
+    assert line(report, "rmse_vs_walk")["ratio"] is None
+    assert line(report, "rmse_vs_walk")["fires"] is None
+    assert report.fires_calibrated is False
 
 
 def same(one: Degradation, other: Degradation) -> bool:
@@ -415,10 +415,10 @@ def test_window_sums_are_those_of_a_plain_loop(gaps: list[int], after: int, reac
     days = np.cumsum(gaps)
     values = np.random.default_rng(seed).normal(size=(2, len(days)))
     looks = np.arange(days[0] - 3, days[-1] + 90, 7)
-    found = window_sums(days, values, looks, after, after + reach)
+    sums = window_sums(days, values, looks, after, after + reach)
     for i, look in enumerate(looks):
         inside = [k for k, day in enumerate(days) if look + after < day <= look + after + reach]
-        assert found[:, i] == pytest.approx([sum(row[k] for k in inside) for row in values], abs=1e-12)
+        assert sums[:, i] == pytest.approx([sum(row[k] for k in inside) for row in values], abs=1e-12)
 
 
 def test_the_limit_is_a_quantile_that_allows_for_a_short_past() -> None:
@@ -427,9 +427,9 @@ def test_the_limit_is_a_quantile_that_allows_for_a_short_past() -> None:
     At a budget of 10 % the level is .9 (1 + 28 / 687) = .9367, and .9367 * 50 = 46.8: the 47th value from below.
     """
     past = np.random.default_rng(0).permutation(np.arange(50) / 10 + 2)
-    found = rank_today(past[None, :], np.arange(50) * 14, np.array([4.05]), budget=0.1, recent_days=14)
-    assert (found.limits[0], found.days_history, found.days_needed) == (2 + 4.6, 687, 252)
-    assert found.percentiles[0] == 21 / 50  # 2.0 to 4.0 lie below
+    ranking = rank_today(past[None, :], np.arange(50) * 14, np.array([4.05]), budget=0.1, recent_days=14)
+    assert (ranking.limits[0], ranking.days_history, ranking.days_needed) == (2 + 4.6, 687, 252)
+    assert ranking.percentiles[0] == 21 / 50  # 2.0 to 4.0 lie below
 
 
 def test_a_larger_budget_has_a_lower_limit_and_a_rarer_one_asks_for_more_past() -> None:
@@ -448,11 +448,11 @@ def test_the_windows_and_the_budget_are_the_policys() -> None:
         drift=DriftPolicy(history_sessions=300),
         false_alarms_per_year=4.0,
     )
-    found = degradation_report(realized(700), policy, TODAY)
-    shown = line(found, "rmse")
+    report = degradation_report(realized(700), policy, TODAY)
+    row = line(report, "rmse")
     # 20 days to a Friday hold two weeks and five sessions; 100 days before, fourteen weeks, a Friday and a Saturday.
-    assert (shown["n_recent"], shown["n_baseline"], shown["n_history"]) == (15, 71, 300)
-    assert (found.limit_literal, found.n_needed) == (1.5, 12)
+    assert (row["n_recent"], row["n_baseline"], row["n_history"]) == (15, 71, 300)
+    assert (report.limit_literal, report.n_needed) == (1.5, 12)
 
 
 # ---- what chance does ----
@@ -485,8 +485,8 @@ def alarms(histories: int, budget: float, seed: int) -> np.ndarray:
             ratios = recent / baseline
         for look in range(len(days) - 10, len(days)):
             past = np.flatnonzero((days >= 74) & (days <= days[look] - 14))
-            found = rank_today(ratios[:, past], days[past], ratios[:, look], budget=budget, recent_days=14)
-            fired[i] |= bool((ratios[:, look] > found.limits).any())
+            ranking = rank_today(ratios[:, past], days[past], ratios[:, look], budget=budget, recent_days=14)
+            fired[i] |= bool((ratios[:, look] > ranking.limits).any())
     return fired
 
 

@@ -40,13 +40,17 @@ def market(seed: int = 0) -> dict[str, np.ndarray]:
     """GARCH returns that move against each other, and errors of a volatility forecast that knows the truth."""
     rng = np.random.default_rng(seed)
     world = garch(2, LENGTH, rng)
-    copper, own = world.returns
-    peso = 0.006 * (own - 0.35 * copper)
-    return {"copper_return": 0.012 * copper, "peso_return": peso, "forecast_error": own / np.sqrt(world.variances[1])}
+    copper, shocks = world.returns
+    peso = 0.006 * (shocks - 0.35 * copper)
+    return {
+        "copper_return": 0.012 * copper,
+        "peso_return": peso,
+        "forecast_error": shocks / np.sqrt(world.variances[1]),
+    }
 
 
 def report(values: dict[str, np.ndarray], policy: Policy = POLICY, today: date = TODAY) -> Drift:
-    return drift_report({name: frame(found) for name, found in values.items()}, policy, today)
+    return drift_report({name: frame(column) for name, column in values.items()}, policy, today)
 
 
 def faulty(seed: int, factor: float, sessions: int = 5) -> dict[str, np.ndarray]:
@@ -92,25 +96,25 @@ def test_percentiles_are_ranks_in_the_last_1270_looks_counted_one_by_one(seed: i
 
 @pytest.mark.parametrize("seed", range(6))
 def test_the_published_rule_fires_on_ks_below_its_p_or_psi_above_its_threshold_and_on_nothing_else(seed: int) -> None:
-    found = report(market(seed))
-    for row in found.table.iter_rows(named=True):
+    drift = report(market(seed))
+    for row in drift.table.iter_rows(named=True):
         expected = {"ks": (row["p_value"] or 1) < 0.05, "psi": row["value"] > 0.2}.get(row["statistic"])
         assert row["literal_fires"] == expected
-    assert found.fires_literal == bool(found.table["literal_fires"].any())
+    assert drift.fires_literal == bool(drift.table["literal_fires"].any())
 
 
 def test_a_volatility_ten_times_as_large_is_found_named_and_called_high() -> None:
-    found = report(faulty(0, 10))
-    assert (found.fires_calibrated, found.severity) == (True, "HIGH")
-    assert found.joint > found.joint_limit
-    assert found.share <= POLICY.budget_per_14_days
-    assert found.since is not None
-    assert found.since >= DAYS[-5]
-    top = found.table.sort("score", descending=True, nulls_last=True).row(0, named=True)
+    drift = report(faulty(0, 10))
+    assert (drift.fires_calibrated, drift.severity) == (True, "HIGH")
+    assert drift.joint > drift.joint_limit
+    assert drift.share <= POLICY.budget_per_14_days
+    assert drift.since is not None
+    assert drift.since >= DAYS[-5]
+    top = drift.table.sort("score", descending=True, nulls_last=True).row(0, named=True)
     assert top["series"] in ("peso_return", "forecast_error")
     assert top["statistic"] in ("log_variance_ratio", "ewma_log_variance_ratio")
-    assert f"Drift: HIGH since {found.since}: {top['statistic']} of {top['series']}" in found.words
-    copper = found.table.filter(pl.col("series") == "copper_return")
+    assert f"Drift: HIGH since {drift.since}: {top['statistic']} of {top['series']}" in drift.words
+    copper = drift.table.filter(pl.col("series") == "copper_return")
     assert set(copper["severity"]) == {"NONE"}
 
 
@@ -121,9 +125,9 @@ def test_a_copper_that_turns_against_the_peso_is_found_whichever_way(slope: floa
     values["peso_return"] = slope * values["copper_return"] + 0.001 * rng.normal(size=LENGTH)
     assert report(values).fires_calibrated is False
     values["peso_return"][-30:] = -values["peso_return"][-30:]
-    found = report(values)
-    assert found.fires_calibrated
-    assert found.table.filter("is_significant")["series"].to_list() == ["copper_and_peso"]
+    drift = report(values)
+    assert drift.fires_calibrated
+    assert drift.table.filter("is_significant")["series"].to_list() == ["copper_and_peso"]
 
 
 def test_drift_of_copper_alone_is_none_for_a_model_without_copper_and_the_pesos_stays() -> None:
@@ -144,11 +148,11 @@ def test_drift_of_copper_alone_is_none_for_a_model_without_copper_and_the_pesos_
 
 
 def test_a_quiet_day_fires_nothing_and_says_so() -> None:
-    found = report(market(0))
-    assert (found.fires_calibrated, found.severity, found.since) == (False, "NONE", None)
-    assert found.joint <= found.joint_limit
-    assert found.words.startswith("Drift: none in 14 statistics (")
-    assert "the budget is 5.0%" in found.words
+    drift = report(market(0))
+    assert (drift.fires_calibrated, drift.severity, drift.since) == (False, "NONE", None)
+    assert drift.joint <= drift.joint_limit
+    assert drift.words.startswith("Drift: none in 14 statistics (")
+    assert "the budget is 5.0%" in drift.words
 
 
 def test_where_nothing_changes_the_joint_rule_fires_as_often_as_the_budget_says() -> None:
@@ -208,47 +212,47 @@ def test_ks_cuts_are_the_distances_of_normals_cohens_medium_and_large_apart() ->
 
 def test_a_history_too_short_is_no_pass() -> None:
     enough = NEEDED + 124  # the variance ratios have their first value at the 125th return
-    values = {name: found[-enough:] for name, found in market().items() if name != "copper_return"}
+    values = {name: column[-enough:] for name, column in market().items() if name != "copper_return"}
     assert report(values).fires_calibrated is not None
-    found = report({name: series[1:] for name, series in values.items()})
-    short = found.table.filter(pl.col("severity").is_null())
+    drift = report({name: series[1:] for name, series in values.items()})
+    short = drift.table.filter(pl.col("severity").is_null())
     assert set(short["statistic"]) == {"log_variance_ratio", "ewma_log_variance_ratio"}
     assert set(short["words"]) == {"not enough history (1269 of 1270)"}
-    assert "Left out: peso_return not enough history (1269 of 1270); forecast_error not enough" in found.words
+    assert "Left out: peso_return not enough history (1269 of 1270); forecast_error not enough" in drift.words
 
 
 def test_where_nothing_has_history_enough_there_is_no_verdict() -> None:
-    found = report({name: values[-400:] for name, values in market().items()})
-    assert (found.fires_calibrated, found.severity, found.since) == (None, "NONE", None)
-    assert math.isnan(found.joint)
-    assert found.fires_literal is not None
-    assert found.table["severity"].null_count() == found.table.height
-    assert found.words.startswith("Drift: not enough history, nothing judged.")
+    drift = report({name: values[-400:] for name, values in market().items()})
+    assert (drift.fires_calibrated, drift.severity, drift.since) == (None, "NONE", None)
+    assert math.isnan(drift.joint)
+    assert drift.fires_literal is not None
+    assert drift.table["severity"].null_count() == drift.table.height
+    assert drift.words.startswith("Drift: not enough history, nothing judged.")
 
 
 def test_a_series_shorter_than_its_windows_has_rows_without_values() -> None:
     for length in (0, 1, 29, 119):
-        found = report({name: values[LENGTH - length :] for name, values in market().items()})
-        assert found.table["value"].null_count() == found.table.height
-        assert (found.fires_literal, found.fires_calibrated) == (None, None)
-        assert set(found.table["words"]) == {"not enough history (0 of 1270)"}
-        assert "Published rule: not enough values." in found.words
+        drift = report({name: values[LENGTH - length :] for name, values in market().items()})
+        assert drift.table["value"].null_count() == drift.table.height
+        assert (drift.fires_literal, drift.fires_calibrated) == (None, None)
+        assert set(drift.table["words"]) == {"not enough history (0 of 1270)"}
+        assert "Published rule: not enough values." in drift.words
 
 
 def test_one_series_without_history_keeps_no_other_from_firing_and_is_named() -> None:
     values = faulty(0, 10)
     values["forecast_error"] = values["forecast_error"][-50:]
-    found = report(values)
-    assert found.fires_calibrated
-    assert "Left out: forecast_error not enough history (0 of 1270)." in found.words
+    drift = report(values)
+    assert drift.fires_calibrated
+    assert "Left out: forecast_error not enough history (0 of 1270)." in drift.words
 
 
 def test_a_series_that_ended_long_ago_says_nothing_of_today() -> None:
     values = market()
-    series = {name: frame(found) for name, found in values.items()}
+    series = {name: frame(column) for name, column in values.items()}
     series["copper_return"] = frame(values["copper_return"][:-30], DAYS[:-30])
-    found = drift_report(series, POLICY, TODAY)
-    copper = found.table.filter(pl.col("series") == "copper_return")
+    drift = drift_report(series, POLICY, TODAY)
+    copper = drift.table.filter(pl.col("series") == "copper_return")
     assert copper["severity"].null_count() == copper["literal_fires"].null_count() == 4
     assert f"its last session is {DAYS[-31]}, more than 14 days ago" in copper["words"][0]
     assert drift_report(series, POLICY, TODAY + timedelta(days=60)).fires_calibrated is None
@@ -257,11 +261,11 @@ def test_a_series_that_ended_long_ago_says_nothing_of_today() -> None:
 def test_a_series_that_stands_still_is_not_judged_by_what_has_no_value() -> None:
     values = market()
     values["copper_return"][-40:] = 0
-    found = report(values)
-    pair = found.table.filter(pl.col("series") == "copper_and_peso")
+    drift = report(values)
+    pair = drift.table.filter(pl.col("series") == "copper_and_peso")
     assert pair["value"].null_count() == pair["severity"].null_count() == 2
-    assert "copper_and_peso not judged: the series stands still" in found.words
-    assert found.table.filter(statistic="log_variance_ratio", series="copper_return")["value"][0] < -4
+    assert "copper_and_peso not judged: the series stands still" in drift.words
+    assert drift.table.filter(statistic="log_variance_ratio", series="copper_return")["value"][0] < -4
     still = report({"copper_return": np.zeros(LENGTH), "peso_return": np.zeros(LENGTH)})
     assert still.fires_calibrated is False
     assert still.fires_literal is False
@@ -278,8 +282,8 @@ def test_a_series_that_stands_still_is_not_judged_by_what_has_no_value() -> None
 def test_the_future_changes_nothing() -> None:
     values, cut = market(3), 30
     today = DAYS[-cut - 1]
-    early = {name: frame(found[:-cut], DAYS[:-cut]) for name, found in values.items()}
-    late = {name: frame(found) for name, found in values.items()}
+    early = {name: frame(column[:-cut], DAYS[:-cut]) for name, column in values.items()}
+    late = {name: frame(column) for name, column in values.items()}
     assert drift_report(late, POLICY, today).table.equals(drift_report(early, POLICY, today).table)
 
 
@@ -287,7 +291,7 @@ def test_a_look_of_a_week_ago_still_counts_and_one_of_three_weeks_ago_does_not()
     values = market(0)
     for name in ("peso_return", "forecast_error"):
         values[name][-30:-25] *= 10
-    series = {name: frame(found) for name, found in values.items()}
+    series = {name: frame(column) for name, column in values.items()}
     first = drift_report(series, POLICY, DAYS[-26])
     assert first.fires_calibrated
     assert first.since is not None
@@ -299,7 +303,7 @@ def test_a_look_of_a_week_ago_still_counts_and_one_of_three_weeks_ago_does_not()
 def test_looks_are_the_sessions_of_any_series_and_between_its_own_a_series_keeps_its_last_value() -> None:
     values = market(2)
     days, kept = DAYS[:-1], values["copper_return"][:-1]
-    series = {name: frame(found) for name, found in values.items()} | {"copper_return": frame(kept, days)}
+    series = {name: frame(column) for name, column in values.items()} | {"copper_return": frame(kept, days)}
     copper = drift_report(series, POLICY, TODAY).table.filter(pl.col("series") == "copper_return")
     assert copper["session"].unique().to_list() == [DAYS[-2]]
     assert copper["severity"].null_count() == 0
@@ -455,12 +459,12 @@ def test_returns_are_of_finished_unmarked_prices_and_of_one_session() -> None:
         is_provisional=[False] * 5 + [True],
     )
     copper = prices("close_usd_lb", [4.0, None, 2.0, 1.0])
-    found = drift_series(usdclp, copper, empty(REALIZED_SCHEMA))
-    assert found["peso_return"]["session"].to_list() == [DAYS[1], DAYS[4]]
-    assert found["peso_return"]["value"].to_list() == pytest.approx([math.log(1.01), math.log(1.02)])
-    assert found["copper_return"].rows() == [(DAYS[3], pytest.approx(math.log(0.5)))]
-    assert found["forecast_error"].schema == {"session": pl.Date, "value": pl.Float64}
-    assert found["forecast_error"].is_empty()
+    series = drift_series(usdclp, copper, empty(REALIZED_SCHEMA))
+    assert series["peso_return"]["session"].to_list() == [DAYS[1], DAYS[4]]
+    assert series["peso_return"]["value"].to_list() == pytest.approx([math.log(1.01), math.log(1.02)])
+    assert series["copper_return"].rows() == [(DAYS[3], pytest.approx(math.log(0.5)))]
+    assert series["forecast_error"].schema == {"session": pl.Date, "value": pl.Float64}
+    assert series["forecast_error"].is_empty()
 
 
 def realized(**columns: list[object]) -> pl.DataFrame:
@@ -489,10 +493,10 @@ def test_an_error_is_the_nearest_forecasts_in_its_own_standard_deviations_and_th
         is_shadow=[False, False, False, False, False, False, False, False],
         realized_clp_per_usd=[816.0, 1.0, 1.0, 1.0, 808.0, 1.0, 804.0, 1.0],
     )
-    found = drift_series(empty(USDCLP_SCHEMA), empty(COPPER_SCHEMA), rows)["forecast_error"]
-    assert found["session"].to_list() == DAYS[:3]
+    errors = drift_series(empty(USDCLP_SCHEMA), empty(COPPER_SCHEMA), rows)["forecast_error"]
+    assert errors["session"].to_list() == DAYS[:3]
     by_hand = [math.log(1.01) / (0.01 * math.sqrt(3)), math.log(1.02) / (0.01 * 2), math.log(1.005) / 0.01]
-    assert found["value"].to_list() == pytest.approx(by_hand)
+    assert errors["value"].to_list() == pytest.approx(by_hand)
 
 
 def test_shadows_and_errors_without_a_volatility_do_not_count() -> None:
@@ -504,8 +508,8 @@ def test_shadows_and_errors_without_a_volatility_do_not_count() -> None:
         ewma_sd=[0.01, 0.0, 0.01],
         realized_clp_per_usd=[808.0, 808.0, 808.0],
     )
-    found = drift_series(empty(USDCLP_SCHEMA), empty(COPPER_SCHEMA), rows)["forecast_error"]
-    assert found["session"].to_list() == [DAYS[2]]
+    errors = drift_series(empty(USDCLP_SCHEMA), empty(COPPER_SCHEMA), rows)["forecast_error"]
+    assert errors["session"].to_list() == [DAYS[2]]
 
 
 def test_overlapping_errors_of_one_origin_show_no_drift_and_one_step_errors_count() -> None:

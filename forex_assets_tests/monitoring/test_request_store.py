@@ -18,23 +18,23 @@ def ask(store: RequestStore, horizon: str = "7d", reason: str = "new regime", ho
 
 def test_a_request_is_read_back_as_it_was_made_by_its_own_horizon_only(tmp_path: Path) -> None:
     store = RequestStore(Folder(tmp_path / "requests"))
-    made = store.add("7d", reason="new regime", asked_by="ana", asked_at=NOON)
-    assert store.open("7d").requests == (made,)
+    request = store.add("7d", reason="new regime", asked_by="ana", asked_at=NOON)
+    assert store.open("7d").requests == (request,)
     assert store.open("15d").requests == ()
-    assert made.words == "ana on 2025-06-13 08:00: new regime"
+    assert request.words == "ana on 2025-06-13 08:00: new regime"
 
 
 def test_requests_are_read_oldest_first(tmp_path: Path) -> None:
     store = RequestStore(Folder(tmp_path))
     later, earlier = ask(store, hour=14), ask(store, hour=9)
-    assert [each.id for each in store.open("7d").requests] == [earlier, later]
+    assert [request.id for request in store.open("7d").requests] == [earlier, later]
 
 
 def test_an_answered_request_is_gone_and_the_other_stays(tmp_path: Path) -> None:
     store = RequestStore(Folder(tmp_path))
     first, second = ask(store, hour=9), ask(store, hour=10)
-    assert [each.id for each in store.open("7d", {first}).requests] == [second]
-    assert [each.id for each in store.open("7d").requests] == [second]
+    assert [request.id for request in store.open("7d", {first}).requests] == [second]
+    assert [request.id for request in store.open("7d").requests] == [second]
     store.remove("7d", first)  # gone already, and no fault
 
 
@@ -43,18 +43,18 @@ def test_no_draft_of_a_writer_that_was_killed_is_taken_for_a_request(tmp_path: P
     ask(store)
     (tmp_path / "7d" / ".tmp-1234").write_text('{"id":')
     (tmp_path / "7d" / ".hidden.json").write_text("{")
-    found = store.open("7d")
-    assert (len(found.requests), found.faults) == (1, ())
+    backlog = store.open("7d")
+    assert (len(backlog.requests), backlog.faults) == (1, ())
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"id": "x"}', '{"id":"x","horizon":"7d","surprise":1}'])
 def test_a_file_that_is_no_request_is_named_with_the_remedy_and_stops_nothing(tmp_path: Path, content: str) -> None:
     store = RequestStore(Folder(tmp_path))
-    made = ask(store)
+    request_id = ask(store)
     (tmp_path / "7d" / "spoilt.json").write_text(content)
-    found = store.open("7d")
-    assert [each.id for each in found.requests] == [made]
-    (fault,) = found.faults
+    backlog = store.open("7d")
+    assert [request.id for request in backlog.requests] == [request_id]
+    (fault,) = backlog.faults
     assert "spoilt.json cannot be used" in fault
     assert "remove it and ask again" in fault
 

@@ -34,9 +34,9 @@ scales = st.sampled_from([0.25, 0.5, 2.0, 8.0])
 @pytest.mark.parametrize("values", [HEAVY, COARSE], ids=["heavy tails", "ties"])
 def test_rolling_ks_is_scipys_in_every_window(values: np.ndarray) -> None:
     recent, reference = window_pairs(values, 30, 90)
-    found = ks_distance(recent, reference)
+    distances = ks_distance(recent, reference)
     expected = [stats.ks_2samp(values[i - 30 : i], values[i - 120 : i - 30]).statistic for i in range(120, 201)]
-    assert found == pytest.approx(expected, abs=1e-15)
+    assert distances == pytest.approx(expected, abs=1e-15)
 
 
 def test_ks_of_samples_apart_has_the_p_that_counting_gives() -> None:
@@ -61,17 +61,17 @@ def loop_psi(recent: list[float], reference: list[float], bins: int, floor: floa
 @pytest.mark.parametrize("values", [HEAVY, COARSE], ids=["heavy tails", "ties"])
 @pytest.mark.parametrize("bins", [2, 5, 7, 10])
 def test_rolling_psi_is_a_plain_loops_in_every_window(values: np.ndarray, bins: int) -> None:
-    found = psi(*window_pairs(values, 30, 90), bins, 0.5)
+    result = psi(*window_pairs(values, 30, 90), bins, 0.5)
     expected = [
         loop_psi(values[i - 30 : i].tolist(), values[i - 120 : i - 30].tolist(), bins, 0.5) for i in range(120, 201)
     ]
-    assert found == pytest.approx(expected, abs=1e-12)
+    assert result == pytest.approx(expected, abs=1e-12)
 
 
 def test_psi_of_a_case_worked_by_hand() -> None:
     # Two bins at the reference's median 2: it has half in each, the recent values a quarter and three quarters.
-    found = psi(np.array([1.0, 3, 3, 3]), np.array([1.0, 2, 3, 4]), bins=2)
-    assert found == pytest.approx((0.25 - 0.5) * math.log(0.25 / 0.5) + (0.75 - 0.5) * math.log(0.75 / 0.5))
+    result = psi(np.array([1.0, 3, 3, 3]), np.array([1.0, 2, 3, 4]), bins=2)
+    assert result == pytest.approx((0.25 - 0.5) * math.log(0.25 / 0.5) + (0.75 - 0.5) * math.log(0.75 / 0.5))
     # An empty bin counts as half a value of four.
     emptied = psi(np.array([3.0, 3, 3, 3]), np.array([1.0, 2, 3, 4]), bins=2)
     assert emptied == pytest.approx((0.125 - 0.5) * math.log(0.125 / 0.5) + (1 - 0.5) * math.log(1 / 0.5))
@@ -111,9 +111,9 @@ def test_a_variance_ratio_is_worked_out_about_the_references_mean() -> None:
 
 
 def test_rolling_variance_ratio_is_a_plain_loops() -> None:
-    found = log_variance_ratio(*window_pairs(HEAVY, 5, 120))
-    assert len(found) == 76
-    for i, value in zip(range(125, 201), found, strict=True):
+    ratios = log_variance_ratio(*window_pairs(HEAVY, 5, 120))
+    assert len(ratios) == 76
+    for i, value in zip(range(125, 201), ratios, strict=True):
         reference, recent = HEAVY[i - 125 : i - 5].tolist(), HEAVY[i - 5 : i].tolist()
         mean = sum(reference) / 120
         above, below = (sum((r - mean) ** 2 for r in rows) / len(rows) for rows in (recent, reference))
@@ -129,8 +129,8 @@ def test_the_variance_ratio_does_not_change_with_the_unit_or_the_zero(
 
 
 def test_ewma_ratio_is_a_plain_recursions() -> None:
-    found, sums, weights = ewma_log_variance_ratio(HEAVY), {0.8: 0.0, 0.99: 0.0}, {0.8: 0.0, 0.99: 0.0}
-    for value, r in zip(found, HEAVY, strict=True):
+    ratios, sums, weights = ewma_log_variance_ratio(HEAVY), {0.8: 0.0, 0.99: 0.0}, {0.8: 0.0, 0.99: 0.0}
+    for value, r in zip(ratios, HEAVY, strict=True):
         for decay in sums:
             sums[decay] = decay * sums[decay] + r * r
             weights[decay] = decay * weights[decay] + 1
@@ -156,9 +156,9 @@ def test_fisher_z_is_scipys_normal_of_the_transformed_difference(r1: float, r2: 
 
 def test_fisher_z_agrees_with_scipys_interval_of_one_correlation() -> None:
     x = RNG.normal(size=(2, 40))
-    found = stats.pearsonr(*x)
-    low = found.confidence_interval(0.95).low
-    z, _ = fisher_z(found.statistic, 40, low, 10**12)
+    result = stats.pearsonr(*x)
+    low = result.confidence_interval(0.95).low
+    z, _ = fisher_z(result.statistic, 40, low, 10**12)
     assert z == pytest.approx(stats.norm.ppf(0.975), abs=1e-4)
 
 

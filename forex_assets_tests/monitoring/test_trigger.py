@@ -63,38 +63,38 @@ def decision(**changed: Any) -> Decision:
     return decide("7d", **(given_by_default | changed))
 
 
-def row(found: Decision, rule: str) -> dict[str, Any]:
-    return found.table.row(by_predicate=pl.col("rule") == rule, named=True)
+def row(outcome: Decision, rule: str) -> dict[str, Any]:
+    return outcome.table.row(by_predicate=pl.col("rule") == rule, named=True)
 
 
 def test_the_words_are_those_of_the_issue() -> None:
-    found = decision(last_optimized=TODAY - timedelta(days=15))
-    assert found.words == (
+    outcome = decision(last_optimized=TODAY - timedelta(days=15))
+    assert outcome.words == (
         "Search 7d: last optimized 15 days ago; no degradation (ratio 1.04, limit 1.31); "
         "no drift (joint 0.61, limit 0.97)"
     )
-    assert found.reasons == ("age",)
+    assert outcome.reasons == ("age",)
 
 
 def test_drift_of_copper_alone_informs_and_does_not_search_where_the_model_reads_none() -> None:
-    found = decision(drift=Drifted(joint=1.4, is_of_copper_alone=True))
-    assert not found.fires
-    assert "drift of copper alone, which the current model does not read (joint 1.40, limit 0.97)" in found.words
+    outcome = decision(drift=Drifted(joint=1.4, is_of_copper_alone=True))
+    assert not outcome.fires
+    assert "drift of copper alone, which the current model does not read (joint 1.40, limit 0.97)" in outcome.words
 
 
 def test_without_a_reason_there_is_no_search_and_every_rule_is_said() -> None:
-    found = decision()
-    assert (found.fires, found.reasons) == (False, ())
-    assert found.words == (
+    outcome = decision()
+    assert (outcome.fires, outcome.reasons) == (False, ())
+    assert outcome.words == (
         "No search 7d: last optimized 5 days ago; no degradation (ratio 1.04, limit 1.31); "
         "no drift (joint 0.61, limit 0.97)"
     )
 
 
 def test_what_counts_is_said_first() -> None:
-    found = decision(drift=DRIFTED, is_requested=True)
-    assert found.reasons == ("drift", "manual")
-    assert found.words == (
+    outcome = decision(drift=DRIFTED, is_requested=True)
+    assert outcome.reasons == ("drift", "manual")
+    assert outcome.words == (
         "Search 7d: drift (joint 0.99, limit 0.97, severity HIGH, acted on from MEDIUM); requested by hand; "
         "last optimized 5 days ago; "
         "no degradation (ratio 1.04, limit 1.31)"
@@ -124,7 +124,7 @@ def test_no_cooldown_holds_nothing_back_whatever_the_clock_does() -> None:
 def test_the_whole_truth_table(
     is_degraded: bool, is_drifted: bool, is_old: bool, is_requested: bool, is_cooling: bool
 ) -> None:
-    found = decision(
+    outcome = decision(
         degradation=DEGRADED if is_degraded else Degraded(),
         drift=DRIFTED if is_drifted else Drifted(),
         last_optimized=TODAY - timedelta(days=20 if is_old else 1),
@@ -140,17 +140,17 @@ def test_the_whole_truth_table(
         expected.append("drift")
     if is_requested:
         expected.append("manual")
-    assert list(found.reasons) == expected
-    assert found.fires == bool(expected)
-    assert found.words.startswith("Search 7d: " if expected else "No search 7d: ")
-    assert ("held back" in found.words) == (is_cooling and (is_degraded or is_drifted))
-    counted = found.table.filter("counts")["rule"].to_list()
+    assert list(outcome.reasons) == expected
+    assert outcome.fires == bool(expected)
+    assert outcome.words.startswith("Search 7d: " if expected else "No search 7d: ")
+    assert ("held back" in outcome.words) == (is_cooling and (is_degraded or is_drifted))
+    counted = outcome.table.filter("counts")["rule"].to_list()
     assert counted == expected
 
 
 def test_what_is_held_back_says_by_what() -> None:
-    found = decision(degradation=DEGRADED, last_triggered=TODAY - timedelta(days=1))
-    assert found.words == (
+    outcome = decision(degradation=DEGRADED, last_triggered=TODAY - timedelta(days=1))
+    assert outcome.words == (
         "No search 7d: last optimized 5 days ago; degradation of spread (ratio 1.50, limit 1.31), held back "
         "(triggered 1 day ago, cooldown 3 days); no drift (joint 0.61, limit 0.97)"
     )
@@ -158,15 +158,15 @@ def test_what_is_held_back_says_by_what() -> None:
 
 @pytest.mark.parametrize(("days", "is_due"), [(13, False), (14, True), (15, True), (0, False), (-3, False)])
 def test_age_is_due_from_the_fourteenth_day(days: int, is_due: bool) -> None:
-    found = decision(last_optimized=TODAY - timedelta(days=days))
-    assert found.fires is is_due
-    assert row(found, "age")["value"] == days
+    outcome = decision(last_optimized=TODAY - timedelta(days=days))
+    assert outcome.fires is is_due
+    assert row(outcome, "age")["value"] == days
 
 
 def test_a_horizon_that_was_never_optimized_is_due() -> None:
-    found = decision(last_optimized=None)
-    assert found.words.startswith("Search 7d: never optimized; ")
-    assert row(found, "age")["value"] is None
+    outcome = decision(last_optimized=None)
+    assert outcome.words.startswith("Search 7d: never optimized; ")
+    assert row(outcome, "age")["value"] is None
 
 
 def test_the_day_is_santiagos_whatever_the_zone_of_the_instant() -> None:
@@ -196,18 +196,18 @@ def test_the_policy_says_which_verdict_counts_and_both_are_in_the_table(
     degraded = replace(Degraded(), fires_literal=literal, fires_calibrated=calibrated)
     drifted = replace(DRIFTED, fires_literal=literal, fires_calibrated=calibrated)
     for rule, given_ in (("degradation", {"degradation": degraded}), ("drift", {"drift": drifted})):
-        found = decision(policy=policy, **given_)
-        line = row(found, rule)
-        assert (found.fires, line["counts"]) == (fires, fires)
+        outcome = decision(policy=policy, **given_)
+        line = row(outcome, rule)
+        assert (outcome.fires, line["counts"]) == (fires, fires)
         assert (line["literal"], line["calibrated"]) == (literal, calibrated)
 
 
 def test_the_published_rule_speaks_for_itself_where_it_decides() -> None:
     literal = Policy(decide_by="literal")
     degraded = replace(Degraded(), ratio_literal=1.2, fires_literal=True)
-    found = decision(policy=literal, degradation=degraded)
-    assert found.words.startswith("Search 7d: degradation (RMSE ratio 1.20, limit 1.15); last optimized")
-    assert row(found, "degradation")["words"] == (
+    outcome = decision(policy=literal, degradation=degraded)
+    assert outcome.words.startswith("Search 7d: degradation (RMSE ratio 1.20, limit 1.15); last optimized")
+    assert row(outcome, "degradation")["words"] == (
         "degradation (RMSE ratio 1.20, limit 1.15); calibrated rule: no degradation (ratio 1.04, limit 1.31)"
     )
     nothing = replace(Degraded(), ratio_literal=None, fires_literal=None)
@@ -221,25 +221,25 @@ def test_the_published_rule_speaks_for_itself_where_it_decides() -> None:
 def test_drift_acts_from_the_severity_that_the_policy_names(act_from: str, firing: list[str]) -> None:
     policy = Policy(drift=DriftPolicy.model_validate({"act_from": act_from}))
     for severity in ("NONE", "LOW", "MEDIUM", "HIGH"):
-        found = decision(drift=replace(DRIFTED, severity=severity), policy=policy)
-        assert found.fires == (severity in firing)
-        assert ("; no drift (" in found.words) == (severity not in firing)
-        assert row(found, "drift")["words"].endswith("; Drift HIGH: variance of peso_return.")
+        outcome = decision(drift=replace(DRIFTED, severity=severity), policy=policy)
+        assert outcome.fires == (severity in firing)
+        assert ("; no drift (" in outcome.words) == (severity not in firing)
+        assert row(outcome, "drift")["words"].endswith("; Drift HIGH: variance of peso_return.")
 
 
 def test_drift_that_was_not_judged_is_no_reason_and_no_pass() -> None:
     nothing = Drifted(None, None, "NONE", math.nan, math.nan, "Drift not judged.")
-    found = decision(drift=nothing)
-    assert found.words.endswith("; not enough evidence of drift")
-    line = row(found, "drift")
+    outcome = decision(drift=nothing)
+    assert outcome.words.endswith("; not enough evidence of drift")
+    line = row(outcome, "drift")
     assert (line["value"], line["limit"], line["literal"], line["calibrated"]) == (None, None, None, None)
     assert "not enough evidence of drift" in decision(drift=nothing, policy=Policy(decide_by="literal")).words
 
 
 def test_published_drift_fires_as_it_is_reported() -> None:
-    found = decision(drift=Drifted(fires_literal=True), policy=Policy(decide_by="literal"))
-    assert found.reasons == ("drift",)
-    assert found.words.startswith("Search 7d: drift by the published rule; ")
+    outcome = decision(drift=Drifted(fires_literal=True), policy=Policy(decide_by="literal"))
+    assert outcome.reasons == ("drift",)
+    assert outcome.words.startswith("Search 7d: drift by the published rule; ")
 
 
 def test_the_table_has_a_row_a_rule_with_value_limit_and_verdicts() -> None:
@@ -280,19 +280,19 @@ def test_less_cooldown_never_stops_a_search(
         "last_optimized": TODAY - timedelta(days=days),
         "last_triggered": None if since is None else TODAY - timedelta(days=since),
     }
-    found = [
+    outcomes = [
         decision(**common, policy=Policy.model_validate({"decide_by": decide_by, "cooldown_days": cooldown}))
         for cooldown in (0, 3, 8)
     ]
-    reasons = [set(one.reasons) for one in found]
+    reasons = [set(one.reasons) for one in outcomes]
     assert reasons[0] >= reasons[1] >= reasons[2]
-    assert all(one.fires == one.table["counts"].any() for one in found)
+    assert all(one.fires == one.table["counts"].any() for one in outcomes)
 
 
 @pytest.mark.parametrize(("since", "fires"), [(9, False), (8, False), (7, True), (0, True), (None, True)])
 def test_a_drift_that_had_its_search_is_no_new_reason_however_long_it_stands(since: int | None, fires: bool) -> None:
     """Days before today on which the alarm began; the last trigger was eight days ago, the cooldown is over."""
     began = None if since is None else TODAY - timedelta(days=since)
-    found = decision(drift=replace(DRIFTED, since=began), last_triggered=TODAY - timedelta(days=8))
-    assert found.fires == fires
-    assert ("no new drift since the last trigger" in found.words) == (not fires)
+    outcome = decision(drift=replace(DRIFTED, since=began), last_triggered=TODAY - timedelta(days=8))
+    assert outcome.fires == fires
+    assert ("no new drift since the last trigger" in outcome.words) == (not fires)

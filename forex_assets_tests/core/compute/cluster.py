@@ -28,8 +28,8 @@ def command_of(name: str, **values: str) -> list[str]:
     """The unit's command, with its own variables or others in place."""
     (line,) = re.findall(r"^ExecStart=(.*)$", unit(name), re.MULTILINE)
     (defaults,) = re.findall(r"^Environment=(.*)$", unit(name), re.MULTILINE)
-    values = dict(each.split("=", 1) for each in shlex.split(defaults)) | values
-    text = re.sub(r"\$\{(\w+)\}", lambda found: values[found[1]], line)
+    values = dict(pair.split("=", 1) for pair in shlex.split(defaults)) | values
+    text = re.sub(r"\$\{(\w+)\}", lambda match: values[match[1]], line)
     return shlex.split(text.replace("/opt/forex-assets/.venv/bin/dask", DASK))
 
 
@@ -54,7 +54,7 @@ class Cluster:
     others: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
 
     def processes(self) -> list[psutil.Process]:
-        roots = [psutil.Process(each.pid) for each in (self.scheduler, *self.others) if each.poll() is None]
+        roots = [psutil.Process(child.pid) for child in (self.scheduler, *self.others) if child.poll() is None]
         return [one for root in roots for one in (root, *root.children(recursive=True))]
 
     def listening(self) -> set[str]:
@@ -103,8 +103,8 @@ def cluster(
         for one in processes:
             one.kill()
         psutil.wait_procs(processes, timeout=30)
-        for each in (running.scheduler, *running.others):
-            each.wait(30)
+        for child in (running.scheduler, *running.others):
+            child.wait(30)
 
 
 def can_connect(port: int) -> bool:

@@ -53,9 +53,11 @@ def test_work_stays_in_this_process(inputs: Inputs, cause: str, monkeypatch: pyt
         monkeypatch.setattr(auto, "is_edited", lambda: True)
     count = 3 if cause == "nearly done" else 8
     with Auto() as compute:
-        made = list(run_blocks(compute, samples.slow_total, inputs, range(count), spreads=cause != "several threads"))
-    assert [block for block, _ in made] == list(range(count))
-    assert {result[2] for _, result in made} == {os.getpid()}
+        results = list(
+            run_blocks(compute, samples.slow_total, inputs, range(count), spreads=cause != "several threads")
+        )
+    assert [block for block, _ in results] == list(range(count))
+    assert {result[2] for _, result in results} == {os.getpid()}
 
 
 def test_workers_that_die_again_leave_the_rest_to_this_process(

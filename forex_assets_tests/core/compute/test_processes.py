@@ -69,8 +69,8 @@ def test_a_worker_killed_under_way_costs_nothing_but_its_blocks_and_is_told(
     two: Compute, inputs: Inputs, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        found = by_block(list(run_blocks(two, samples.killed_once, inputs, range(10))))
-    assert found == expected(10)
+        results = by_block(list(run_blocks(two, samples.killed_once, inputs, range(10))))
+    assert results == expected(10)
     assert (inputs.folder / "killed").exists()
     assert "lost blocks are run again, once" in caplog.text
 

@@ -47,8 +47,8 @@ def test_steps_run_in_the_runs_own_process_unless_told_otherwise(
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         with dg.execute_job(dg.reconstructable(job), instance, run_config=config) as result:
             assert result.success
-            said = [entry.user_message for entry in instance.all_logs(result.run_id)]
-        assert "everything ended: 1 tables, 1 checks; not passed: process_id: is_odd" in said
+            messages = [entry.user_message for entry in instance.all_logs(result.run_id)]
+        assert "everything ended: 1 tables, 1 checks; not passed: process_id: is_odd" in messages
         event = instance.get_latest_materialization_event(dg.AssetKey("process_id"))
         assert event is not None
         assert event.asset_materialization is not None

@@ -27,15 +27,15 @@ def run(tables: Mapping[str, pl.DataFrame], read: list[pl.DataFrame]) -> dg.Exec
     common: dict[str, Any] = {"partitions_def": PARTITIONS, "backfill_policy": dg.BackfillPolicy.single_run()}
 
     @dg.asset(key=KEY, io_manager_def=manager, **common)
-    def made() -> dict[str, pl.DataFrame]:
+    def source() -> dict[str, pl.DataFrame]:
         return dict(tables)
 
-    @dg.asset(ins={"made": dg.AssetIn(key=KEY)}, **common)
-    def reader(made: pl.DataFrame) -> None:
-        read.append(made)
+    @dg.asset(ins={"source": dg.AssetIn(key=KEY)}, **common)
+    def reader(source: pl.DataFrame) -> None:
+        read.append(source)
 
     with dg.DagsterInstance.ephemeral() as instance:
-        return dg.materialize([made, reader], tags=TAGS, instance=instance, raise_on_error=False)
+        return dg.materialize([source, reader], tags=TAGS, instance=instance, raise_on_error=False)
 
 
 def words_of(result: dg.ExecuteInProcessResult) -> str:

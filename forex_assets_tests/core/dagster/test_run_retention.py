@@ -33,8 +33,8 @@ def is_sound() -> dg.AssetCheckResult:
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.local_temp(str(tmp_path), overrides={"telemetry": {"enabled": False}}) as made:
-        yield made
+    with dg.DagsterInstance.local_temp(str(tmp_path), overrides={"telemetry": {"enabled": False}}) as dagster_instance:
+        yield dagster_instance
 
 
 def ran(instance: dg.DagsterInstance, horizon: str) -> str:

@@ -276,12 +276,12 @@ except BaseException as error:
 def test_a_sound_history_that_cannot_be_read_for_want_of_threads_is_never_called_damaged(tmp_path: Path) -> None:
     """As another user where this one is root, since no limit binds root."""
     path = Path(Warehouse(tmp_path).write("market/history/usdclp", pl.DataFrame({"a": range(1000)}), "yahoo"))
-    for each in (tmp_path, *tmp_path.rglob("*"), *tmp_path.parents[:2]):
-        each.chmod(0o755 if each.is_dir() else 0o644)
+    for entry in (tmp_path, *tmp_path.rglob("*"), *tmp_path.parents[:2]):
+        entry.chmod(0o755 if entry.is_dir() else 0o644)
     command = [sys.executable, "-c", LEAST, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)
-    said = done.stdout.strip()
-    assert said == "1000" or ("sound" in said and "damaged" not in said), done
+    output = done.stdout.strip()
+    assert output == "1000" or ("sound" in output and "damaged" not in output), done
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(WarehouseError, match="no run makes it anew"):
         Warehouse(tmp_path).read("market/history/usdclp", "yahoo")

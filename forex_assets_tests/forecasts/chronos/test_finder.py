@@ -92,8 +92,8 @@ def find(
 def test_ewma_is_taken_at_its_word_without_asking_anyone(
     setting: str, configured: str, hub: Hub, tmp_path: Path
 ) -> None:
-    found = find(setting, configured, hub, tmp_path)
-    assert (found.kind, found.model, found.location) == ("ewma", "ewma", None)
+    result = find(setting, configured, hub, tmp_path)
+    assert (result.kind, result.model, result.location) == ("ewma", "ewma", None)
     assert hub.asked == []
 
 
@@ -102,32 +102,32 @@ def test_a_local_folder_with_settings_is_used_without_asking_the_hub(is_auto: bo
     folder = tmp_path / "my-model"
     folder.mkdir()
     (folder / "config.json").write_text("{}")
-    found = find("auto", str(folder), hub, tmp_path) if is_auto else find(str(folder), "org/other", hub, tmp_path)
-    assert found == ResolvedModel("chronos", "my-model", str(folder), f"{folder}: local folder")
+    result = find("auto", str(folder), hub, tmp_path) if is_auto else find(str(folder), "org/other", hub, tmp_path)
+    assert result == ResolvedModel("chronos", "my-model", str(folder), f"{folder}: local folder")
     assert hub.asked == []
 
 
 @pytest.mark.parametrize("is_auto", [True, False])
 def test_a_model_in_the_hubs_cache_is_used_from_there_without_asking(is_auto: bool, hub: Hub, tmp_path: Path) -> None:
     snapshot = cached_model(tmp_path, "org/cached")
-    found = find("auto", "org/cached", hub, tmp_path) if is_auto else find("org/cached", "org/other", hub, tmp_path)
-    assert (found.kind, found.model, found.location) == ("chronos", "org/cached", str(snapshot))
+    result = find("auto", "org/cached", hub, tmp_path) if is_auto else find("org/cached", "org/other", hub, tmp_path)
+    assert (result.kind, result.model, result.location) == ("chronos", "org/cached", str(snapshot))
     assert hub.asked == []
 
 
 def test_a_cache_without_weights_does_not_count(hub: Hub, tmp_path: Path) -> None:
     cached_model(tmp_path, "org/partial", has_weights=False)
-    found = find("auto", "org/partial", hub, tmp_path)
-    assert found.location == "org/partial"
+    result = find("auto", "org/partial", hub, tmp_path)
+    assert result.location == "org/partial"
     assert hub.asked == ["HEAD /org/partial/resolve/main/config.json"]
 
 
 @pytest.mark.parametrize("status", [200, 302])
 def test_a_hub_that_answers_has_its_model_taken(status: int, hub: Hub, tmp_path: Path) -> None:
     hub.status = status
-    found = find("auto", "org/model", hub, tmp_path)
-    assert (found.kind, found.model, found.location) == ("chronos", "org/model", "org/model")
-    assert found.why == "org/model: not on this machine, hub has it (HTTP 200)"
+    result = find("auto", "org/model", hub, tmp_path)
+    assert (result.kind, result.model, result.location) == ("chronos", "org/model", "org/model")
+    assert result.why == "org/model: not on this machine, hub has it (HTTP 200)"
 
 
 @pytest.mark.parametrize(
@@ -142,8 +142,8 @@ def test_a_hub_that_fails_leaves_the_walk_when_auto_and_an_error_when_named(
     status: int, words: str, hub: Hub, tmp_path: Path
 ) -> None:
     hub.status = status
-    found = find("auto", "org/model", hub, tmp_path)
-    assert found == ResolvedModel("ewma", "ewma", None, f"org/model: not on this machine, {words}")
+    result = find("auto", "org/model", hub, tmp_path)
+    assert result == ResolvedModel("ewma", "ewma", None, f"org/model: not on this machine, {words}")
     with pytest.raises(EngineError) as caught:
         find("org/model", "org/other", hub, tmp_path)
     assert words in str(caught.value)
@@ -152,17 +152,17 @@ def test_a_hub_that_fails_leaves_the_walk_when_auto_and_an_error_when_named(
 
 def test_a_hub_that_accepts_and_stays_silent_is_left_after_the_deadline(hub: Hub, tmp_path: Path) -> None:
     hub.status = 0
-    found = find("auto", "org/model", hub, tmp_path, hub_timeout_s=0.2)
-    assert found == ResolvedModel(
+    result = find("auto", "org/model", hub, tmp_path, hub_timeout_s=0.2)
+    assert result == ResolvedModel(
         "ewma", "ewma", None, "org/model: not on this machine, hub did not answer within 0.2 s"
     )
 
 
 def test_no_hub_at_all_leaves_the_walk(hub: Hub, tmp_path: Path) -> None:
     hub.close()
-    found = find("auto", "org/model", hub, tmp_path)
-    assert found.kind == "ewma"
-    assert "hub cannot be reached (ConnectionRefusedError)" in found.why
+    result = find("auto", "org/model", hub, tmp_path)
+    assert result.kind == "ewma"
+    assert "hub cannot be reached (ConnectionRefusedError)" in result.why
 
 
 def test_four_horizons_ask_the_hub_once_and_a_later_run_asks_again(hub: Hub, tmp_path: Path) -> None:
@@ -185,11 +185,11 @@ def test_threads_that_ask_at_once_share_one_answer(hub: Hub, tmp_path: Path) -> 
 
 
 def test_offline_mode_asks_nobody(hub: Hub, tmp_path: Path) -> None:
-    found = find_model(
+    result = find_model(
         "auto", "org/model", endpoint=hub.url, cache=tmp_path, is_offline=True, embedded=tmp_path / "none"
     )
-    assert found.kind == "ewma"
-    assert "offline mode is set" in found.why
+    assert result.kind == "ewma"
+    assert "offline mode is set" in result.why
     assert hub.asked == []
 
 
@@ -224,8 +224,8 @@ def test_a_name_that_the_hub_forbids_is_explained(hub: Hub, tmp_path: Path) -> N
 
 
 def test_an_address_that_is_no_http_is_refused(tmp_path: Path) -> None:
-    found = find_model("auto", "org/model", endpoint="file:///etc", cache=tmp_path, is_offline=False)
-    assert "HF_ENDPOINT is no http address" in found.why
+    result = find_model("auto", "org/model", endpoint="file:///etc", cache=tmp_path, is_offline=False)
+    assert "HF_ENDPOINT is no http address" in result.why
 
 
 @pytest.fixture
@@ -249,9 +249,9 @@ def test_the_embedded_model_is_taken_by_its_name_without_asking_anyone(
     why = "embedded: comes with the package"
     stand_in = ResolvedModel("chronos", "embedded", str(embedded), why, stands_in=True)
     assert find("embedded", "org/model", hub, tmp_path, embedded) == stand_in
-    own = ResolvedModel("chronos", "embedded", str(embedded), why)
-    assert find("embedded", "embedded", hub, tmp_path, embedded) == own
-    assert find("auto", "embedded", hub, tmp_path, embedded) == own
+    expected = ResolvedModel("chronos", "embedded", str(embedded), why)
+    assert find("embedded", "embedded", hub, tmp_path, embedded) == expected
+    assert find("auto", "embedded", hub, tmp_path, embedded) == expected
     assert hub.asked == []
 
 
@@ -259,10 +259,10 @@ def test_auto_takes_the_configured_model_then_the_embedded_one_then_the_walk(
     embedded: Path, hub: Hub, tmp_path: Path
 ) -> None:
     hub.status = 404
-    found = find("auto", "org/model", hub, tmp_path, embedded)
+    result = find("auto", "org/model", hub, tmp_path, embedded)
     why = "org/model: not on this machine, hub has no such model (HTTP 404); so the embedded model"
     why += ", whose bands up to 30 days are about those of recent volatility alone (FOREX_MODEL=ewma)"
-    assert found == ResolvedModel("chronos", "embedded", str(embedded), why, stands_in=True)
+    assert result == ResolvedModel("chronos", "embedded", str(embedded), why, stands_in=True)
     assert find("auto", "org/model", hub, tmp_path).kind == "ewma"
     assert find("auto", "ewma", hub, tmp_path, embedded).kind == "ewma"
     cached_model(tmp_path, "org/model")
@@ -317,19 +317,19 @@ def config_of(**fields: object) -> InferenceConfig:
 
 def test_a_config_that_the_embedded_model_stands_in_for_is_adapted_to_it() -> None:
     stand_in = ResolvedModel("chronos", "embedded", "/x", "why", stands_in=True)
-    own = config_of(num_samples=100, temperature=0.8, seed=7, is_calibrated=False)
-    adapted = effective_config(own, stand_in)
+    config = config_of(num_samples=100, temperature=0.8, seed=7, is_calibrated=False)
+    adapted = effective_config(config, stand_in)
     sampling = {"num_samples": 100, "temperature": 0.8}
     assert adapted == config_of(model="embedded", representation="returns", seed=7, is_calibrated=False, **sampling)
-    assert adapted.fingerprint != own.fingerprint
+    assert adapted.fingerprint != config.fingerprint
     bolt = effective_config(config_of(), stand_in)
     assert (bolt.num_samples, bolt.temperature, bolt.representation) == (200, 1.0, "returns")
 
 
 def test_a_config_of_the_model_that_was_found_is_left_as_it_is() -> None:
-    own = config_of(model="embedded", representation="anchored")
-    assert effective_config(own, ResolvedModel("chronos", "embedded", "/x", "why")) is own
-    assert effective_config(own, ResolvedModel("ewma", "ewma", None, "why")) is own
+    config = config_of(model="embedded", representation="anchored")
+    assert effective_config(config, ResolvedModel("chronos", "embedded", "/x", "why")) is config
+    assert effective_config(config, ResolvedModel("ewma", "ewma", None, "why")) is config
 
 
 def test_fans_of_another_rule_are_another_models(tmp_path: Path) -> None:

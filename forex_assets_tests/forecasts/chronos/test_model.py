@@ -103,11 +103,11 @@ def test_the_same_origin_and_seed_give_the_same_fan_bit_for_bit_whatever_stands_
     origin, neighbour = Origin(PRICES, 7, {}), Origin(OTHER, 3, {})
     alone = engine.forecast([origin], config)[0]
     torch.rand(3)
-    beside = engine.forecast([neighbour, origin, neighbour], config)
-    assert is_same(alone, beside[1])
-    assert is_same(beside[0], beside[2])
+    batch = engine.forecast([neighbour, origin, neighbour], config)
+    assert is_same(alone, batch[1])
+    assert is_same(batch[0], batch[2])
     assert alone.quantiles.shape == (7, 9)
-    assert not is_same(Fan(alone.mean[:3], alone.quantiles[:3]), beside[0])
+    assert not is_same(Fan(alone.mean[:3], alone.quantiles[:3]), batch[0])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -473,9 +473,9 @@ def test_a_grid_reads_each_context_of_an_origin_once(models: dict[str, str]) -> 
 
 
 def test_a_grid_refuses_a_setting_that_the_model_lacks(models: dict[str, str]) -> None:
-    wrong = GridRequest(settings("bolt", num_samples=40), 5)
+    request = GridRequest(settings("bolt", num_samples=40), 5)
     with pytest.raises(EngineError, match="num_samples is set"):
-        ChronosEngine(models["bolt"]).forecast_grid([Origin(PRICES, 1, {})], [[wrong]])
+        ChronosEngine(models["bolt"]).forecast_grid([Origin(PRICES, 1, {})], [[request]])
 
 
 @pytest.mark.parametrize(

@@ -30,11 +30,11 @@ def test_tokens_and_scales_are_the_librarys_with_gaps_and_outliers_too(pair: tup
     contexts = torch.tensor(np.random.default_rng(0).normal(size=(3, 900)) ** 3, dtype=torch.float32)
     contexts[0, 700:] = 0.0
     contexts[1, -5:] = float("nan")
-    for ours, theirs in zip(*(each.tokenizer.context_input_transform(contexts) for each in pair), strict=True):
+    for ours, theirs in zip(*(pipeline.tokenizer.context_input_transform(contexts) for pipeline in pair), strict=True):
         assert torch.equal(ours, theirs)
     tokens = torch.arange(256).expand(3, 2, 256)
     scale = torch.tensor([0.5, 1.0, 3.0])
-    ours, theirs = (each.tokenizer.output_transform(tokens, scale) for each in pair)
+    ours, theirs = (pipeline.tokenizer.output_transform(tokens, scale) for pipeline in pair)
     assert torch.equal(ours, theirs)
 
 
@@ -42,7 +42,7 @@ def test_paths_are_the_librarys_to_the_last_bit(pair: tuple[Any, Any]) -> None:
     rng = np.random.default_rng(1)
     contexts = torch.tensor(rng.normal(size=(4, 730)), dtype=torch.float32)
     draws = torch.tensor(rng.random((40, 70)), dtype=torch.float32)
-    plain, library = (T5Sampler(each, 1.0, 10.0) for each in pair)
+    plain, library = (T5Sampler(pipeline, 1.0, 10.0) for pipeline in pair)
     paths = plain.from_one(contexts[0], draws)
     assert paths.unique().numel() > 20
     assert torch.equal(paths, library.from_one(contexts[0], draws))

@@ -33,7 +33,7 @@ def test_a_model_is_judged_as_what_it_loads_as(
     (tmp_path / "config.json").write_text(json.dumps(declared))
     sampled = InferenceConfig(horizon="7d", model="m", context_length=64, num_samples=100, temperature=1.0)
     unsampled = InferenceConfig(horizon="7d", model="m", context_length=64, num_samples=None, temperature=None)
-    right, wrong = (sampled, unsampled) if samples else (unsampled, sampled)
+    right, misfit = (sampled, unsampled) if samples else (unsampled, sampled)
     check_settings(str(tmp_path), "m", right)
     with pytest.raises(EngineError, match="num_samples is"):
-        check_settings(str(tmp_path), "m", wrong)
+        check_settings(str(tmp_path), "m", misfit)

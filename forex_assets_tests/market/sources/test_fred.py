@@ -104,7 +104,7 @@ def test_daily_dates_are_no_months_and_transformed_units_are_refused() -> None:
 
 
 def test_what_fred_says_of_a_bad_request_is_told_without_the_key() -> None:
-    said = f"Bad Request.  The value for variable api_key {KEY} is not registered."
-    body = f'<?xml version="1.0" encoding="utf-8" ?>\n<error code="400" message="{said}"/>'
-    assert refusal_words(body) == said
+    message = f"Bad Request.  The value for variable api_key {KEY} is not registered."
+    body = f'<?xml version="1.0" encoding="utf-8" ?>\n<error code="400" message="{message}"/>'
+    assert refusal_words(body) == message
     assert refusal_words("error 400") == ""

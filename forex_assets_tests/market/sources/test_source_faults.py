@@ -100,8 +100,8 @@ def test_each_fault_of_each_source_is_told_without_secrets_and_forgotten_when_it
         expected = "answer"
     assert expected in error.reason  # the time that was left of the deadline: on a busy machine part of it is gone
     assert str(error) == f"{name}: {error.reason}"
-    said = everything_said(error) + caplog.text + "".join(capfd.readouterr())
-    assert [secret for secret in SECRETS if secret in said] == []
+    output = everything_said(error) + caplog.text + "".join(capfd.readouterr())
+    assert [secret for secret in SECRETS if secret in output] == []
 
     market.faults[name] = ["ok"]
     well = source if fault != "stalled" else source_of(name, market)

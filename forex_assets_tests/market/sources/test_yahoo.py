@@ -82,13 +82,13 @@ def correlations(one: dict[date, float], two: dict[date, float]) -> dict[int, fl
     """Correlation of log returns at lags -2 to 2, by loop."""
     days = sorted(set(one) & set(two))
     x, y = ([math.log(p[b] / p[a]) for a, b in pairwise(days)] for p in (one, two))
-    found = {}
+    by_lag = {}
     for lag in range(-2, 3):
         pairs = [(x[i], y[i + lag]) for i in range(len(x)) if 0 <= i + lag < len(y)]
         mx, my = (sum(side) / len(pairs) for side in zip(*pairs, strict=True))
         cov = sum((a - mx) * (b - my) for a, b in pairs)
-        found[lag] = cov / math.sqrt(sum((a - mx) ** 2 for a, _ in pairs) * sum((b - my) ** 2 for _, b in pairs))
-    return found
+        by_lag[lag] = cov / math.sqrt(sum((a - mx) ** 2 for a, _ in pairs) * sum((b - my) ** 2 for _, b in pairs))
+    return by_lag
 
 
 def test_copper_moves_with_the_peso_on_the_same_day_and_only_the_stamps_made_it_lead(

@@ -55,7 +55,7 @@ def closes_of(body: Any) -> list[tuple[Any, Any]]:
 def test_a_chart_of_something_else_is_refused_by_name_and_one_that_is_silent_is_not(field: str, value: str) -> None:
     with pytest.raises(SourceError, match=f"answered with {field} '{value}', asked for '{META[field]}'"):
         closes_of(chart(META | {field: value}))
-    silent = {name: said for name, said in META.items() if name != field}
+    silent = {name: entry for name, entry in META.items() if name != field}
     assert closes_of(chart(silent)) == closes_of(chart())
 
 
