@@ -47,8 +47,8 @@ def rooms_used(path: Path) -> set[str]:
 
 
 def test_every_folder_of_the_package_is_a_room() -> None:
-    found = {path.name for path in PACKAGE.iterdir() if any(path.rglob("*.py"))}
-    assert found <= set(ORDER)
+    folders = {path.name for path in PACKAGE.iterdir() if any(path.rglob("*.py"))}
+    assert folders <= set(ORDER)
 
 
 @pytest.mark.parametrize("room", ORDER)
@@ -103,8 +103,8 @@ def test_every_room_says_what_it_holds() -> None:
 
 def test_nothing_heavy_is_imported_at_the_top_of_a_module() -> None:
     for path in files():
-        wrong = {name for name in imports(path, top_only=True) if name.split(".")[0] in HEAVY}
-        assert not wrong, f"{path.relative_to(PACKAGE)} imports {wrong}"
+        heavy = {name for name in imports(path, top_only=True) if name.split(".")[0] in HEAVY}
+        assert not heavy, f"{path.relative_to(PACKAGE)} imports {heavy}"
 
 
 def test_only_the_chronos_folder_imports_torch() -> None:

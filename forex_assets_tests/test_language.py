@@ -43,8 +43,8 @@ def offenders(room: Path) -> list[str]:
 
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
 def test_first_lines_of_docstrings_are_short_and_plain(room: Path) -> None:
-    found = offenders(room)
-    assert not found, "\n".join(found)
+    lines = offenders(room)
+    assert not lines, "\n".join(lines)
 
 
 @pytest.mark.parametrize(

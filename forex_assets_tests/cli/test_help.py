@@ -8,10 +8,10 @@ from forex_assets.cli import app
 
 
 def test_help_groups_commands_desk_first() -> None:
-    shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "80"}).output
-    places = [shown.index(f"─ {title} ─") for title in ("Desk", "Loop", "Operations")]
+    text = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "80"}).output
+    places = [text.index(f"─ {title} ─") for title in ("Desk", "Loop", "Operations")]
     assert places == sorted(places)
-    desk, loop = shown[places[0] : places[1]], shown[places[1] : places[2]]
+    desk, loop = text[places[0] : places[1]], text[places[1] : places[2]]
     assert all(f"│ {name} " in desk for name in ("forecast", "scorecard", "report", "dashboard"))
     assert all(f"│ {name} " in loop for name in ("run", "validate", "rollback", "explain"))
 

@@ -31,7 +31,7 @@ def test_a_search_that_the_sensor_launched_meanwhile_is_not_run_again(
                 daemon.decide(horizon, fires=True)
 
         def launch(*horizons: str) -> None:
-            for request in [each for each in daemon.evaluate() if each.partition_key in horizons]:
+            for request in [run_request for run_request in daemon.evaluate() if run_request.partition_key in horizons]:
                 tags = {**request.tags, "dagster/partition": str(request.partition_key)}
                 daemon.made(dg.DagsterRunStatus.STARTED, tags)
 
@@ -59,9 +59,9 @@ def test_a_refusal_is_told_with_its_reason_although_something_was_deployed_befor
     deployer.deploy(good, expected=live.fingerprint, reason="better", by="loop", now=now, validation_id="v1")
     deployer.quarantine("7d", bad.fingerprint, "failed before", now)
     deployer.deploy(bad, expected=good.fingerprint, reason="better", by="loop", now=now, validation_id="v2")
-    (found,) = explanation.explanations(session, ["7d"])
-    assert found["deployment"]["state"] == "refused"
-    run = found | {
+    (record,) = explanation.explanations(session, ["7d"])
+    assert record["deployment"]["state"] == "refused"
+    run = record | {
         "is_searched": True,
         "failure": None,
         "decision": {"fires": True, "at": "2026-01-01", "words": "asked for"},
@@ -80,8 +80,10 @@ def test_a_damaged_record_is_named_and_the_others_are_shown(workspace: Path) -> 
     session, now = open_session(), datetime.now(UTC)
     live, deployer = session.configs.read("7d"), deployer_of(session)
     for length in (90, 180):
-        found, live = live, live.model_copy(update={"context_length": length})
-        deployer.deploy(live, expected=found.fingerprint, reason=f"try {length}", by="loop", now=now, validation_id="v")
+        before, live = live, live.model_copy(update={"context_length": length})
+        deployer.deploy(
+            live, expected=before.fingerprint, reason=f"try {length}", by="loop", now=now, validation_id="v"
+        )
     first, second = sorted((session.settings.warehouse / "optimizer/deployments/7d").glob("*.json"))
     first.write_text("{")
     done = CliRunner().invoke(app, ["history"], env={"COLUMNS": "200"})

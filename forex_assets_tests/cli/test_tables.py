@@ -27,9 +27,9 @@ from forex_assets.cli.tables import (
 )
 
 
-def drawn(shown: object, *, is_terminal: bool = False) -> str:
+def drawn(renderable: object, *, is_terminal: bool = False) -> str:
     out = io.StringIO()
-    Console(file=out, width=80, force_terminal=is_terminal).print(shown)
+    Console(file=out, width=80, force_terminal=is_terminal).print(renderable)
     return out.getvalue()
 
 
@@ -78,11 +78,11 @@ def test_a_long_cell_goes_on_in_the_next_line_and_words_are_no_markup() -> None:
 
 
 def test_title_and_caption_are_no_markup_and_a_pipe_gets_no_colour() -> None:
-    shown = table([{"state": "failed: a reason"}], [Column("state", "state")], title="[bold]t", caption="[x]")
-    assert "[bold]t" in drawn(shown)
-    assert "[x]" in drawn(shown)
-    assert "\x1b" not in drawn(shown)
-    assert "\x1b[31mfailed" in drawn(shown, is_terminal=True)
+    renderable = table([{"state": "failed: a reason"}], [Column("state", "state")], title="[bold]t", caption="[x]")
+    assert "[bold]t" in drawn(renderable)
+    assert "[x]" in drawn(renderable)
+    assert "\x1b" not in drawn(renderable)
+    assert "\x1b[31mfailed" in drawn(renderable, is_terminal=True)
 
 
 def test_lines_are_wrapped_at_spaces_and_a_path_stays_whole() -> None:

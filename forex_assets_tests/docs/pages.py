@@ -59,9 +59,9 @@ def commands_of(page: str) -> Iterator[Command]:
             yield Command(typed, "\n".join(lines[more:]), int(failing[1]) if failing else 0)
 
 
-def fits(said: str, printed: str) -> bool:
+def fits(example: str, printed: str) -> bool:
     """Whether what was printed is what the page says; spaces and the width of lines do not matter."""
-    parts = [re.escape(" ".join(part.split())) for part in said.split("…")]
+    parts = [re.escape(" ".join(part.split())) for part in example.split("…")]
     pattern = ".*".join(parts).replace(re.escape(" "), r"\s+")
     return re.fullmatch(rf"\s*{pattern}\s*", " ".join(printed.split()), re.DOTALL) is not None
 
@@ -124,9 +124,9 @@ class Shell:
         self.shell.stdin.flush()  # type: ignore[union-attr]
         printed, code = "", None
         for line in self.shell.stdout:  # type: ignore[union-attr]
-            before, found, after = line.partition(end)
+            before, separator, after = line.partition(end)
             printed += before
-            if found:
+            if separator:
                 code = int(after)
                 break
         assert code == command.code, f"$ {command.text}\nexit code {code}, printed:\n{printed}"

@@ -17,17 +17,17 @@ SERVES = {"make ui"}
 
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    made = Shell(tmp_path_factory.mktemp("pages"))
-    yield made
-    made.close()
+    console = Shell(tmp_path_factory.mktemp("pages"))
+    yield console
+    console.close()
 
 
 @pytest.mark.timeout(LIMIT_S * 2)
 @pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
 def test_what_a_page_shows_is_what_happens(shell: Shell, page: str) -> None:
-    found = list(commands_of((PROJECT / page).read_text(encoding="utf-8")))
-    assert found
-    for command in found:
+    commands = list(commands_of((PROJECT / page).read_text(encoding="utf-8")))
+    assert commands
+    for command in commands:
         typed = command.text.partition(" #")[0].strip()
         if typed in SERVES:
             shell.serve(command)
@@ -38,12 +38,12 @@ def test_what_a_page_shows_is_what_happens(shell: Shell, page: str) -> None:
 def test_a_block_that_would_not_be_run_is_found() -> None:
     with pytest.raises(ValueError, match="not run"):
         list(commands_of("```\n$ ls\n```\n"))
-    (each,) = commands_of("```console\n$ cat <<E # exit code 3\n> a\n> E\na\n```\n")
-    assert (each.text, each.prints, each.code) == ("cat <<E # exit code 3\na\nE", "a", 3)
+    (command,) = commands_of("```console\n$ cat <<E # exit code 3\n> a\n> E\na\n```\n")
+    assert (command.text, command.prints, command.code) == ("cat <<E # exit code 3\na\nE", "a", 3)
 
 
 @pytest.mark.parametrize(
-    ("said", "printed", "expected"),
+    ("example", "printed", "expected"),
     [
         ("a … c", "a b c", True),
         ("a … c", "a b d", False),
@@ -53,8 +53,8 @@ def test_a_block_that_would_not_be_run_is_found() -> None:
         ("", "anything", False),
     ],
 )
-def test_what_is_printed_is_held_against_what_is_said(said: str, printed: str, expected: bool) -> None:
-    assert fits(said, printed) is expected
+def test_what_is_printed_is_held_against_what_is_said(example: str, printed: str, expected: bool) -> None:
+    assert fits(example, printed) is expected
 
 
 def test_a_command_that_fails_or_prints_something_else_is_found(tmp_path: Path) -> None:

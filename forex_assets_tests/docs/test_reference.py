@@ -17,7 +17,7 @@ def test_the_page_of_commands_is_the_command_lines() -> None:
 
 
 def test_every_command_that_a_page_names_exists() -> None:
-    known = {tuple(each.split()) for each in re.findall(r"^## forex-assets (.+)$", commands_page(), re.MULTILINE)}
+    known = {tuple(heading.split()) for heading in re.findall(r"^## forex-assets (.+)$", commands_page(), re.MULTILINE)}
     groups = {name[0] for name in known if len(name) == 2}
     pages = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
     named = {
@@ -32,11 +32,11 @@ def test_every_command_that_a_page_names_exists() -> None:
 
 
 def test_the_picture_shows_every_asset_and_every_arrow_of_the_definitions() -> None:
-    ids = {each.get("id", "") for each in ElementTree.parse(GRAPH).iter()}
+    ids = {element.get("id", "") for element in ElementTree.parse(GRAPH).iter()}
     parents, _ = graph()
-    assert {each.removeprefix("asset:") for each in ids if each.startswith("asset:")} == set(parents), "make docs"
+    assert {gid.removeprefix("asset:") for gid in ids if gid.startswith("asset:")} == set(parents), "make docs"
     arrows = {f"{above}->{name}" for name, every in parents.items() for above in every}
-    assert {each.removeprefix("edge:") for each in ids if each.startswith("edge:")} == arrows, "make docs"
+    assert {gid.removeprefix("edge:") for gid in ids if gid.startswith("edge:")} == arrows, "make docs"
 
 
 GRAPHS = st.integers(1, 12).flatmap(
@@ -46,7 +46,7 @@ GRAPHS = st.integers(1, 12).flatmap(
 
 @given(GRAPHS)
 def test_an_arrow_goes_down_and_has_a_place_in_every_layer_between(above: tuple[set[int], ...]) -> None:
-    parents = {str(name): {str(each) for each in every} for name, every in enumerate(above)}
+    parents = {str(name): {str(node) for node in every} for name, every in enumerate(above)}
     depth = layers_of(parents)
     routes = routes_of(parents, depth)
     rows = rows_of(depth, routes)
@@ -80,10 +80,10 @@ def plain(text: str) -> list[float]:
 def test_the_readmes_accuracy_table_is_that_of_the_measured_page() -> None:
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
     titles = ("prices inside the 80 %", "prices inside the 95 %", "worst year", "CRPS against")
-    shown = [next(line for line in readme.splitlines() if line.startswith(f"| {title}")) for title in titles]
+    rows = [next(line for line in readme.splitlines() if line.startswith(f"| {title}")) for title in titles]
     for place, horizon in enumerate(("7d", "15d", "30d", "90d"), 2):
         row = measured_rows(horizon)
-        coverage_80, coverage_95, worst, crps = (plain(line.split("|")[place]) for line in shown)
+        coverage_80, coverage_95, worst, crps = (plain(line.split("|")[place]) for line in rows)
         assert coverage_80 == plain(row[5])
         assert coverage_95 == plain(row[6])[:1]
         assert worst == plain(row[7])[:1]

@@ -49,10 +49,10 @@ def test_a_forecast_is_kept_scored_when_it_comes_true_and_shown(three_evenings: 
     assert dict(realized.schema) == REALIZED_SCHEMA
     assert set(realized["record"]) == {"replay"}  # the clock was set by hand
     first = pl.read_parquet(root / "forecasts/ledger/7d" / entries[0])
-    own = realized.filter(pl.col("as_of") == date(2025, 6, 2))
-    assert own["step"].to_list() == first["step"].to_list()
+    issue = realized.filter(pl.col("as_of") == date(2025, 6, 2))
+    assert issue["step"].to_list() == first["step"].to_list()
     market = dict(pl.read_parquet(root / "market/usdclp.parquet").select("session", "clp_per_usd").iter_rows())
-    for row in own.iter_rows(named=True):
+    for row in issue.iter_rows(named=True):
         assert row["realized_clp_per_usd"] == market[row["session"]]
         assert row["error"] == row["realized_clp_per_usd"] - row["q50"]
     assert max(realized["session"]) < date(2025, 6, 13), "the 13th's price is provisional until its bar comes"
@@ -61,9 +61,9 @@ def test_a_forecast_is_kept_scored_when_it_comes_true_and_shown(three_evenings: 
     published = dict(pl.read_parquet(root / "market/observado.parquet").select("session", "clp_per_usd").iter_rows())
     assert {row["as_of"] for row in fixings.iter_rows(named=True)} == {date(2025, 6, n) for n in (2, 3, 4)}
     assert [published[row["session"]] for row in fixings.iter_rows(named=True)] == list(fixings["realized_clp_per_usd"])
-    shown = cli("scorecard", "--json")
-    assert shown.exit_code == 1
-    assert "no scorecard" in shown.output
+    result = cli("scorecard", "--json")
+    assert result.exit_code == 1
+    assert "no scorecard" in result.output
 
 
 def test_the_same_evening_twice_is_one_entry(three_evenings: Path, environment: Change) -> None:
@@ -97,11 +97,11 @@ def test_bands_are_corrected_by_the_backtest_and_the_fan_says_which_part_is_whos
 
 def test_backtest_prints_a_card_and_goes_on_where_it_was(with_market: Path) -> None:
     options = ("backtest", "--horizon", "7d", "--engine", "random-walk", "--from", "2025-01-01", "--every", "2w")
-    shown = cli(*options)
-    assert shown.exit_code == 0, shown.output
-    assert SAMPLE_SOURCE in shown.output
-    assert "random-walk" in shown.output
-    assert max(map(len, shown.stdout.splitlines())) <= 80
+    result = cli(*options)
+    assert result.exit_code == 0, result.output
+    assert SAMPLE_SOURCE in result.output
+    assert "random-walk" in result.output
+    assert max(map(len, result.stdout.splitlines())) <= 80
     fans = with_market / "warehouse/sample/accuracy/backtest_fans/7d/random-walk"
     stamps = {path.name: path.stat().st_mtime_ns for path in fans.iterdir()}
     records = json.loads(cli(*options, "--json").stdout)
@@ -113,9 +113,9 @@ def test_backtest_prints_a_card_and_goes_on_where_it_was(with_market: Path) -> N
 
 def test_forecast_ends_with_a_scorecard_in_the_warehouse(with_market: Path) -> None:
     assert cli("forecast", "--horizon", "7d", "--stored").exit_code == 0
-    shown = cli("scorecard")
-    assert shown.exit_code == 0
-    assert "Nothing has come true yet" in shown.output
+    result = cli("scorecard")
+    assert result.exit_code == 0
+    assert "Nothing has come true yet" in result.output
 
 
 def test_verify_names_the_first_entry_that_was_changed(three_evenings: Path) -> None:

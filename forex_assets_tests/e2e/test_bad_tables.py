@@ -24,14 +24,14 @@ def cli(*args: str) -> Result:
 
 
 @pytest.fixture
-def made(with_forecasts: Path) -> Path:
+def warehouse(with_forecasts: Path) -> Path:
     return with_forecasts / "warehouse/sample"
 
 
 @pytest.mark.parametrize("is_damaged", [True, False])
-def test_the_page_is_made_without_a_table_that_cannot_be_read_and_says_so(made: Path, is_damaged: bool) -> None:
+def test_the_page_is_made_without_a_table_that_cannot_be_read_and_says_so(warehouse: Path, is_damaged: bool) -> None:
     for name in TABLES:
-        path = made / f"{name}.parquet"
+        path = warehouse / f"{name}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"PAR1") if is_damaged else pl.DataFrame({"x": [1]}).write_parquet(path)
     session = open_session()
@@ -46,8 +46,8 @@ def test_the_page_is_made_without_a_table_that_cannot_be_read_and_says_so(made: 
         assert done.exit_code == 0 or ".parquet" in done.stderr, command
 
 
-def test_a_damaged_table_is_named_and_the_others_are_shown(made: Path) -> None:
-    (made / "forecasts/latest/7d.parquet").write_bytes(b"PAR1")
+def test_a_damaged_table_is_named_and_the_others_are_shown(warehouse: Path) -> None:
+    (warehouse / "forecasts/latest/7d.parquet").write_bytes(b"PAR1")
     for command in ("status", "dashboard", "doctor"):
         done = cli(command)
         assert done.exit_code == 1, command
@@ -56,16 +56,16 @@ def test_a_damaged_table_is_named_and_the_others_are_shown(made: Path) -> None:
         assert "15d" in done.stdout
 
 
-def test_a_fan_without_rows_is_no_fan(made: Path) -> None:
-    path = made / "forecasts/latest/7d.parquet"
+def test_a_fan_without_rows_is_no_fan(warehouse: Path) -> None:
+    path = warehouse / "forecasts/latest/7d.parquet"
     pl.read_parquet(path).clear().write_parquet(path)
     for command in (["status"], ["dashboard"], ["report"]):
         assert cli(*command).exit_code == 0, command
 
 
 @pytest.mark.parametrize("command", ["status", "forecast --stored", "dashboard", "history", "ledger verify"])
-def test_records_of_dagster_that_cannot_be_used_are_said_in_a_line(made: Path, command: str) -> None:
-    home = made.parents[1] / "dagster"
+def test_records_of_dagster_that_cannot_be_used_are_said_in_a_line(warehouse: Path, command: str) -> None:
+    home = warehouse.parents[1] / "dagster"
     for path in home.rglob("*.db"):
         path.write_bytes(b"no database" * 1000)
     done = cli(*command.split())
@@ -74,8 +74,8 @@ def test_records_of_dagster_that_cannot_be_used_are_said_in_a_line(made: Path, c
     assert isinstance(done.exception, SystemExit)
 
 
-def test_a_policy_that_cannot_be_read_hides_nothing_that_does_not_depend_on_it(made: Path) -> None:
-    (made.parents[1] / "configs/policy.yaml").write_text("decide_by: luck\n")
+def test_a_policy_that_cannot_be_read_hides_nothing_that_does_not_depend_on_it(warehouse: Path) -> None:
+    (warehouse.parents[1] / "configs/policy.yaml").write_text("decide_by: luck\n")
     for name in ("status", "dashboard", "explain", "history", "report"):
         done = cli(name)
         assert done.exit_code == 0, (name, done.output)

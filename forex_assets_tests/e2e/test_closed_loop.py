@@ -106,19 +106,19 @@ class Loop:
         return event and event.data_version
 
     def record(self) -> DeploymentRecord:
-        found = deployments_of(self.session).latest("7d")
-        assert found is not None
-        return found
+        deployment = deployments_of(self.session).latest("7d")
+        assert deployment is not None
+        return deployment
 
     def watch(self, after: timedelta) -> list[str]:
         """A tick of the watch's sensor at an instant after the newest deployment."""
         return self.tick(watch_sensor(lambda: self.record().at + after))
 
     def state(self) -> str:
-        found = self.instance.fetch_materializations(
+        records = self.instance.fetch_materializations(
             dg.AssetRecordsFilter(asset_key=keys.DEPLOYMENT_WATCH, asset_partitions=["7d"]), limit=1
         ).records
-        event = found[0].asset_materialization
+        event = records[0].asset_materialization
         assert event is not None
         return str(event.metadata[names.STATE].value)
 
@@ -173,9 +173,9 @@ def test_worse_outcomes_bring_the_settings_before_back(world: Path, environment:
 
     live = loop.session.configs.fingerprint("7d")
     then = datetime(2025, 1, 3, 22, 0, tzinfo=UTC)
-    made = deployer_of(loop.session).deploy(config, expected=live, reason="by hand", by="ana", now=then)
-    assert made.state == "deployed"
-    assert loop.watch(timedelta(days=1)) == [f"{made.id}/closing/288"]
+    record = deployer_of(loop.session).deploy(config, expected=live, reason="by hand", by="ana", now=then)
+    assert record.state == "deployed"
+    assert loop.watch(timedelta(days=1)) == [f"{record.id}/closing/288"]
     assert loop.state() == "passed"
     for week in range(11):
         environment(FOREX_AS_OF=(date(2025, 1, 10) + timedelta(days=7 * week)).isoformat())
@@ -207,17 +207,19 @@ def test_a_real_model_is_searched_validated_and_kept_or_replaced_by_one_command(
     rehearsed = cli("run", "--horizon", "7d", "--dry-run", "--json")
     assert rehearsed.exit_code == 0, rehearsed.output
     assert tree(world) == before
-    (each,) = json.loads(rehearsed.stdout)
-    assert each["decision"]["fires"] is True
-    assert len(each["search"]["rows"]) == 4
-    verdict = each["validation"]["verdict"]
+    (outcome,) = json.loads(rehearsed.stdout)
+    assert outcome["decision"]["fires"] is True
+    assert len(outcome["search"]["rows"]) == 4
+    verdict = outcome["validation"]["verdict"]
     assert verdict in ("approved", "rejected", "inconclusive")
 
     done = cli("run", "--horizon", "7d", "--json")
     assert done.exit_code == 0, done.output
     (again,) = json.loads(done.stdout)
     assert again["validation"]["verdict"] == verdict, "a dry run foretells the run"
-    assert [row["candidate"] for row in again["search"]["rows"]] == [row["candidate"] for row in each["search"]["rows"]]
+    assert [row["candidate"] for row in again["search"]["rows"]] == [
+        row["candidate"] for row in outcome["search"]["rows"]
+    ]
     is_live = ConfigStore(Folder(world / "configs")).read("7d")
     assert (is_live.context_length == 180 and is_live.num_samples == 200) is (verdict != "approved")
     explained = cli("explain", "--horizon", "7d").stdout

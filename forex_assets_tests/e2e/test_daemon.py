@@ -46,11 +46,13 @@ def wait_for(is_so: Callable[[], bool], daemon: "subprocess.Popen[bytes]", log: 
 def listeners_of(process: "subprocess.Popen[bytes]") -> dict[int, str]:
     """Addresses that a process and its descendants listen on, by port."""
     root = psutil.Process(process.pid)
-    found = dict[int, str]()
-    for each in [root, *root.children(recursive=True)]:
+    listeners = dict[int, str]()
+    for member in [root, *root.children(recursive=True)]:
         with contextlib.suppress(psutil.NoSuchProcess):
-            found |= {c.laddr.port: c.laddr.ip for c in each.net_connections("inet") if c.status == psutil.CONN_LISTEN}
-    return found
+            listeners |= {
+                c.laddr.port: c.laddr.ip for c in member.net_connections("inet") if c.status == psutil.CONN_LISTEN
+            }
+    return listeners
 
 
 def free_port() -> int:

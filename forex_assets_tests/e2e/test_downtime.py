@@ -33,9 +33,9 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkspaceProce
     )
     with (
         instance_for_test(overrides=queued, temp_dir=str(tmp_path_factory.mktemp("dagster"))) as instance,
-        create_test_daemon_workspace_context(target, instance) as made,
+        create_test_daemon_workspace_context(target, instance) as process_context,
     ):
-        yield made
+        yield process_context
 
 
 def schedule(context: WorkspaceProcessContext, at: datetime) -> None:

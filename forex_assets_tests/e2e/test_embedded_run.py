@@ -76,8 +76,8 @@ def test_all_horizons_are_forecast_kept_and_scored_with_one_load_of_the_model(
         assert fan.select("engine", "model", "representation").unique().rows() == [("chronos-t5", LABEL, "returns")]
         assert fan.height >= STEPS[horizon]
         assert configs[horizon].num_samples == 200
-        own = {"model": "embedded", "representation": "returns"}  # all else, samples included, is the config's
-        assert set(fan["config_fingerprint"]) == {configs[horizon].model_copy(update=own).fingerprint}
+        overrides = {"model": "embedded", "representation": "returns"}  # all else, samples included, is the config's
+        assert set(fan["config_fingerprint"]) == {configs[horizon].model_copy(update=overrides).fingerprint}
         assert fan.select(pl.concat_list(QUANTILE_COLUMNS).list.diff().list.min().min()).item() > 0
         width = (fan["q975"][-1] - fan["q025"][-1]) / fan["origin_clp_per_usd"][0]
         walk = (fan["walk_q975"][-1] - fan["walk_q025"][-1]) / fan["origin_clp_per_usd"][0]
@@ -98,9 +98,9 @@ def test_all_horizons_are_forecast_kept_and_scored_with_one_load_of_the_model(
     assert realized["as_of"].unique().to_list() == [date(2025, 5, 30)]
     assert realized["pit"].is_between(0, 1).all()
     assert "7d: 2 entries, intact" in cli("ledger", "verify").output
-    shown = cli("forecast", "--stored", "--horizon", "7d").stdout
-    assert "chronos-t5: embedded" in shown
-    assert "Model: embedded (embedded: comes with the package)" in shown
+    output = cli("forecast", "--stored", "--horizon", "7d").stdout
+    assert "chronos-t5: embedded" in output
+    assert "Model: embedded (embedded: comes with the package)" in output
 
 
 def test_the_number_of_samples_is_the_configs(embedded: Path, workspace: Path) -> None:
@@ -123,9 +123,9 @@ def test_raw_levels_are_refused_by_name_before_and_in_the_forecast(embedded: Pat
     assert [other["error"] for other in others] == [None, None, None]
     with pytest.raises(RunFailed) as caught:
         forecast("7d")
-    for said in (record["error"], str(caught.value)):
-        assert re.search(r"representation is levels.*embedded|embedded.*levels", said)
-        assert "returns" in said
+    for message in (record["error"], str(caught.value)):
+        assert re.search(r"representation is levels.*embedded|embedded.*levels", message)
+        assert "returns" in message
 
 
 def test_the_doctor_says_which_model_and_why(embedded: Path, environment: Change, workspace: Path) -> None:
@@ -135,9 +135,9 @@ def test_the_doctor_says_which_model_and_why(embedded: Path, environment: Change
     }
     assert report["can_forecast"]
     environment(FOREX_MODEL="auto", HF_HUB_OFFLINE="1", HF_HOME=str(workspace / "no hub's cache"))
-    shown = " ".join(cli("doctor").stdout.split())
-    assert f"{', '.join(HORIZONS)}: {EMBEDDED_FOLDER} (amazon/chronos-t5-small: not on this machine" in shown
-    assert "so the embedded model, whose bands up to 30 days are about those of recent volatility alone" in shown
+    output = " ".join(cli("doctor").stdout.split())
+    assert f"{', '.join(HORIZONS)}: {EMBEDDED_FOLDER} (amazon/chronos-t5-small: not on this machine" in output
+    assert "so the embedded model, whose bands up to 30 days are about those of recent volatility alone" in output
 
 
 def copied(folder: Path) -> Path:
@@ -146,8 +146,8 @@ def copied(folder: Path) -> Path:
 
 def find(setting: str, folder: Path) -> str:
     """The location found for a setting."""
-    found = find_model(setting, "org/model", is_offline=True, cache=folder.parent / "cache", embedded=folder)
-    return str(found.location)
+    model = find_model(setting, "org/model", is_offline=True, cache=folder.parent / "cache", embedded=folder)
+    return str(model.location)
 
 
 def test_what_is_shipped_is_what_its_sums_say_and_stays_small(tmp_path: Path) -> None:

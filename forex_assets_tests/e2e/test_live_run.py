@@ -186,7 +186,7 @@ def test_drivers_come_in_where_sources_have_them_and_are_left_out_where_not(mark
     market.bars["BRL=X"] = [(day, 5.0, 5.0 + k / 1000) for k, day in enumerate(days)]
     market.indicators["tpm"] = ("Porcentaje", dict.fromkeys(days[-30:], 5.75))
     report = materialize_market(new_session(), with_drivers=True)
-    (record,) = (each for each in report if each["asset"] == "market/drivers")
+    (record,) = (entry for entry in report if entry["asset"] == "market/drivers")
     assert record["missing"] == "dollar_index"
     drivers = table("market/drivers")
     late = dict(pairwise(days))  # the bar of the next weekday carries a session
@@ -229,9 +229,9 @@ def test_a_stale_price_blocks_the_forecast_and_says_so(market: MarketServer) -> 
     assert "yahoo not used since 2024-06-12 (1 evening): stale: its last finished session is 2024-04-" in str(
         caught.value
     )
-    said = doctor_of(new_session())
-    assert not said["can_forecast"]  # doctor runs the same checks and says the same
-    (blocking,) = [check for trial in said["prices"] for check in trial["checks"] if check["blocks"]]
+    diagnosis = doctor_of(new_session())
+    assert not diagnosis["can_forecast"]  # doctor runs the same checks and says the same
+    (blocking,) = [check for trial in diagnosis["prices"] for check in trial["checks"] if check["blocks"]]
     assert blocking["check"] == "is_not_stale"
     assert blocking["message"] in str(caught.value)
     market.faults.clear()

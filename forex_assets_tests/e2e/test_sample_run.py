@@ -109,13 +109,13 @@ def test_a_broken_config_fails_the_run_in_words(filled: Path) -> None:
 
 
 def test_the_command_line_prints_fans_for_people_and_for_programs(workspace: Path) -> None:
-    shown = cli("forecast")
-    assert shown.exit_code == 0, shown.output
-    assert shown.stdout.count("USD/CLP ") == len(HORIZONS)
-    assert SAMPLE_SOURCE in shown.stdout
-    assert all(len(line) <= 80 for line in shown.stdout.splitlines() if "/" not in line)
+    result = cli("forecast")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("USD/CLP ") == len(HORIZONS)
+    assert SAMPLE_SOURCE in result.stdout
+    assert all(len(line) <= 80 for line in result.stdout.splitlines() if "/" not in line)
     for word in ("80 % band", "95 % band", "no change 95 %", "ewma", "FOREX_MODEL"):
-        assert word in shown.stdout
+        assert word in result.stdout
     rows = json.loads(cli("forecast", "--horizon", "7d", "--stored", "--json").stdout)
     assert [row["step"] for row in rows] == list(range(1, len(rows) + 1))
     assert rows[-1]["target_date"] == str(TARGETS["7d"])

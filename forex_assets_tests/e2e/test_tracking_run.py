@@ -89,21 +89,21 @@ def test_what_ran_is_recorded_once_and_can_be_compared(
         assert daemon.tick() == [f"batch/after/{gone.run_id}"]
         assert values(daemon.results[-1]) == {"sent": 3, "waits_for": ""}
         assert daemon.tick() == []
-    found = json.loads(cli("runs", "--json").stdout)
-    assert sorted((each["experiment"], each["status"]) for each in found) == [
+    records = json.loads(cli("runs", "--json").stdout)
+    assert sorted((record["experiment"], record["status"]) for record in records) == [
         ("usdclp-sample/forecast/15d", "FAILED"),
         ("usdclp-sample/forecast/7d", "FINISHED"),
         ("usdclp-sample/search/7d", "FINISHED"),
     ]
     folder = Path(load_settings().warehouse) / "mlflow/artifacts/usdclp-sample"
     assert {path.name for path in (folder / "search/7d").rglob("*.*")} == {"candidates.csv", "plot.png", "words.txt"}
-    forecast = next(each for each in found if each["experiment"] == "usdclp-sample/forecast/7d")
+    forecast = next(record for record in records if record["experiment"] == "usdclp-sample/forecast/7d")
     latest = open_session().tables.read("forecasts/latest", "7d")
     assert latest is not None
     assert forecast["metrics"]["median_at_target"] == latest["q50"][-1]
     assert forecast["tags"]["data_fingerprint"] == latest["data_fingerprint"][0]
     assert forecast["tags"]["dagster_run"]
-    names = [each["run"][:10] for each in found if each["status"] == "FINISHED"]
+    names = [record["run"][:10] for record in records if record["status"] == "FINISHED"]
     compared = json.loads(cli("compare", *names, "--json").stdout)
     assert {row["name"] for row in compared["rows"]} >= {"median_at_target", "loss"}
     (best,) = json.loads(cli("best", "--metric", "loss", "--json").stdout)
@@ -112,18 +112,18 @@ def test_what_ran_is_recorded_once_and_can_be_compared(
     assert json.loads(cli("tracking", "repair", "--json").stdout) == {"sent": 0, "closed": 0, "error": None}
     assert json.loads(cli("tracking", "prune", "--json").stdout) == {"deleted": 0}
     assert cli("compare", "nosuchrun", "[/x]").exit_code == 2
-    for wrong in ("runs --horizon 8d", "stats --kind nope", "best --metric loss --kind [/x]"):
-        done = cli(*wrong.split())
+    for arguments in ("runs --horizon 8d", "stats --kind nope", "best --metric loss --kind [/x]"):
+        done = cli(*arguments.split())
         assert done.exit_code == 2
-        assert wrong.split()[-1] in done.output
+        assert arguments.split()[-1] in done.output
 
 
 def sent(session: Session) -> int:
     """Number of events recorded by a batch."""
     with dg.DagsterInstance.get() as instance:
-        found = values(track(instance))
-    assert found["waits_for"] == ""
-    return int(str(found["sent"]))
+        metadata = values(track(instance))
+    assert metadata["waits_for"] == ""
+    return int(str(metadata["sent"]))
 
 
 def files(session: Session, kind: str, name: str) -> list[Path]:
@@ -151,8 +151,8 @@ def report_forecasts(instance: dg.DagsterInstance, numbers: Sequence[int]) -> No
 
 
 def recorded_medians() -> list[float]:
-    found = json.loads(cli("runs", "--limit", "100", "--json").stdout)
-    return sorted(each["metrics"]["median_at_target"] for each in found)
+    records = json.loads(cli("runs", "--limit", "100", "--json").stdout)
+    return sorted(record["metrics"]["median_at_target"] for record in records)
 
 
 def test_each_event_has_a_run_of_its_own_and_many_share_one(workspace: Path) -> None:
@@ -231,8 +231,8 @@ def test_a_rollback_at_the_command_line_is_recorded_and_moves_the_aliases(with_m
     assert sent(session) == 0
     assert tracker.aliases(model) == {"champion": old.fingerprint, "previous": new.fingerprint}
     kept = {path.parent.name: json.loads(path.read_text()) for path in files(session, "deployment", "config.json")}
-    registered = {name.removeprefix("config-"): each for name, each in kept.items() if name.startswith("config-")}
-    read = {name: InferenceConfig.model_validate(each).fingerprint for name, each in registered.items()}
+    registered = {name.removeprefix("config-"): config for name, config in kept.items() if name.startswith("config-")}
+    read = {name: InferenceConfig.model_validate(config).fingerprint for name, config in registered.items()}
     assert read == {name: name for name in (old.fingerprint, new.fingerprint)}
 
 

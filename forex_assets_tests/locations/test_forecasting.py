@@ -16,10 +16,10 @@ GRAPH = DEFS.resolve_asset_graph()
 
 
 def test_every_asset_says_what_it_is() -> None:
-    own = {
+    assets = {
         key for key in GRAPH.get_all_asset_keys() if GRAPH.get(key).description
     }  # the report reads the optimizer's too
-    assert {key.to_user_string() for key in own} == {
+    assert {key.to_user_string() for key in assets} == {
         "market/usdclp",
         "market/copper_hgf_usd_lb",
         "market/observado",
@@ -46,7 +46,7 @@ def test_every_asset_says_what_it_is() -> None:
         "forecasts/observado_ledger",
         "report/daily",
     }
-    for key in own:
+    for key in assets:
         node = GRAPH.get(key)
         assert node.group_name == key.path[0], key
         assert node.kinds, key

@@ -113,11 +113,11 @@ def test_a_workspace_loads_forecasts_where_the_optimizer_raises_at_import(filled
     file.write_text(yaml.safe_dump({"load_from": locations}))
     command = [sys.executable, "-c", LOADED, str(file)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    shown = done.stdout
+    output = done.stdout
     assert done.returncode == 0, done.stderr
-    assert "LOCATION forecasting loaded" in shown
-    assert "LOCATION optimization loaded" not in shown
-    assert f"'{names.FORECAST_JOB}'" in shown
-    assert "TICK 1" in shown
-    assert "'follow_new_inputs'" in shown
+    assert "LOCATION forecasting loaded" in output
+    assert "LOCATION optimization loaded" not in output
+    assert f"'{names.FORECAST_JOB}'" in output
+    assert "TICK 1" in output
+    assert "'follow_new_inputs'" in output
     forecasts_go_on(filled)

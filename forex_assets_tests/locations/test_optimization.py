@@ -59,9 +59,9 @@ def test_both_locations_together_have_no_circle() -> None:
     }
     done: set[dg.AssetKey] = {keys.INFERENCE_CONFIG}
     while left := set(parents) - done:
-        ready = {key for key in left if parents[key] <= done}
-        assert ready, left
-        done |= ready
+        layer = {key for key in left if parents[key] <= done}
+        assert layer, left
+        done |= layer
 
 
 def test_decisions_rest_on_the_reports_and_searches_on_decisions() -> None:
@@ -118,18 +118,18 @@ def in_a_fresh_interpreter(code: str) -> str:
 
 def test_loading_the_location_loads_no_heavy_library() -> None:
     heavy = "{'torch', 'chronos', 'yfinance', 'matplotlib', 'mlflow', 'pandas', 'statsforecast', 'arch'}"
-    shown = in_a_fresh_interpreter(
+    output = in_a_fresh_interpreter(
         f"import sys, forex_assets.locations.optimization\nprint('LOADED', sorted({heavy} & set(sys.modules)))"
     )
-    assert shown.splitlines()[-1] == "LOADED []"
+    assert output.splitlines()[-1] == "LOADED []"
 
 
 def test_the_sensors_load_neither_statistics_nor_a_way_to_the_network() -> None:
-    shown = in_a_fresh_interpreter(
+    output = in_a_fresh_interpreter(
         "import sys, forex_assets.optimizer.sensors\n"
         "print('LOADED', sorted({'scipy', 'torch', 'requests', 'yfinance', 'matplotlib'} & set(sys.modules)))"
     )
-    assert shown.splitlines()[-1] == "LOADED []"
+    assert output.splitlines()[-1] == "LOADED []"
 
 
 BROKEN = """
@@ -148,14 +148,14 @@ sys.meta_path.insert(0, Broken())
 
 
 def test_forecasts_and_status_load_where_the_optimization_location_cannot() -> None:
-    shown = in_a_fresh_interpreter(
+    output = in_a_fresh_interpreter(
         BROKEN + "try:\n    import forex_assets.locations.optimization\n"
         "except ImportError as error:\n    print('ERROR', error)\n"
         "import forex_assets.cli.runner, forex_assets.cli.overview, forex_assets.cli.render\n"
         "from forex_assets.locations.forecasting import defs\n"
         "print('JOBS', sorted(job.name for job in defs.jobs))"
     )
-    assert "ERROR forex_assets.locations.optimization is broken" in shown
-    jobs = shown.split("JOBS ")[1]
+    assert "ERROR forex_assets.locations.optimization is broken" in output
+    jobs = output.split("JOBS ")[1]
     for name in ("backtest_all_horizons", "forecast_all_horizons", "market_refresh"):
         assert f"'{name}'" in jobs

@@ -25,14 +25,14 @@ class WidthEngine:
 
     name: str = "width"
     model: str = "width"
-    made: list[str] = field(default_factory=list)
+    fingerprints: list[str] = field(default_factory=list)
 
     @property
     def traits(self) -> EngineTraits:
         return EngineTraits(settings=("temperature",))
 
     def forecast(self, origins: Sequence[Origin], config: InferenceConfig) -> list[Fan]:
-        self.made += [config.fingerprint] * len(origins)
+        self.fingerprints += [config.fingerprint] * len(origins)
         factor = config.temperature or 1.0
         return [random_walk(float(o.prices[-1]), factor * origin_volatility(o.prices), o.steps) for o in origins]
 
@@ -44,7 +44,7 @@ ENGINE = WidthEngine()
 class WidthEngines(Engines):
     """Engines that give that engine for every model."""
 
-    def engine(self, found: ResolvedModel) -> Engine:
+    def engine(self, model: ResolvedModel) -> Engine:
         return ENGINE
 
 
@@ -102,6 +102,6 @@ def fill(workspace: Path, tables: Path) -> Setup:
 
 def search(setup: Setup, horizon: str = "7d") -> str:
     """Search a horizon and keep its table; the fingerprint that was chosen."""
-    found = run_search(setup.session, setup.engines, [horizon])[horizon]
-    setup.session.tables.write("optimizer/candidate_config", found.table, horizon)
-    return found.chosen
+    result = run_search(setup.session, setup.engines, [horizon])[horizon]
+    setup.session.tables.write("optimizer/candidate_config", result.table, horizon)
+    return result.chosen

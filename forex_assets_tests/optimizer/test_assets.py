@@ -36,23 +36,23 @@ def materialize() -> dg.ExecuteInProcessResult:
 
 
 def test_a_range_of_horizons_is_one_step_and_a_table_each(scene: Setup) -> None:
-    found = materialize()
-    assert found.success
-    events = found.asset_materializations_for_node("optimizer__candidate_config")
+    result = materialize()
+    assert result.success
+    events = result.asset_materializations_for_node("optimizer__candidate_config")
     assert {event.partition for event in events} == set(RANGE)
     for event in events:
         table = scene.session.tables.read("optimizer/candidate_config", str(event.partition))
         assert table is not None
         assert dict(table.schema) == CANDIDATES_SCHEMA
         assert set(table["horizon"]) == {event.partition}
-        said = {name: value.value for name, value in event.metadata.items()}
-        assert said[names.SEARCH_ID] == table["search_id"][0]
-        assert [said[names.CHAMPION]] == table.filter("is_incumbent")["candidate"].to_list()
-        assert [said[names.CHALLENGER]] == table.filter("is_chosen")["candidate"].to_list()
-        assert said[names.MARKET] == "sample"
-        assert str(said[names.CLOCK]).startswith("2025-06-13")
-        assert "grid: all" in str(said[names.WORDS])
-        assert any("data:image/png" in str(value) for value in said.values())
+        metadata = {name: value.value for name, value in event.metadata.items()}
+        assert metadata[names.SEARCH_ID] == table["search_id"][0]
+        assert [metadata[names.CHAMPION]] == table.filter("is_incumbent")["candidate"].to_list()
+        assert [metadata[names.CHALLENGER]] == table.filter("is_chosen")["candidate"].to_list()
+        assert metadata[names.MARKET] == "sample"
+        assert str(metadata[names.CLOCK]).startswith("2025-06-13")
+        assert "grid: all" in str(metadata[names.WORDS])
+        assert any("data:image/png" in str(value) for value in metadata.values())
     wide = next(event for event in events if event.partition == "7d").metadata
     assert wide[names.CHALLENGER].value != wide[names.CHAMPION].value
 

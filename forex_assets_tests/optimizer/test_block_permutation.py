@@ -24,10 +24,10 @@ def p_by_loop(values: np.ndarray, overlap: float) -> float:
     length, factor = BY_HAND[overlap]
     count = max(1, len(values) // length)
     blocks = [values[length * b : (None if b == count - 1 else length * (b + 1))].sum() for b in range(count)]
-    made = [
+    sums = [
         sum(s * b for s, b in zip(signs, blocks, strict=True)) for signs in itertools.product((1, -1), repeat=count)
     ]
-    return float(np.mean([factor * each >= sum(blocks) - 1e-9 for each in made]))
+    return float(np.mean([factor * total >= sum(blocks) - 1e-9 for total in sums]))
 
 
 def test_two_equal_blocks_are_as_good_in_one_exchange_of_four() -> None:
@@ -57,7 +57,7 @@ def test_a_p_value_knows_no_unit(values: np.ndarray, factor: float) -> None:
 def test_each_of_two_measures_pays_for_the_other(one: np.ndarray, other: np.ndarray) -> None:
     n = min(len(one), len(other))
     both = p_values(np.stack([one[:n], other[:n]], axis=1), 1.0)
-    alone = [p_values(each[:n, None], 1.0)[0] for each in (one, other)]
+    alone = [p_values(measure[:n, None], 1.0)[0] for measure in (one, other)]
     assert (both >= np.array(alone) - 1e-12).all()
     twice = p_values(np.stack([one, 3 * one], axis=1), 1.0)
     assert twice == pytest.approx(p_values(one[:, None], 1.0).repeat(2))  # the same measure again costs nothing
@@ -96,12 +96,12 @@ def test_equal_forecasts_are_told_apart_no_more_often_than_the_level_says(overla
 
 
 def test_a_forecast_that_is_truly_better_is_found() -> None:
-    found = [
+    rejections = [
         p_values((losses[0] - losses[1])[:, None], worlds.overlap)[0] <= 0.05
         for worlds in many_worlds(50, 252, 5, 18, candidates=1, gain=0.1)
         for losses in worlds.crps
     ]
-    assert np.mean(found) > 0.8
+    assert np.mean(rejections) > 0.8
 
 
 @settings(max_examples=25)

@@ -93,8 +93,8 @@ def trials(
     engine: EveryInput | None = None,
 ) -> pl.DataFrame:
     inputs = TrialInputs(engine or Settings(), configs, prices, FEATURES, CALENDAR, no_clock)
-    made = run_trials(inputs, origins, done=done, block=block)
-    return pl.concat([pl.DataFrame(schema=FORECAST_SCHEMA), *(table for _, table in made)])
+    results = run_trials(inputs, origins, done=done, block=block)
+    return pl.concat([pl.DataFrame(schema=FORECAST_SCHEMA), *(table for _, table in results)])
 
 
 def in_order(rows: pl.DataFrame) -> pl.DataFrame:
@@ -104,8 +104,10 @@ def in_order(rows: pl.DataFrame) -> pl.DataFrame:
 def test_a_trial_is_the_last_step_of_the_plain_backtest() -> None:
     expected = []
     for horizon, tried in CONFIGS.items():
-        for each in tried:
-            plain = pl.concat(backtest(Settings(), each, PRICES, FEATURES, ORIGINS[horizon], CALENDAR, clock=no_clock))
+        for candidate in tried:
+            plain = pl.concat(
+                backtest(Settings(), candidate, PRICES, FEATURES, ORIGINS[horizon], CALENDAR, clock=no_clock)
+            )
             expected.append(plain.filter(pl.col("session") == pl.col("target_date")))
     assert_frame_equal(in_order(trials()), in_order(pl.concat(expected)), check_exact=True)
 
@@ -114,9 +116,9 @@ def test_a_trial_is_the_last_step_of_the_plain_backtest() -> None:
 def test_neither_the_block_nor_who_shares_it_changes_a_number(block: int) -> None:
     alone = pl.concat(
         [
-            trials({horizon: [each]}, {horizon: ORIGINS[horizon]}, block=block)
+            trials({horizon: [candidate]}, {horizon: ORIGINS[horizon]}, block=block)
             for horizon, tried in CONFIGS.items()
-            for each in tried
+            for candidate in tried
         ]
     )
     assert_frame_equal(in_order(trials(block=3)), in_order(alone), check_exact=True)
@@ -185,10 +187,10 @@ def targets(steps: int | None = None) -> pl.DataFrame:
 def test_where_all_targets_are_as_far_the_bands_are_those_of_the_plain_calibration() -> None:
     joined = targets(5)
     assert joined.height > MIN_ERRORS + 5
-    found = calibrated_targets(joined)
-    assert_frame_equal(found, calibrated_history(joined), rel_tol=1e-12, abs_tol=0.0)
-    assert found["is_calibrated"].sum() > 5
-    assert not np.allclose(found[QUANTILE_COLUMNS[0]].to_numpy(), joined[QUANTILE_COLUMNS[0]].to_numpy())
+    bands = calibrated_targets(joined)
+    assert_frame_equal(bands, calibrated_history(joined), rel_tol=1e-12, abs_tol=0.0)
+    assert bands["is_calibrated"].sum() > 5
+    assert not np.allclose(bands[QUANTILE_COLUMNS[0]].to_numpy(), joined[QUANTILE_COLUMNS[0]].to_numpy())
 
 
 def test_bands_at_an_origin_rest_on_errors_known_before_it() -> None:

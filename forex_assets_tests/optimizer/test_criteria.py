@@ -49,48 +49,48 @@ def test_the_literal_verdicts_are_the_published_rule_word_for_word(
     old = 12 * rng.standard_normal(80)
     new = factor * old + 2 * rng.standard_normal(80) + shift
     seconds = np.exp(0.2 * rng.standard_normal((2, 15))) * [[1], [slower]]
-    found = evidence(old, new, seconds=seconds, width=width)
-    assert [each.literal for each in judge(found, Policy())] == published(
-        *found.errors, found.realized, found.hits[1], found.seconds
+    sample = evidence(old, new, seconds=seconds, width=width)
+    assert [criterion.literal for criterion in judge(sample, Policy())] == published(
+        *sample.errors, sample.realized, sample.hits[1], sample.seconds
     )
 
 
 def test_the_rows_come_in_the_order_of_the_table() -> None:
-    assert tuple(each.criterion for each in judge(evidence(noise(), noise(seed=2)), Policy())) == CRITERIA
+    assert tuple(criterion.criterion for criterion in judge(evidence(noise(), noise(seed=2)), Policy())) == CRITERIA
 
 
 def test_a_gain_that_every_origin_shows_passes() -> None:
-    found = improvement(evidence(noise(), 0.9 * noise()), Policy())
-    assert found.value == pytest.approx(0.1)
-    assert (found.literal, found.calibrated, found.limit) == (True, "passed", RULES.crps_gain)
-    assert "RMSE better by 10.0 %" in found.words
-    assert "p 0.000" in found.words
+    criterion = improvement(evidence(noise(), 0.9 * noise()), Policy())
+    assert criterion.value == pytest.approx(0.1)
+    assert (criterion.literal, criterion.calibrated, criterion.limit) == (True, "passed", RULES.crps_gain)
+    assert "RMSE better by 10.0 %" in criterion.words
+    assert "p 0.000" in criterion.words
 
 
 def test_six_per_cent_that_could_be_chance_pass_the_published_rule_only() -> None:
     old = noise(60)
     # The same errors in other places: a gain of 6 % of which every single origin says something else.
     new = 0.94 * np.random.default_rng(3).permutation(old)
-    found = improvement(evidence(old, new), Policy())
-    assert found.value == pytest.approx(0.06)
-    assert (found.literal, found.calibrated) == (True, "inconclusive")
-    assert found.low is not None
-    assert found.low < 0 < found.high  # type: ignore[operator]
+    criterion = improvement(evidence(old, new), Policy())
+    assert criterion.value == pytest.approx(0.06)
+    assert (criterion.literal, criterion.calibrated) == (True, "inconclusive")
+    assert criterion.low is not None
+    assert criterion.low < 0 < criterion.high  # type: ignore[operator]
 
 
 def test_less_than_the_least_gain_surely_has_failed() -> None:
-    found = improvement(evidence(noise(), 1.05 * noise()), Policy())
-    assert (found.literal, found.calibrated) == (False, "failed")
-    assert found.value == pytest.approx(-0.05)
+    criterion = improvement(evidence(noise(), 1.05 * noise()), Policy())
+    assert (criterion.literal, criterion.calibrated) == (False, "failed")
+    assert criterion.value == pytest.approx(-0.05)
 
 
 def test_under_the_objective_rmse_the_published_limits_count_and_either_will_do() -> None:
     policy = Policy(search=SearchPolicy(objective="rmse"))
     old = noise()
     by_mape = old * np.where(np.abs(old) < 12, 0.9, 1.0)  # small errors shrink: MAPE falls more than RMSE
-    found = improvement(evidence(old, by_mape), policy)
-    assert found.calibrated == "passed"
-    assert found.limit == RULES.mape_gain
+    criterion = improvement(evidence(old, by_mape), policy)
+    assert criterion.calibrated == "passed"
+    assert criterion.limit == RULES.mape_gain
     assert improvement(evidence(old, 0.97 * old), policy).calibrated == "passed"  # 3 % in both: MAPE's limit
     assert improvement(evidence(old, 0.975 * old), policy).calibrated != "passed"
 
@@ -111,10 +111,10 @@ def test_time_is_the_median_of_pairs_and_no_single_slow_call_moves_it() -> None:
     seconds = np.ones((2, 15))
     seconds[1] = 1.4
     seconds[1, 0] = 900.0
-    found = inference_time(seconds, RULES)
-    assert found.value == pytest.approx(0.4)
-    assert (found.low, found.high) == (pytest.approx(0.4), pytest.approx(0.4))
-    assert (found.literal, found.calibrated) == (True, "passed")
+    criterion = inference_time(seconds, RULES)
+    assert criterion.value == pytest.approx(0.4)
+    assert (criterion.low, criterion.high) == (pytest.approx(0.4), pytest.approx(0.4))
+    assert (criterion.literal, criterion.calibrated) == (True, "passed")
     slow = inference_time(seconds * [[1], [2]], RULES)
     assert (slow.literal, slow.calibrated) == (False, "failed")
     few = inference_time(2 * np.array([[1.0, 1, 1], [2, 2, 2]]), RULES)
@@ -123,9 +123,9 @@ def test_time_is_the_median_of_pairs_and_no_single_slow_call_moves_it() -> None:
 
 
 def test_a_first_config_is_held_against_no_time() -> None:
-    found = inference_time(np.array([[1e-4] * 9, [1.0] * 9]), RULES, is_first=True)
-    assert (found.literal, found.calibrated, found.limit) == (True, "passed", None)
-    assert "formula" in found.words
+    criterion = inference_time(np.array([[1e-4] * 9, [1.0] * 9]), RULES, is_first=True)
+    assert (criterion.literal, criterion.calibrated, criterion.limit) == (True, "passed", None)
+    assert "formula" in criterion.words
 
 
 @pytest.mark.parametrize("n", [0, 5, 6, 9, 15, 60])
@@ -144,31 +144,31 @@ def test_coverage_rejects_only_where_its_interval_excludes_the_limit() -> None:
         return evidence(errors, errors)
 
     for misses, literal, verdict in ((5, True, "passed"), (12, False, "inconclusive"), (30, False, "failed")):
-        found = coverage(with_misses(misses), RULES)
-        assert found.value == pytest.approx(1 - misses / 100)
-        assert (found.literal, found.calibrated) == (literal, verdict)
-        assert found.low < found.value < found.high  # type: ignore[operator]
+        criterion = coverage(with_misses(misses), RULES)
+        assert criterion.value == pytest.approx(1 - misses / 100)
+        assert (criterion.literal, criterion.calibrated) == (literal, verdict)
+        assert criterion.low < criterion.value < criterion.high  # type: ignore[operator]
 
 
 def test_bias_has_the_published_limit_or_two_standard_errors_where_that_is_more() -> None:
     rng = np.random.default_rng(6)
     sharp = rng.standard_normal(252)
-    found = bias(evidence(sharp, sharp + 5.5 - sharp.mean()), RULES)
-    assert found.value == pytest.approx(5.5)
-    assert (found.limit, found.literal, found.calibrated) == (5.0, False, "failed")
+    criterion = bias(evidence(sharp, sharp + 5.5 - sharp.mean()), RULES)
+    assert criterion.value == pytest.approx(5.5)
+    assert (criterion.limit, criterion.literal, criterion.calibrated) == (5.0, False, "failed")
     wide = 60 * rng.standard_normal(252)
     wide += 6 - wide.mean()
-    found = bias(evidence(wide, wide), RULES)
+    criterion = bias(evidence(wide, wide), RULES)
     reach = 1.969 * wide.std() / np.sqrt(effective_size(wide, 1.0))
-    assert found.limit == pytest.approx(reach, rel=0.01)
-    assert (found.literal, found.calibrated) == (False, "passed")
-    assert found.high - found.low == pytest.approx(2 * reach, rel=0.01)  # type: ignore[operator]
+    assert criterion.limit == pytest.approx(reach, rel=0.01)
+    assert (criterion.literal, criterion.calibrated) == (False, "passed")
+    assert criterion.high - criterion.low == pytest.approx(2 * reach, rel=0.01)  # type: ignore[operator]
 
 
 def test_with_too_few_origins_nothing_is_said() -> None:
-    for each in judge(evidence(noise(59), 0.5 * noise(59)), Policy()):
-        assert (each.literal, each.calibrated, each.value) == (None, "inconclusive", None)
-        assert "59 origins, fewer than the 60" in each.words
+    for criterion in judge(evidence(noise(59), 0.5 * noise(59)), Policy()):
+        assert (criterion.literal, criterion.calibrated, criterion.value) == (None, "inconclusive", None)
+        assert "59 origins, fewer than the 60" in criterion.words
 
 
 @settings(max_examples=20)
@@ -179,10 +179,10 @@ def test_another_unit_of_the_price_changes_no_verdict(unit: float, seed: int) ->
     new = 0.95 * old + 3 * rng.standard_normal(90)
     verdicts = []
     for factor in (1.0, unit):
-        sides = [realized_rows(factor * y, factor * each, half_width=factor * 25) for each in (old, new)]
+        sides = [realized_rows(factor * y, factor * errors, half_width=factor * 25) for errors in (old, new)]
         rules = ValidationPolicy(bias_clp=5.0 * factor)
-        found = judge(evidence_of(*sides, EQUAL_TIMES), Policy(validation=rules))
-        verdicts.append([(each.literal, each.calibrated) for each in found])
+        criteria = judge(evidence_of(*sides, EQUAL_TIMES), Policy(validation=rules))
+        verdicts.append([(criterion.literal, criterion.calibrated) for criterion in criteria])
     assert verdicts[0] == verdicts[1]
 
 

@@ -69,8 +69,8 @@ class Daemon:
             dg.AssetMaterialization(keys.TRIGGER_DECISION, metadata=metadata, partition=horizon)
         )
         wanted = dg.AssetRecordsFilter(keys.TRIGGER_DECISION, asset_partitions=[horizon])
-        found = self.instance.fetch_materializations(wanted, limit=1).records[0]
-        return f"{found.storage_id}-{found.run_id[:8]}"
+        record = self.instance.fetch_materializations(wanted, limit=1).records[0]
+        return f"{record.storage_id}-{record.run_id[:8]}"
 
     def evaluate(self) -> list[dg.RunRequest]:
         """What the sensor asks for; the cursor is kept."""
@@ -83,11 +83,14 @@ class Daemon:
 
     def new(self) -> list[dg.RunRequest]:
         """What the sensor asks for, less run keys that have a run."""
-        return [each for each in self.evaluate() if not self.runs(**{RUN_KEY: str(each.run_key)})]
+        return [request for request in self.evaluate() if not self.runs(**{RUN_KEY: str(request.run_key)})]
 
     def queue(self) -> list[dg.DagsterRun]:
         """One tick; its runs stay queued."""
-        return [self.made(dg.DagsterRunStatus.QUEUED, {**each.tags, RUN_KEY: str(each.run_key)}) for each in self.new()]
+        return [
+            self.made(dg.DagsterRunStatus.QUEUED, {**request.tags, RUN_KEY: str(request.run_key)})
+            for request in self.new()
+        ]
 
     def made(self, status: dg.DagsterRunStatus, tags: dict[str, str]) -> dg.DagsterRun:
         """A run on record, in a state of one's choice."""
@@ -96,10 +99,10 @@ class Daemon:
     def run(self, *, fail: bool = False) -> list[dg.DagsterRun]:
         """One tick; its runs are executed here and now."""
         done = []
-        for each in self.new():
-            tags = {**each.tags, RUN_KEY: str(each.run_key)} | ({"fail": "yes"} if fail else {})
+        for request in self.new():
+            tags = {**request.tags, RUN_KEY: str(request.run_key)} | ({"fail": "yes"} if fail else {})
             result = JOB.execute_in_process(
-                instance=self.instance, partition_key=each.partition_key, tags=tags, raise_on_error=False
+                instance=self.instance, partition_key=request.partition_key, tags=tags, raise_on_error=False
             )
             assert result.success is not fail
             done.append(result.dagster_run)
@@ -288,16 +291,16 @@ def test_more_decisions_than_a_page_are_all_looked_at(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize(
-    "made",
+    "marks",
     [
         {"market": "live", "clock": "2025-06-13T23:00:00+00:00"},
         {"market": "sample", "clock": "2023-12-29T22:00:00+00:00"},
     ],
 )
 def test_a_decision_of_another_market_or_clock_launches_nothing(
-    workspace: Path, daemon: Daemon, made: dict[str, str]
+    workspace: Path, daemon: Daemon, marks: dict[str, str]
 ) -> None:
-    metadata = {"fires": True, "reasons": "age", "words": "w", **made}
+    metadata = {"fires": True, "reasons": "age", "words": "w", **marks}
     event = dg.AssetMaterialization(keys.TRIGGER_DECISION, metadata=metadata, partition="7d")
     daemon.instance.report_runless_asset_event(event)
     assert daemon.evaluate() == []

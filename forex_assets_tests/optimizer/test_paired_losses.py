@@ -55,10 +55,10 @@ def test_the_walks_rows_are_those_of_its_engine() -> None:
 def test_only_targets_on_dates_that_both_have_are_compared() -> None:
     one, other = realized_rows([900, 910, 920], [1, 2, 3]), realized_rows([900, 910, 920], [4, 5, 6])
     on_the_way = one.head(1).with_columns(is_target=pl.lit(False), step=pl.lit(1, pl.Int64))
-    found = evidence_of(pl.concat([on_the_way, one.head(2)]), other.tail(2), NOTHING_TIMED)
-    assert found.as_of.to_list() == other["as_of"][1:2].to_list()
-    assert found.errors.tolist() == [[2.0], [5.0]]
-    assert (found.n, found.overlap) == (1, 1.0)
+    sample = evidence_of(pl.concat([on_the_way, one.head(2)]), other.tail(2), NOTHING_TIMED)
+    assert sample.as_of.to_list() == other["as_of"][1:2].to_list()
+    assert sample.errors.tolist() == [[2.0], [5.0]]
+    assert (sample.n, sample.overlap) == (1, 1.0)
 
 
 def test_the_overlap_is_read_off_the_dates() -> None:
@@ -85,15 +85,15 @@ def test_a_gain_is_that_of_the_means_and_its_interval_agrees_with_resampling() -
     rng = np.random.default_rng(5)
     reference = rng.gamma(2, 1, 300)
     loss = 0.9 * reference * np.exp(0.3 * rng.standard_normal(300))
-    found, resampled = gain(loss, reference, 1.0), skill(loss, reference, overlap=1.0)
-    assert found.value == pytest.approx(1 - loss.mean() / reference.mean())
-    assert found.low == pytest.approx(resampled.low, abs=0.012)
-    assert found.high == pytest.approx(resampled.high, abs=0.012)
+    result, resampled = gain(loss, reference, 1.0), skill(loss, reference, overlap=1.0)
+    assert result.value == pytest.approx(1 - loss.mean() / reference.mean())
+    assert result.low == pytest.approx(resampled.low, abs=0.012)
+    assert result.high == pytest.approx(resampled.high, abs=0.012)
     rooted = gain(loss, reference, 1.0, root=True)
     assert rooted.value == pytest.approx(1 - np.sqrt(loss.mean() / reference.mean()))
     # The interval of a root is the root of the interval.
     assert (rooted.low, rooted.high) == pytest.approx(
-        tuple(1 - np.sqrt(1 - bound) for bound in (found.low, found.high))
+        tuple(1 - np.sqrt(1 - bound) for bound in (result.low, result.high))
     )
 
 
@@ -117,6 +117,6 @@ def test_the_intervals_of_equal_forecasts_hold_nothing_in_nineteen_cases_of_twen
     rng, outside = np.random.default_rng(8), 0
     for _ in range(400):
         shared = rng.gamma(2, 1, 120)
-        found = gain(*(shared * np.exp(0.3 * rng.standard_normal(120)) for _ in range(2)), 1.0)
-        outside += found.low > 0 or found.high < 0  # type: ignore[operator]
+        result = gain(*(shared * np.exp(0.3 * rng.standard_normal(120)) for _ in range(2)), 1.0)
+        outside += result.low > 0 or result.high < 0  # type: ignore[operator]
     assert outside / 400 < 0.085

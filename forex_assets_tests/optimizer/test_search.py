@@ -27,16 +27,16 @@ LIVE, SHORT, LONG = config(180), config(90), config(270)
 
 
 def space(*configs: InferenceConfig) -> Space:
-    return Space(tuple(Candidate(each) for each in configs), f"{len(configs)} candidates")
+    return Space(tuple(Candidate(candidate) for candidate in configs), f"{len(configs)} candidates")
 
 
 def losses(values: Mapping[InferenceConfig, Any], overlap: float = 1.0) -> dict[str, Losses]:
-    return {each.fingerprint: Losses(np.array(v, dtype=float), overlap) for each, v in values.items()}
+    return {candidate.fingerprint: Losses(np.array(v, dtype=float), overlap) for candidate, v in values.items()}
 
 
 def chosen_of(values: Mapping[InferenceConfig, Any], significance: float = 0.3) -> InferenceConfig:
     name = choose(losses(values), space(*values), significance)
-    return next(each for each in values if each.fingerprint == name)
+    return next(candidate for candidate in values if candidate.fingerprint == name)
 
 
 def table_of(values: Mapping[InferenceConfig, Any], candidates: Space | None = None, **policy: Any) -> Choice:
@@ -134,7 +134,7 @@ def test_candidates_are_named_by_the_settings_that_the_file_would_hold() -> None
         search_id="s",
         searched_at=NOW,
         words="",
-        as_file=lambda each: each.model_copy(update={"model": "configured"}),
+        as_file=lambda candidate: candidate.model_copy(update={"model": "configured"}),
     )
     wanted = SHORT.model_copy(update={"model": "configured"})
     assert choice.chosen == wanted.fingerprint
@@ -180,7 +180,9 @@ def run(policy: SearchPolicy, sampler: Callable[..., None] = suggest, worth: flo
     """A method on a bowl: the shorter the context, the lower the loss."""
 
     def evaluate(tried: Sequence[InferenceConfig]) -> dict[str, Losses]:
-        return {each.fingerprint: Losses(np.full(20, worth * each.context_length), 1.0) for each in tried}
+        return {
+            candidate.fingerprint: Losses(np.full(20, worth * candidate.context_length), 1.0) for candidate in tried
+        }
 
     return run_method(GRID, policy, evaluate, sampler)
 
@@ -197,15 +199,15 @@ def test_random_tries_a_part_the_same_for_a_seed_and_always_the_current_settings
 
 def test_optuna_finds_a_low_loss_and_repeats_itself() -> None:
     policy = SearchPolicy(method="optuna", max_candidates=20)
-    best = [min(run(policy, worth=sign).losses.values(), key=lambda each: each.values.mean()) for sign in (1, -1)]
-    assert [each.values[0] for each in best] == [90, -116]
+    best = [min(run(policy, worth=sign).losses.values(), key=lambda entry: entry.values.mean()) for sign in (1, -1)]
+    assert [entry.values[0] for entry in best] == [90, -116]
     assert set(run(policy, worth=-1).losses) == set(run(policy, worth=-1).losses)
 
 
 def test_a_suggested_candidate_that_time_ran_out_on_does_not_cut_the_others() -> None:
     def evaluate(tried: Sequence[InferenceConfig]) -> dict[str, Losses]:
         count = 3 if LONG in tried else 8  # of LONG three origins were run, and all are compared on those of all
-        return {each.fingerprint: Losses(BASE[:count], 1.0) for each in tried}
+        return {candidate.fingerprint: Losses(BASE[:count], 1.0) for candidate in tried}
 
     def every(grid: Mapping[str, Sequence[Any]], loss: Callable[..., float], *, count: int, seed: int) -> None:
         for context in grid["context_length"]:
@@ -213,4 +215,4 @@ def test_a_suggested_candidate_that_time_ran_out_on_does_not_cut_the_others() ->
 
     tried = run_method(space(LIVE, SHORT, LONG), SearchPolicy(method="optuna", max_candidates=3), evaluate, every)
     assert set(tried.losses) == {LIVE.fingerprint, SHORT.fingerprint}
-    assert {len(each.values) for each in tried.losses.values()} == {8}
+    assert {len(entry.values) for entry in tried.losses.values()} == {8}

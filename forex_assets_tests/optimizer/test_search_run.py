@@ -65,11 +65,11 @@ def test_the_losses_are_those_of_the_plain_backtest_on_those_days(
     plain, *_ = run_backtest(walk.session, walk.engines, "7d", engine_name="ewma", origins=Origins(days=days))
     table = run_search(*both(walk), ["7d"])["7d"].table
     assert walk.session.configs.read("7d").is_calibrated
-    own = plain.filter("is_target")
+    targets = plain.filter("is_target")
     assert table.height == 1
-    assert table["n"][0] == own.height == 40
+    assert table["n"][0] == targets.height == 40
     # Fewer than thirty errors calibrate nothing; from then on a target a session nearer counts among the others here.
-    assert table["loss"][0] == pytest.approx(own["crps"].mean(), rel=0.01)
+    assert table["loss"][0] == pytest.approx(targets["crps"].mean(), rel=0.01)
     raw = trial_rows(
         walk.session,
         walk.engines.engine(walk.engines.find("m")),
@@ -78,7 +78,7 @@ def test_the_losses_are_those_of_the_plain_backtest_on_those_days(
     )["7d"]
     assert dict(raw.schema) == REALIZED_SCHEMA
     columns = ["as_of", "session", "error", "model_crps", "walk_crps", "data_fingerprint", "config_fingerprint"]
-    assert_frame_equal(raw.select(columns), own.select(columns), check_exact=True)
+    assert_frame_equal(raw.select(columns), targets.select(columns), check_exact=True)
 
 
 def test_a_walk_has_nothing_to_search_and_says_so(workspace: Path, tables: Path) -> None:
@@ -92,9 +92,9 @@ def test_a_walk_has_nothing_to_search_and_says_so(workspace: Path, tables: Path)
 
 def test_the_same_search_twice_is_the_same_table_and_runs_nothing_again(scene: Setup) -> None:
     first = run_search(*both(scene), ["7d", "15d"])
-    made = len(ENGINE.made)
+    count = len(ENGINE.fingerprints)
     again = run_search(*both(scene), ["7d", "15d"])
-    assert len(ENGINE.made) == made
+    assert len(ENGINE.fingerprints) == count
     for horizon, choice in first.items():
         assert_frame_equal(again[horizon].table, choice.table, check_exact=True)
         assert again[horizon].words == choice.words
@@ -112,9 +112,9 @@ def test_a_search_runs_the_trials_of_those_beside_it_and_a_faulty_one_fails_alon
     scene: Setup, workspace: Path
 ) -> None:
     run_search(*both(scene), ["7d"], together=["7d", "15d"])
-    made = len(ENGINE.made)
+    count = len(ENGINE.fingerprints)
     run_search(*both(scene), ["15d"])
-    assert len(ENGINE.made) == made
+    assert len(ENGINE.fingerprints) == count
     (workspace / "configs/chronos_15d.json").write_text("{}")
     assert run_search(*both(scene), ["7d"], together=["7d", "15d"])["7d"].table["n"].min() == 40
     with pytest.raises(ConfigError, match="chronos_15d"):
@@ -131,9 +131,9 @@ def test_a_search_that_was_killed_goes_on_and_comes_to_the_same(scene: Setup, wo
     child.kill()
     assert child.wait() == -9, "it ended before it could be killed"
     days = sum(len(splits_of(scene.session, [horizon])[horizon].search) for horizon in ("7d", "15d"))
-    before = len(ENGINE.made)
+    before = len(ENGINE.fingerprints)
     resumed = run_search(*both(scene), ["7d", "15d"])
-    assert 0 < len(ENGINE.made) - before < 4 * days - 4 * 8 + 1  # three blocks or more were kept
+    assert 0 < len(ENGINE.fingerprints) - before < 4 * days - 4 * 8 + 1  # three blocks or more were kept
     shutil.rmtree(folder)
     for horizon, choice in run_search(*both(scene), ["7d", "15d"]).items():
         assert_frame_equal(resumed[horizon].table, choice.table, check_exact=True)

@@ -48,16 +48,16 @@ def scene(workspace: Path, tables: Path) -> Setup:
 
 def pair(scene: Setup) -> ChampionChallenger:
     live = scene.session.configs.read("7d")
-    found, _ = scene.engines.resolve(live)
-    return ChampionChallenger("7d", live, live.model_copy(update={"temperature": 1.0}), found, "search1")
+    model, _ = scene.engines.resolve(live)
+    return ChampionChallenger("7d", live, live.model_copy(update={"temperature": 1.0}), model, "search1")
 
 
 def undecided(scene: Setup) -> Validation:
     """A report that could not tell."""
     errors = 12 * np.random.default_rng(3).standard_normal((2, 60))
-    rows = [realized_rows(np.full(60, 900.0), each, half_width=25.0) for each in errors]
-    found = validate(pair(scene).subject(scene.session), *rows, np.ones((2, 15)), scene.session.policy)
-    return replace(found, verdict="inconclusive")
+    rows = [realized_rows(np.full(60, 900.0), side, half_width=25.0) for side in errors]
+    validation = validate(pair(scene).subject(scene.session), *rows, np.ones((2, 15)), scene.session.policy)
+    return replace(validation, verdict="inconclusive")
 
 
 def on_trial(scene: Setup, since: date = TODAY, until: date = date(2025, 7, 13)) -> Shadow:
@@ -198,7 +198,7 @@ def outcomes(scene: Setup, factor: float, n: int = 25) -> None:
         name = scene.engines.resolve(config)[1].fingerprint  # type: ignore[arg-type]
         rows = realized_rows(900 + np.arange(n) % 5, scale * errors, half_width=25.0, name=name, every=7)
         shift = date(2024, 10, 4) - rows["as_of"][0]
-        days = [pl.col(each) + shift for each in ("as_of", "target_date", "session", "origin_session")]
+        days = [pl.col(column) + shift for column in ("as_of", "target_date", "session", "origin_session")]
         parts.append(rows.with_columns(*days, record=pl.lit("replay"), is_shadow=pl.lit(is_shadow)))
     scene.session.tables.write("accuracy/realized", pl.concat(parts), "7d")
 
@@ -210,21 +210,21 @@ def over(scene: Setup) -> Shadow:
 def test_a_trial_is_judged_on_what_came_true_by_the_same_rule(scene: Setup) -> None:
     over(scene)
     outcomes(scene, 0.8)
-    found = judge_shadow(*both(scene), "7d")
-    assert found is not None
-    assert found.verdict == "approved", found.words
-    assert found.n == 25
-    assert found.criteria[0].value == pytest.approx(0.2)
-    assert "judged on live outcomes" in found.words.lower()
+    validation = judge_shadow(*both(scene), "7d")
+    assert validation is not None
+    assert validation.verdict == "approved", validation.words
+    assert validation.n == 25
+    assert validation.criteria[0].value == pytest.approx(0.2)
+    assert "judged on live outcomes" in validation.words.lower()
     assert ShadowStore(scene.session.tables).read("7d") is not None  # until the current settings have changed
 
 
 def test_a_trial_that_showed_nothing_ends_and_a_running_one_is_left_alone(scene: Setup) -> None:
     over(scene)
     outcomes(scene, 1.3)
-    found = judge_shadow(*both(scene), "7d")
-    assert found is not None
-    assert found.verdict == "rejected"
+    validation = judge_shadow(*both(scene), "7d")
+    assert validation is not None
+    assert validation.verdict == "rejected"
     assert ShadowStore(scene.session.tables).read("7d") is None
     on_trial(scene)
     assert judge_shadow(*both(scene), "7d") is None
@@ -234,20 +234,20 @@ def test_a_trial_that_showed_nothing_ends_and_a_running_one_is_left_alone(scene:
 def test_outcomes_before_and_after_the_trial_do_not_count(scene: Setup) -> None:
     on_trial(scene, since=date(2024, 10, 18), until=date(2025, 1, 10))
     outcomes(scene, 0.8)
-    found = judge_shadow(*both(scene), "7d")
-    assert found is not None
-    assert (found.n, found.verdict) == (13, "inconclusive")
+    validation = judge_shadow(*both(scene), "7d")
+    assert validation is not None
+    assert (validation.n, validation.verdict) == (13, "inconclusive")
 
 
 def test_a_validation_picks_the_verdict_of_the_trial_up(scene: Setup) -> None:
     search(scene)
     over(scene)
     outcomes(scene, 0.8)
-    ENGINE.made.clear()
-    found = run_validation(*both(scene), ["7d"])["7d"]
-    assert found.verdict == "approved"
-    assert found.subject.search_id == "trial beside the champion"
-    assert found.subject.challenger == pair(scene).challenger.fingerprint
+    ENGINE.fingerprints.clear()
+    validation = run_validation(*both(scene), ["7d"])["7d"]
+    assert validation.verdict == "approved"
+    assert validation.subject.search_id == "trial beside the champion"
+    assert validation.subject.challenger == pair(scene).challenger.fingerprint
 
 
 def test_the_record_says_when_it_cannot_be_used(scene: Setup) -> None:
@@ -271,9 +271,9 @@ def test_an_approved_trial_that_is_refused_does_not_stand_in_the_way_of_later_ch
     search(scene)
     over(scene)
     outcomes(scene, 0.8)
-    found = run_validation(*both(scene), ["7d"])["7d"]
-    assert found.verdict == "approved"
-    deployer_of(scene.session).quarantine("7d", found.subject.challenger, "failed before", datetime.now(UTC))
-    made = deploy_validated(scene.session, scene.engines, "7d", found.table)
-    assert made.state == "refused"
+    validation = run_validation(*both(scene), ["7d"])["7d"]
+    assert validation.verdict == "approved"
+    deployer_of(scene.session).quarantine("7d", validation.subject.challenger, "failed before", datetime.now(UTC))
+    record = deploy_validated(scene.session, scene.engines, "7d", validation.table)
+    assert record.state == "refused"
     assert ShadowStore(scene.session.tables).read("7d") is None

@@ -33,11 +33,11 @@ def test_the_published_grid_is_27_settings_of_each_horizon(horizon: str) -> None
     policy = SearchPolicy()
     lengths = policy.context_length[horizon]
     space = space_of(config(horizon, lengths[0]), EngineTraits(T5, 8192), policy)
-    found = {(c.config.context_length, c.config.num_samples, c.config.temperature) for c in space.candidates}
-    assert found == set(product(lengths, (50, 100, 200), (0.8, 1.0, 1.2)))
+    settings = {(c.config.context_length, c.config.num_samples, c.config.temperature) for c in space.candidates}
+    assert settings == set(product(lengths, (50, 100, 200), (0.8, 1.0, 1.2)))
     assert len(space.candidates) == 27
     assert space.candidates[0].config == config(horizon, lengths[0])
-    assert {each.config.representation for each in space.candidates} == {"anchored"}
+    assert {candidate.config.representation for candidate in space.candidates} == {"anchored"}
 
 
 def test_what_is_live_is_tried_even_where_the_grid_does_not_hold_it() -> None:
@@ -48,9 +48,11 @@ def test_what_is_live_is_tried_even_where_the_grid_does_not_hold_it() -> None:
 
 def test_contexts_beyond_what_the_model_reads_are_one_candidate_and_named() -> None:
     space = space_of(config("90d", 365), EngineTraits(T5, 512), SearchPolicy())
-    assert {each.config.context_length for each in space.candidates} == {365, 540}
+    assert {candidate.config.context_length for candidate in space.candidates} == {365, 540}
     assert len(space.candidates) == 18
-    assert {each.same_as for each in space.candidates if each.config.context_length == 540} == {("context_length 730",)}
+    assert {candidate.same_as for candidate in space.candidates if candidate.config.context_length == 540} == {
+        ("context_length 730",)
+    }
     assert "reads 512 sessions at most: context_length 730" in space.words
 
 
@@ -59,7 +61,7 @@ def test_the_order_of_the_policys_contexts_does_not_count_and_of_equals_the_shor
     policy = SearchPolicy(context_length=default.context_length | {"90d": [730, 365, 540]})
     space = space_of(config("90d", 365), EngineTraits(T5, 512), policy)
     assert space == space_of(config("90d", 365), EngineTraits(T5, 512), default)
-    assert {each.config.context_length for each in space.candidates} == {365, 540}, "730 reads what 540 reads"
+    assert {candidate.config.context_length for candidate in space.candidates} == {365, 540}, "730 reads what 540 reads"
 
 
 def test_what_is_live_stands_for_those_that_come_to_the_same() -> None:
@@ -67,13 +69,13 @@ def test_what_is_live_stands_for_those_that_come_to_the_same() -> None:
     assert len(space.candidates) == 9
     assert space.candidates[0].config.context_length == 730
     assert space.candidates[0].same_as == ("context_length 365", "context_length 540")
-    assert {each.config.context_length for each in space.candidates[1:]} == {365}
+    assert {candidate.config.context_length for candidate in space.candidates[1:]} == {365}
 
 
 def test_settings_that_the_model_lacks_are_left_out_and_named() -> None:
     space = space_of(config(samples=None, temperature=None), EngineTraits(BOLT, 2048), SearchPolicy())
-    assert [each.config.context_length for each in space.candidates] == [180, 90, 270]
-    assert {each.config.num_samples for each in space.candidates} == {None}
+    assert [candidate.config.context_length for candidate in space.candidates] == [180, 90, 270]
+    assert {candidate.config.num_samples for candidate in space.candidates} == {None}
     assert "left out, since the engine has no such setting: num_samples, temperature" in space.words
 
 

@@ -54,7 +54,7 @@ def test_the_page_parses_carries_its_pictures_and_has_no_outside_address(tmp_pat
     reader.feed(text)
     assert reader.open == []
     assert reader.addresses
-    assert all(each.startswith("data:image/png;base64,") for each in reader.addresses)
+    assert all(address.startswith("data:image/png;base64,") for address in reader.addresses)
     assert not re.search(r"https?://|@import|url\(", text)
     assert base64.b64decode(reader.addresses[0].partition(",")[2]).startswith(b"\x89PNG")
     assert SAMPLE_SOURCE in text
@@ -74,14 +74,14 @@ def test_the_document_says_all_that_the_report_knows(tmp_path: Path) -> None:
     report = found()
     pages = write_pages(Warehouse(tmp_path), report, history=NOTHING, fans={}, is_sample=False)
     assert pages.json == str(tmp_path / "optimizer/validation_reports/7d/20250613T230000Z-abc123.json")
-    said = json.loads(Path(pages.json).read_text())
-    assert (said["verdict"], said["market"], said["words"]) == ("approved", "live", report.words)
-    assert said["criteria"][0]["value"] == pytest.approx(0.1)
-    assert len(said["origins"]) == 80
-    assert said["origins"][0]["champion_crps"] == pytest.approx(10 / 9 * said["origins"][0]["challenger_crps"])
-    assert len(said["seconds"]) == 15
-    assert said["false_pass"] == {"calibrated": report.chance.calibrated, "literal": report.chance.literal}  # type: ignore[union-attr]
-    assert said["challenger_config"] == {"model": "<b>x</b>"}
+    document = json.loads(Path(pages.json).read_text())
+    assert (document["verdict"], document["market"], document["words"]) == ("approved", "live", report.words)
+    assert document["criteria"][0]["value"] == pytest.approx(0.1)
+    assert len(document["origins"]) == 80
+    assert document["origins"][0]["champion_crps"] == pytest.approx(10 / 9 * document["origins"][0]["challenger_crps"])
+    assert len(document["seconds"]) == 15
+    assert document["false_pass"] == {"calibrated": report.chance.calibrated, "literal": report.chance.literal}  # type: ignore[union-attr]
+    assert document["challenger_config"] == {"model": "<b>x</b>"}
 
 
 def test_a_report_of_nothing_new_has_its_files_too(tmp_path: Path) -> None:
@@ -103,6 +103,6 @@ def test_the_picture_shows_each_difference_their_mean_and_their_sum() -> None:
     above, below = differences_figure(report.evidence, "title", False).axes
     difference = report.evidence.crps[0] - report.evidence.crps[1]
     segments = above.collections[0].get_segments()
-    assert [float(each[1][1]) for each in segments] == pytest.approx(difference)
+    assert [float(segment[1][1]) for segment in segments] == pytest.approx(difference)
     assert any(line.get_ydata()[0] == pytest.approx(difference.mean()) for line in above.lines)
     assert below.lines[0].get_ydata()[-1] == pytest.approx(difference.sum())

@@ -59,63 +59,65 @@ def too_wide(workspace: Path, tables: Path, searched: Path) -> Setup:
 
 
 def test_right_bands_are_approved_in_place_of_too_wide_ones(too_wide: Setup, workspace: Path) -> None:
-    found = run_validation(*both(too_wide), ["7d"])["7d"]
-    assert found.verdict == "approved", found.words
-    assert found.literal == "rejected"  # the medians are one and the same, and the published rule reads nothing else
+    validation = run_validation(*both(too_wide), ["7d"])["7d"]
+    assert validation.verdict == "approved", validation.words
+    assert (
+        validation.literal == "rejected"
+    )  # the medians are one and the same, and the published rule reads nothing else
     live = too_wide.session.configs.read("7d")
-    challenger = InferenceConfig.model_validate_json(found.subject.challenger_config)
+    challenger = InferenceConfig.model_validate_json(validation.subject.challenger_config)
     assert challenger == live.model_copy(update={"temperature": challenger.temperature})
     assert challenger.temperature in (0.8, 1.0, 1.2)
-    assert (found.subject.champion, found.subject.challenger) == (live.fingerprint, challenger.fingerprint)
+    assert (validation.subject.champion, validation.subject.challenger) == (live.fingerprint, challenger.fingerprint)
     split = splits_of(too_wide.session, ["7d"])["7d"]
-    assert found.evidence is not None
-    assert found.evidence.as_of.to_list() == list(split.validation)
+    assert validation.evidence is not None
+    assert validation.evidence.as_of.to_list() == list(split.validation)
     assert min(split.validation) > max(split.search)
-    assert "SAMPLE DATA" in found.words
-    assert dict(found.table.schema) == VALIDATION_SCHEMA
+    assert "SAMPLE DATA" in validation.words
+    assert dict(validation.table.schema) == VALIDATION_SCHEMA
 
 
 def test_what_was_run_before_is_not_run_again_and_the_page_of_each_report_stays(
     too_wide: Setup, workspace: Path
 ) -> None:
     first = run_validation(*both(too_wide), ["7d"])["7d"]
-    ENGINE.made.clear()
+    ENGINE.fingerprints.clear()
     again = run_validation(*both(too_wide), ["7d"])["7d"]
     # By turns: twice each at 15 origins and once before; and the fans of the page.
-    assert len(ENGINE.made) == 4 * 15 + 2 + 2
+    assert len(ENGINE.fingerprints) == 4 * 15 + 2 + 2
     assert again.criteria[0] == first.criteria[0]
     folder = workspace / "warehouse/sample/optimizer/validation_reports/7d"
     names = {path.name for path in folder.iterdir()}
-    assert {f"{each.subject.validation_id}.{kind}" for each in (first, again) for kind in ("json", "html")} == names
-    said = json.loads((folder / f"{again.subject.validation_id}.json").read_text())
-    assert (said["verdict"], said["n"]) == ("approved", len(said["origins"]))
-    assert [each["criterion"] for each in said["criteria"]] == list(CRITERIA)
+    assert {f"{item.subject.validation_id}.{kind}" for item in (first, again) for kind in ("json", "html")} == names
+    document = json.loads((folder / f"{again.subject.validation_id}.json").read_text())
+    assert (document["verdict"], document["n"]) == ("approved", len(document["origins"]))
+    assert [criterion["criterion"] for criterion in document["criteria"]] == list(CRITERIA)
 
 
 def test_where_the_search_kept_what_is_live_no_fan_is_made(workspace: Path, scene: Setup) -> None:
     set_live(workspace, temperature=1.0, is_calibrated=False)
     assert search(scene) == scene.session.configs.read("7d").fingerprint
-    ENGINE.made.clear()
-    found = run_validation(*both(scene), ["7d"])["7d"]
-    assert (found.verdict, found.n, ENGINE.made) == ("inconclusive", 0, [])
-    assert NOTHING_NEW in found.words.lower()
+    ENGINE.fingerprints.clear()
+    validation = run_validation(*both(scene), ["7d"])["7d"]
+    assert (validation.verdict, validation.n, ENGINE.fingerprints) == ("inconclusive", 0, [])
+    assert NOTHING_NEW in validation.words.lower()
 
 
 def test_the_first_config_of_a_horizon_is_held_against_the_walk(too_wide: Setup, workspace: Path) -> None:
     Path(too_wide.session.configs.place("7d")).unlink()
-    found = run_validation(*both(too_wide), ["7d"])["7d"]
-    assert found.subject.champion == "ewma"
-    assert found.verdict != "approved"  # the right width is the walk itself
-    assert found.evidence is not None
-    assert found.evidence.n == 252
+    validation = run_validation(*both(too_wide), ["7d"])["7d"]
+    assert validation.subject.champion == "ewma"
+    assert validation.verdict != "approved"  # the right width is the walk itself
+    assert validation.evidence is not None
+    assert validation.evidence.n == 252
 
 
 def test_a_change_by_hand_since_the_search_is_told_and_judged_as_it_is(too_wide: Setup, workspace: Path) -> None:
     changed = set_live(workspace, temperature=3.0, is_calibrated=False)
-    found = run_validation(*both(too_wide), ["7d"])["7d"]
-    assert found.subject.champion == changed.fingerprint
-    assert "no longer current" in found.words
-    assert found.verdict == "approved"
+    validation = run_validation(*both(too_wide), ["7d"])["7d"]
+    assert validation.subject.champion == changed.fingerprint
+    assert "no longer current" in validation.words
+    assert validation.verdict == "approved"
 
 
 def test_a_horizon_that_was_not_searched_says_what_to_do(scene: Setup) -> None:
@@ -131,9 +133,9 @@ def test_two_calls_take_turns_and_the_first_of_each_does_not_count() -> None:
         now[0] += seconds
 
     pairs = [(lambda k=k: call(f"a{k}", 1.0), lambda k=k: call(f"b{k}", 2.0 + k)) for k in range(2)]
-    found = by_turns(pairs, lambda: now[0])  # type: ignore[arg-type]
+    elapsed = by_turns(pairs, lambda: now[0])  # type: ignore[arg-type]
     assert called == ["a0", "b0", "a0", "b0", "b0", "a0", "a1", "b1", "b1", "a1"]
-    assert found.tolist() == [[1.0, 1.0], [2.0, 3.0]]
+    assert elapsed.tolist() == [[1.0, 1.0], [2.0, 3.0]]
     assert by_turns([], lambda: 0.0).shape == (2, 0)
 
 
@@ -149,18 +151,18 @@ def test_the_asset_tells_the_sensor_what_it_needs_and_its_checks_block_nothing(
             instance=instance,
         )
         events = done.get_asset_materialization_events()
-        said = events[0].step_materialization_data.materialization.metadata
-    assert said[names.VERDICT].value == "approved"
-    assert said[names.MARKET].value == "sample"
-    assert said[names.CLOCK].value == too_wide.session.now.isoformat()
+        metadata = events[0].step_materialization_data.materialization.metadata
+    assert metadata[names.VERDICT].value == "approved"
+    assert metadata[names.MARKET].value == "sample"
+    assert metadata[names.CLOCK].value == too_wide.session.now.isoformat()
     table = pl.read_parquet(workspace / "warehouse/sample/optimizer/validation_report/7d.parquet")
     assert dict(table.schema) == VALIDATION_SCHEMA
     for name in ("validation_id", "search_id", "champion", "challenger"):
-        assert str(said[name].value) == table[name][0]
-    checks = {each.check_name: each for each in done.get_asset_check_evaluations()}
+        assert str(metadata[name].value) == table[name][0]
+    checks = {check.check_name: check for check in done.get_asset_check_evaluations()}
     assert len(checks) == len(CRITERIA)
     assert checks["challenger_is_better"].passed
-    assert not any(each.blocking for each in checks.values())
+    assert not any(check.blocking for check in checks.values())
     assert criterion_holds(open_session(), "improvement").passed
     Path(workspace / "configs/policy.yaml").write_text("decide_by: literal\n")
     missed = criterion_holds(open_session(), "improvement")
@@ -177,8 +179,8 @@ def test_a_validation_from_stored_prices_keeps_its_trials_apart_and_says_so(too_
         run_config={"ops": {"optimizer__validation_report": {"config": {"origin": "stored"}}}},
         instance=dg.DagsterInstance.ephemeral(),
     )
-    said = done.get_asset_materialization_events()[0].step_materialization_data.materialization.metadata
-    assert "past fans start from the last finished price" in str(said[names.WORDS].value).lower()
+    metadata = done.get_asset_materialization_events()[0].step_materialization_data.materialization.metadata
+    assert "past fans start from the last finished price" in str(metadata[names.WORDS].value).lower()
     validation = splits_of(too_wide.session, ["7d"])["7d"].validation
     stored = pl.read_parquet(workspace / "warehouse/sample" / TRIALS["stored"] / "7d/**/*.parquet")
     assert set(validation) <= set(stored["as_of"])
@@ -226,8 +228,8 @@ def test_no_date_of_the_search_is_judged_on_whatever_was_changed_since(
         policy.write_text(policy.read_text().replace("  origins: 252", "  origins: 400"))
     else:
         environment(FOREX_AS_OF="2021-06-11")
-    found = run_validation(*both(width_setup()), ["7d"])["7d"]
-    judged = set() if found.evidence is None else set(found.evidence.as_of.to_list())
+    validation = run_validation(*both(width_setup()), ["7d"])["7d"]
+    judged = set() if validation.evidence is None else set(validation.evidence.as_of.to_list())
     assert not searched & judged
-    assert "have changed since the search" in found.words
-    assert found.verdict == ("approved" if change == "policy" else "inconclusive")
+    assert "have changed since the search" in validation.words
+    assert validation.verdict == ("approved" if change == "policy" else "inconclusive")

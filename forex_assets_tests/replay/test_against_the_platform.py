@@ -62,6 +62,6 @@ def told_by_replay(step: Step, rules: tuple[str, ...]) -> tuple[object, ...]:
     assert decision is not None
     reasons = tuple(reason for reason in decision.reasons if reason in rules)
     assert reasons == step.reasons
-    changes = tuple(each.config.fingerprint for each in step.changes if each.record.state == "deployed")
+    changes = tuple(change.config.fingerprint for change in step.changes if change.record.state == "deployed")
     verdict = "" if validation is None else validation.verdict
     return evening.day, step.horizon, evening.config.fingerprint, reasons, verdict, changes

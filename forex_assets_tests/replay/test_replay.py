@@ -35,17 +35,17 @@ def replayed(stretch: Stretch = STRETCH) -> Results:
 
 def test_a_stretch_in_two_parts_gives_what_it_gives_in_one(market: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = replayed(replace(STRETCH, last=MIDDLE))
-    before = len(ENGINE.made)
+    before = len(ENGINE.fingerprints)
     second = replayed()
-    run_later = len(ENGINE.made) - before
+    run_later = len(ENGINE.fingerprints) - before
     (market / "warehouse/sample/replay").rename(market / "elsewhere")
-    before = len(ENGINE.made)
+    before = len(ENGINE.fingerprints)
     whole = replayed()
     for name in ("loop", "changes", "evenings"):
         assert_frame_equal(getattr(second, name).drop("search_cpu_seconds", strict=False),
                            getattr(whole, name).drop("search_cpu_seconds", strict=False))  # fmt: skip
     assert_frame_equal(first.evenings, whole.evenings.filter(pl.col("as_of") <= first.days[-1]))
-    assert 0 < run_later < len(ENGINE.made) - before  # the second part made its own fans only
+    assert 0 < run_later < len(ENGINE.fingerprints) - before  # the second part made its own fans only
 
 
 def test_other_prices_after_a_day_change_nothing_before_it(market: Path) -> None:
@@ -54,14 +54,14 @@ def test_other_prices_after_a_day_change_nothing_before_it(market: Path) -> None
     prices = tables.read("market/usdclp")
     assert prices is not None
     is_later = pl.col("available_at") > issue_instant(MIDDLE)
-    wrong = pl.col("clp_per_usd") * pl.when(pl.col("session").dt.day() % 2 == 0).then(1.03).otherwise(0.98)
-    tables.write("market/usdclp", prices.with_columns(pl.when(is_later).then(wrong).otherwise(pl.col("clp_per_usd"))))
+    noise = pl.col("clp_per_usd") * pl.when(pl.col("session").dt.day() % 2 == 0).then(1.03).otherwise(0.98)
+    tables.write("market/usdclp", prices.with_columns(pl.when(is_later).then(noise).otherwise(pl.col("clp_per_usd"))))
     poisoned = replayed()
     was_known = pl.col("as_of") <= MIDDLE
     assert_frame_equal(
         poisoned.evenings.filter(was_known).drop(OUTCOMES), sound.evenings.filter(was_known).drop(OUTCOMES)
     )
-    later = [each.evenings.filter(~was_known).drop(OUTCOMES) for each in (poisoned, sound)]
+    later = [run.evenings.filter(~was_known).drop(OUTCOMES) for run in (poisoned, sound)]
     assert not later[0].equals(later[1])
 
 
@@ -74,11 +74,11 @@ def test_scores_are_those_of_the_fans_against_the_prices_of_their_targets(market
         assert row["error"] == pytest.approx(prices[row["target_date"]] - row["q50"])
     never = rows.filter(pl.col("strategy") == NEVER)
     for strategy in rows["strategy"].unique():
-        own = rows.filter(pl.col("strategy") == strategy)
+        evenings = rows.filter(pl.col("strategy") == strategy)
         card = results.loop.filter(pl.col("strategy") == strategy).row(0, named=True)
-        assert card["crps"] == pytest.approx(own["crps"].mean())
-        assert card["rmse"] == pytest.approx((own["error"] ** 2).mean() ** 0.5)  # type: ignore[operator]
-        assert card["crps_gain"] == pytest.approx(1 - own["crps"].mean() / never["crps"].mean())  # type: ignore[operator]
+        assert card["crps"] == pytest.approx(evenings["crps"].mean())
+        assert card["rmse"] == pytest.approx((evenings["error"] ** 2).mean() ** 0.5)  # type: ignore[operator]
+        assert card["crps_gain"] == pytest.approx(1 - evenings["crps"].mean() / never["crps"].mean())  # type: ignore[operator]
     assert_changes_are_counted(results)
 
 

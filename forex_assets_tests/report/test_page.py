@@ -334,11 +334,11 @@ def test_a_real_browser_shows_values_without_an_error_or_sideways_scrolling(
 ) -> None:
     """Checks the console too, where a forbidden request would be named."""
     page = render_report(tables(), language).replace("</body>", MEASURE)
-    shown, console = in_browser(tmp_path, page, f"--window-size={width},900", "--dump-dom")
+    dom, console = in_browser(tmp_path, page, f"--window-size={width},900", "--dump-dom")
     assert console == ""
-    whole, visible = map(int, re.findall(r'data-measured="(\d+) (\d+)"', shown)[0])
+    whole, visible = map(int, re.findall(r'data-measured="(\d+) (\d+)"', dom)[0])
     assert whole <= visible
-    assert re.search(r'readout" aria-live="polite">[^<]+95\s%: ', shown)
+    assert re.search(r'readout" aria-live="polite">[^<]+95\s%: ', dom)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt install chromium")

@@ -190,12 +190,12 @@ def test_no_single_unreadable_file_or_record_silences_the_others(hook: Service) 
         tick(instance, gather_sensor(later), gathered.cursor)
         assert deliver(instance)
         assert deliver(instance)
-    told = {item["id"]: item for item in delivered(hook)}
-    words = " ".join(item["words"] for item in told.values())
-    assert [item["kind"] for item in told.values()].count("triggered") == 1
+    events = {item["id"]: item for item in delivered(hook)}
+    words = " ".join(item["words"] for item in events.values())
+    assert [item["kind"] for item in events.values()].count("triggered") == 1
     assert {path.name, "0b.json", "webhook.json", "sent.json"} <= set(NAMES.findall(words))
-    assert any(item["title"] == "somebodys_job failed" for item in told.values())
-    assert sum(item["kind"] == "deployed" for item in told.values()) == 2
+    assert any(item["title"] == "somebodys_job failed" for item in events.values())
+    assert sum(item["kind"] == "deployed" for item in events.values()) == 2
 
 
 def test_a_price_run_that_died_before_its_checks_silences_no_alert(hook: Service) -> None:
@@ -268,13 +268,13 @@ def test_an_address_that_cannot_be_posted_to_is_a_fault_of_the_setting_and_not_o
 def test_a_watch_level_that_is_reached_is_told_once(hook: Service) -> None:
     crossing = {"watch": "touch 1000 by 30d at 0.25", "as_of": "2025-06-13", "words": "Chance 31 %."}
     with dg.DagsterInstance.get() as instance:
-        for found in ([crossing], [], [crossing]):  # the last: the same level again on the same day
-            value = dg.MetadataValue.json(found)
+        for crossings in ([crossing], [], [crossing]):  # the last: the same level again on the same day
+            value = dg.MetadataValue.json(crossings)
             event = dg.AssetMaterialization(keys.LEVELS, metadata={names.MARKET: "sample", names.CROSSINGS: value})
             instance.report_runless_asset_event(event)
         tick(instance, gather_sensor(later))
         assert deliver(instance)
-    (event,) = (each for each in delivered(hook) if each["kind"] == "level reached")
+    (event,) = (entry for entry in delivered(hook) if entry["kind"] == "level reached")
     assert event["title"] == "chance reached: touch 1000 by 30d at 0.25"
     assert event["words"] == "Chance 31 %."
     assert event["is_sample"]

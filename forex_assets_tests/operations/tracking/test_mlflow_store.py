@@ -27,7 +27,7 @@ NOW = datetime(2025, 6, 13, 23, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with MLflow's tables, made once: that takes seconds."""
     folder = tmp_path_factory.mktemp("mlflow")
     Tracker(folder).runs()
@@ -35,11 +35,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def tracker(made: Path, tmp_path: Path) -> Tracker:
+def tracker(empty_store: Path, tmp_path: Path) -> Tracker:
     folder = tmp_path / "mlflow"
     folder.mkdir()
-    with closing(sqlite3.connect(made / "mlflow.db")) as there, closing(sqlite3.connect(folder / "mlflow.db")) as here:
-        there.backup(here)
+    with (
+        closing(sqlite3.connect(empty_store / "mlflow.db")) as there,
+        closing(sqlite3.connect(folder / "mlflow.db")) as target,
+    ):
+        there.backup(target)
     return Tracker(folder)
 
 
@@ -299,11 +302,11 @@ def send_one(folder: Path, number: int) -> None:
 def test_three_processes_that_create_the_store_at_once_all_come_through(tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
     every = [spawn.Process(target=send_one, args=(tmp_path / "mlflow", number)) for number in range(3)]
-    for each in every:
-        each.start()
-    for each in every:
-        each.join()
-    assert [each.exitcode for each in every] == [0, 0, 0]
+    for process in every:
+        process.start()
+    for process in every:
+        process.join()
+    assert [child.exitcode for child in every] == [0, 0, 0]
     assert len(Tracker(tmp_path / "mlflow").runs()) == 3
 
 
