@@ -71,11 +71,12 @@ def run(
 
     with rehearsal(live) if dry_run else nullcontext(live) as session:
         failures, searched = _run(session, horizons, is_forced=force, level=level)
-        found = [
-            each | {"failure": failures.get(each["horizon"]), "is_searched": each["horizon"] in searched}
-            for each in explanations(session.at_present(), horizons)
+        outcomes = [
+            explanation
+            | {"failure": failures.get(explanation["horizon"]), "is_searched": explanation["horizon"] in searched}
+            for explanation in explanations(session.at_present(), horizons)
         ]
-    answer(as_json, found, render_loop.outcomes(found, is_rehearsal=dry_run, is_sample=live.market == "sample"))
+    answer(as_json, outcomes, render_loop.outcomes(outcomes, is_rehearsal=dry_run, is_sample=live.market == "sample"))
     if failures:
         raise typer.Exit(FAILED)
 
@@ -204,8 +205,8 @@ def validate(horizon: Horizon = "all", origin: SearchOrigin = None, as_json: AsJ
     with err.status("both forecast from the same past dates …"):
         config = search_config(level, keys.VALIDATION_REPORT)
         run_assets(session, [keys.VALIDATION_REPORT], horizons, config, build=build)
-    found = explanations(session.at_present(), horizons)
-    reports = [(each["horizon"], each["validation"]) for each in found]
+    outcomes = explanations(session.at_present(), horizons)
+    reports = [(outcome["horizon"], outcome["validation"]) for outcome in outcomes]
     record = [{"horizon": name, **(report or {})} for name, report in reports]
     answer(as_json, record, chain.from_iterable(starmap(render_loop.validation, reports)))
 
@@ -219,9 +220,9 @@ def explain(horizon: Horizon = "all", as_json: AsJson = False) -> None:
     from forex_assets.cli import render_loop
     from forex_assets.cli.explanation import explanations
 
-    found = explanations(session, horizons)
-    answer(as_json, found, render_loop.explanation(found, is_sample=session.market == "sample"))
-    report_faults(chain.from_iterable(each["faults"] for each in found))
+    outcomes = explanations(session, horizons)
+    answer(as_json, outcomes, render_loop.explanation(outcomes, is_sample=session.market == "sample"))
+    report_faults(chain.from_iterable(outcome["faults"] for outcome in outcomes))
 
 
 @app.command(rich_help_panel=LOOP, epilog="Examples:  forex-assets history  ·  history --horizon 7d --limit 50 --json")
@@ -241,8 +242,8 @@ def history(
     from forex_assets.cli.explanation import history as history_of
     from forex_assets.cli.explanation import history_faults
 
-    found = history_of(session, horizons, limit)
-    answer(as_json, found, [render_loop.history(found)])
+    entries = history_of(session, horizons, limit)
+    answer(as_json, entries, [render_loop.history(entries)])
     report_faults(history_faults(session, horizons))
 
 
@@ -282,8 +283,8 @@ def rollback(
         fail(f"--to {to}: no backup of {name}; the newest are {', '.join(known[:3]) or 'none'}", BAD_USAGE)
     why = reason or "asked for at the command line"
     record = roll_back(session, name, to=to, reason=why, by=user_name(), last_good=last_good)
-    shown = record.model_dump(mode="json")
-    answer(as_json, shown, render_loop.deployment(shown))
+    fields = record.model_dump(mode="json")
+    answer(as_json, fields, render_loop.deployment(fields))
     with instance_of(session) as instance:
         if instance is not None:  # without records the first start of the UI forecasts anyway
             report_changed_configs(instance, session.configs, [name])

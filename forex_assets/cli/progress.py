@@ -83,7 +83,7 @@ class SearchBar:
             with listening(lambda done, total, part: self._show((horizon, part), done / total if total else 0)):
                 yield
         finally:
-            self._show([each for each in self._sizes if each[0] == horizon][-1], 1)
+            self._show([key for key in self._sizes if key[0] == horizon][-1], 1)
 
     def say(self, words: str) -> None:
         """Names the work under way."""
@@ -96,7 +96,7 @@ class SearchBar:
         """
         order = list(self._sizes)
         if current in order:
-            before = sum(self._sizes[each] for each in order[: order.index(current)])
+            before = sum(self._sizes[key] for key in order[: order.index(current)])
             reached = max(before + share * self._sizes[current], self._progress.tasks[0].completed)
             self._progress.update(self._task, completed=reached)
 

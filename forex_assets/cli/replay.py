@@ -71,7 +71,7 @@ def replay(
             run_assets(session, [keys.REPLAY], horizons, config, build=build)
     parts = {
         name: pl.concat(
-            [table for each in horizons if (table := session.tables.read(key, each, schema)) is not None]
+            [table for partition in horizons if (table := session.tables.read(key, partition, schema)) is not None]
         ).to_dicts()
         for name, key, schema in (
             ("loop", names.REPLAY, LOOP_SCHEMA),

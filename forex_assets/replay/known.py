@@ -129,4 +129,6 @@ class PastDates:
     def at(self, day: date) -> list[date]:
         """Dates of an evening's backtest, see `backtest_run.Origins`."""
         start = day - timedelta(days=1 + 365 * YEARS)
-        return [each for each in self.days[: bisect_right(self.days, day - timedelta(days=1))] if each >= start]
+        return [
+            past_day for past_day in self.days[: bisect_right(self.days, day - timedelta(days=1))] if past_day >= start
+        ]

@@ -101,12 +101,12 @@ class Evenings:
         self.library.need(config, [*past, day])
         backtested, issued = lineage.backtested[name], lineage.issued[name]
         backtested |= set(past)
-        own = self.library.fan(config, day)
-        if own is None:
+        labelled_fan = self.library.fan(config, day)
+        if labelled_fan is None:
             return Evening(day, config, None, None, empty(REALIZED_SCHEMA))
-        fan, labels = own
+        fan, labels = labelled_fan
         if config.is_calibrated:
-            days = {each for each in backtested if each < day} | issued
+            days = {origin for origin in backtested if origin < day} | issued
             fan = calibrated(fan, self.library.outcomes(config).calibration(known, days, len(fan.mean)))
         issued.add(day)
         return Evening(day, config, fan, labels["target_date"], self._rows(lineage, known))
@@ -140,7 +140,7 @@ class Evenings:
         if stored.n >= stored.n_needed:
             return stored
         sessions = self.market.calendar.between(day - timedelta(days=2 * DAILY_SESSIONS), day)
-        daily = [each for each in sessions if each < day][-DAILY_SESSIONS:]
+        daily = [session for session in sessions if session < day][-DAILY_SESSIONS:]
         self.library.need(lineage.config, daily, self._later(day))
         rows = self._rows(lineage, self.market.at(day), daily)
         lineage.backtested[lineage.config.fingerprint] |= set(daily)

@@ -195,12 +195,12 @@ def _start(session: Session, engines: Engines, horizons: Sequence[str]) -> tuple
 
 def _grid(searching: Searching, config: InferenceConfig, strategies: Sequence[Strategy]) -> list[InferenceConfig]:
     """Settings that some search may compare or choose, the current ones first."""
-    found = {config.fingerprint: config}
+    configs = {config.fingerprint: config}
     for strategy in strategies:
         space = searching.space(config, strategy.policy)
-        for each in space.contenders:
-            found.setdefault(each.config.fingerprint, each.config)
-    return list(found.values())
+        for contender in space.contenders:
+            configs.setdefault(contender.config.fingerprint, contender.config)
+    return list(configs.values())
 
 
 def _origins(

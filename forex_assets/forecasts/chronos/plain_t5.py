@@ -175,7 +175,9 @@ class Attention:
         from torch.nn.functional import scaled_dot_product_attention
 
         shape = (*hidden.shape[:2], self.n_heads, self.key_value_proj_dim)
-        query, keys, values = (each(hidden).view(shape).transpose(1, 2) for each in (self.q, self.k, self.v))
+        query, keys, values = (
+            projection(hidden).view(shape).transpose(1, 2) for projection in (self.q, self.k, self.v)
+        )
         answer = scaled_dot_product_attention(query, keys, values, attn_mask=bias, scale=1.0)
         return self.o(answer.transpose(1, 2).reshape(*hidden.shape[:2], -1))
 

@@ -74,9 +74,9 @@ def test_results_are_those_of_this_process_bit_for_bit_from_both_workers(two: Cl
 
 def test_a_worker_killed_under_way_is_replaced_and_the_numbers_are_the_same(two: Cluster, inputs: Inputs) -> None:
     with compute_of(setting_of(two)) as compute:
-        found = {block: result[1] for block, result in run_blocks(compute, samples.killed_once, inputs, range(10))}
+        totals = {block: result[1] for block, result in run_blocks(compute, samples.killed_once, inputs, range(10))}
     assert (inputs.folder / "killed").exists()
-    assert found == {block: float(np.sum(NUMBERS * block)) for block in range(10)}
+    assert totals == {block: float(np.sum(NUMBERS * block)) for block in range(10)}
 
 
 def test_a_blocks_own_error_comes_through_as_it_is(two: Cluster, inputs: Inputs) -> None:
@@ -125,8 +125,8 @@ def test_with_tls_only_holders_of_a_certificate_are_let_in(
     with cluster(tmp_path, workers=1, environment=environment, LISTEN_PROTOCOL="tls") as running:
         until(lambda: worker_count(setting_of(running, files)) == 1)
         with compute_of(setting_of(running, files)) as compute:
-            found = {block: result[1] for block, result in run_blocks(compute, samples.total, inputs, range(4))}
-        assert found == {block: float(np.sum(NUMBERS * block)) for block in range(4)}
+            totals = {block: result[1] for block, result in run_blocks(compute, samples.total, inputs, range(4))}
+        assert totals == {block: float(np.sum(NUMBERS * block)) for block in range(4)}
         assert running.listening() == {"127.0.0.1"}
         monkeypatch.setattr("forex_assets.core.compute.dask_workers.CONNECT_S", 1.0)
         for setting in (setting_of(running, stranger), setting_of(running)):
@@ -186,10 +186,10 @@ def test_trials_have_one_hash_in_this_process_in_processes_and_on_dask_though_wo
     two: Cluster, workspace: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     tables, address = tmp_path_factory.mktemp("market") / "tables", f"dask:tcp://127.0.0.1:{two.port}"
-    here = hash_of_trials(workspace, tables, "ewma", "processes:1")
+    local_hash = hash_of_trials(workspace, tables, "ewma", "processes:1")
     processes = hash_of_trials(workspace, tables, "ewma", "processes:2", lambda: spawned([psutil.Process()]))
     dask = hash_of_trials(workspace, tables, "ewma", address, lambda: spawned(two.processes()[1:]))
-    assert here == processes == dask
+    assert local_hash == processes == dask
 
 
 @pytest.mark.timeout(600)  # five processes import torch
@@ -200,11 +200,11 @@ def test_trials_of_the_embedded_and_of_a_wide_model_have_one_hash_too(
     tables, address = tmp_path_factory.mktemp("market") / "tables", f"dask:tcp://127.0.0.1:{two.port}"
     wide = build_t5(tmp_path_factory.mktemp("wide"), prediction_length=8, d_model=2 * SMALL_WIDTH, d_kv=32, num_heads=8)
     hashes = {model: set[str]() for model in ("embedded", str(wide))}
-    for each in ("processes:1", "processes:2", address):
-        with compute_of(compute_setting(each, TlsFiles())):  # one start of the workers for both
-            for model, found in hashes.items():
-                found.add(hash_of_trials(workspace, tables, model, each, count=8))
-    assert [len(found) for found in hashes.values()] == [1, 1]
+    for compute in ("processes:1", "processes:2", address):
+        with compute_of(compute_setting(compute, TlsFiles())):  # one start of the workers for both
+            for model, digests in hashes.items():
+                digests.add(hash_of_trials(workspace, tables, model, compute, count=8))
+    assert [len(hash_set) for hash_set in hashes.values()] == [1, 1]
 
 
 def test_a_scheduler_that_dies_ends_the_run_in_words_and_what_had_arrived_stays(

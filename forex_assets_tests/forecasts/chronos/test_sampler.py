@@ -127,7 +127,7 @@ def test_paths_have_the_law_of_the_stock_predict(law: str, pipelines: dict[str, 
         stock, again = (
             pipeline.predict(context, steps, num_samples=count, temperature=1.0)[0].double().numpy() for _ in range(2)
         )
-        own, sharper = (sample_paths(T5Sampler(pipeline, t, fixed), CONTEXT, steps, count, 11) for t in (1.0, 0.5))
+        paths, sharper = (sample_paths(T5Sampler(pipeline, t, fixed), CONTEXT, steps, count, 11) for t in (1.0, 0.5))
 
     def distance(left: np.ndarray, right: np.ndarray) -> float:
         """The largest KS distance over steps and moves between them: joint distribution, not only margins."""
@@ -138,7 +138,7 @@ def test_paths_have_the_law_of_the_stock_predict(law: str, pipelines: dict[str, 
     # 2.0 · sqrt(2 / n): seven comparisons at about one in a thousand each; stock against stock stays within it too.
     bound = 2.0 * np.sqrt(2 / count)
     assert distance(stock, again) < bound
-    assert distance(stock, own) < bound
+    assert distance(stock, paths) < bound
     assert distance(stock, sharper) > bound
 
 
