@@ -20,7 +20,7 @@ settings.load_profile("any load")
 LONGEST = ("docs", "e2e", "locations")
 """Folders whose tests begin first, so that no process waits for one of their files at the end."""
 
-OWN = ("FOREX_", "FRED_", "BCCH_", "DAGSTER_HOME", "HF_", "MLFLOW_", "AWS_")
+OWN = ("FOREX_", "FRED_", "BCCH_", "DAGSTER_", "HF_", "MLFLOW_", "AWS_")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

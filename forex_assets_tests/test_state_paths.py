@@ -14,7 +14,7 @@ ALLOWED = {
     "core/store/folder.py": "the folder adapter",
     "core/compute/": "what is handed to worker processes",
     "core/dagster/run_retention.py": "Dagster's own run records",
-    "core/dagster/instance.py": "Dagster's own home, which Postgres replaces",
+    "core/dagster/instance": "Dagster's own home, which Postgres replaces",
     "core/code_version.py": "the package's own files",
     "core/dotenv_file.py": "a person's settings",
     "core/processes.py": "the kernel's files of a process",

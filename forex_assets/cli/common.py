@@ -134,7 +134,10 @@ def _records_fault(error: BaseException) -> str:
             from forex_assets.core.settings import load_settings
 
             said = (str(getattr(first, "orig", None) or first).splitlines() or [type(first).__name__])[0]
-            where = f"Dagster's records in {load_settings().dagster_home}"
+            settings = load_settings()
+            if settings.postgres_url is not None:
+                return f"Dagster's records in Postgres (DAGSTER_PG_URL) cannot be used: {said}; see to the server"
+            where = f"Dagster's records in {settings.dagster_home}"
             return f"{where} cannot be used: {said}; see to space and permissions, or restore a backup"
     return ""
 

@@ -41,7 +41,10 @@ def local_words(session: "Session") -> str:
     settings = session.settings
     if not settings.has_remote_store:
         return ""
-    kept = [f"Dagster's sqlite records (if any) and run logs in {settings.dagster_home}"]
+    from forex_assets.core.dagster.instance_config import keeps_logs_in_bucket
+
+    kept = [] if settings.postgres_url else [f"Dagster's sqlite records in {settings.dagster_home}"]
+    kept += [] if keeps_logs_in_bucket(settings) else [f"logs of runs in {settings.dagster_home}"]
     kept += [] if settings.mlflow_tracking_uri else [f"MLflow's runs in {settings.warehouse}/mlflow"]
     kept += [f"archives in {settings.backups or settings.warehouse / 'backups'}"]
     return f"the store is {settings.store_address}; on this machine alone stay {', '.join(kept)}"

@@ -12,6 +12,8 @@ from forex_assets.cli.trial import readable, trials_of
 from forex_assets.core import names
 from forex_assets.core.calendar import SANTIAGO
 from forex_assets.core.config_store import ConfigError
+from forex_assets.core.dagster.instance import export_instance
+from forex_assets.core.dagster.instance_config import FILE
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import COPPER_SCHEMA, FORECAST_SCHEMA, SAMPLE_SOURCE, USDCLP_SCHEMA
 from forex_assets.core.session import Session
@@ -236,15 +238,12 @@ def noted_heads(session: Session, table: str = names.LEDGER) -> dict[str, list[s
 @contextmanager
 def instance_of(session: Session) -> "Iterator[dg.DagsterInstance | None]":
     """Opens the Dagster instance; None where there is none."""
-    import os
-
     import dagster as dg
 
-    home = session.settings.dagster_home
-    if not (home / "dagster.yaml").exists():
+    if not (session.settings.dagster_home / FILE).exists():
         yield None
         return
-    os.environ["DAGSTER_HOME"] = str(home)
+    export_instance(session.settings)
     with dg.DagsterInstance.get() as instance:
         yield instance
 

@@ -19,7 +19,10 @@ LEFT_OUT: Final = ("backups", "mlflow", "outbox", ".locks")
 RECORDS: Final = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
 """Dagster's sqlite files with decisions and searches."""
 
-ELSEWHERE: Final = ("MLFLOW_TRACKING_URI", "FOREX_WEBHOOK_URL", "FOREX_ALERT_URLS", "FOREX_SMTP_HOST", "DAGSTER_HOME")
+ELSEWHERE: Final = (
+    *("MLFLOW_TRACKING_URI", "FOREX_WEBHOOK_URL", "FOREX_ALERT_URLS", "FOREX_SMTP_HOST", "DAGSTER_HOME"),
+    "DAGSTER_PG_URL",
+)
 """Settings that lead out of the copy, hidden meanwhile."""
 
 
@@ -31,7 +34,8 @@ def rehearsal(session: Session) -> Iterator[Session]:
     another storage every horizon looks as if it had never been optimized.
     """
     settings, home = session.settings, session.settings.dagster_home
-    hidden = {name: os.environ.pop(name) for name in ELSEWHERE if name in os.environ}
+    before = {name: os.environ.get(name) for name in ELSEWHERE}
+    os.environ |= dict.fromkeys(ELSEWHERE, "")  # an empty value hides what `.env` holds, too
     try:
         with TemporaryDirectory(prefix="forex-assets-dry-run-", ignore_cleanup_errors=True) as folder:
             warehouse, configs = Path(folder) / "warehouse", Path(folder) / "configs"
@@ -47,8 +51,8 @@ def rehearsal(session: Session) -> Iterator[Session]:
             os.environ["DAGSTER_HOME"] = str(warehouse / "dagster")
             yield open_session(as_of=settings.as_of, warehouse=warehouse, configs=configs)
     finally:
-        os.environ.pop("DAGSTER_HOME", None)
-        os.environ.update(hidden)
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def _copy_tables(source: Path, target: Path, home: Path) -> None:

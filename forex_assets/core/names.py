@@ -52,6 +52,20 @@ SCENARIOS: Final = "desk/scenarios"
 RELIABILITY: Final = "desk/reliability"
 DAILY_REPORT: Final = "report/daily"
 
+OPTIMIZATION_LOCATION: Final = "optimization"
+"""Name of the code location that searches and deploys."""
+
+YAHOO_POOL: Final = "yahoo"
+"""Pool of the assets that ask Yahoo."""
+
+DEPLOY_POOL: Final = "deploy"
+"""Pool of the assets that may change settings."""
+
+SEARCH_POOL: Final = "search"
+"""Pool of the assets that compute for long."""
+
+POOLS: Final = (YAHOO_POOL, DEPLOY_POOL, SEARCH_POOL)
+
 CROSSINGS: Final = "crossings"
 """Metadata key of watch levels: those whose chance has just arrived."""
 

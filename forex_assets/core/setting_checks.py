@@ -1,5 +1,6 @@
 """Checks of settings that could not work, before anything is written."""
 
+import importlib.util
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,16 @@ def url_fault(text: str) -> str:
     if text.startswith(("http://", "https://")) and text.isprintable() and " " not in text:
         return ""
     return "it should begin with http:// or https:// and hold no blank"
+
+
+def postgres_fault(text: str) -> str:
+    """Why a Postgres address cannot be used; empty where it can."""
+    # SQLAlchemy 2.1 takes psycopg 3 where no driver is named, and dagster-postgres fails with it.
+    if not text.startswith("postgresql+psycopg2://"):
+        return "it should be such as postgresql+psycopg2://user:password@host:5432/database, the driver's name included"
+    if importlib.util.find_spec("dagster_postgres") is None:
+        return "Postgres needs extra packages; install them with pip install 'forex-assets[postgres]'"
+    return ""
 
 
 def model_fault(text: str) -> str:

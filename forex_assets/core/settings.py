@@ -22,7 +22,7 @@ from pydantic_settings import (
 from forex_assets.core.calendar import SANTIAGO, issue_instant
 from forex_assets.core.compute.setting import ComputeSetting, TlsFiles, compute_setting
 from forex_assets.core.dotenv_file import typed_values
-from forex_assets.core.setting_checks import folder_fault, model_fault, url_fault
+from forex_assets.core.setting_checks import folder_fault, model_fault, postgres_fault, url_fault
 from forex_assets.core.store.address import address_fault, is_remote
 
 Value = TypeVar("Value")
@@ -105,6 +105,12 @@ class Settings(BaseSettings):
     mlflow_tracking_uri: str | None = Field(
         None, alias="MLFLOW_TRACKING_URI", description="MLflow's store; none: sqlite in <warehouse>/mlflow"
     )
+    postgres_url: SecretStr | None = Field(
+        None,
+        alias="DAGSTER_PG_URL",
+        description="Postgres for Dagster's records: postgresql+psycopg2://user:password@host:5432/database; none: "
+        "sqlite in DAGSTER_HOME",
+    )
     backups: Path | None = Field(None, description="folder of archives; none: <warehouse>/backups")
     lang: Literal["en", "es"] = Field("en", description="language of the daily report")
     smtp_host: str | None = Field(None, description="mail server; without it no mail")
@@ -168,6 +174,11 @@ class Settings(BaseSettings):
     @classmethod
     def _check_url(cls, value: str | None) -> str | None:
         return _sound(value, "" if value is None else url_fault(value))
+
+    @field_validator("postgres_url")
+    @classmethod
+    def _check_postgres(cls, value: SecretStr | None) -> SecretStr | None:
+        return _sound(value, "" if value is None else postgres_fault(value.get_secret_value()))
 
     @field_validator("compute")
     @classmethod
@@ -283,6 +294,6 @@ def unknown_names() -> list[str]:
 
 def _shown(name: str, override: Any) -> str:
     """Returns the wrong value for a message, unless it may be secret."""
-    if any(word in name for word in ("KEY", "PASSWORD", "USER")):
+    if any(word in name for word in ("KEY", "PASSWORD", "USER", "PG_URL")):
         return "…"
     return str(override if override is not None else os.environ.get(name, "(from .env)"))

@@ -36,6 +36,8 @@ decide_all_horizons = dg.define_asset_job(
 optimize = dg.define_asset_job(
     names.OPTIMIZE_JOB,
     selection=dg.AssetSelection.assets(keys.SEARCH_REQUEST, keys.CANDIDATE_CONFIG, keys.VALIDATION_REPORT),
+    # Dagster counts a search that waits for its pool among the location's runs: whatever can begin is looked at first.
+    tags={"dagster/priority": "-1"},
     description="Searches better settings of one horizon and validates the challenger.",
 )
 

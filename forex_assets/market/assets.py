@@ -47,6 +47,7 @@ from forex_assets.market.resources import MarketSources
 @dg.asset(
     key=keys.USDCLP,
     group_name="market",
+    pool=names.YAHOO_POOL,
     kinds={"polars", "parquet"},
     owners=names.OWNERS,
     metadata=column_schema(USDCLP_SCHEMA),
@@ -72,6 +73,7 @@ def usdclp(context: dg.AssetExecutionContext, session: SessionResource, sources:
 @dg.asset(
     key=keys.COPPER,
     group_name="market",
+    pool=names.YAHOO_POOL,
     kinds={"polars", "parquet"},
     owners=names.OWNERS,
     metadata=column_schema(COPPER_SCHEMA),
@@ -181,6 +183,7 @@ def origin(context: dg.AssetExecutionContext, session: SessionResource) -> pl.Da
 @dg.asset(
     key=keys.DRIVERS,
     group_name="market",
+    pool=names.YAHOO_POOL,
     kinds={"polars", "parquet"},
     owners=names.OWNERS,
     metadata=column_schema(DRIVERS_SCHEMA),

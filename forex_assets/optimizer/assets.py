@@ -72,6 +72,7 @@ def progress_of(context: dg.AssetExecutionContext) -> Report:
 @table_by_horizon(
     keys.CANDIDATE_CONFIG,
     CANDIDATES_SCHEMA,
+    pool=names.SEARCH_POOL,
     deps=[keys.SEARCH_REQUEST, keys.USDCLP],
     description="Every candidate for a horizon's settings on the same past dates, with its loss and its paired gain on "
     "the current settings. The best is the challenger, unless the current settings are its equal. Model weights do not "
@@ -120,6 +121,7 @@ def _plot(horizon: str, table: pl.DataFrame, run: Session) -> str:
 @table_by_horizon(
     keys.VALIDATION_REPORT,
     VALIDATION_SCHEMA,
+    pool=names.SEARCH_POOL,
     deps=[keys.CANDIDATE_CONFIG, keys.USDCLP],
     description="The challenger against the current settings, on later past dates apart from the search's: five "
     "criteria by the published rule and by the calibrated one, and the chance that a challenger no better would have "

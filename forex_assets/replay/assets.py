@@ -33,6 +33,7 @@ class ReplaySettings(dg.Config):
 @table_by_horizon(
     keys.REPLAY,
     LOOP_SCHEMA,
+    pool=names.SEARCH_POOL,
     deps=[keys.USDCLP, keys.COPPER],
     description="Replay of the whole loop over past years: whether tuning would have paid, by policy, against never "
     "tuning on the same evenings. Fans of all settings are made once and stored. Made by `forex-assets replay` only.",

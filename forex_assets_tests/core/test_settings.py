@@ -142,3 +142,11 @@ def test_a_secret_is_what_stands_in_the_file_also_after_dagster_has_expanded_it(
     settings = Settings(_env_file=file)  # type: ignore[call-arg]
     assert settings.bcch_password is not None
     assert settings.bcch_password.get_secret_value() == "of the environment"
+
+
+@pytest.mark.parametrize("address", ["postgresql://dagster:hunter2@db/dagster", "dagster:hunter2@db", "sqlite:///x"])
+def test_an_address_of_postgres_names_its_driver_and_is_not_shown(address: str) -> None:
+    os.environ["DAGSTER_PG_URL"] = address
+    with pytest.raises(SettingsError, match=r"DAGSTER_PG_URL=…: .*postgresql\+psycopg2://") as refused:
+        load_settings()
+    assert "hunter2" not in str(refused.value)

@@ -1,44 +1,26 @@
-"""Dagster instance of UI, daemon and command line: sqlite, without telemetry.
+"""Dagster instance of UI, daemon and command line: sqlite or Postgres.
 
 `python -m forex_assets.core.dagster.instance` prepares it and prints its folder.
 """
 
+import contextlib
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import filelock
 
+from forex_assets.core import names
+from forex_assets.core.dagster.instance_config import FILE, write_instance_config
 from forex_assets.core.settings import Settings, load_settings
 from forex_assets.core.store.atomic import write_bytes_atomically
 from forex_assets.core.store.warehouse import WarehouseError
 
-DAGSTER_YAML = """\
-# Written by forex-assets when it was missing; yours to change.
-nux:
-  enabled: false
-telemetry:
-  enabled: false
-concurrency:
-  runs:
-    max_concurrent_runs: 2
-run_monitoring:
-  enabled: true
-  start_timeout_seconds: 300
-  max_runtime_seconds: 86400
-python_logs:
-  python_log_level: INFO
-retention:
-  schedule:
-    purge_after_days: 90
-  sensor:
-    purge_after_days:
-      skipped: 7
-      failure: 30
-      success: 90
-"""
-
+if TYPE_CHECKING:
+    from dagster._core.storage.event_log import EventLogStorage
 
 READY = ".prepared"
+"""File that holds the configuration for which the databases were prepared."""
 
 
 def prepare_instance(settings: Settings) -> Path:
@@ -47,29 +29,58 @@ def prepare_instance(settings: Settings) -> Path:
     Two processes that create the tables at once make one fail, so a lock guards them.
 
     Raises:
-        WarehouseError: the folder cannot be made.
+        WarehouseError: the folder cannot be made or written to.
     """
-    home = settings.dagster_home
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home = write_instance_config(settings)
     except OSError as error:
         raise WarehouseError(
-            f"cannot make {home}: {error.strerror}; set FOREX_WAREHOUSE (or DAGSTER_HOME) to a folder to write to"
+            f"cannot write to {settings.dagster_home}: {error.strerror}; set FOREX_WAREHOUSE (or DAGSTER_HOME) to a "
+            "folder to write to"
         ) from None
-    os.environ["DAGSTER_HOME"] = str(home)
-    if (home / READY).exists():
+    export_instance(settings)
+    config = (home / FILE).read_bytes()
+    if _prepared_for(home) == config:
         return home
     import dagster as dg
 
     with filelock.FileLock(home / f"{READY}.lock", timeout=120):
-        if not (home / "dagster.yaml").exists():
-            write_bytes_atomically(home / "dagster.yaml", DAGSTER_YAML.encode())
         with dg.DagsterInstance.get() as instance:
             instance.get_runs(limit=1)
             instance.get_latest_materialization_event(dg.AssetKey("none"))
             instance.all_instigator_state()
-        write_bytes_atomically(home / READY, b"", through_link=False)
+            _set_pool_limits(instance.event_log_storage)
+        write_bytes_atomically(home / READY, config, through_link=False)
     return home
+
+
+def _set_pool_limits(storage: "EventLogStorage") -> None:
+    """Gives each pool its limit, unless it has one.
+
+    Dagster's queue does so too, but its first pass does not keep the limits yet.
+    """
+    from sqlalchemy.exc import InternalError
+
+    known = {limit.name for limit in storage.get_pool_limits()}
+    for pool in names.POOLS:
+        if pool not in known:
+            with contextlib.suppress(InternalError):  # on Postgres, where another machine was first
+                storage.initialize_concurrency_limit_to_default(pool)
+
+
+def export_instance(settings: Settings) -> None:
+    """Puts what Dagster reads of the settings into the environment."""
+    os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
+    if settings.postgres_url is not None:
+        os.environ["DAGSTER_PG_URL"] = settings.postgres_url.get_secret_value()
+
+
+def _prepared_for(home: Path) -> bytes:
+    """Configuration of the prepared databases; empty if they are not."""
+    try:
+        return (home / READY).read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 if __name__ == "__main__":
