@@ -79,7 +79,7 @@ def test_every_setting_of_the_example_is_one_that_is_read() -> None:
     names = re.findall(r"^(\w+)=", (DEPLOY / ".env.example").read_text(encoding="utf-8"), re.MULTILINE)
     compose = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
     names = [name for name in names if f"${{{name}:-" not in compose]
-    assert {name for name in names if not name.startswith(("POSTGRES_", "DAGSTER_"))} <= known
+    assert {name for name in names if not name.startswith("POSTGRES_")} <= known
 
 
 def test_every_page_that_the_docs_point_to_is_there() -> None:
@@ -108,6 +108,44 @@ def test_the_compose_file_is_of_the_compose_schema(tmp_path: Path) -> None:
     worse = tmp_path / "compose.yaml"
     worse.write_text((DEPLOY / "compose.yaml").read_text(encoding="utf-8").replace("mem_limit:", "memory_limit:"))
     assert "memory_limit" in said(*check, str(worse))
+
+
+def test_the_values_for_kubernetes_are_those_of_the_chart(tmp_path: Path) -> None:
+    check = (str(BIN / "check-jsonschema"), "--schemafile", str(DEPLOY / "helm.schema.json"))
+    assert said(*check, str(DEPLOY / "helm.yaml")) == ""
+    worse = tmp_path / "helm.yaml"
+    worse.write_text((DEPLOY / "helm.yaml").read_text(encoding="utf-8").replace("postgresqlHost:", "postgresHost:"))
+    assert "postgresHost" in said(*check, str(worse))
+
+
+def test_kubernetes_has_the_limits_and_locations_of_one_machine_and_no_secret() -> None:
+    from forex_assets.core.dagster.instance_config import FIXED
+
+    values = yaml.safe_load((DEPLOY / "helm.yaml").read_text(encoding="utf-8"))
+    concurrency = FIXED["concurrency"]
+    assert values["concurrency"] == {
+        "enabled": True,
+        "runs": {
+            "maxConcurrentRuns": concurrency["runs"]["max_concurrent_runs"],
+            "tagConcurrencyLimits": concurrency["runs"]["tag_concurrency_limits"],
+        },
+        "pools": {
+            "granularity": concurrency["pools"]["granularity"],
+            "defaultLimit": concurrency["pools"]["default_limit"],
+        },
+    }
+    pods = [*values["dagster-user-deployments"]["deployments"], values["dagsterWebserver"], values["dagsterDaemon"]]
+    locations = [pod["dagsterApiGrpcArgs"] for pod in pods[:2]]
+    assert locations == [["-m", f"forex_assets.locations.{pod['name']}"] for pod in pods[:2]]
+    (user,) = re.findall(r"^USER (\d+)$", (DEPLOY / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    for pod in pods:
+        assert pod["podSecurityContext"]["runAsUser"] == int(user)
+        assert pod["env"] == pods[0]["env"], "one store for all"
+        assert not [each["name"] for each in pod["env"] if re.search("KEY|PASSWORD|SECRET", each["name"])]
+    (store,) = [each["value"] for each in pods[0]["env"] if each["name"] == "FOREX_STORE"]
+    logs = values["computeLogManager"]["config"]["s3ComputeLogManager"]
+    assert f"s3://{logs['bucket']}/{logs['prefix']}" == f"{store}-logs"
+    assert values["postgresql"]["postgresqlScheme"] == "postgresql+psycopg2"
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not on this machine")
