@@ -94,7 +94,7 @@ def resources() -> Mapping[str, Any]:
     }
 
 
-def run(definitions: dg.Definitions, instance: dg.DagsterInstance, job: str, horizon: str, **tags: str) -> bool:
+def run(definitions: dg.Definitions, instance: dg.DagsterInstance, job: str, horizon: str | None, **tags: str) -> bool:
     """A job in this process; whether it went well."""
     done = definitions.resolve_job_def(job).execute_in_process(
         instance=instance, partition_key=horizon, tags=tags, raise_on_error=False

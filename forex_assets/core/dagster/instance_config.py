@@ -12,7 +12,7 @@ from typing import Any, Final
 import yaml
 
 from forex_assets.core import names
-from forex_assets.core.settings import Settings, load_settings
+from forex_assets.core.settings import Settings, SettingsError, load_settings
 from forex_assets.core.store.atomic import write_bytes_atomically
 
 FILE: Final = "dagster.yaml"
@@ -104,4 +104,7 @@ def write_instance_config(settings: Settings, *, always: bool = False) -> Path:
 
 
 if __name__ == "__main__":
-    write_instance_config(load_settings(), always="--always" in sys.argv)
+    try:
+        write_instance_config(load_settings(), always="--always" in sys.argv)
+    except (SettingsError, OSError) as error:
+        sys.exit(f"error: {error}")
