@@ -11,9 +11,10 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from forex_assets.cli import app
-from forex_assets.cli.runner import materialize_forecasts
+from forex_assets.cli.runner import materialize_forecasts, materialize_market
 from forex_assets.core import names
 from forex_assets.core.session import open_session
+from forex_assets.forecasts.ledger_store import LedgerStore
 from forex_assets.locations.forecasting import build
 
 
@@ -76,3 +77,25 @@ def test_a_warehouse_that_is_a_link_is_restored_where_it_leads_to(
     assert (workspace / "warehouse").is_symlink()
     after = {name: each for name, each in tables(workspace / "big-disk").items() if ".replaced-" not in name}
     assert set(after) == set(before)
+
+
+def test_a_bucket_that_was_lost_comes_back_from_its_copy_and_the_next_fan_is_issued(
+    three_evenings: Path, environment: Callable[..., None], tmp_path: Path, s3_address: str
+) -> None:
+    """Dagster's records and the settings stay; the copy lies in a folder, as after `store copy` each night."""
+    bucket, fresh = f"{s3_address}/lost", f"{s3_address}/fresh"
+    for source, target in (
+        (str(three_evenings.parent), bucket), (str(tmp_path / "configs"), f"{bucket}/configs"),
+        (bucket, str(tmp_path / "copy")), (str(tmp_path / "copy"), fresh),
+    ):  # fmt: skip
+        assert cli("store", "copy", source, target).exit_code == 0
+    verified = json.loads(cli("ledger", "verify", "--json").stdout)
+    environment(FOREX_STORE=fresh, FOREX_AS_OF="2025-06-05")
+    assert json.loads(cli("ledger", "verify", "--json").stdout) == verified
+    row = next(row for row in verified if row["horizon"] == "7d")
+    assert row["noted"] == 3, "against the heads in Dagster's records"
+    session = open_session()
+    materialize_market(session)
+    materialize_forecasts(session, ["7d"])
+    assert LedgerStore(session.tables).count("7d") == 4
+    assert LedgerStore(session.tables).verify("7d") is None
