@@ -1,6 +1,5 @@
 """Folders that many tests start from, made once a session and copied; and less waiting for Dagster's databases."""
 
-import importlib
 import shutil
 from collections.abc import Callable
 from functools import cache
@@ -10,16 +9,11 @@ from typing import Any
 import filelock
 import sqlalchemy
 from sqlalchemy import event
-from sqlalchemy.pool import NullPool
+
+from forex_assets.core.dagster.engines import share_engines
 
 PARTS = ("warehouse", "dagster")
 """Folders of a workspace that are kept: tables, and Dagster's records of how they were made."""
-
-STORAGES = (
-    "event_log.sqlite.sqlite_event_log",
-    "runs.sqlite.sqlite_run_storage",
-    "schedules.sqlite.sqlite_schedule_storage",
-)
 
 
 def fill_from(stock: Path, workspace: Path, make: Callable[[], None]) -> None:
@@ -47,23 +41,10 @@ def fill_from(stock: Path, workspace: Path, make: Callable[[], None]) -> None:
 def quicken_databases() -> None:
     """Makes SQLite and Dagster's storages wait less; what they store is the same.
 
-    Commits do not wait for the disk: only a power cut could lose them. Dagster makes a SQLAlchemy engine for each
-    connection, which compiles every statement anew; an engine without a pool holds no connection, so one is enough.
+    Commits do not wait for the disk: only a power cut could lose them. All tests share engines, as commands do.
     """
     event.listen(sqlalchemy.Engine, "connect", _without_sync)
-    engines = cache(lambda address, timeout: sqlalchemy.create_engine(
-        address, poolclass=NullPool, connect_args={} if timeout is None else {"timeout": timeout}
-    ))  # fmt: skip
-
-    def create_engine(address: str, **options: Any) -> sqlalchemy.Engine:
-        timeout = options.pop("connect_args", {}).get("timeout")
-        if options != {"poolclass": NullPool}:
-            raise TypeError(f"Dagster makes another kind of engine: {options}")
-        return engines(address, timeout)
-
-    for name in STORAGES:
-        module = importlib.import_module(f"dagster._core.storage.{name}")
-        module.create_engine = create_engine  # type: ignore[attr-defined]
+    share_engines()
 
 
 def _without_sync(connection: Any, record: object) -> None:

@@ -3,12 +3,15 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from forex_assets.accuracy.start_level import StartLevel
 from forex_assets.core.dagster import keys
+from forex_assets.core.dagster.engines import share_engines
 from forex_assets.core.dagster.instance import prepare_instance
 from forex_assets.core.dagster.io_manager import WarehouseIO
 from forex_assets.core.dagster.keys import table_key
@@ -153,10 +156,9 @@ def run_assets(
             "dagster/asset_partition_range_start": horizons[0],
             "dagster/asset_partition_range_end": horizons[-1],
         }
-    prepare_instance(session.settings)
     job = _definitions(session, build, resources).resolve_implicit_global_asset_job_def()
-    with dg.DagsterInstance.get() as instance:
-        return _execute(session, job, instance, tags, asset_selection=keys, run_config=QUIET | (config or {}))
+    instance = _instance(prepare_instance(session.settings))
+    return _execute(session, job, instance, tags, asset_selection=keys, run_config=QUIET | (config or {}))
 
 
 def search_config(level: StartLevel | None, *assets: dg.AssetKey) -> dict[str, Any]:
@@ -184,10 +186,9 @@ def run_job(
     """
     from forex_assets.locations.optimization import build
 
-    prepare_instance(session.settings)
     job = _definitions(session, build).resolve_job_def(name)
-    with dg.DagsterInstance.get() as instance:
-        _execute(session, job, instance, tags, partition_key=horizon, run_config=QUIET | (config or {}))
+    instance = _instance(prepare_instance(session.settings))
+    _execute(session, job, instance, tags, partition_key=horizon, run_config=QUIET | (config or {}))
 
 
 def record_in_mlflow(session: Session, instance: dg.DagsterInstance) -> tuple[int, str]:
@@ -232,8 +233,26 @@ def _definitions(session: Session, build: Build, resources: Mapping[str, Any] | 
     settings = session.settings
     overrides = {"warehouse": str(settings.warehouse), "configs": str(settings.configs)}
     overrides |= {"store": settings.store} if settings.store else {}
-    resource = SessionResource(overrides=overrides | ({"as_of": settings.as_of} if settings.as_of else {}))
-    return build({"session": resource, "io_manager": WarehouseIO(session=resource), **(resources or {})})
+    overrides |= {"as_of": settings.as_of} if settings.as_of else {}
+    return _location(build, tuple(overrides.items())) if not resources else _built(build, overrides, resources)
+
+
+@lru_cache(maxsize=2)
+def _location(build: Build, overrides: tuple[tuple[str, str], ...]) -> dg.Definitions:
+    """A location as the command's earlier runs had it."""
+    return _built(build, dict(overrides), {})
+
+
+def _built(build: Build, overrides: dict[str, str], resources: Mapping[str, Any]) -> dg.Definitions:
+    resource = SessionResource(overrides=overrides)
+    return build({"session": resource, "io_manager": WarehouseIO(session=resource), **resources})
+
+
+@lru_cache(maxsize=1)
+def _instance(home: Path) -> dg.DagsterInstance:
+    """Dagster's records in a folder, opened once by a command's runs."""
+    share_engines()
+    return dg.DagsterInstance.from_config(str(home))
 
 
 def _raise_where_failed(result: dg.ExecuteInProcessResult, made: Sequence[str]) -> None:

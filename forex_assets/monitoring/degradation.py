@@ -29,7 +29,7 @@ import polars as pl
 
 from forex_assets.core.fan import Array
 from forex_assets.core.policy import Policy
-from forex_assets.core.schemas import REALIZED_SCHEMA, Schema, conform
+from forex_assets.core.schemas import MODEL_QUANTILE_COLUMNS, REALIZED_SCHEMA, Schema, conform
 from forex_assets.monitoring.ratio_calibration import Ranked
 from forex_assets.monitoring.realized_sums import (
     BANDS,
@@ -45,6 +45,18 @@ from forex_assets.monitoring.statistics import finite
 
 REPORTED_MEASURES: Final = ("rmse", "mape", "bias", "crps", "coverage_80", "coverage_95")
 """Reported measures; only `rmse` decides, by the published rule."""
+
+JUDGED_SCHEMA: Final[Schema] = {
+    name: REALIZED_SCHEMA[name]
+    for name in (
+        *("record", "horizon", "as_of", "session", "step", "version", "issued_at", "is_shadow", "is_target"),
+        *("engine", "model", "config_fingerprint", "data_fingerprint", "entry_hash", "origin_clp_per_usd"),
+        *("realized_clp_per_usd", "realized_available_at", "error", "crps", "model_crps", "walk_crps"),
+        *MODEL_QUANTILE_COLUMNS,
+        *(name for band in BANDS.values() for name in band),
+    )
+}
+"""Columns of `REALIZED_SCHEMA` that a report reads."""
 
 DEGRADATION_SCHEMA: Final[Schema] = {
     "horizon": pl.String,
@@ -113,7 +125,7 @@ def degradation_report(
     realized price in each window.
 
     Args:
-        realized: `REALIZED_SCHEMA` of one horizon, any records and order. Not counted: shadows, superseded versions,
+        realized: `JUDGED_SCHEMA` of one horizon, any records and order. Not counted: shadows, superseded versions,
             prices not known by the end of `today`, other records of a date with a ledger entry, and backtest rows of
             another engine or model than the newest ledger entry's.
         policy: windows, limits, budget.
@@ -125,7 +137,7 @@ def degradation_report(
             names the judged one.
     """
     rules, name = policy.degradation, _horizon_of(realized, horizon)
-    rows = scored_rows(conform(realized, REALIZED_SCHEMA, "accuracy/realized"), policy, today)
+    rows = scored_rows(conform(realized.select(list(JUDGED_SCHEMA)), JUDGED_SCHEMA, "accuracy/realized"), policy, today)
     days, sums = daily_sums(rows)
     windows = window_pair(days, sums, np.array([today.toordinal()]), policy)
     totals = [dict(zip(SUMS, window[:, 0].tolist(), strict=True)) for window in windows]

@@ -1,5 +1,6 @@
 """Reads the watched tables and makes both reports."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -21,9 +22,9 @@ from forex_assets.forecasts.ledger_store import LedgerStore
 from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.prices import COPPER, USDCLP, PriceSeries
 from forex_assets.market.quality import marked_anew
-from forex_assets.monitoring.degradation import Degradation, degradation_report
+from forex_assets.monitoring.degradation import JUDGED_SCHEMA, Degradation, degradation_report
 from forex_assets.monitoring.drift import Drift, drift_report
-from forex_assets.monitoring.series import drift_series
+from forex_assets.monitoring.series import ERROR_COLUMNS, drift_series
 
 DAILY_SESSIONS: Final = 90
 """Past sessions backtested where recent errors are lacking.
@@ -33,6 +34,9 @@ Recent window, baseline and the way to a month's target.
 
 IDENTITY = ("engine", "model", "config_fingerprint")
 """Columns that identify the settings of a forecast."""
+
+_SELECTING: Final = ("record", "as_of", "step", "entry_hash", "is_shadow", "realized_available_at", *IDENTITY)
+"""Columns by which `realized_of` selects rows."""
 
 
 class NoPrices(Exception):
@@ -51,7 +55,7 @@ def drift_of(session: Session) -> Drift:
             f"no USD/CLP prices in {session.tables.place()} by {santiago_time(session.now)} in Santiago to watch; "
             "bring them in with `forex-assets ingest`"
         )
-    realized = pl.concat([empty(REALIZED_SCHEMA), *(realized_of(session, horizon) for horizon in HORIZONS)])
+    realized = pl.concat([realized_of(session, horizon, columns=ERROR_COLUMNS) for horizon in HORIZONS])
     series = drift_series(peso, _known_prices(session, COPPER, COPPER_SCHEMA), realized)
     return drift_report(series, session.policy, session.today)
 
@@ -62,7 +66,7 @@ def degradation_of(session: Session, engines: Engines, horizon: str) -> Degradat
     Weekly past dates leave too few recent errors: where they are lacking, the last sessions are backtested, once.
     """
     report = partial(degradation_report, policy=session.policy, today=session.today, horizon=horizon)
-    stored = report(realized_of(session, horizon))
+    stored = report(realized_of(session, horizon, columns=tuple(JUDGED_SCHEMA)))
     is_possible = session.configs.exists(horizon) and session.tables.read(names.USDCLP) is not None
     if stored.n >= stored.n_needed or not is_possible:
         return stored
@@ -70,7 +74,7 @@ def degradation_of(session: Session, engines: Engines, horizon: str) -> Degradat
         daily = _daily_backtest(session, engines, horizon)
     except EngineError as error:  # evidence is lacking, which is no reason to act; forecasts report a broken engine
         return replace(stored, words=f"{stored.words}; recent dates could not be backtested: {error}")
-    return report(realized_of(session, horizon, daily))
+    return report(realized_of(session, horizon, daily, columns=tuple(JUDGED_SCHEMA)))
 
 
 def reads_copper(session: Session, engines: Engines, horizon: str) -> bool:
@@ -92,23 +96,32 @@ def _daily_backtest(session: Session, engines: Engines, horizon: str) -> pl.Data
     return run_backtest(session, engines, horizon, origins=Origins(days=tuple(days)))[0]
 
 
-def realized_of(session: Session, horizon: str, more: pl.DataFrame | None = None) -> pl.DataFrame:
-    """Reads the scored rows of the current settings; `REALIZED_SCHEMA`.
+def realized_of(
+    session: Session, horizon: str, more: pl.DataFrame | None = None, *, columns: Sequence[str] = tuple(REALIZED_SCHEMA)
+) -> pl.DataFrame:
+    """Reads the scored rows of the current settings.
 
     Only rows with engine, model and settings of the ledger's newest entry, if there is one: a change of model is no
     degradation. Prices that were not available at the clock are left out. Rows of `more` count as stored ones; a past
     date that is in both counts once.
+
+    Args:
+        columns: of `REALIZED_SCHEMA`, the only ones that are wanted; after years a table has a hundred thousand rows.
     """
-    tables = (session.tables.read(name, horizon) for name in (names.BACKTEST, names.REALIZED))
-    rows = pl.concat([empty(REALIZED_SCHEMA), *(table for table in (*tables, more) if table is not None)])
+    needed = tuple(dict.fromkeys((*columns, *_SELECTING)))
+    tables = (session.tables.read(name, horizon, columns=needed) for name in (names.BACKTEST, names.REALIZED))
+    given = None if more is None else more.select(needed)
+    rows = pl.concat(
+        [empty(REALIZED_SCHEMA).select(needed), *(table for table in (*tables, given) if table is not None)]
+    )
     rows = rows.filter((pl.col("realized_available_at") <= session.now) & ~pl.col("is_shadow"))
     rows = rows.unique(["record", "as_of", "step", "entry_hash", *IDENTITY], keep="last", maintain_order=True)
-    ledger = LedgerStore(session.tables).read(horizon)
+    ledger = LedgerStore(session.tables).read(horizon, ("is_shadow", "issued_at", *IDENTITY))
     issued = ledger.filter(~pl.col("is_shadow") & (pl.col("issued_at") <= session.now))
-    if issued.is_empty():
-        return rows
-    newest = issued.row(-1, named=True)
-    return rows.filter([pl.col(name) == newest[name] for name in IDENTITY])
+    if not issued.is_empty():
+        newest = issued.row(-1, named=True)
+        rows = rows.filter([pl.col(name) == newest[name] for name in IDENTITY])
+    return rows.select(columns)
 
 
 def _known_prices(session: Session, series: PriceSeries, schema: Schema) -> pl.DataFrame:

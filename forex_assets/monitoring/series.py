@@ -19,6 +19,12 @@ from forex_assets.monitoring.statistics import correlation
 
 SERIES_SCHEMA: Final[Schema] = {"session": pl.Date, "value": pl.Float64}
 
+ERROR_COLUMNS: Final = (
+    *("record", "horizon", "session", "step", "version", "engine", "model", "config_fingerprint", "is_shadow"),
+    *("q50", "ewma_sd", "realized_clp_per_usd"),
+)
+"""Columns of `REALIZED_SCHEMA` that the error series reads."""
+
 COPPER_RETURN: Final = "copper_return"
 PESO_RETURN: Final = "peso_return"
 FORECAST_ERROR: Final = "forecast_error"
@@ -36,7 +42,7 @@ def drift_series(usdclp: pl.DataFrame, copper: pl.DataFrame, realized: pl.DataFr
     Args:
         usdclp: `USDCLP_SCHEMA`, bad ticks marked.
         copper: `COPPER_SCHEMA`, likewise.
-        realized: `REALIZED_SCHEMA` of any horizons and records; shadows do not count.
+        realized: `ERROR_COLUMNS` of any horizons and records; shadows do not count.
     """
     errors = _nearest_errors(realized)
     return {

@@ -1,9 +1,11 @@
 """From prices to a launched search on the generated market: reports, decision, request, sensor, record, status."""
 
+import importlib
 import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -72,10 +74,27 @@ def requests(folder: Path) -> list[Path]:
     return sorted((folder / "warehouse/optimizer/requests").rglob("*.json"))
 
 
+def counted(monkeypatch: pytest.MonkeyPatch, module: str, name: str) -> list[object]:
+    """Results of a function's calls from here on."""
+    place = importlib.import_module(module)
+    function, results = getattr(place, name), list[object]()
+
+    def call(*args: Any, **options: Any) -> object:
+        results.append(function(*args, **options))
+        return results[-1]
+
+    monkeypatch.setattr(place, name, call)
+    return results
+
+
 def test_a_horizon_that_was_never_optimized_is_searched_once_and_then_left_in_peace(
-    filled: Path, environment: Change
+    filled: Path, environment: Change, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    policies = counted(monkeypatch, "forex_assets.core.session", "read_policy")
+    drifts = counted(monkeypatch, "forex_assets.monitoring.reports", "drift_report")
     materialize_decisions(new_session(), list(HORIZONS))
+    # Two runs: the drift report, then degradation and decision of all four horizons.
+    assert (len(policies), len(drifts)) == (2, 2)
     root = filled / "warehouse/sample"
     for horizon in HORIZONS:
         table = pl.read_parquet(root / f"monitoring/trigger_decision/{horizon}.parquet")
