@@ -15,11 +15,14 @@ from forex_assets_tests.market.test_checks import evaluate
 ALL_HORIZONS = {"dagster/asset_partition_range_start": "7d", "dagster/asset_partition_range_end": "90d"}
 
 
-def test_both_checks_of_fans_block() -> None:
+def test_both_checks_of_fans_block_and_every_check_says_whether_it_does() -> None:
     graph = build().resolve_asset_graph()
     checks = [key for key in graph.asset_check_keys if key.asset_key == keys.LATEST]
     assert {key.name for key in checks} == {"quantiles_do_not_cross", "fans_reach_their_target"}
     assert all(graph.get(key).blocking for key in checks)
+    for node in (graph.get(key) for key in graph.asset_check_keys):
+        says = node.description or ""
+        assert ("the run fails" in says, "nothing is stopped" in says) == (node.blocking, not node.blocking), node.key
 
 
 def test_a_crossing_fan_fails_its_check(workspace: Path) -> None:

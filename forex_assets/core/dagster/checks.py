@@ -11,6 +11,9 @@ from forex_assets.core.session import Session
 
 Rule = Callable[[Session], Finding]
 
+BLOCKS = "If not, the run fails, and makes nothing downstream of this table."
+WARNS = "If not, a warning is shown; nothing is stopped."
+
 
 def check_of(
     key: dg.AssetKey, name: str, rule: Rule, description: str | None, *, blocks: bool
@@ -20,11 +23,12 @@ def check_of(
     Rules read the warehouse: as an input, a partitioned asset would load partitions that do not exist yet.
 
     Args:
-        description: only its first line is shown; None shows the name.
+        description: only its first line is shown, and what a failure does; None shows the name.
         blocks: whether a failure stops assets downstream in the same run.
     """
+    statement = (description or name).split("\n")[0]
 
-    @dg.asset_check(asset=key, name=name, description=(description or name).split("\n")[0], blocking=blocks)
+    @dg.asset_check(asset=key, name=name, description=f"{statement} {BLOCKS if blocks else WARNS}", blocking=blocks)
     def check(session: SessionResource) -> dg.AssetCheckResult:
         return check_result(rule(session.session()), blocks=blocks)
 
