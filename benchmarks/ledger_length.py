@@ -75,10 +75,10 @@ def measure(address: str, entries: int) -> None:
     }
     for name, work in works.items():
         seen = [cost(calls, work) for _ in range(REPEATS)]
-        middle = {key: statistics.median(each[0][key] for each in seen) for key in (*VERBS, "read", "written")}
+        middle = {key: statistics.median(sample[0][key] for sample in seen) for key in (*VERBS, "read", "written")}
         verbs = ", ".join(f"{middle[verb]:.0f} {verb}" for verb in VERBS if middle[verb])
         kilobytes = (middle["read"] + middle["written"]) / 1000
-        milliseconds = statistics.median(each[1] for each in seen)
+        milliseconds = statistics.median(sample[1] for sample in seen)
         print(f"{entries:>7,} {name:<8}{milliseconds:>7.1f} ms CPU {kilobytes:>7.0f} kB  {verbs}", flush=True)
 
 

@@ -71,8 +71,8 @@ def _ledger_chain_is_intact(session: Session) -> Finding:
     """
     store = LedgerStore(session.tables)
     verified = {horizon: _verify(session, store, horizon) for horizon in HORIZONS}
-    faults = [f"{horizon}: {each.misfit}" for horizon, each in verified.items() if each.misfit is not None]
-    entries = {horizon: each.count for horizon, each in verified.items()}
+    faults = [f"{horizon}: {result.misfit}" for horizon, result in verified.items() if result.misfit is not None]
+    entries = {horizon: result.count for horizon, result in verified.items()}
     count = sum(entries.values())
     message = "; ".join(faults) or (f"{count} entries, every one as it was written" if count else "no entry")
     return Finding("ledger_chain_is_intact", count > 0 and not faults, "warn", message, entries)

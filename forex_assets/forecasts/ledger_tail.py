@@ -84,11 +84,11 @@ class Tail:
             entry = self.files.stored(self.horizon, self._file(number))
             if entry is None:
                 return
-            found = str(entry["entry_hash"][0])
-            if number == self.count and found != self.head:
-                raise LedgerError(f"it carries the hash {found[:12]}…, {self.head[:12]}… was verified before")
+            entry_hash = str(entry["entry_hash"][0])
+            if number == self.count and entry_hash != self.head:
+                raise LedgerError(f"it carries the hash {entry_hash[:12]}…, {self.head[:12]}… was verified before")
             yield entry
-            self.place, self.last = number, found
+            self.place, self.last = number, entry_hash
 
     def _file(self, number: int) -> EntryFile:
         return self._older.get(number, EntryFile(number))

@@ -45,8 +45,8 @@ def warehouse(workspace: Path, environment: Callable[..., None]) -> Warehouse:
     warehouse = open_session().tables
     store = LedgerStore(warehouse)
     for number in range(2):
-        made = fan().with_columns(data_fingerprint=pl.lit(f"{number:064d}"), q50=pl.col("q50") + number / 10)
-        store.append(made, issued_at=NOW - timedelta(days=7 - number), code_version="1")
+        table = fan().with_columns(data_fingerprint=pl.lit(f"{number:064d}"), q50=pl.col("q50") + number / 10)
+        store.append(table, issued_at=NOW - timedelta(days=7 - number), code_version="1")
     warehouse.write("market/usdclp", prices())
     warehouse.write("accuracy/realized", realize(store.read("7d"), prices(), NOW), "7d")
     return warehouse
@@ -74,17 +74,17 @@ def test_an_entry_that_was_changed_is_named_with_its_file(warehouse: Warehouse) 
     assert judged(keys.LEDGER) == (True, "2 entries, every one as it was written")
     file = sorted((root_of(warehouse) / "forecasts/ledger/7d").glob("*.parquet"))[0]
     pl.read_parquet(file).with_columns(q975=pl.col("q975") + 0.01).write_parquet(file)
-    passed, said = judged(keys.LEDGER)
+    passed, message = judged(keys.LEDGER)
     assert not passed
-    assert said.startswith("7d: entry 1")
-    assert file.name in said
+    assert message.startswith("7d: entry 1")
+    assert file.name in message
 
 
 def test_an_entry_that_is_gone_from_the_middle_is_found_at_its_place(warehouse: Warehouse) -> None:
     sorted((root_of(warehouse) / "forecasts/ledger/7d").glob("*.parquet"))[0].unlink()
-    passed, said = judged(keys.LEDGER)
+    passed, message = judged(keys.LEDGER)
     assert not passed
-    assert said.startswith("7d: entry 1")
+    assert message.startswith("7d: entry 1")
 
 
 def test_the_nightly_check_reads_the_end_of_the_chain_and_all_of_it_weekly(
@@ -119,9 +119,9 @@ def test_the_nightly_check_reads_the_end_of_the_chain_and_all_of_it_weekly(
     assert judged(keys.LEDGER)[0]
     assert set(opened) == {first, second}, "and so does a week"
     (root_of(warehouse) / "forecasts/ledger/7d" / second).unlink()
-    passed, said = judged(keys.LEDGER)
+    passed, message = judged(keys.LEDGER)
     assert not passed
-    assert "cut off" in said
+    assert "cut off" in message
 
 
 def test_a_ledger_without_an_entry_is_not_called_intact(workspace: Path) -> None:
@@ -134,18 +134,18 @@ def test_a_forecast_that_came_true_and_is_not_scored_is_named(warehouse: Warehou
     assert scored is not None
     is_lost = (pl.col("version") == 2) & (pl.col("step") == 3)
     warehouse.write("accuracy/realized", scored.filter(~is_lost), "7d")
-    passed, said = judged(keys.REALIZED)
+    passed, message = judged(keys.REALIZED)
     assert not passed
-    assert said == f"8 steps due, 1 missing or outdated: 7d of {ORIGIN}, step 3 ({SESSIONS[2]})"
+    assert message == f"8 steps due, 1 missing or outdated: 7d of {ORIGIN}, step 3 ({SESSIONS[2]})"
 
 
 def test_a_score_against_a_price_that_was_revised_since_is_outdated(warehouse: Warehouse) -> None:
     revised = pl.when(pl.col("session") == SESSIONS[0]).then(904.0).otherwise("clp_per_usd")
     warehouse.write("market/usdclp", prices().with_columns(clp_per_usd=revised))
-    passed, said = judged(keys.REALIZED)
+    passed, message = judged(keys.REALIZED)
     assert not passed
-    assert said.startswith("8 steps due, 2 missing or outdated: ")
-    assert f"step 1 ({SESSIONS[0]})" in said
+    assert message.startswith("8 steps due, 2 missing or outdated: ")
+    assert f"step 1 ({SESSIONS[0]})" in message
 
 
 def test_a_price_later_than_the_clock_makes_nothing_due(warehouse: Warehouse, environment: Callable[..., None]) -> None:
@@ -157,9 +157,9 @@ def test_a_price_later_than_the_clock_makes_nothing_due(warehouse: Warehouse, en
 
 def test_a_ledger_that_was_never_scored_is_due_as_a_whole(warehouse: Warehouse) -> None:
     (root_of(warehouse) / "accuracy/realized/7d.parquet").unlink()
-    passed, said = judged(keys.REALIZED)
+    passed, message = judged(keys.REALIZED)
     assert not passed
-    assert "8 missing or outdated" in said
+    assert "8 missing or outdated" in message
 
 
 def test_without_any_forecast_nothing_is_covered(workspace: Path) -> None:
@@ -177,18 +177,18 @@ def test_bands_that_do_not_hold_are_named_with_what_they_held(workspace: Path) -
     narrow = outcomes(120, sd=0.01)  # half as wide as the truth is: they hold 67 %
     held = narrow.filter(pl.col("realized_clp_per_usd").is_between("q025", "q975")).height / narrow.height
     keep_card(narrow)
-    passed, said = judged(keys.SCORECARD)
+    passed, message = judged(keys.SCORECARD)
     assert not passed
-    assert said.startswith(f"7d ewma: 95 % bands held {held:.1%} [")
-    assert "of 120" in said
+    assert message.startswith(f"7d ewma: 95 % bands held {held:.1%} [")
+    assert "of 120" in message
 
 
 def test_coverage_is_judged_on_the_ledger_alone_and_not_on_a_handful(workspace: Path) -> None:
     for rows in (outcomes(120, sd=0.005, record="backtest"), outcomes(20, sd=0.005), outcomes(0)):
         keep_card(rows.select(list(REALIZED_SCHEMA)))
-        passed, said = judged(keys.SCORECARD)
+        passed, message = judged(keys.SCORECARD)
         assert passed
-        assert said.startswith("not enough evidence")
+        assert message.startswith("not enough evidence")
 
 
 def test_no_card_at_all_says_that_there_is_no_evidence(workspace: Path) -> None:

@@ -78,8 +78,8 @@ def test_a_killed_forecast_is_told_of_as_a_failure_and_frees_its_place(prices: P
     assert subprocess.run([sys.executable, "-c", code], env=os.environ.copy()).returncode == -signal.SIGKILL
     with dg.DagsterInstance.get() as instance:
         assert statuses(instance).count("STARTED") == 1
-        told = tick(instance, gather_sensor(lambda: datetime.now(UTC)))
-        assert "1 new events" in str(told.skip_message)
+        outcome = tick(instance, gather_sensor(lambda: datetime.now(UTC)))
+        assert "1 new events" in str(outcome.skip_message)
         assert statuses(instance).count("STARTED") == 0
         assert statuses(instance).count("FAILURE") == 1
 
@@ -133,8 +133,13 @@ def test_one_horizons_bad_config_leaves_the_others_forecast_and_on_record(prices
     assert {row["horizon"] for row in json.loads(done.stdout)} == {"15d", "30d", "90d"}
     verified = json.loads(CliRunner().invoke(app, ["ledger", "verify", "--json"]).stdout)
     assert [row["entries"] for row in verified if row["series"] == "usdclp"] == [0, 1, 1, 1]
-    shown = json.loads(CliRunner().invoke(app, ["explain", "--json"]).stdout)
-    assert ["chronos_7d.json" in str(each["config_fault"]) for each in shown] == [True, False, False, False]
+    explanations = json.loads(CliRunner().invoke(app, ["explain", "--json"]).stdout)
+    assert ["chronos_7d.json" in str(explanation["config_fault"]) for explanation in explanations] == [
+        True,
+        False,
+        False,
+        False,
+    ]
     for name in ("explain", "dashboard"):
         page = CliRunner().invoke(app, [name], env={"COLUMNS": "200"})
         assert page.exit_code == 0

@@ -53,7 +53,9 @@ def ledger_files(root: Path) -> dict[str, str]:
 def test_it_is_verified_forecast_from_and_scored_and_no_old_entry_changes(old: Path) -> None:
     entries = ledger_files(old)
     assert len(entries) == 9
-    counts = {(each["horizon"], each["series"] == "observado"): each["entries"] for each in answer("ledger", "verify")}
+    counts = {
+        (record["horizon"], record["series"] == "observado"): record["entries"] for record in answer("ledger", "verify")
+    }
     assert [counts[horizon, False] for horizon in HORIZONS] == [3, 2, 2, 2]
     assert [counts[horizon, True] for horizon in HORIZONS] == [0, 0, 0, 0]  # before there were fans for the fixing
     done = run("forecast", "--horizon", "all", "--stored")

@@ -39,7 +39,7 @@ def append(store: Store, day: int) -> bool:
 
 def test_four_writers_without_a_lock_lose_nothing_and_make_one_chain(s3_address: str) -> None:
     days = [range(15 * n, 15 * n + 17) for n in range(4)]  # neighbours issue two days both
-    commands = [[sys.executable, "-c", APPENDING, s3_address, *map(str, each)] for each in days]
+    commands = [[sys.executable, "-c", APPENDING, s3_address, *map(str, numbers)] for numbers in days]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     writers = [subprocess.Popen(command, text=True, **pipes) for command in commands]  # type: ignore[call-overload]
     for writer in writers:

@@ -73,8 +73,8 @@ def child(folder: Path, first: int, last: int, step: str = "", limit: int = 0) -
 
 
 def append(store: LedgerStore, day: int, seed: int = 0, **changes: object) -> Appended:
-    made = {"issued_at": ISSUED + timedelta(days=day), "code_version": "1", **changes}
-    return store.append(forecast_of(day, seed), **made)
+    header = {"issued_at": ISSUED + timedelta(days=day), "code_version": "1", **changes}
+    return store.append(forecast_of(day, seed), **header)
 
 
 @pytest.fixture
@@ -130,8 +130,8 @@ def test_what_was_appended_is_read_oldest_first_in_files_named_for_their_number(
 
 
 def test_horizons_have_chains_of_their_own(root: Path, store: LedgerStore) -> None:
-    made = store.append(forecast_of(horizon="90d"), issued_at=ISSUED, code_version="1")
-    assert made == Appended(store.head("90d") or "", 1, 1, is_new=True)
+    result = store.append(forecast_of(horizon="90d"), issued_at=ISSUED, code_version="1")
+    assert result == Appended(store.head("90d") or "", 1, 1, is_new=True)
     assert store.read("90d")["previous_hash"].unique().to_list() == [""]
     assert len(entry_files(root)) == N
 
@@ -162,8 +162,8 @@ def test_issuing_the_same_again_writes_nothing_and_what_was_said_before_is_said_
 
 def test_other_inputs_make_another_version_and_leave_the_first(root: Path, store: LedgerStore) -> None:
     before = contents(root)
-    made = [append(store, 3, seed=1), append(store, 3, code_version="2"), append(store, 3, is_shadow=True)]
-    assert [(entry.sequence, entry.version, entry.is_new) for entry in made] == [
+    entries = [append(store, 3, seed=1), append(store, 3, code_version="2"), append(store, 3, is_shadow=True)]
+    assert [(entry.sequence, entry.version, entry.is_new) for entry in entries] == [
         (7, 2, True),
         (8, 3, True),
         (9, 4, True),
@@ -180,8 +180,8 @@ def test_another_config_has_versions_of_its_own(store: LedgerStore) -> None:
 
 def test_a_chain_goes_on_past_its_millionth_entry(tmp_path: Path) -> None:
     store = LedgerStore(Warehouse(tmp_path))
-    made = {"issued_at": ISSUED, "code_version": "1", "version": 1, "previous_hash": "beef"}
-    last = entry_of(forecast_of(0), sequence=999_999, **made)
+    header = {"issued_at": ISSUED, "code_version": "1", "version": 1, "previous_hash": "beef"}
+    last = entry_of(forecast_of(0), sequence=999_999, **header)
     Warehouse(tmp_path).write("forecasts/ledger/7d", last, "999999_2024-01-08_c0ffee_v1")
     assert [append(store, day).sequence for day in (1, 2)] == [1_000_000, 1_000_001]
     assert store.read("7d")["sequence"].unique(maintain_order=True).to_list() == [999_999, 1_000_000, 1_000_001]
@@ -516,9 +516,9 @@ def test_a_tip_that_a_slow_writer_wrote_late_loses_no_entry(
 ) -> None:
     late = (index_of(root) / "7d.json").read_text()
     monkeypatch.setattr(ledger_index, "RECENT", 2)
-    made = [append(store, day) for day in (50, 51, 52)]
+    entries = [append(store, day) for day in (50, 51, 52)]
     (index_of(root) / "7d.json").write_text(late)
-    assert append(store, 50) == replace(made[0], is_new=False)
+    assert append(store, 50) == replace(entries[0], is_new=False)
     assert append(store, 53).sequence == N + 4
     assert store.verify("7d") is None
 

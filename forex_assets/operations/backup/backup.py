@@ -82,9 +82,9 @@ def restore_backup(session: Session, archive: Path, *, is_forced: bool) -> dict[
 
 def prune_backups(session: Session) -> list[str]:
     """Thins archives and removes those past the policy's age; returns their names."""
-    days, found = session.policy.operations.backup_days, archives(backup_folder(session))
-    old = outlived(found, days=days, keep=1, now=datetime.now(UTC))
-    old += [archive for archive in thinned(found, daily=DAILY, weekly=WEEKLY, monthly=MONTHLY) if archive not in old]
+    days, files = session.policy.operations.backup_days, archives(backup_folder(session))
+    old = outlived(files, days=days, keep=1, now=datetime.now(UTC))
+    old += [archive for archive in thinned(files, daily=DAILY, weekly=WEEKLY, monthly=MONTHLY) if archive not in old]
     for archive in old:
         remove(archive)
     return [archive.path.name for archive in old]

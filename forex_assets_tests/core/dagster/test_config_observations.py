@@ -18,7 +18,7 @@ def versions(instance: dg.DagsterInstance, configs: ConfigStore) -> dict[str | N
     """Data versions that are new since the last call."""
     changed = changed_configs(instance, configs)
     report_changed_configs(instance, configs)
-    return {each.partition: each.data_version for each in changed}
+    return {observation.partition: observation.data_version for observation in changed}
 
 
 def test_settings_in_a_store_without_a_disk_are_observed_by_what_they_say(
@@ -27,8 +27,8 @@ def test_settings_in_a_store_without_a_disk_are_observed_by_what_they_say(
     environment(FOREX_STORE="memory://observed", FOREX_CONFIGS=str(tmp_path / "none"), FOREX_WAREHOUSE=str(tmp_path))
     files = open_store("memory://observed").under("configs")
     content = {key: (PROJECT / "configs" / key).read_bytes() for key in (f"chronos_{n}d.json" for n in (7, 15, 30, 90))}
-    for key, each in content.items():
-        files.put(key, each)
+    for key, text in content.items():
+        files.put(key, text)
     configs, values = open_session().configs, json.loads(content["chronos_7d.json"])
     with dg.DagsterInstance.ephemeral() as instance:
         first = versions(instance, configs)

@@ -30,8 +30,8 @@ from forex_assets.core.processes import HEARTBEAT_TAG, PROCESS_TAG, process_name
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    with instance_for_test(temp_dir=str(tmp_path)) as made:
-        yield made
+    with instance_for_test(temp_dir=str(tmp_path)) as dagster_instance:
+        yield dagster_instance
 
 
 def search(instance: dg.DagsterInstance, status: str, **tags: str) -> str:
@@ -80,8 +80,8 @@ def test_who_searches_by_hand_takes_over_what_has_not_begun(instance: dg.Dagster
     queued, starting = search(instance, "QUEUED"), search(instance, "STARTING")
     other = search(instance, "QUEUED", **{PARTITION_TAG: "15d"})
     assert search_in_progress(instance, "7d")
-    said = take_over(instance, "7d")
-    assert {words.split(",")[0] for words in said} == {f"run {queued[:8]}", f"run {starting[:8]}"}
+    messages = take_over(instance, "7d")
+    assert {words.split(",")[0] for words in messages} == {f"run {queued[:8]}", f"run {starting[:8]}"}
     ended = [instance.get_run_by_id(run_id) for run_id in (queued, starting)]
     assert [run and run.status for run in ended] == [dg.DagsterRunStatus.CANCELED] * 2
     assert search_in_progress(instance, "7d") == ""
@@ -139,7 +139,7 @@ def test_a_heartbeat_outlives_records_that_are_away_and_ends_where_they_stay_awa
 
     away = Away()
     start_heartbeat(away, "away", interval_s=0.001)  # type: ignore[arg-type]
-    (thread,) = [each for each in threading.enumerate() if each.name == "heartbeat of away"]
+    (thread,) = [live_thread for live_thread in threading.enumerate() if live_thread.name == "heartbeat of away"]
     thread.join(30)
     assert not thread.is_alive()
     assert away.asked > 1
