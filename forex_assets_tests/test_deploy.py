@@ -33,7 +33,7 @@ def test_a_service_is_confined_and_published_on_loopback_alone(name: str) -> Non
 def commands() -> list[list[str]]:
     units = [path.read_text(encoding="utf-8") for path in sorted((DEPLOY / "systemd").glob("*.service"))]
     started = [re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE) for unit in units]
-    return [shlex.split(found[1]) for found in started if found] + [
+    return [shlex.split(match[1]) for match in started if match] + [
         COMPOSE["services"][name]["command"] for name in OWN
     ]
 
@@ -44,7 +44,9 @@ def test_the_code_locations_that_are_started_are_those_of_the_workspace() -> Non
     for module in modules:
         assert importlib.import_module(module).defs
     workspace = yaml.safe_load((DEPLOY / "workspace.yaml").read_text(encoding="utf-8"))
-    served = {(each["grpc_server"]["location_name"], each["grpc_server"]["port"]) for each in workspace["load_from"]}
+    served = {
+        (server["grpc_server"]["location_name"], server["grpc_server"]["port"]) for server in workspace["load_from"]
+    }
     started = {
         (words[words.index("-m") + 1].rpartition(".")[2], int(words[words.index("-p") + 1]))
         for words in commands()

@@ -35,17 +35,17 @@ ALLOWED = {
 
 def calls(path: Path) -> set[str]:
     """Calls of a module that may touch files."""
-    found = set()
+    matches = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call):
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
             is_open = isinstance(node.func, ast.Name) and name == "open"
-            found |= {name} & CALLS | ({name} if is_open else set())
-    return found
+            matches |= {name} & CALLS | ({name} if is_open else set())
+    return matches
 
 
 def test_no_module_touches_files_but_the_folder_adapter_and_those_with_a_reason() -> None:
     names = {path.relative_to(PACKAGE).as_posix(): calls(path) for path in PACKAGE.rglob("*.py")}
-    users = {name: found for name, found in names.items() if found}
-    assert {name: found for name, found in users.items() if not name.startswith(tuple(ALLOWED))} == {}
+    users = {name: used for name, used in names.items() if used}
+    assert {name: used for name, used in users.items() if not name.startswith(tuple(ALLOWED))} == {}
     assert [reason for reason in ALLOWED if not any(name.startswith(reason) for name in users)] == [], "remove it"

@@ -66,9 +66,9 @@ def forecast(
         try:
             materialize_forecasts(session, horizons)
         except RunFailed as error:
-            if not error.made:
+            if not error.horizons:
                 raise
-            horizons, failure = error.made, error
+            horizons, failure = error.horizons, error
         shadow_fault = materialize_shadow_forecasts(session, horizons)
         status.update("scoring …")
         materialize_scorecard(session)

@@ -157,16 +157,16 @@ def _model_record(session: Session, horizon: str) -> dict[str, Any]:
     """The model in use for a horizon, or why there is none."""
     try:
         config = session.configs.read(horizon)
-        found, used = engines_of(session.settings).resolve(config)
-        if found.location is not None:
-            check_settings(found.location, found.model, used)
+        model, used = engines_of(session.settings).resolve(config)
+        if model.location is not None:
+            check_settings(model.location, model.model, used)
     except (ConfigError, EngineError) as error:
         return {"horizon": horizon, "configured": None, "used": None, "why": None, "error": str(error)}
     return {
         "horizon": horizon,
         "configured": config.model,
-        "used": found.location or found.kind,
-        "why": found.why,
+        "used": model.location or model.kind,
+        "why": model.why,
         "error": None,
     }
 
@@ -189,12 +189,15 @@ def _optimization_record(session: Session, instance: "dg.DagsterInstance | None"
     fields = ("last_optimized", "age_days", "decided_at", "fires", "reasons", "words")
     record: dict[str, Any] = {"horizon": horizon, **dict.fromkeys(fields), "is_searching": False}
     if instance is None:
-        return record | {"requests": [each.words for each in requests_of(session).open(horizon).requests]}
+        return record | {"requests": [request.words for request in requests_of(session).open(horizon).requests]}
     at = (horizon, session.market, session.now)
     search = last_by_clock(instance, keys.OPTIMIZED, *at)
     decision = last_by_clock(instance, keys.TRIGGER_DECISION, *at)
     waiting = open_requests(records(instance, keys.TRIGGER_DECISION, horizon), requests_of(session), horizon)
-    record |= {"is_searching": is_searching(instance, horizon), "requests": [each.words for each in waiting.requests]}
+    record |= {
+        "is_searching": is_searching(instance, horizon),
+        "requests": [request.words for request in waiting.requests],
+    }
     if search is not None:
         day = search.clock.astimezone(SANTIAGO).date()
         record |= {"last_optimized": str(day), "age_days": (session.today - day).days}
@@ -217,21 +220,23 @@ def noted_heads(session: Session, table: str = names.LEDGER) -> dict[str, list[s
     heads: dict[str, list[str]] = {}
     with instance_of(session) as instance:
         for horizon in HORIZONS if instance is not None else ():
-            found = instance.fetch_materializations(  # type: ignore[union-attr]
+            materializations = instance.fetch_materializations(  # type: ignore[union-attr]
                 dg.AssetRecordsFilter(asset_key=keys.asset_key(table), asset_partitions=[horizon]), limit=HEADS
             ).records
-            noted = [record.asset_materialization.metadata for record in found if record.asset_materialization]
+            noted = [
+                record.asset_materialization.metadata for record in materializations if record.asset_materialization
+            ]
             root, known = session.tables.place(), identity(session.tables.store)
-            own = (
-                str(said[names.LEDGER_HEAD].value)
-                for said in noted
-                if names.LEDGER_HEAD in said
+            warehouse_heads = (
+                str(metadata[names.LEDGER_HEAD].value)
+                for metadata in noted
+                if names.LEDGER_HEAD in metadata
                 and (
-                    (names.WAREHOUSE_ID in said and said[names.WAREHOUSE_ID].value == known)
-                    or (names.LEDGER_ROOT in said and said[names.LEDGER_ROOT].value == root)
+                    (names.WAREHOUSE_ID in metadata and metadata[names.WAREHOUSE_ID].value == known)
+                    or (names.LEDGER_ROOT in metadata and metadata[names.LEDGER_ROOT].value == root)
                 )
             )
-            heads[horizon] = list(dict.fromkeys(own))  # a repeated forecast notes the same head again
+            heads[horizon] = list(dict.fromkeys(warehouse_heads))  # a repeated forecast notes the same head again
     return heads
 
 

@@ -76,6 +76,6 @@ def _copy_records(source: Path, target: Path) -> None:
         else:
             with (
                 closing(sqlite3.connect(f"file:{source / name}?mode=ro", uri=True)) as there,
-                closing(sqlite3.connect(target / name)) as here,
+                closing(sqlite3.connect(target / name)) as copy,
             ):
-                there.backup(here)
+                there.backup(copy)

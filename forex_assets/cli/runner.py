@@ -35,12 +35,12 @@ class RunFailed(Exception):
     """A run failed; the message is the failed step's own.
 
     Attributes:
-        made: horizons whose fans it made all the same.
+        horizons: those whose fans it made all the same.
     """
 
-    def __init__(self, message: str, made: Sequence[str] = ()) -> None:
+    def __init__(self, message: str, horizons: Sequence[str] = ()) -> None:
         super().__init__(message)
-        self.made = list(made)
+        self.horizons = list(horizons)
 
 
 def materialize_market(
@@ -74,7 +74,7 @@ def materialize_forecasts(session: Session, horizons: list[str]) -> None:
     try:
         run_assets(session, [keys.LATEST, *followers, *fixing], horizons)
     except RunFailed as error:  # one horizon's fault must not keep the others out of the ledger
-        for name in error.made:
+        for name in error.horizons:
             run_assets(session, [*followers, *fixing], [name])
         raise
 
@@ -89,7 +89,7 @@ def materialize_shadow_forecasts(session: Session, horizons: list[str]) -> str:
         from forex_assets.optimizer.shadow_store import ShadowStore
 
         store, faults = ShadowStore(session.tables), []
-        for name in (each for each in horizons if store.exists(each)):
+        for name in (partition for partition in horizons if store.exists(partition)):
             from forex_assets.locations.optimization import build
 
             try:
@@ -223,8 +223,8 @@ def _execute(
             raise_on_error=False,
             **{"run_config": QUIET, **options},
         )
-        made = [] if result.success else sorted(forecasts_of(instance, result.run_id), key=HORIZONS.index)
-    _raise_where_failed(result, made)
+        horizons = [] if result.success else sorted(forecasts_of(instance, result.run_id), key=HORIZONS.index)
+    _raise_where_failed(result, horizons)
     return result
 
 
@@ -255,7 +255,7 @@ def _instance(home: Path) -> dg.DagsterInstance:
     return dg.DagsterInstance.from_config(str(home))
 
 
-def _raise_where_failed(result: dg.ExecuteInProcessResult, made: Sequence[str]) -> None:
+def _raise_where_failed(result: dg.ExecuteInProcessResult, horizons: Sequence[str]) -> None:
     """Raises the first failure in words."""
     where = f"(run {result.run_id[:8]}; details in the UI: make ui)"
     for check in result.get_asset_check_evaluations():
@@ -267,8 +267,8 @@ def _raise_where_failed(result: dg.ExecuteInProcessResult, made: Sequence[str]) 
             data = event.event_specific_data
             if getattr(data, "error", None) is not None:  # a step's failure, or that of a resource before any step
                 step = (event.step_key or "run").replace("__", "/")
-                raise RunFailed(f"{step}: {_reason(data)} {where}", made)
-        raise RunFailed(f"no step says why {where}", made)
+                raise RunFailed(f"{step}: {_reason(data)} {where}", horizons)
+        raise RunFailed(f"no step says why {where}", horizons)
 
 
 def _reason(data: Any) -> str:
@@ -288,10 +288,10 @@ def _reason(data: Any) -> str:
 
 def _plain(metadata: Any) -> dict[str, Any]:
     """Metadata as JSON values, without plots and paths."""
-    shown = {}
+    fields = {}
     for name, value in metadata.items():
         if isinstance(value, dg.TableMetadataValue):
-            shown[name] = [dict(record.data) for record in value.records]
+            fields[name] = [dict(record.data) for record in value.records]
         elif name not in {"plot", "path"}:
-            shown[name.removeprefix("dagster/")] = value.value
-    return shown
+            fields[name.removeprefix("dagster/")] = value.value
+    return fields

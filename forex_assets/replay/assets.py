@@ -66,5 +66,5 @@ def _of(table: pl.DataFrame, horizon: str) -> pl.DataFrame:
 
 def _metadata(session: Session, table: pl.DataFrame) -> dict[str, Any]:
     ways = table.filter(~pl.col("strategy").str.starts_with(FIXED))
-    shown = ways.select("strategy", "n", "crps_gain", "crps_gain_low", "crps_gain_high", "deployments", "rollbacks")
-    return frame_metadata(table, ways=small_table(shown), **clock_metadata(session))
+    columns = ways.select("strategy", "n", "crps_gain", "crps_gain_low", "crps_gain_high", "deployments", "rollbacks")
+    return frame_metadata(table, ways=small_table(columns), **clock_metadata(session))

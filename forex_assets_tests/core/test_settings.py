@@ -66,9 +66,9 @@ def test_a_blank_value_means_the_default() -> None:
 def test_secrets_do_not_show() -> None:
     os.environ.update({"FRED_API_KEY": "abcdef123456", "BCCH_PASSWORD": "hunter2"})
     settings = load_settings()
-    shown = f"{settings} {settings!r} {settings.model_dump_json()}"
-    assert "abcdef" not in shown
-    assert "hunter2" not in shown
+    text = f"{settings} {settings!r} {settings.model_dump_json()}"
+    assert "abcdef" not in text
+    assert "hunter2" not in text
     assert settings.fred_api_key is not None
     assert settings.fred_api_key.get_secret_value() == "abcdef123456"
 

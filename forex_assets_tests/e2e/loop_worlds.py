@@ -71,8 +71,8 @@ def all_prices() -> tuple[float, ...]:
 class KnowingEngines(Engines):
     """Engines that are all `KnowingEngine`s."""
 
-    def engine(self, found: Any) -> KnowingEngine:
-        del found
+    def engine(self, resolved: Any) -> KnowingEngine:
+        del resolved
         return KnowingEngine(all_prices())
 
 

@@ -24,8 +24,8 @@ def cli(*args: str) -> Result:
 
 def tables(root: Path) -> dict[str, pl.DataFrame]:
     left_out = ("ledger_compacted", "backups")
-    found = sorted(path for path in root.rglob("*.parquet") if not any(name in path.parts for name in left_out))
-    return {str(path.relative_to(root)): pl.read_parquet(path) for path in found}
+    paths = sorted(path for path in root.rglob("*.parquet") if not any(name in path.parts for name in left_out))
+    return {str(path.relative_to(root)): pl.read_parquet(path) for path in paths}
 
 
 def test_everything_gone_comes_back_as_it_was(with_market: Path, environment: Callable[..., None]) -> None:
@@ -75,7 +75,7 @@ def test_a_warehouse_that_is_a_link_is_restored_where_it_leads_to(
     before = tables(workspace / "big-disk")
     assert cli("backup", "restore", "--force").exit_code == 0
     assert (workspace / "warehouse").is_symlink()
-    after = {name: each for name, each in tables(workspace / "big-disk").items() if ".replaced-" not in name}
+    after = {name: table for name, table in tables(workspace / "big-disk").items() if ".replaced-" not in name}
     assert set(after) == set(before)
 
 

@@ -102,17 +102,17 @@ def test_a_horizon_that_was_never_optimized_is_searched_once_and_then_left_in_pe
         assert set(table["horizon"]) == {horizon}
         report = pl.read_parquet(root / f"monitoring/degradation_report/{horizon}.parquet")
         assert dict(report.schema) == DEGRADATION_SCHEMA
-    said = decision()
-    assert said["fires"] is True
-    assert said["reasons"] == ["age"]
-    assert "never optimized" in str(said["words"])
-    assert said["last_optimized"] is None
+    record = decision()
+    assert record["fires"] is True
+    assert record["reasons"] == ["age"]
+    assert "never optimized" in str(record["words"])
+    assert record["last_optimized"] is None
     assert len(search()) == 4
     assert search() == []
     row = pl.read_parquet(root / "optimizer/search_request/7d.parquet")
     assert dict(row.schema) == SEARCH_REQUEST_SCHEMA
     assert row["reason"].to_list() == ["age"]
-    assert row["words"].to_list() == [said["words"]]
+    assert row["words"].to_list() == [record["words"]]
     environment(FOREX_AS_OF="2025-06-16")
     materialize_market(new_session())
     materialize_decisions(new_session(), ["7d"])
@@ -134,10 +134,10 @@ def test_a_request_is_answered_by_one_decision_and_named_in_it(filled: Path) -> 
     assert len(requests(filled)) == 1
     assert "new regime" in str(decision()["requests"])
     materialize_decisions(new_session(), ["7d"])
-    said = decision()
-    assert said["reasons"] == ["manual"]
-    assert "new regime" in str(said["words"])
-    assert said["requests"] == []
+    record = decision()
+    assert record["reasons"] == ["manual"]
+    assert "new regime" in str(record["words"])
+    assert record["requests"] == []
     assert len(search()) == 1
     row = pl.read_parquet(filled / "warehouse/sample/optimizer/search_request/7d.parquet")
     assert "new regime" in row["words"][0]
@@ -185,14 +185,14 @@ def test_a_clock_in_the_past_knows_nothing_of_later_decisions(filled: Path, envi
 def test_the_command_says_what_was_decided_in_eighty_columns(filled: Path) -> None:
     ask = ("optimize", "request", "--horizon", "all", "--reason", "x" * 90)
     for args in (("optimize", "decide"), ask, ("status",)):
-        shown = cli(*args)
-        assert shown.exit_code == 0, shown.output
-        wide = [line for line in shown.stdout.splitlines() if len(line) > 80]
+        result = cli(*args)
+        assert result.exit_code == 0, result.output
+        wide = [line for line in result.stdout.splitlines() if len(line) > 80]
         assert all("x" * 90 in line or "warehouse" in line for line in wide), wide
-    assert "never optimized" in shown.stdout
-    assert [each["horizon"] for each in json.loads(cli("optimize", "decide", "--horizon", "7d", "--json").stdout)] == [
-        "7d"
-    ]
+    assert "never optimized" in result.stdout
+    assert [
+        record["horizon"] for record in json.loads(cli("optimize", "decide", "--horizon", "7d", "--json").stdout)
+    ] == ["7d"]
 
 
 def test_without_prices_there_is_no_decision_but_words(workspace: Path) -> None:
@@ -231,9 +231,9 @@ def test_errors_are_those_of_the_engine_that_forecasts_now_and_known_by_the_cloc
         engine=pl.when(pl.col("as_of") < date(2025, 1, 1)).then(pl.lit("other")).otherwise(pl.col("engine"))
     )
     mixed.write_parquet(path)
-    own = realized_of(new_session(), "7d")
-    assert set(own["engine"]) == {"ewma"}
-    assert own.height == table.filter(pl.col("as_of") >= date(2025, 1, 1)).height
+    realized = realized_of(new_session(), "7d")
+    assert set(realized["engine"]) == {"ewma"}
+    assert realized.height == table.filter(pl.col("as_of") >= date(2025, 1, 1)).height
     environment(FOREX_AS_OF="2025-06-03")
     assert realized_of(new_session(), "7d")["realized_available_at"].max() <= datetime(2025, 6, 4, tzinfo=UTC)  # type: ignore[operator]
     assert new_session().now - datetime(2025, 6, 3, tzinfo=UTC) < timedelta(days=1)

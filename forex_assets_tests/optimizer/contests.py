@@ -44,7 +44,7 @@ ENGINE = WidthEngine()
 class WidthEngines(Engines):
     """Engines that give that engine for every model."""
 
-    def engine(self, model: ResolvedModel) -> Engine:
+    def engine(self, resolved: ResolvedModel) -> Engine:
         return ENGINE
 
 

@@ -25,7 +25,7 @@ class SlowEngine(WidthEngine):
 class SlowEngines(Engines):
     """Engines that give the slow engine for every model."""
 
-    def engine(self, model: object) -> Engine:
+    def engine(self, resolved: object) -> Engine:
         return SlowEngine()
 
 
