@@ -1,8 +1,9 @@
-"""Calls, bytes and seconds of an evening on a store.
+"""Calls, bytes and time of an evening's commands on a store.
 
 `python benchmarks/store_cost.py --store s3://bucket/folder` with the service's environment names set; without `--store`
-in memory, where only the calls are meant. The generated market, the walk as the model. The first evening fills both
-stores and is not counted; by default two more are.
+in memory, where only the calls are meant. The generated market, the walk as the model. Each command runs on the store
+and on a folder, by turns in one process. The first evening fills both and is not counted; by default two more are.
+Processor seconds are this process's, without the server's.
 """
 
 import argparse
@@ -10,8 +11,8 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,33 +44,34 @@ class Counting(Store):
         return self.inner.has_turns
 
     def get(self, key: str) -> Entry | None:
-        entry = self.inner.get(key)
-        self.calls.update({"get": 1, "read": len(entry.content) if entry else 0})
+        with self._timed("get"):
+            entry = self.inner.get(key)
+        self.calls["read"] += len(entry.content) if entry else 0
         return entry
 
     def state(self, key: str) -> str | None:
-        self.calls["state"] += 1
-        return self.inner.state(key)
+        with self._timed("state"):
+            return self.inner.state(key)
 
     def put(self, key: str, content: bytes) -> None:
-        self.calls.update({"put": 1, "written": len(content)})
-        self.inner.put(key, content)
+        with self._timed("put", content):
+            self.inner.put(key, content)
 
     def create(self, key: str, content: bytes) -> None:
-        self.calls.update({"create": 1, "written": len(content)})
-        self.inner.create(key, content)
+        with self._timed("create", content):
+            self.inner.create(key, content)
 
     def replace(self, key: str, content: bytes, tag: object) -> None:
-        self.calls.update({"replace": 1, "written": len(content)})
-        self.inner.replace(key, content, tag)
+        with self._timed("replace", content):
+            self.inner.replace(key, content, tag)
 
     def remove(self, key: str) -> None:
-        self.calls["remove"] += 1
-        self.inner.remove(key)
+        with self._timed("remove"):
+            self.inner.remove(key)
 
     def list(self, prefix: str = "") -> Sequence[str]:
-        self.calls["list"] += 1
-        return self.inner.list(prefix)
+        with self._timed("list"):
+            return self.inner.list(prefix)
 
     def place(self, key: str = "") -> str:
         return self.inner.place(key)
@@ -86,32 +88,57 @@ class Counting(Store):
     def tidy(self) -> None:
         self.inner.tidy()
 
+    @contextmanager
+    def _timed(self, verb: str, content: bytes = b"") -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            microseconds = round(1e6 * (time.perf_counter() - began))
+            self.calls.update({verb: 1, "written": len(content), "microseconds": microseconds})
 
-def evenings(folder: Path, store: str, days: Sequence[str]) -> dict[tuple[str, ...], tuple[Counter[str], list[float]]]:
-    """Calls and seconds of each command, without the first evening."""
+
+@dataclass
+class Cost:
+    """Cost of one command on all counted evenings."""
+
+    calls: Counter[str] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)
+
+
+def run(command: Sequence[str], calls: Counter[str], cost: Cost | None) -> None:
+    """Runs a command; adds what it cost where that counts."""
+    calls.clear()
+    began, began_cpu = time.perf_counter(), time.process_time()
+    done = CliRunner().invoke(app, list(command))
+    if done.exit_code != 0:
+        raise SystemExit(f"{command}: {done.output}") from done.exception
+    if cost is not None:
+        cost.calls.update(calls)
+        cost.seconds.append(time.perf_counter() - began)
+        cost.cpu_seconds.append(time.process_time() - began_cpu)
+
+
+def evenings(folder: Path, stores: Sequence[str], days: Sequence[str]) -> dict[tuple[str, ...], list[Cost]]:
+    """Costs of each command in each store, without the first evening."""
     calls = Counter[str]()
 
     def counted(address: str | Path, **options: Any) -> Store:
         return Counting(open_store(address, **options), calls)
 
     session.open_store = counted  # type: ignore[attr-defined]
-    os.environ |= {
-        "FOREX_STORE": store, "FOREX_WAREHOUSE": str(folder / "warehouse"), "FOREX_CONFIGS": str(PROJECT / "configs"),
-        "DAGSTER_HOME": str(folder / "dagster"), "FOREX_MARKET": "sample", "FOREX_MODEL": "ewma",
-    }  # fmt: skip
-    totals: dict[tuple[str, ...], tuple[Counter[str], list[float]]] = {each: (Counter(), []) for each in COMMANDS}
+    os.environ |= {"FOREX_CONFIGS": str(PROJECT / "configs"), "FOREX_MARKET": "sample", "FOREX_MODEL": "ewma"}
+    costs = {command: [Cost() for _ in stores] for command in COMMANDS}
     for evening in days:
-        os.environ["FOREX_AS_OF"] = evening
         for command in COMMANDS:
-            calls.clear()
-            began = time.perf_counter()
-            done = CliRunner().invoke(app, list(command))
-            if done.exit_code != 0:
-                raise SystemExit(f"{command}: {done.output}") from done.exception
-            if evening != days[0]:
-                totals[command][0].update(calls)
-                totals[command][1].append(time.perf_counter() - began)
-    return totals
+            for number, store in enumerate(stores):
+                os.environ |= {
+                    "FOREX_STORE": store, "FOREX_WAREHOUSE": str(folder / f"{number}/warehouse"),
+                    "DAGSTER_HOME": str(folder / f"{number}/dagster"), "FOREX_AS_OF": evening,
+                }  # fmt: skip
+                run(command, calls, costs[command][number] if evening != days[0] else None)
+    return costs
 
 
 def main() -> None:
@@ -124,15 +151,21 @@ def main() -> None:
     address, days = given.store, EVENINGS[-given.evenings - 1 :]
     copy_store(Folder(PROJECT / "configs"), open_store(address).under("configs"))
     with tempfile.TemporaryDirectory() as name:
-        remote = evenings(Path(name) / "remote", address, days)
-        local = remote if given.calls_only else evenings(Path(name) / "local", "", days)
-    print(f"an evening on {address}, mean of {given.evenings}; seconds also on a folder")
+        costs = evenings(Path(name), [address] if given.calls_only else [address, ""], days)
+    print(f"an evening on {address}, mean of {given.evenings}; seconds on it, on a folder, and their ratio")
     heads = "".join(f"{verb:>8}" for verb in VERBS)
-    print(f"{'command':<24}{heads}{'read kB':>9}{'write kB':>9}{'s':>7}{'folder':>8}")
-    for command, (calls, seconds) in remote.items():
-        counts = "".join(f"{calls[verb] / given.evenings:>8.0f}" for verb in VERBS)
-        sizes = f"{calls['read'] / given.evenings / 1000:>9.0f}{calls['written'] / given.evenings / 1000:>9.0f}"
-        print(f"{' '.join(command):<24}{counts}{sizes}{min(seconds):>7.1f}{min(local[command][1]):>8.1f}")
+    times = "".join(f"{kind:>14}{'ratio':>7}" for kind in ("s", "CPU s", "s in calls"))
+    print(f"{'command':<24}{heads}{'read kB':>9}{'write kB':>9}{'' if given.calls_only else times}")
+    for command, (remote, *local) in costs.items():
+        counts = "".join(f"{remote.calls[verb] / given.evenings:>8.0f}" for verb in VERBS)
+        sizes = "".join(f"{remote.calls[way] / given.evenings / 1000:>9.0f}" for way in ("read", "written"))
+        times = ""
+        for folder in local:
+            pairs = [(remote.seconds, folder.seconds), (remote.cpu_seconds, folder.cpu_seconds)]
+            sums = [tuple(sum(each) / given.evenings for each in pair) for pair in pairs]
+            sums.append(tuple(cost.calls["microseconds"] / 1e6 / given.evenings for cost in (remote, folder)))
+            times = "".join(f"{on:>7.2f}{off:>7.2f}{on / off:>7.2f}" for on, off in sums)
+        print(f"{' '.join(command):<24}{counts}{sizes}{times}")
 
 
 if __name__ == "__main__":
