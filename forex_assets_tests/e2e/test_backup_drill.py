@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 import polars as pl
+import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
@@ -79,6 +80,7 @@ def test_a_warehouse_that_is_a_link_is_restored_where_it_leads_to(
     assert set(after) == set(before)
 
 
+@pytest.mark.timeout(600)  # where it is the first to want the three evenings, on a slow machine
 def test_a_bucket_that_was_lost_comes_back_from_its_copy_and_the_next_fan_is_issued(
     three_evenings: Path, environment: Callable[..., None], tmp_path: Path, s3_address: str
 ) -> None:
