@@ -162,7 +162,7 @@ def main() -> None:
         times = ""
         for folder in local:
             pairs = [(remote.seconds, folder.seconds), (remote.cpu_seconds, folder.cpu_seconds)]
-            sums = [tuple(sum(each) / given.evenings for each in pair) for pair in pairs]
+            sums = [tuple(sum(seconds) / given.evenings for seconds in pair) for pair in pairs]
             sums.append(tuple(cost.calls["microseconds"] / 1e6 / given.evenings for cost in (remote, folder)))
             times = "".join(f"{on:>7.2f}{off:>7.2f}{on / off:>7.2f}" for on, off in sums)
         print(f"{' '.join(command):<24}{counts}{sizes}{times}")

@@ -143,8 +143,8 @@ def test_kubernetes_has_the_limits_and_locations_of_one_machine_and_no_secret() 
     for pod in pods:
         assert pod["podSecurityContext"]["runAsUser"] == int(user)
         assert pod["env"] == pods[0]["env"], "one store for all"
-        assert not [each["name"] for each in pod["env"] if re.search("KEY|PASSWORD|SECRET", each["name"])]
-    (store,) = [each["value"] for each in pods[0]["env"] if each["name"] == "FOREX_STORE"]
+        assert not [variable["name"] for variable in pod["env"] if re.search("KEY|PASSWORD|SECRET", variable["name"])]
+    (store,) = [variable["value"] for variable in pods[0]["env"] if variable["name"] == "FOREX_STORE"]
     logs = values["computeLogManager"]["config"]["s3ComputeLogManager"]
     assert f"s3://{logs['bucket']}/{logs['prefix']}" == f"{store}-logs"
     assert values["postgresql"]["postgresqlScheme"] == "postgresql+psycopg2"

@@ -120,7 +120,7 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
 
 def _exit_code(error: Exception) -> int:
     """Exit code of a known error, else 0."""
-    names = {f"{each.__module__}.{each.__qualname__}" for each in type(error).__mro__}
+    names = {f"{base.__module__}.{base.__qualname__}" for base in type(error).__mro__}
     return next((code for code, known in KNOWN_ERRORS.items() if not names.isdisjoint(known)), 0)
 
 
@@ -133,12 +133,12 @@ def _records_fault(error: BaseException) -> str:
         if first is not None:
             from forex_assets.core.settings import load_settings
 
-            said = (str(getattr(first, "orig", None) or first).splitlines() or [type(first).__name__])[0]
+            reason = (str(getattr(first, "orig", None) or first).splitlines() or [type(first).__name__])[0]
             settings = load_settings()
             if settings.postgres_url is not None:
-                return f"Dagster's records in Postgres (DAGSTER_PG_URL) cannot be used: {said}; see to the server"
+                return f"Dagster's records in Postgres (DAGSTER_PG_URL) cannot be used: {reason}; see to the server"
             where = f"Dagster's records in {settings.dagster_home}"
-            return f"{where} cannot be used: {said}; see to space and permissions, or restore a backup"
+            return f"{where} cannot be used: {reason}; see to space and permissions, or restore a backup"
     return ""
 
 

@@ -89,18 +89,18 @@ def mlflow(tmp_path: Path) -> Iterator[MlflowServer]:
 
 def check_tracking(mlflow: MlflowServer, before: str, after: str) -> None:
     """Both machines' events are on the server, each once and whole; the aliases are the rollback's."""
-    found = dict[str, list[dict[str, Any]]]()
-    for each in mlflow.api("experiments/search", {"max_results": 100})["experiments"]:
-        runs = mlflow.api("runs/search", {"experiment_ids": [each["experiment_id"]]}).get("runs", [])
-        found |= {each["name"].removeprefix("usdclp-sample/"): runs} if runs else {}
-    assert {name: len(runs) for name, runs in found.items()} == {
+    runs_by_experiment = dict[str, list[dict[str, Any]]]()
+    for experiment in mlflow.api("experiments/search", {"max_results": 100})["experiments"]:
+        runs = mlflow.api("runs/search", {"experiment_ids": [experiment["experiment_id"]]}).get("runs", [])
+        runs_by_experiment |= {experiment["name"].removeprefix("usdclp-sample/"): runs} if runs else {}
+    assert {name: len(runs) for name, runs in runs_by_experiment.items()} == {
         "forecast/7d": 3, "search/7d": 1 + 3, "validation/7d": 1, "deployment/7d": 2
     }, "a search has a run a candidate"  # fmt: skip
-    assert {run["info"]["status"] for runs in found.values() for run in runs} == {"FINISHED"}
-    where = found["forecast/7d"][0]["info"]["artifact_uri"].removeprefix("mlflow-artifacts:/")
+    assert {run["info"]["status"] for runs in runs_by_experiment.values() for run in runs} == {"FINISHED"}
+    where = runs_by_experiment["forecast/7d"][0]["info"]["artifact_uri"].removeprefix("mlflow-artifacts:/")
     assert mlflow.get(f"/api/2.0/mlflow-artifacts/artifacts/{where}/plot.png").startswith(b"\x89PNG")
     aliases = mlflow.api("registered-models/get", name="usdclp-sample-7d")["registered_model"]["aliases"]
-    versions = {each["alias"]: each["version"] for each in aliases}
+    versions = {alias["alias"]: alias["version"] for alias in aliases}
     prints = {
         alias: str(mlflow.api("model-versions/get", name="usdclp-sample-7d", version=version))
         for alias, version in versions.items()

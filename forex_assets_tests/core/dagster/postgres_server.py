@@ -21,8 +21,8 @@ PARTS = ("pginstall/bin/postgres", "pginstall/bin/initdb", "pginstall/lib", "pgi
 
 def wheel() -> Path | None:
     """The wheel's folder; None where it is missing."""
-    found = importlib.util.find_spec(WHEEL)
-    return None if found is None or found.origin is None else Path(found.origin).parent
+    spec = importlib.util.find_spec(WHEEL)
+    return None if spec is None or spec.origin is None else Path(spec.origin).parent
 
 
 @contextlib.contextmanager
@@ -64,9 +64,9 @@ def run_tool(name: str, *arguments: str) -> str:
 def copy_programs(source: Path, target: Path) -> Path:
     """Copies what the server needs to where any user may read it; the folder of the programs."""
     for part in PARTS:
-        there, here = source / part, target / WHEEL / part
-        here.parent.mkdir(parents=True, exist_ok=True)
-        (shutil.copytree if there.is_dir() else shutil.copy2)(there, here)
+        there, destination = source / part, target / WHEEL / part
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if there.is_dir() else shutil.copy2)(there, destination)
     libraries = source.with_name(f"{WHEEL}.libs")  # found by the programs beside the wheel's folder
     if libraries.is_dir():
         shutil.copytree(libraries, target / libraries.name)

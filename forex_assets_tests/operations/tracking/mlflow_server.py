@@ -29,10 +29,15 @@ class MlflowServer:
 
     def start(self) -> None:
         self.folder.mkdir()
-        own = {"HOME": str(self.folder), "TMPDIR": str(self.folder), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        settings = {"HOME": str(self.folder), "TMPDIR": str(self.folder), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         with (self.folder / "log.txt").open("w") as log:
             self.process = subprocess.Popen(
-                self.command, stdout=log, stderr=log, start_new_session=True, cwd=self.folder, env={**os.environ, **own}
+                self.command,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd=self.folder,
+                env={**os.environ, **settings},
             )
 
     def wait(self, limit_s: float = 240.0) -> None:
