@@ -1,4 +1,4 @@
-"""Docstrings begin with a short line that says what a thing is or does."""
+"""Docstrings begin with a short line that says what a thing is or does; variables are nouns."""
 
 import ast
 import re
@@ -11,6 +11,7 @@ PROJECT = Path(__file__).parents[1]
 PACKAGE = PROJECT / "forex_assets"
 MAX_WORDS = 12
 FORBIDDEN = re.compile(r"(Of|The same|What|Where|Beside|Whoever)\b")
+NO_NOUNS = {"made", "found", "said", "shown", "told", "own", "here", "each", "ready", "wrong", "beside", "of_horizon"}
 ROOMS = [*(path for path in sorted(PACKAGE.iterdir()) if (path / "__init__.py").is_file()), PROJECT / "benchmarks"]
 
 
@@ -72,3 +73,26 @@ def test_docstrings_of_constants_and_private_functions_are_read() -> None:
         '    def _f(self):\n        """Private."""\n'
     )
     assert [text for _, text in docstrings(ast.parse(source))] == ["Module.", "Constant.", "Field.", "Private."]
+
+
+def vague_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Line and name of every variable, field and parameter that is no noun of the field."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store(), lineno=line) | ast.arg(arg=name, lineno=line) if name in NO_NOUNS:
+                yield line, name
+
+
+@pytest.mark.parametrize("folder", ["forex_assets", "benchmarks", "forex_assets_tests"])
+def test_variables_and_parameters_are_nouns(folder: str) -> None:
+    vague = {
+        f"{path.relative_to(PROJECT)}:{line} {name}"
+        for path in (PROJECT / folder).rglob("*.py")
+        for line, name in vague_names(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    assert vague == set()
+
+
+def test_a_variable_and_a_parameter_that_are_no_nouns_are_found() -> None:
+    tree = ast.parse("def f(wrong):\n    found = [\n        each for each in wrong]\n    return g(own=found)\n")
+    assert sorted(vague_names(tree)) == [(1, "wrong"), (2, "found"), (3, "each")]
