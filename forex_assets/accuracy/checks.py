@@ -74,7 +74,9 @@ def _ledger_chain_is_intact(session: Session) -> Finding:
     faults = [f"{horizon}: {result.misfit}" for horizon, result in verified.items() if result.misfit is not None]
     entries = {horizon: result.count for horizon, result in verified.items()}
     count = sum(entries.values())
-    message = "; ".join(faults) or (f"{count} entries, every one as it was written" if count else "no entry")
+    message = "; ".join(faults) or (
+        f"{count} entries; new ones, and all once a week, are as written" if count else "no entry"
+    )
     return Finding("ledger_chain_is_intact", count > 0 and not faults, "warn", message, entries)
 
 
