@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
 import polars as pl
@@ -178,13 +178,12 @@ def run_backtest(
                 store.add(horizon, key, table)
             finished += tables[0]["as_of"].n_unique()
             report(min(finished, len(dates)), len(dates))
+    is_wanted = pl.col("as_of") < session.today if with_stored else pl.col("as_of").is_in(dates)
     scored = []
     for store in stores:
         store.compact(horizon, key)
-        is_wanted = pl.col("as_of") < session.today if with_stored else pl.col("as_of").is_in(dates)
         fans = _current_fans(store, horizon, key, config.fingerprint).filter(is_wanted)
-        joined = join_realized(as_issued(fans), prices, session.now)
-        scored.append(score_rows(calibrated_history(joined) if config.is_calibrated else joined))
+        scored.append(_scored(fans, prices, session.now, is_calibrated=config.is_calibrated))
     rows = with_stored_scores(*scored) if level == "live" else scored[0]
     return BacktestRun(rows, skipped, len(old))
 
@@ -239,8 +238,13 @@ def rows_from_stored_prices(session: Session, horizon: str) -> pl.DataFrame:
     fans = stored_fans(session, horizon, "stored")
     if fans.is_empty():
         return empty(REALIZED_SCHEMA)
-    joined = join_realized(as_issued(fans), inputs_of(session)[0], session.now)
     is_calibrated = session.configs.read(horizon).is_calibrated
+    return _scored(fans, inputs_of(session)[0], session.now, is_calibrated=is_calibrated)
+
+
+def _scored(fans: pl.DataFrame, prices: pl.DataFrame, now: datetime, *, is_calibrated: bool) -> pl.DataFrame:
+    """Scores of fans, bands corrected by errors known before each."""
+    joined = join_realized(as_issued(fans), prices, now)
     return score_rows(calibrated_history(joined) if is_calibrated else joined)
 
 
