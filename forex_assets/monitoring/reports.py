@@ -108,7 +108,9 @@ def realized_of(
     Args:
         columns: of `REALIZED_SCHEMA`, the only ones that are wanted; after years a table has a hundred thousand rows.
     """
-    needed = tuple(dict.fromkeys((*columns, *_SELECTING)))
+    # Drift and degradation want different columns: whoever comes second finds them read in a session of both.
+    wanted = {*columns, *ERROR_COLUMNS, *JUDGED_SCHEMA, *_SELECTING}
+    needed = tuple(name for name in REALIZED_SCHEMA if name in wanted)
     tables = (session.tables.read(name, horizon, columns=needed) for name in (names.BACKTEST, names.REALIZED))
     given = None if more is None else more.select(needed)
     rows = pl.concat(

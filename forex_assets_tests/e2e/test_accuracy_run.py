@@ -39,12 +39,9 @@ def test_a_forecast_is_kept_scored_when_it_comes_true_and_shown(three_evenings: 
     root = three_evenings
     day("2025-06-13", environment)
     entries = sorted(path.name for path in (root / "forecasts/ledger/7d").glob("*.parquet"))
-    assert [name.split("_")[:2] for name in entries] == [
-        ["000001", "2025-06-02"],
-        ["000002", "2025-06-03"],
-        ["000003", "2025-06-04"],
-        ["000004", "2025-06-13"],
-    ]
+    assert entries == [f"{number:06d}.parquet" for number in range(1, 5)]
+    issued = [pl.read_parquet(root / "forecasts/ledger/7d" / name)["as_of"].unique().item() for name in entries]
+    assert issued == [date(2025, 6, 2), date(2025, 6, 3), date(2025, 6, 4), date(2025, 6, 13)]
     realized = pl.read_parquet(root / "accuracy/realized/7d.parquet")
     assert dict(realized.schema) == REALIZED_SCHEMA
     assert set(realized["record"]) == {"replay"}  # the clock was set by hand
