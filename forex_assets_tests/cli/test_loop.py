@@ -52,6 +52,33 @@ def test_a_search_that_the_sensor_launched_meanwhile_is_not_run_again(
     assert all("under way" in words for words in failures.values())
 
 
+def test_a_search_that_a_stopped_daemon_left_in_the_queue_is_taken_over(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = open_session()
+    prepare_instance(session.settings)
+    searched = list[str]()
+    with dg.DagsterInstance.get() as instance:
+        daemon = Daemon(instance)
+        daemon.made(dg.DagsterRunStatus.QUEUED, {"dagster/partition": "7d"})
+        daemon.made(dg.DagsterRunStatus.STARTED, {"dagster/partition": "15d"})
+
+        def job(_: Session, name: str, horizon: str, tags: dict[str, str], config: object) -> None:
+            searched.append(horizon)
+            event = dg.AssetMaterialization(keys.VALIDATION_REPORT, partition=horizon)
+            instance.report_runless_asset_event(event)
+
+        monkeypatch.setattr(
+            runner, "materialize_decisions", lambda _, names: [daemon.decide(name, fires=True) for name in names]
+        )
+        monkeypatch.setattr(runner, "run_job", job)
+        failures, _ = loop._run(session, ["7d", "15d"], is_forced=True)
+        statuses = {run.tags["dagster/partition"]: run.status for run in instance.get_runs()}
+    assert searched == ["7d"]
+    assert list(failures) == ["15d"]
+    assert statuses == {"7d": dg.DagsterRunStatus.CANCELED, "15d": dg.DagsterRunStatus.STARTED}
+
+
 def test_a_refusal_is_told_with_its_reason_although_something_was_deployed_before(workspace: Path) -> None:
     session, now = open_session(), datetime.now(UTC)
     live, deployer = session.configs.read("7d"), deployer_of(session)
