@@ -98,7 +98,7 @@ def _coverage_is_within_its_interval(session: Session) -> Finding:
     return coverage_is_within_its_interval(empty(SCORECARD_SCHEMA) if card is None else card)
 
 
-ALL: list[dg.AssetChecksDefinition] = [
+CHECKS: list[dg.AssetChecksDefinition] = [
     check_of(
         keys.LEDGER,
         "ledger_chain_is_intact",

@@ -61,7 +61,7 @@ def _chances_come_true_as_often_as_stated(session: Session) -> Finding:
     return Finding(name, off.is_empty(), "warn", message, {"series": rows})
 
 
-ALL_CHECKS: list[dg.AssetChecksDefinition] = [
+CHECKS: list[dg.AssetChecksDefinition] = [
     check_of(
         keys.LEVELS,
         "chances_are_coherent",

@@ -15,7 +15,7 @@ def _fans(session: Session) -> list[pl.DataFrame]:
     return [frame for frame in frames if frame is not None]
 
 
-ALL = [
+CHECKS = [
     check_of(
         keys.LATEST,
         "quantiles_do_not_cross",

@@ -1,12 +1,12 @@
 """Forecasting location: prices, features, forecasts, accuracy, report."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
 
 from forex_assets.accuracy import assets as accuracy
-from forex_assets.accuracy import checks as checks_accuracy
+from forex_assets.accuracy import checks as accuracy_checks
 from forex_assets.accuracy.observado import assets as observado_accuracy
 from forex_assets.core.dagster.executor import in_process_or_multiprocess
 from forex_assets.core.dagster.io_manager import WarehouseIO
@@ -33,6 +33,10 @@ from forex_assets.operations.tracking import sensors as tracking_sensors
 from forex_assets.operations.tracking.resources import mlflow_runs
 from forex_assets.report import assets as report
 
+ASSETS: Final = (market, features, forecasts, observado, accuracy, observado_accuracy, desk, report)
+CHECKS: Final = (market_checks, forecast_checks, accuracy_checks, desk_checks)
+"""Modules whose assets and checks are in this location."""
+
 
 def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     """Builds the definitions.
@@ -49,34 +53,8 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
         "io_manager": WarehouseIO(session=session),
     }
     return dg.Definitions(
-        assets=[
-            market.usdclp,
-            market.copper_hgf_usd_lb,
-            market.observado,
-            market.copper_lme,
-            market.quotes,
-            market.origin,
-            market.drivers,
-            market.revisions,
-            features.copper,
-            forecasts.inference,
-            forecasts.latest,
-            forecasts.ledger,
-            observado.observado_forecast,
-            observado.observado_ledger,
-            accuracy.realized,
-            accuracy.backtest,
-            accuracy.scorecard_asset,
-            accuracy.copper_effect_asset,
-            desk.levels,
-            desk.scenarios,
-            desk.reliability_asset,
-            observado_accuracy.observado_realized,
-            observado_accuracy.observado_backtest,
-            observado_accuracy.observado_scorecard,
-            report.daily,
-        ],
-        asset_checks=[*market_checks.ALL, *forecast_checks.ALL, *checks_accuracy.ALL, *desk_checks.ALL_CHECKS],
+        assets=dg.load_assets_from_modules(ASSETS),
+        asset_checks=dg.load_asset_checks_from_modules(CHECKS),
         jobs=[
             jobs.market_refresh,
             jobs.origin_refresh,

@@ -50,18 +50,9 @@ def build(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
                 dg.AssetSpec(key, group_name=key.path[0], partitions_def=keys.HORIZON_PARTITIONS)
                 for key in ELSEWHERE_BY_HORIZON
             ),
-            monitoring.drift_report_asset,
-            monitoring.degradation_report_asset,
-            monitoring.trigger_decision,
-            optimization.search_request,
-            optimization.candidate_config,
-            optimization.shadow_forecast,
-            optimization.validation_report,
-            deployment.deployment,
-            deployment.deployment_watch,
-            replay.replay_loop,
+            *dg.load_assets_from_modules((monitoring, optimization, deployment, replay)),
         ],
-        asset_checks=optimizer_checks.CHECKS,
+        asset_checks=dg.load_asset_checks_from_modules([optimizer_checks]),
         jobs=[
             schedules.report_drift,
             schedules.decide_all_horizons,

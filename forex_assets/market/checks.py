@@ -127,7 +127,7 @@ def _origin(session: Session) -> pl.DataFrame:
     return empty(STARTING_LEVEL_SCHEMA) if frame is None else frame
 
 
-ALL = [
+CHECKS = [
     check_of(
         keys.ORIGIN,
         "origin_is_recent",
