@@ -19,8 +19,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 LAST_DAY = date(2025, 6, 13)
 KEPT_EVENINGS = 64
@@ -69,85 +73,105 @@ def sizes_of(folder: Path) -> tuple[dict[str, int], int]:
     return parts, files
 
 
+class Parts:
+    """Processor seconds of an evening by part, since the part before."""
+
+    def __init__(self) -> None:
+        self.cpu: dict[str, float] = {}
+        self._mark = time.process_time()
+
+    def done(self, name: str) -> None:
+        """Ends a part."""
+        now = time.process_time()
+        self.cpu[name], self._mark = now - self._mark, now
+
+
 def live(folder: Path, evenings: int, measured: set[int], kept: int) -> Iterator[Evening]:
     """Lives through the evenings; one record each."""
     import dagster as dg
 
-    from forex_assets.cli.runner import record_in_mlflow
-    from forex_assets.core.dagster import keys
     from forex_assets.core.dagster.instance import prepare_instance
     from forex_assets.core.dagster.run_retention import remove_old_runs
-    from forex_assets.core.horizon import HORIZONS
-    from forex_assets.core.session import open_session
     from forex_assets.core.settings import load_settings
-    from forex_assets.locations import forecasting, optimization
     from forex_assets.market.price_sources import calendar_of
     from forex_assets.market.prices import USDCLP
-    from forex_assets.operations.alerts.sensors import gather_alerts
 
-    whole = {"dagster/asset_partition_range_start": HORIZONS[0], "dagster/asset_partition_range_end": HORIZONS[-1]}
-    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    locations = {"forecasting": forecasting.build(), "optimization": optimization.build()}
     prepare_instance(load_settings())
-    cursor, began = None, list[datetime]()
+    began = list[datetime]()
     days = calendar_of(USDCLP).between(LAST_DAY - timedelta(days=2 * evenings + 30), LAST_DAY)[-evenings:]
     with dg.DagsterInstance.get() as instance:
-
-        def run(location: str, job: str, tags: dict[str, str] | None = None, *assets: dg.AssetKey) -> None:
-            definitions = locations[location]
-            chosen = definitions.resolve_job_def(job) if job else definitions.resolve_implicit_global_asset_job_def()
-            result = chosen.execute_in_process(
-                instance=instance, tags=tags or {}, run_config=quiet, asset_selection=list(assets) or None,
-                raise_on_error=True,
-            )  # fmt: skip
-            assert result.success
-
+        platform = Platform(instance)
         for number, day in enumerate(days, start=1):
             os.environ["FOREX_AS_OF"] = str(day)
             began.append(datetime.now(UTC))
-            cpu: dict[str, float] = {}
-            mark = time.process_time()
-
-            def done(name: str, cpu: dict[str, float] = cpu) -> None:
-                nonlocal mark
-                now = time.process_time()
-                cpu[name], mark = cpu.get(name, 0.0) + now - mark, now
-
-            run("forecasting", "market_refresh")
-            done("prices")
-            run("forecasting", "forecast_all_horizons", whole)
-            done("forecast")
-            if number % 20 == 1:
-                run("forecasting", "backtest_all_horizons", whole)
-                done("backtest")
-            run("forecasting", "", None, keys.SCORECARD, keys.OBSERVADO_SCORECARD)
-            done("scorecard")
-            run("forecasting", "", None, keys.LEVELS, keys.SCENARIOS, keys.RELIABILITY)
-            done("desk")
-            run("optimization", "report_drift")
-            run("optimization", "decide_all_horizons", whole)
-            done("decide")
-            run("forecasting", "report_daily")
-            done("report")
-            context = dg.build_sensor_context(instance, cursor=cursor, resources={"session": _session_resource()})
-            cursor = gather_alerts.evaluate_tick(context).cursor
-            done("alerts")
-            record_in_mlflow(open_session(), instance)
-            done("mlflow")
+            parts = Parts()
+            platform.evening(parts, with_backtest=number % 20 == 1)
             if number > kept:
                 remove_old_runs(instance, began[number - 1 - kept])
-            done("retention")
+            parts.done("retention")
             if number in measured:
-                run("forecasting", "back_up")
-                done("backup")
+                platform.run("forecasting", "back_up")
+                parts.done("backup")
             size, files = sizes_of(folder)
-            yield Evening(cpu, size, files, psutil.Process().memory_info().rss)
+            yield Evening(parts.cpu, size, files, psutil.Process().memory_info().rss)
 
 
-def _session_resource() -> object:
-    from forex_assets.core.dagster.resources import SessionResource
+class Platform:
+    """Both locations, run in this process."""
 
-    return SessionResource()
+    def __init__(self, instance: "dg.DagsterInstance") -> None:
+        from forex_assets.locations import forecasting, optimization
+
+        self._instance, self._cursor = instance, None
+        self._locations = {"forecasting": forecasting.build(), "optimization": optimization.build()}
+
+    def run(self, location: str, job: str, *assets: "dg.AssetKey") -> None:
+        """Runs a job, or assets; those by horizon for all of them."""
+        from forex_assets.core.horizon import HORIZONS
+
+        definitions = self._locations[location]
+        chosen = definitions.resolve_job_def(job) if job else definitions.resolve_implicit_global_asset_job_def()
+        whole = {"dagster/asset_partition_range_start": HORIZONS[0], "dagster/asset_partition_range_end": HORIZONS[-1]}
+        result = chosen.execute_in_process(
+            instance=self._instance,
+            tags=whole if job.endswith("_all_horizons") else {},
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            asset_selection=list(assets) or None,
+            raise_on_error=True,
+        )
+        assert result.success
+
+    def evening(self, parts: Parts, with_backtest: bool) -> None:
+        """All that a weekday evening does, part by part."""
+        import dagster as dg
+
+        from forex_assets.cli.runner import record_in_mlflow
+        from forex_assets.core.dagster import keys
+        from forex_assets.core.dagster.resources import SessionResource
+        from forex_assets.core.session import open_session
+        from forex_assets.operations.alerts.sensors import gather_alerts
+
+        self.run("forecasting", "market_refresh")
+        parts.done("prices")
+        self.run("forecasting", "forecast_all_horizons")
+        parts.done("forecast")
+        if with_backtest:
+            self.run("forecasting", "backtest_all_horizons")
+            parts.done("backtest")
+        self.run("forecasting", "", keys.SCORECARD, keys.OBSERVADO_SCORECARD)
+        parts.done("scorecard")
+        self.run("forecasting", "", keys.LEVELS, keys.SCENARIOS, keys.RELIABILITY)
+        parts.done("desk")
+        self.run("optimization", "report_drift")
+        self.run("optimization", "decide_all_horizons")
+        parts.done("decide")
+        self.run("forecasting", "report_daily")
+        parts.done("report")
+        context = dg.build_sensor_context(self._instance, cursor=self._cursor, resources={"session": SessionResource()})
+        self._cursor = gather_alerts.evaluate_tick(context).cursor
+        parts.done("alerts")
+        record_in_mlflow(open_session(), self._instance)
+        parts.done("mlflow")
 
 
 def table(evenings: list[Evening], measured: list[int]) -> str:
