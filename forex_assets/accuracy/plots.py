@@ -20,9 +20,6 @@ SKILLS: Final = (
     ("crps_skill", "CRPS against the EWMA walk", BLUE, 0.1),
 )
 SHADES: Final = {"7d": "#7dd3fc", "15d": "#3b82f6", "30d": "#1e40af", "90d": "#111827"}
-PALETTE: Final = 128
-"""Colours in the PNG; 48 would merge two horizons."""
-
 CUT: Final = 30.0
 """Per cent of skill at which intervals are cut in the picture."""
 
@@ -32,7 +29,7 @@ YEARS_NAMED: Final = 15
 
 def scorecard_plot(card: pl.DataFrame, realized: pl.DataFrame, title: str, is_sample: bool) -> bytes:
     """Draws `scorecard_figure` as PNG."""
-    return png_of(scorecard_figure(card, realized, title, is_sample), PALETTE)
+    return png_of(scorecard_figure(card, realized, title, is_sample))
 
 
 def scorecard_figure(card: pl.DataFrame, realized: pl.DataFrame, title: str, is_sample: bool) -> Figure:

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 DPI: Final = 90
 BANNER_INCHES: Final = 0.3
 TITLE_INCHES: Final = 0.34
-COLOURS: Final = 48
-"""Palette size of PNG files; metadata carries them as text."""
 
 INK: Final = "#1f2937"
 FAINT: Final = "#6b7280"
@@ -41,12 +39,8 @@ def markdown_image(png: bytes, alt: str) -> str:
     return f"![{words}](data:image/png;base64,{base64.b64encode(png).decode('ascii')})"
 
 
-def png_of(figure: Figure, colours: int = COLOURS) -> bytes:
-    """Returns a figure as PNG bytes.
-
-    Args:
-        colours: palette size, at most 256.
-    """
+def png_of(figure: Figure) -> bytes:
+    """Returns a figure as PNG bytes of 256 colours."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
@@ -54,8 +48,9 @@ def png_of(figure: Figure, colours: int = COLOURS) -> bytes:
     canvas.draw()
     picture = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB")
     out = io.BytesIO()
-    # No dithering: it would speckle the flat bands and swell the file.
-    picture.quantize(colours, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+    # An octree keeps the colour of a small mark, which median cut merges, in a tenth of its time. No dithering: it
+    # would speckle the flat bands and swell the file.
+    picture.quantize(method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(out, "PNG")
     return out.getvalue()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -15,12 +15,10 @@ from forex_assets.optimizer.paired_losses import CHALLENGER, CHAMPION, Evidence,
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PALETTE: Final = 64
-
 
 def differences_plot(evidence: Evidence, title: str, is_sample: bool) -> bytes:
     """PNG of `differences_figure`."""
-    return png_of(differences_figure(evidence, title, is_sample), PALETTE)
+    return png_of(differences_figure(evidence, title, is_sample))
 
 
 def differences_figure(evidence: Evidence, title: str, is_sample: bool) -> Figure:

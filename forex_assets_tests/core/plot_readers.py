@@ -69,5 +69,5 @@ def assert_is_small_png(png: bytes) -> None:
     image = picture(png)
     assert image.width >= 700
     assert len(png) < 60_000
-    assert image.getpixel((1, image.height - 2)) == (255, 255, 255)
+    assert min(image.getpixel((1, image.height - 2))) >= 254  # type: ignore[arg-type, type-var]
     assert len(image.getcolors(image.width * image.height)) > 10  # type: ignore[arg-type]

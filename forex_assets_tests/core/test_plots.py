@@ -3,8 +3,10 @@
 import base64
 import re
 
-from forex_assets.core.plots import markdown_image, no_data_figure, png_of, price_text
-from forex_assets_tests.core.plot_readers import banner_share, words
+import numpy as np
+
+from forex_assets.core.plots import COPPER_BROWN, markdown_image, no_data_figure, png_of, price_text
+from forex_assets_tests.core.plot_readers import banner_share, picture, words
 
 
 def test_the_markdown_embeds_the_picture() -> None:
@@ -19,6 +21,14 @@ def test_the_banner_marks_generated_data_only() -> None:
     assert banner_share(png_of(no_data_figure("title", True))) > 0.6
     assert banner_share(png_of(no_data_figure("title", False))) == 0
     assert "SAMPLE DATA" in words(no_data_figure("title", True))
+
+
+def test_a_small_mark_keeps_its_colour_beside_a_banner_of_a_near_one() -> None:
+    figure = no_data_figure("title", True)
+    figure.axes[0].plot([0.5], [0.2], "o", color=COPPER_BROWN, markersize=4)
+    pixels = np.asarray(picture(png_of(figure)), dtype=int)
+    is_copper = (np.abs(pixels - np.array((180, 83, 9))).max(axis=2) < 16).sum()
+    assert is_copper >= 4
 
 
 def test_prices_show_one_decimal_from_a_hundred_on() -> None:
