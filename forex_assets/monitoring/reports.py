@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 from typing import Final
 
@@ -13,6 +13,7 @@ from forex_assets.core import names
 from forex_assets.core.calendar import santiago_time
 from forex_assets.core.config_store import ConfigError
 from forex_assets.core.horizon import HORIZONS
+from forex_assets.core.policy import Policy
 from forex_assets.core.schemas import COPPER_SCHEMA, REALIZED_SCHEMA, USDCLP_SCHEMA, Schema, empty
 from forex_assets.core.session import Session
 from forex_assets.forecasts.engine import EngineError
@@ -39,12 +40,16 @@ _SELECTING: Final = ("record", "as_of", "step", "entry_hash", "is_shadow", "real
 """Columns by which `realized_of` selects rows."""
 
 
+_LAST_DRIFT: list[tuple[dict[str, pl.DataFrame], Policy, date, Drift]] = []
+"""Inputs and result of this process's last drift report."""
+
+
 class NoPrices(Exception):
     """No prices are stored to watch; the message names the remedy."""
 
 
 def drift_of(session: Session) -> Drift:
-    """Makes the drift report of the inputs.
+    """Makes the drift report of the inputs; equal inputs are judged once.
 
     Raises:
         NoPrices: no USD/CLP price is known at the clock.
@@ -57,7 +62,13 @@ def drift_of(session: Session) -> Drift:
         )
     realized = pl.concat([realized_of(session, horizon, columns=ERROR_COLUMNS) for horizon in HORIZONS])
     series = drift_series(peso, _known_prices(session, COPPER, COPPER_SCHEMA), realized)
-    return drift_report(series, session.policy, session.today)
+    for last_series, policy, today, drift in _LAST_DRIFT:
+        is_same = all(series[name].equals(last_series[name]) for name in series)
+        if is_same and (policy, today) == (session.policy, session.today):
+            return drift
+    drift = drift_report(series, session.policy, session.today)
+    _LAST_DRIFT[:] = [(series, session.policy, session.today, drift)]
+    return drift
 
 
 def degradation_of(session: Session, engines: Engines, horizon: str) -> Degradation:
