@@ -203,7 +203,8 @@ class LedgerStore:
             subjects = ["sequence", "as_of", "config_fingerprint"]
             rows = self.read(horizon, subjects).unique(maintain_order=True).iter_rows()
             about = {sequence: f"{as_of}_{fingerprint}" for sequence, as_of, fingerprint in rows}
-            self._index.add(horizon, [(about[file.sequence], file.stem) for file in self._files.listed(horizon)])
+            files = [file for file in self._files.listed(horizon) if file.sequence <= tip.sequence]  # not others' new ones
+            self._index.add(horizon, [(about[file.sequence], file.stem) for file in files])
         return stored, tip
 
     def _tip(self, horizon: str) -> tuple[Tip | None, Tip]:
