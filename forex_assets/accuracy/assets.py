@@ -14,6 +14,7 @@ from forex_assets.accuracy.copper_effect import (
     verdict_on_copper,
 )
 from forex_assets.accuracy.plots import scorecard_plot
+from forex_assets.accuracy.realized_store import RealizedStore
 from forex_assets.accuracy.scorecard import SCORECARD_SCHEMA, scorecard
 from forex_assets.accuracy.superiority import spa_p_value
 from forex_assets.core import names
@@ -28,7 +29,6 @@ from forex_assets.core.session import Session
 from forex_assets.forecasts.engines import Engines
 from forex_assets.forecasts.forecast import COVARIATE_ENGINES
 from forex_assets.forecasts.ledger_store import LedgerStore
-from forex_assets.forecasts.realized import realize
 from forex_assets.forecasts.resources import ForecastEngines
 from forex_assets.market.alignment import lead_lag
 from forex_assets.market.ingestion import truths
@@ -48,17 +48,36 @@ from forex_assets.market.ingestion import truths
     description="Forecasts of the ledger beside the prices that came true, by step, with scores of the forecast and "
     "of both no-change benchmarks on the same dates. Provisional prices and bad ticks are left out.",
 )
-def realized(
-    context: dg.AssetExecutionContext, session: SessionResource, usdclp: pl.DataFrame
-) -> dict[str, pl.DataFrame]:
-    """Scores one row a forecast and step; unchanged rows are kept."""
+def realized(context: dg.AssetExecutionContext, session: SessionResource, usdclp: pl.DataFrame) -> None:
+    """Scores one row a forecast and step."""
     run = session.session()
-    prices, ledger, tables = truths(run, usdclp), LedgerStore(run.tables), {}
+    score_ledger(context, run, keys.REALIZED, LedgerStore(run.tables), truths(run, usdclp))
+
+
+def score_ledger(
+    context: dg.AssetExecutionContext,
+    session: Session,
+    realized_key: dg.AssetKey,
+    ledger: LedgerStore,
+    prices: pl.DataFrame,
+) -> None:
+    """Brings the scored rows of each horizon's ledger up to date.
+
+    Args:
+        realized_key: asset of the scored rows.
+        prices: as for `realized.realize`.
+    """
+    store = RealizedStore(session.tables, keys.table_key(realized_key))
     for horizon in context.partition_keys:
-        previous = run.tables.read(names.REALIZED, horizon)
-        tables[horizon] = realize(ledger.read(horizon), prices, run.now, previous=previous)
-        context.add_asset_metadata(_counts(tables[horizon]), keys.REALIZED, horizon)
-    return tables
+        rows, settled = store.update(horizon, ledger, prices, session.now)
+        counts = frame_metadata(
+            rows,
+            forecasts=rows["as_of"].n_unique() + sum(year.forecasts for year in settled),
+            at_target=int(rows["is_target"].sum()) + sum(year.at_target for year in settled),
+            settled_years=len(settled),
+        )
+        counts["dagster/row_count"] = rows.height + sum(year.rows for year in settled)
+        context.add_asset_metadata(counts, realized_key, horizon)
 
 
 class BacktestSettings(dg.Config):
@@ -212,12 +231,11 @@ def realized_rows(session: Session, *tables: str) -> pl.DataFrame:
         tables: scored rows; by default ledger and backtest of the peso.
     """
     stored = (
-        session.tables.read(name, horizon)
+        RealizedStore(session.tables, name).read(horizon, where=pl.col("is_target"))
         for name in tables or (names.REALIZED, names.BACKTEST)
         for horizon in session.tables.partitions(name)
     )
-    counted = (frame.filter("is_target") for frame in stored if frame is not None)
-    return pl.concat([empty(REALIZED_SCHEMA), *counted])
+    return pl.concat([empty(REALIZED_SCHEMA), *(frame for frame in stored if frame is not None)])
 
 
 def _counts(rows: pl.DataFrame) -> dict[str, object]:

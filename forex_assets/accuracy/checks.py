@@ -7,6 +7,7 @@ import dagster as dg
 import polars as pl
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from forex_assets.accuracy.realized_store import RealizedStore
 from forex_assets.accuracy.scorecard import SCORECARD_SCHEMA, coverage_is_within_its_interval
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
@@ -85,7 +86,7 @@ def _realized_covers_every_due_forecast(session: Session) -> Finding:
     store, tables = LedgerStore(session.tables), session.tables
     issued, scored = sorted({*KEY, *JOINED_BY}), [*KEY, "realized_clp_per_usd"]
     ledger = pl.concat([empty(LEDGER_SCHEMA).select(issued), *(store.read(horizon, issued) for horizon in HORIZONS)])
-    stored = [tables.read(names.REALIZED, horizon, columns=scored) for horizon in HORIZONS]
+    stored = [RealizedStore(tables, names.REALIZED).read(horizon, scored) for horizon in HORIZONS]
     realized = pl.concat([empty(REALIZED_SCHEMA).select(scored), *(table for table in stored if table is not None)])
     prices = tables.read(names.USDCLP)
     known = truths(session, empty(USDCLP_SCHEMA) if prices is None else prices)

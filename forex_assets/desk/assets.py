@@ -3,6 +3,7 @@
 import dagster as dg
 import polars as pl
 
+from forex_assets.accuracy.realized_store import RealizedStore
 from forex_assets.core import names
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.conditions import on_new_inputs
@@ -117,7 +118,7 @@ def reliability_asset(context: dg.AssetExecutionContext, session: SessionResourc
 def _realized(session: Session) -> pl.DataFrame:
     """Reads the scored rows of ledger and backtest, all horizons."""
     stored = (
-        session.tables.read(name, horizon)
+        RealizedStore(session.tables, name).read(horizon)
         for name in (names.REALIZED, names.BACKTEST)
         for horizon in session.tables.partitions(name)
     )

@@ -159,7 +159,12 @@ class EntryFiles:
 
 
 def read_rows(
-    warehouse: Warehouse, key: str, partition: str, remedy: str, columns: Sequence[str] | None = None
+    warehouse: Warehouse,
+    key: str,
+    partition: str,
+    remedy: str,
+    columns: Sequence[str] | None = None,
+    where: pl.Expr | None = None,
 ) -> pl.DataFrame | None:
     """A table of entries; None if absent.
 
@@ -167,7 +172,7 @@ def read_rows(
         LedgerError: it cannot be read; says the remedy.
     """
     try:
-        rows = warehouse.read(key, partition, columns=columns)
+        rows = warehouse.read(key, partition, columns=columns, where=where)
         return None if rows is None else conform(rows, part_of(columns), "its columns")
     except (WarehouseError, ValueError) as error:
         reason = str(error.__cause__ or error).partition("\n")[0]

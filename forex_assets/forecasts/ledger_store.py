@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 import polars as pl
@@ -110,24 +110,28 @@ class LedgerStore:
                 tip = self._walked(horizon, tip)
         raise AssertionError("waits() never ends")
 
-    def read(self, horizon: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    def read(self, horizon: str, columns: Sequence[str] | None = None, *, since: date | None = None) -> pl.DataFrame:
         """All entries of a horizon, `LEDGER_SCHEMA`, oldest first; may be empty.
 
         Args:
             columns: the only ones that are wanted, in this order.
+            since: first date of issue that is wanted, of all columns; None for all.
 
         Raises:
             LedgerError: a file is damaged; the message names it.
         """
-        needed = None if columns is None else list(dict.fromkeys((*columns, *PLACED)))
+        needed = list(dict.fromkeys((*(columns or ()), *PLACED))) if columns or since else None
         rows = self._usable_compaction(horizon, needed)
         files = self._files.listed(horizon)  # listed after the compaction: an entry written in between would seem lost
         covered = self._covered(rows, files, horizon)
         is_spoilt = not covered and self._warehouse.exists(self._compacted_key, horizon)
         is_due = covered < len(files) and (is_spoilt or len(files) - covered > self._compact_after)
         if is_due and needed is not None:
-            return self.read(horizon).select(columns or [])
-        tail = [self._files.entry(horizon, file).select(rows.columns) for file in files[covered:]]
+            return _wanted(self.read(horizon), columns, since)
+        if since is not None:
+            is_recent = (pl.col("as_of") >= since) & (pl.col("sequence") <= covered)
+            rows = self._usable_compaction(horizon, columns, where=is_recent)
+        tail = [_wanted(self._files.entry(horizon, file), rows.columns, since) for file in files[covered:]]
         rows = pl.concat([rows if covered else rows.clear(), *tail], rechunk=needed is None)
         if is_due:
             self._compact(horizon, rows)
@@ -203,7 +207,9 @@ class LedgerStore:
             subjects = ["sequence", "as_of", "config_fingerprint"]
             rows = self.read(horizon, subjects).unique(maintain_order=True).iter_rows()
             about = {sequence: f"{as_of}_{fingerprint}" for sequence, as_of, fingerprint in rows}
-            files = [file for file in self._files.listed(horizon) if file.sequence <= tip.sequence]  # not others' new ones
+            files = [
+                file for file in self._files.listed(horizon) if file.sequence <= tip.sequence
+            ]  # not others' new ones
             self._index.add(horizon, [(about[file.sequence], file.stem) for file in files])
         return stored, tip
 
@@ -254,16 +260,20 @@ class LedgerStore:
                 return version, entry
         return version, None
 
-    def _compacted(self, horizon: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    def _compacted(
+        self, horizon: str, columns: Sequence[str] | None = None, where: pl.Expr | None = None
+    ) -> pl.DataFrame:
         """The stored compaction; may be empty."""
         remedy = "remove it: it is a cache, and the next read makes it anew"
-        rows = read_rows(self._warehouse, self._compacted_key, horizon, remedy, columns)
+        rows = read_rows(self._warehouse, self._compacted_key, horizon, remedy, columns, where)
         return empty(part_of(columns)) if rows is None else rows
 
-    def _usable_compaction(self, horizon: str, columns: Sequence[str] | None) -> pl.DataFrame:
+    def _usable_compaction(
+        self, horizon: str, columns: Sequence[str] | None, where: pl.Expr | None = None
+    ) -> pl.DataFrame:
         """The compaction; empty if unreadable, since a reader can do without."""
         try:
-            return self._compacted(horizon, columns)
+            return self._compacted(horizon, columns, where)
         except LedgerError as error:
             _log.warning("%s ledger is read entry by entry: %s", horizon, error)
             return empty(part_of(columns))
@@ -280,3 +290,8 @@ class LedgerStore:
         count = rows["sequence"].n_unique()
         is_chain = 0 < count <= len(files) and self._files.hash(horizon, files[count - 1]) == rows["entry_hash"][-1]
         return count if is_chain else 0
+
+
+def _wanted(rows: pl.DataFrame, columns: Sequence[str] | None, since: date | None) -> pl.DataFrame:
+    chosen = rows if since is None else rows.filter(pl.col("as_of") >= since)
+    return chosen if columns is None else chosen.select(columns)

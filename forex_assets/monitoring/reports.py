@@ -9,6 +9,7 @@ from typing import Final
 import polars as pl
 
 from forex_assets.accuracy.backtest_run import Origins, choose_engine, run_backtest
+from forex_assets.accuracy.realized_store import RealizedStore
 from forex_assets.core import names
 from forex_assets.core.calendar import santiago_time
 from forex_assets.core.config_store import ConfigError
@@ -122,7 +123,7 @@ def realized_of(
     # Drift and degradation want different columns: whoever comes second finds them read in a session of both.
     wanted = {*columns, *ERROR_COLUMNS, *JUDGED_SCHEMA, *_SELECTING}
     needed = tuple(name for name in REALIZED_SCHEMA if name in wanted)
-    tables = (session.tables.read(name, horizon, columns=needed) for name in (names.BACKTEST, names.REALIZED))
+    tables = (RealizedStore(session.tables, name).read(horizon, needed) for name in (names.BACKTEST, names.REALIZED))
     given = None if more is None else more.select(needed)
     rows = pl.concat(
         [empty(REALIZED_SCHEMA).select(needed), *(table for table in (*tables, given) if table is not None)]

@@ -12,6 +12,7 @@ from typing import Final
 import polars as pl
 
 from forex_assets.accuracy.backtest_run import inputs_of
+from forex_assets.accuracy.realized_store import RealizedStore
 from forex_assets.core import names
 from forex_assets.core.code_version import code_version
 from forex_assets.core.horizon import target_of
@@ -164,11 +165,11 @@ def judge_shadow(session: Session, engines: Engines, horizon: str) -> Validation
 
 def _outcomes(session: Session, shadow: Shadow) -> pl.DataFrame:
     """Outcomes of the trial's forecasts, by last version."""
-    table = session.tables.read(names.REALIZED, shadow.config.horizon)
+    is_of_trial = pl.col("as_of").is_between(shadow.since, shadow.until) & pl.col("is_target")
+    table = RealizedStore(session.tables, names.REALIZED).read(shadow.config.horizon, where=is_of_trial)
     rows = empty(REALIZED_SCHEMA) if table is None else table
     # At a clock that was set by hand all there is are replays, and they are no track record otherwise.
     record = "ledger" if session.settings.as_of is None else "replay"
-    is_of_trial = pl.col("as_of").is_between(shadow.since, shadow.until) & pl.col("is_target")
-    kept = rows.filter(is_of_trial & (pl.col("record") == record)).sort("as_of", "version")
+    kept = rows.filter(pl.col("record") == record).sort("as_of", "version")
     one = ["as_of", "is_shadow", "config_fingerprint"]
     return kept.unique(one, keep="last", maintain_order=True)

@@ -3,7 +3,7 @@
 import dagster as dg
 import polars as pl
 
-from forex_assets.accuracy.assets import realized_rows
+from forex_assets.accuracy.assets import realized_rows, score_ledger
 from forex_assets.accuracy.backtest_run import stored_fans
 from forex_assets.accuracy.scorecard import SCORECARD_SCHEMA, scorecard
 from forex_assets.accuracy.start_level import StartLevel
@@ -18,7 +18,7 @@ from forex_assets.forecasts.calibration import calibrated_history
 from forex_assets.forecasts.ledger_store import LedgerStore
 from forex_assets.forecasts.observado.assets import known_fixings
 from forex_assets.forecasts.observado.history import fixing_backtest, published_by_rule
-from forex_assets.forecasts.realized import join_realized, realize, score_rows
+from forex_assets.forecasts.realized import join_realized, score_rows
 from forex_assets.market.price_sources import calendar_of
 from forex_assets.market.prices import USDCLP
 
@@ -36,15 +36,11 @@ from forex_assets.market.prices import USDCLP
     description="Forecasts of the dólar observado beside the published fixings, by fixing, with scores of the forecast "
     "and of both no-change benchmarks, which start from the last fixing.",
 )
-def observado_realized(context: dg.AssetExecutionContext, session: SessionResource) -> dict[str, pl.DataFrame]:
-    """Scores one row a forecast and fixing; unchanged rows are kept."""
-    run, tables = session.session(), {}
-    fixings, ledger = known_fixings(run), LedgerStore(run.tables, names.OBSERVADO_LEDGER)
-    for horizon in context.partition_keys:
-        previous = run.tables.read(names.OBSERVADO_REALIZED, horizon)
-        tables[horizon] = realize(ledger.read(horizon), fixings, run.now, previous=previous)
-        context.add_asset_metadata(frame_metadata(tables[horizon]), keys.OBSERVADO_REALIZED, horizon)
-    return tables
+def observado_realized(context: dg.AssetExecutionContext, session: SessionResource) -> None:
+    """Scores one row a forecast and fixing."""
+    run = session.session()
+    ledger = LedgerStore(run.tables, names.OBSERVADO_LEDGER)
+    score_ledger(context, run, keys.OBSERVADO_REALIZED, ledger, known_fixings(run))
 
 
 @dg.asset(

@@ -69,8 +69,10 @@ def chosen_columns(table: pl.DataFrame, columns: Columns) -> pl.DataFrame:
     return table if columns is None else table.select(name for name in columns if name in table.columns)
 
 
-def parsed_table(store: Store, path: str, entry: Entry, columns: Columns = None) -> pl.DataFrame:
-    """Parses a table, or the chosen columns it has.
+def parsed_table(
+    store: Store, path: str, entry: Entry, columns: Columns = None, where: pl.Expr | None = None
+) -> pl.DataFrame:
+    """Parses a table, or the chosen columns and rows it has.
 
     Raises:
         WarehouseError: it is not parquet, or memory is short.
@@ -78,6 +80,9 @@ def parsed_table(store: Store, path: str, entry: Entry, columns: Columns = None)
     content = entry.content
     try:
         buffer = io.BytesIO(content)
+        if where is not None:
+            table = with_later_columns(pl.scan_parquet(buffer).filter(where).collect())
+            return chosen_columns(table, columns)
         if columns is not None and set(columns) <= set(pl.read_parquet_schema(buffer)):
             buffer.seek(0)
             return pl.read_parquet(buffer, columns=list(columns))

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["SUFFIX", "Warehouse", "WarehouseError", "arrow_table"]
 
 SUFFIX: Final = ".parquet"
+BLOCK: Final = 2**14
+"""Rows of a table that are decoded together."""
 
 
 class Warehouse:
@@ -86,6 +88,7 @@ class Warehouse:
         schema: Schema | None = None,
         *,
         columns: Sequence[str] | None = None,
+        where: pl.Expr | None = None,
     ) -> pl.DataFrame | None:
         """Reads a table as last written; None if absent.
 
@@ -94,12 +97,17 @@ class Warehouse:
             partition: such as `7d`.
             schema: required columns; None checks nothing.
             columns: the only ones that are decoded; None for all.
+            where: rows that are wanted, by stored columns; blocks of the file without any are not decoded.
 
         Raises:
             WarehouseError: it cannot be read, is not parquet, or lacks columns.
         """
         chosen = None if columns is None else tuple(columns)
-        table, _ = self._read(key, partition, chosen)
+        if where is None:
+            table, _ = self._read(key, partition, chosen)
+        else:
+            entry = self.store.get(self.key(key, partition))
+            table = None if entry is None else parsed_table(self.store, self.key(key, partition), entry, chosen, where)
         if table is None:
             return None
         lacking = [name for name in schema or chosen or () if name not in table.columns]
@@ -215,7 +223,12 @@ class Warehouse:
         buffer = io.BytesIO()
         try:
             parquet.write_table(
-                arrow_table(whole), buffer, compression="zstd", compression_level=3, use_dictionary=repeated
+                arrow_table(whole),
+                buffer,
+                compression="zstd",
+                compression_level=3,
+                use_dictionary=repeated,
+                row_group_size=BLOCK,
             )
         except (OSError, pl.exceptions.PolarsError, ArrowException) as error:
             place = self.place(key, partition)
