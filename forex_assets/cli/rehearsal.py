@@ -4,7 +4,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -46,7 +46,7 @@ def rehearsal(session: Session) -> Iterator[Session]:
                 source = Path(settings.store_address)
                 if source.is_dir():
                     _copy_tables(source, warehouse, home)
-                shutil.copytree(settings.configs, configs)
+                shutil.copytree(settings.configs, configs, copy_function=_copy_present)
             _copy_records(home, warehouse / "dagster")
             os.environ["DAGSTER_HOME"] = str(warehouse / "dagster")
             yield open_session(as_of=settings.as_of, warehouse=warehouse, configs=configs)
@@ -62,7 +62,16 @@ def _copy_tables(source: Path, target: Path, home: Path) -> None:
         is_top = Path(folder) == source
         return {name for name in names if (is_top and name in LEFT_OUT) or Path(folder, name) == home}
 
-    shutil.copytree(source, target, ignore=left_out)
+    shutil.copytree(source, target, ignore=left_out, copy_function=_copy_present)
+
+
+def _copy_present(source: str, target: str) -> None:
+    """Copies a file, unless it is gone since its folder was listed.
+
+    Drafts and lock files of other processes come and go.
+    """
+    with suppress(FileNotFoundError):
+        shutil.copy2(source, target)
 
 
 def _copy_records(source: Path, target: Path) -> None:

@@ -207,9 +207,8 @@ class LedgerStore:
             subjects = ["sequence", "as_of", "config_fingerprint"]
             rows = self.read(horizon, subjects).unique(maintain_order=True).iter_rows()
             about = {sequence: f"{as_of}_{fingerprint}" for sequence, as_of, fingerprint in rows}
-            files = [
-                file for file in self._files.listed(horizon) if file.sequence <= tip.sequence
-            ]  # not others' new ones
+            # Not those that other writers have added since.
+            files = [file for file in self._files.listed(horizon) if file.sequence <= tip.sequence]
             self._index.add(horizon, [(about[file.sequence], file.stem) for file in files])
         return stored, tip
 
