@@ -1,6 +1,6 @@
 """Asset checks of ledger, scored rows and scorecard; none blocks."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import dagster as dg
@@ -25,6 +25,9 @@ from forex_assets.market.ingestion import truths
 
 WHOLE_CHAIN_EVERY: Final = timedelta(days=7)
 """Longest time between two readings of a whole chain."""
+
+RECENT: Final = timedelta(days=400)
+"""Age up to which forecasts are checked every evening."""
 
 
 class VerifiedPart(BaseModel):
@@ -82,11 +85,14 @@ def _ledger_chain_is_intact(session: Session) -> Finding:
 
 
 def _realized_covers_every_due_forecast(session: Session) -> Finding:
-    """Checks all horizons that have a ledger."""
+    """Checks the last 400 days of forecasts, on Mondays all."""
     store, tables = LedgerStore(session.tables), session.tables
     issued, scored = sorted({*KEY, *JOINED_BY}), [*KEY, "realized_clp_per_usd"]
-    ledger = pl.concat([empty(LEDGER_SCHEMA).select(issued), *(store.read(horizon, issued) for horizon in HORIZONS)])
-    stored = [RealizedStore(tables, names.REALIZED).read(horizon, scored) for horizon in HORIZONS]
+    since = date.min if session.today.isoweekday() == 1 else session.today - RECENT
+    is_wanted = pl.col("as_of") >= since
+    entries = (store.read(horizon, issued, since=since) for horizon in HORIZONS)
+    ledger = pl.concat([empty(LEDGER_SCHEMA).select(issued), *entries])
+    stored = [RealizedStore(tables, names.REALIZED).read(horizon, scored, where=is_wanted) for horizon in HORIZONS]
     realized = pl.concat([empty(REALIZED_SCHEMA).select(scored), *(table for table in stored if table is not None)])
     prices = tables.read(names.USDCLP)
     known = truths(session, empty(USDCLP_SCHEMA) if prices is None else prices)
@@ -112,7 +118,8 @@ CHECKS: list[dg.AssetChecksDefinition] = [
         keys.REALIZED,
         "realized_covers_every_due_forecast",
         _realized_covers_every_due_forecast,
-        "Every forecast whose session has a price is scored against the current price.",
+        "Every forecast whose session has a price is scored against the current price: of the last 400 days, and on "
+        "Mondays of all years.",
         blocks=False,
     ),
     check_of(

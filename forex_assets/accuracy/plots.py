@@ -9,7 +9,17 @@ import polars as pl
 
 from forex_assets.accuracy.scorecard import ALL, ENOUGH, GROUP, pit_histogram
 from forex_assets.core.horizon import HORIZONS
-from forex_assets.core.plots import BLUE, COPPER_BROWN, FAINT, GRID, INK, no_data_figure, png_of, titled_figure
+from forex_assets.core.plots import (
+    BLUE,
+    COPPER_BROWN,
+    FAINT,
+    GRID,
+    INK,
+    fix_layout,
+    no_data_figure,
+    png_of,
+    titled_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,13 +60,14 @@ def scorecard_figure(card: pl.DataFrame, realized: pl.DataFrame, title: str, is_
         return no_data_figure(title, is_sample, words)
     figure, _ = titled_figure(9.0, 8.6, title, is_sample)
     figure.delaxes(figure.axes[0])
-    grid = figure.add_gridspec(3, len(HORIZONS))
+    grid = figure.add_gridspec(3, len(HORIZONS), hspace=0.36, wspace=0.24)
     _draw_skill(figure.add_subplot(grid[0, :]), newest)
     is_year = pl.col("scope").str.contains(r"^\d{4}$")
     _draw_coverage(figure.add_subplot(grid[1, :]), card.filter(is_year).join(newest, on=GROUP, how="semi"))
     tenths = pit_histogram(realized).join(newest, on=GROUP, how="semi")
     for column, horizon in enumerate(HORIZONS):
         _draw_pit(figure.add_subplot(grid[2, column]), tenths.filter(pl.col("horizon") == horizon), horizon)
+    fix_layout(figure, left=0.66, bottom=0.3, top=0.3)
     return figure
 
 

@@ -148,6 +148,18 @@ def test_a_score_against_a_price_that_was_revised_since_is_outdated(warehouse: W
     assert f"step 1 ({SESSIONS[0]})" in message
 
 
+def test_a_lost_score_of_an_old_forecast_is_named_on_the_next_monday(
+    warehouse: Warehouse, environment: Callable[..., None]
+) -> None:
+    (root_of(warehouse) / "accuracy/realized/7d.parquet").unlink()
+    environment(FOREX_AS_OF="2026-08-09")
+    assert judged(keys.REALIZED)[1] == "no forecast"
+    environment(FOREX_AS_OF="2026-08-10")
+    passed, message = judged(keys.REALIZED)
+    assert not passed
+    assert "8 missing or outdated" in message
+
+
 def test_a_price_later_than_the_clock_makes_nothing_due(warehouse: Warehouse, environment: Callable[..., None]) -> None:
     """The tables reach the 19th; at a clock set back to the 17th two sessions have come true, and both are scored."""
     environment(FOREX_AS_OF="2025-06-17")
