@@ -32,6 +32,7 @@ from forex_assets.monitoring.reports import degradation_of, realized_of
 from forex_assets.monitoring.trigger import DECISION_SCHEMA
 from forex_assets.optimizer.sensors import optimize_on_trigger
 from forex_assets.optimizer.tables import SEARCH_REQUEST_SCHEMA
+from forex_assets_tests.stock import fill_from
 
 Change = Callable[..., None]
 DEFS = build()
@@ -48,6 +49,19 @@ def new_session() -> Session:
 @pytest.fixture
 def filled(with_forecasts: Path) -> Path:
     return with_forecasts
+
+
+@pytest.fixture
+def searched(workspace: Path, stock: Path, request: pytest.FixtureRequest) -> Path:
+    """The workspace after the first decision and search of 7 days."""
+
+    def make() -> None:
+        request.getfixturevalue("filled")
+        materialize_decisions(new_session(), ["7d"])
+        search()
+
+    fill_from(stock / "searched", workspace, make)
+    return workspace
 
 
 def decision(horizon: str = "7d") -> dict[str, object]:
@@ -114,24 +128,20 @@ def test_a_horizon_that_was_never_optimized_is_searched_once_and_then_left_in_pe
     assert row["reason"].to_list() == ["age"]
     assert row["words"].to_list() == [record["words"]]
     environment(FOREX_AS_OF="2025-06-16")
-    materialize_market(new_session())
     materialize_decisions(new_session(), ["7d"])
     later = decision()
     assert (later["fires"], later["last_optimized"], later["age_days"]) == (False, "2025-06-13", 3)
     assert search() == []
     environment(FOREX_AS_OF="2025-06-27")
-    materialize_market(new_session())
     materialize_decisions(new_session(), ["7d"])
     assert decision()["reasons"] == ["age"]
     assert len(search()) == 1
 
 
-def test_a_request_is_answered_by_one_decision_and_named_in_it(filled: Path) -> None:
-    materialize_decisions(new_session(), ["7d"])
-    search()
+def test_a_request_is_answered_by_one_decision_and_named_in_it(searched: Path) -> None:
     asked = cli("optimize", "request", "--horizon", "7d", "--reason", "new regime")
     assert asked.exit_code == 0, asked.output
-    assert len(requests(filled)) == 1
+    assert len(requests(searched)) == 1
     assert "new regime" in str(decision()["requests"])
     materialize_decisions(new_session(), ["7d"])
     record = decision()
@@ -139,18 +149,16 @@ def test_a_request_is_answered_by_one_decision_and_named_in_it(filled: Path) -> 
     assert "new regime" in str(record["words"])
     assert record["requests"] == []
     assert len(search()) == 1
-    row = pl.read_parquet(filled / "warehouse/sample/optimizer/search_request/7d.parquet")
+    row = pl.read_parquet(searched / "warehouse/sample/optimizer/search_request/7d.parquet")
     assert "new regime" in row["words"][0]
     materialize_decisions(new_session(), ["7d"])
     assert decision()["fires"] is False
-    assert requests(filled) == []
+    assert requests(searched) == []
 
 
-def test_a_decision_that_fails_answers_no_request(filled: Path) -> None:
-    materialize_decisions(new_session(), ["7d"])
-    search()
+def test_a_decision_that_fails_answers_no_request(searched: Path) -> None:
     cli("optimize", "request", "--horizon", "7d")
-    policy = filled / "configs/policy.yaml"
+    policy = searched / "configs/policy.yaml"
     good = policy.read_text()
     policy.write_text("surprise: 1\n")
     with pytest.raises(RunFailed, match=r"policy\.yaml.*surprise"):
@@ -172,9 +180,7 @@ def test_a_spoilt_request_is_named_and_stops_no_decision(filled: Path) -> None:
     assert "remove it and ask again" in str(event.asset_materialization.metadata["unreadable_requests"].value)
 
 
-def test_a_clock_in_the_past_knows_nothing_of_later_decisions(filled: Path, environment: Change) -> None:
-    materialize_decisions(new_session(), ["7d"])
-    search()
+def test_a_clock_in_the_past_knows_nothing_of_later_decisions(searched: Path, environment: Change) -> None:
     environment(FOREX_AS_OF="2025-05-30")
     assert decision()["words"] is None
     materialize_market(new_session())
@@ -184,7 +190,7 @@ def test_a_clock_in_the_past_knows_nothing_of_later_decisions(filled: Path, envi
 
 def test_the_command_says_what_was_decided_in_eighty_columns(filled: Path) -> None:
     ask = ("optimize", "request", "--horizon", "all", "--reason", "x" * 90)
-    for args in (("optimize", "decide"), ask, ("status",)):
+    for args in (("optimize", "decide", "--horizon", "7d"), ask, ("status",)):
         result = cli(*args)
         assert result.exit_code == 0, result.output
         wide = [line for line in result.stdout.splitlines() if len(line) > 80]
