@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from forex_assets.core.settings import PROJECT
 from forex_assets.core.store.opening import open_store
 from forex_assets_tests.core.store.s3_server import KEYS, NO_SERVER, program, s3_server
-from forex_assets_tests.stock import fill_from, leave_out_drawing, quicken_databases
+from forex_assets_tests.stock import fill_from, quicken_databases
 
 settings.register_profile("any load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any load")
@@ -50,10 +50,9 @@ def environment() -> Iterator[Callable[..., None]]:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path, environment: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Path:
+def workspace(tmp_path: Path, environment: Callable[..., None]) -> Path:
     """A folder with a warehouse, configs and a Dagster home of its own: the generated market, the walk, a fixed day."""
     quicken_databases()
-    leave_out_drawing(monkeypatch)
     shutil.copytree(PROJECT / "configs", tmp_path / "configs")
     environment(
         FOREX_WAREHOUSE=str(tmp_path / "warehouse"),

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import filelock
-import pytest
 import sqlalchemy
 from sqlalchemy import event
 
@@ -46,16 +45,6 @@ def quicken_databases() -> None:
     """
     event.listen(sqlalchemy.Engine, "connect", _without_sync)
     share_engines()
-
-
-def leave_out_drawing(patch: pytest.MonkeyPatch) -> None:
-    """Pictures are laid out, but not drawn: they come out white.
-
-    Tests of plots draw, as do commands in processes of their own.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    patch.setattr(FigureCanvasAgg, "draw", lambda canvas: canvas.get_renderer().clear())
 
 
 def _without_sync(connection: Any, record: object) -> None:
