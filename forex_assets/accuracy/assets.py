@@ -46,7 +46,9 @@ from forex_assets.market.ingestion import truths
     metadata=column_schema(REALIZED_SCHEMA),
     automation_condition=on_new_inputs(),
     description="Forecasts of the ledger beside the prices that came true, by step, with scores of the forecast and "
-    "of both no-change benchmarks on the same dates. Provisional prices and bad ticks are left out.",
+    "of both no-change benchmarks on the same dates. Provisional prices and bad ticks are left out. The table holds "
+    "open years of issue; a year whose sessions are all past has a table of its own, under "
+    "`accuracy/realized_settled`.",
 )
 def realized(context: dg.AssetExecutionContext, session: SessionResource, usdclp: pl.DataFrame) -> None:
     """Scores one row a forecast and step."""

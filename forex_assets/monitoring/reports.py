@@ -42,7 +42,10 @@ _SELECTING: Final = ("record", "as_of", "step", "entry_hash", "is_shadow", "real
 
 
 _LAST_DRIFT: list[tuple[dict[str, pl.DataFrame], Policy, date, Drift]] = []
-"""Inputs and result of this process's last drift report."""
+"""Inputs and result of this process's last drift report.
+
+A command makes the report in one run and decides in the next.
+"""
 
 
 class NoPrices(Exception):
@@ -120,7 +123,7 @@ def realized_of(
     Args:
         columns: of `REALIZED_SCHEMA`, the only ones that are wanted; after years a table has a hundred thousand rows.
     """
-    # Drift and degradation want different columns: whoever comes second finds them read in a session of both.
+    # Drift and degradation judge by different columns: a session that reads those of both reads a table once.
     wanted = {*columns, *ERROR_COLUMNS, *JUDGED_SCHEMA, *_SELECTING}
     needed = tuple(name for name in REALIZED_SCHEMA if name in wanted)
     tables = (RealizedStore(session.tables, name).read(horizon, needed) for name in (names.BACKTEST, names.REALIZED))

@@ -128,8 +128,9 @@ def test_the_command_line_prints_fans_for_people_and_for_programs(workspace: Pat
     assert doctor.exit_code == 0, doctor.output
     assert json.loads(doctor.stdout)["stale"] == []
     assert "A forecast can be made" in cli("doctor").stdout
-    ingested = cli("ingest", "--json")
-    assert json.loads(ingested.stdout)[0]["asset"] == "market/copper_hgf_usd_lb"
+    (market, *_) = json.loads(cli("ingest", "--json").stdout)
+    assert market["asset"] == "market/copper_hgf_usd_lb"
+    assert "Prices in" in cli("ingest").stdout
 
 
 @pytest.mark.parametrize(
