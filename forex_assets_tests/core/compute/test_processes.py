@@ -130,12 +130,14 @@ def test_nested_uses_share_the_workers_and_the_outermost_ends_them(inputs: Input
 
 
 SCRIPT = """
+import signal
 import sys
 from pathlib import Path
 from forex_assets.core.compute.port import run_blocks
 from forex_assets.core.compute.processes import Processes
 from forex_assets_tests.core.compute import samples
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs tests in the background has it ignored
     with Processes(2) as compute:
         list(run_blocks(compute, samples.marked, samples.Inputs(None, Path(sys.argv[1])), range(4)))
 """
