@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import coverage
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -20,17 +21,45 @@ settings.load_profile("any load")
 LONGEST = ("docs", "e2e", "locations")
 """Folders whose tests begin first, so that no process waits for one of their files at the end."""
 
+UNTRACED = ("docs", "e2e", "benchmarks")
+"""Folders whose tests are left out of coverage, unless `--trace-all` is given.
+
+Tracing makes whole runs half as slow again, in libraries most of all; the floor is held by the other tests alone.
+"""
+
 OWN = ("FOREX_", "FRED_", "BCCH_", "DAGSTER_", "HF_", "MLFLOW_", "AWS_")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Lets coverage be measured with whole runs too."""
+    parser.addoption("--trace-all", action="store_true", help="count whole runs in coverage too")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the longest files first; within them, and among the others, the order stays."""
 
     def place(item: pytest.Item) -> int:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        folder = folder_of(item.path)
         return LONGEST.index(folder) if folder in LONGEST else len(LONGEST)
 
     items.sort(key=place)
+
+
+def folder_of(path: Path) -> str:
+    """The folder of the tests' root in which a test lies."""
+    return path.relative_to(Path(__file__).parent).parts[0]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tracing(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Stops coverage's tracing for a file of an untraced folder."""
+    tracer = coverage.Coverage.current()
+    if tracer is None or request.config.getoption("--trace-all") or folder_of(request.path) not in UNTRACED:
+        yield
+        return
+    tracer.stop()
+    yield
+    tracer.start()
 
 
 @pytest.fixture

@@ -4,10 +4,14 @@ import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import filelock
 import sqlalchemy
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from dagster._core.storage import sql
 from sqlalchemy import event
 
 from forex_assets.core.dagster.engines import share_engines
@@ -41,10 +45,23 @@ def fill_from(stock: Path, workspace: Path, make: Callable[[], None]) -> None:
 def quicken_databases() -> None:
     """Makes SQLite and Dagster's storages wait less; what they store is the same.
 
-    Commits do not wait for the disk: only a power cut could lose them. All tests share engines, as commands do.
+    Commits do not wait for the disk: only a power cut could lose them. All tests share engines, as commands do, and
+    read Alembic's list of schema versions once, not for each instance.
     """
     event.listen(sqlalchemy.Engine, "connect", _without_sync)
     share_engines()
+    sql.ScriptDirectory = SimpleNamespace(from_config=_versions)  # type: ignore[misc, assignment]
+
+
+def _versions(config: Config) -> ScriptDirectory:
+    return _versions_at(str(config.get_main_option("script_location")))
+
+
+@cache
+def _versions_at(folder: str) -> ScriptDirectory:
+    config = Config()
+    config.set_main_option("script_location", folder)
+    return ScriptDirectory.from_config(config)
 
 
 def _without_sync(connection: Any, record: object) -> None:
