@@ -13,6 +13,7 @@ from forex_assets.core import names
 from forex_assets.core.dagster import keys
 from forex_assets.core.dagster.checks import check_of
 from forex_assets.core.finding import Finding
+from forex_assets.core.holidays import market_calendar
 from forex_assets.core.horizon import HORIZONS
 from forex_assets.core.schemas import LEDGER_SCHEMA, REALIZED_SCHEMA, USDCLP_SCHEMA, empty
 from forex_assets.core.session import Session
@@ -85,10 +86,10 @@ def _ledger_chain_is_intact(session: Session) -> Finding:
 
 
 def _realized_covers_every_due_forecast(session: Session) -> Finding:
-    """Checks the last 400 days of forecasts, on Mondays all."""
+    """Checks the last 400 days of forecasts, all of them once a week."""
     store, tables = LedgerStore(session.tables), session.tables
     issued, scored = sorted({*KEY, *JOINED_BY}), [*KEY, "realized_clp_per_usd"]
-    since = date.min if session.today.isoweekday() == 1 else session.today - RECENT
+    since = date.min if is_first_of_its_week(session.today) else session.today - RECENT
     is_wanted = pl.col("as_of") >= since
     entries = (store.read(horizon, issued, since=since) for horizon in HORIZONS)
     ledger = pl.concat([empty(LEDGER_SCHEMA).select(issued), *entries])
@@ -97,6 +98,11 @@ def _realized_covers_every_due_forecast(session: Session) -> Finding:
     prices = tables.read(names.USDCLP)
     known = truths(session, empty(USDCLP_SCHEMA) if prices is None else prices)
     return covers_every_due_forecast(ledger, realized, known, session.now)
+
+
+def is_first_of_its_week(day: date) -> bool:
+    """Whether no session since Monday came before a day."""
+    return market_calendar("CLP").previous(day) < day - timedelta(days=day.weekday())
 
 
 def _coverage_is_within_its_interval(session: Session) -> Finding:
@@ -118,8 +124,8 @@ CHECKS: list[dg.AssetChecksDefinition] = [
         keys.REALIZED,
         "realized_covers_every_due_forecast",
         _realized_covers_every_due_forecast,
-        "Every forecast whose session has a price is scored against the current price: of the last 400 days, and on "
-        "Mondays of all years.",
+        "Every forecast whose session has a price is scored against the current price: of the last 400 days, and in a "
+        "week's first session of all years.",
         blocks=False,
     ),
     check_of(

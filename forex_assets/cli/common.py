@@ -4,6 +4,7 @@ Nothing heavy is imported at the top: `--help` must not wait for Dagster or torc
 """
 
 import json
+import shutil
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable
@@ -109,13 +110,21 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
             if words := _records_fault(error):
                 fail(words, FAILED)
             if isinstance(error, OSError):
-                where = error.filename or "the output"
-                fail(f"cannot read or write {where}: {error.strerror}; see to space and permissions", FAILED)
+                where, reason = _place_and_reason(error)
+                fail(f"cannot read or write {where}: {reason}; see to space and permissions", FAILED)
             raise
 
     paragraphs = (command.__doc__ or "").split("\n\n")
     guarded.__doc__ = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)  # help wraps by itself
     return guarded
+
+
+def _place_and_reason(error: OSError) -> tuple[str, str]:
+    """File that an error is about, and what the system said."""
+    if isinstance(error, shutil.Error):  # of several files that were copied; the first says enough
+        source, _, reason = error.args[0][0]
+        return str(source), str(reason)
+    return error.filename or "the output", error.strerror or str(error)
 
 
 def _exit_code(error: Exception) -> int:

@@ -9,6 +9,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from forex_assets.accuracy.checks import is_first_of_its_week
 from forex_assets.accuracy.scorecard import scorecard
 from forex_assets.core.calendar import issue_instant
 from forex_assets.core.dagster import keys
@@ -208,3 +209,18 @@ def test_no_card_at_all_says_that_there_is_no_evidence(workspace: Path) -> None:
         True,
         "not enough evidence: 0 realized forecasts at most, a coverage needs 30",
     )
+
+
+@pytest.mark.parametrize(
+    ("day", "is_first"),
+    [
+        (date(2025, 6, 9), True),  # a Monday
+        (date(2025, 6, 10), False),
+        (date(2025, 6, 13), False),
+        (date(2023, 10, 9), True),  # a Monday that is a holiday: the job runs on weekdays
+        (date(2023, 10, 10), True),
+        (date(2023, 10, 11), False),
+    ],
+)
+def test_all_years_are_checked_in_a_weeks_first_session(day: date, is_first: bool) -> None:
+    assert is_first_of_its_week(day) is is_first

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import sys
 from collections.abc import Callable
 from io import BytesIO, TextIOWrapper
@@ -85,6 +86,25 @@ def test_a_full_disk_is_one_line_with_a_remedy(capsys: pytest.CaptureFixture[str
         command()
     assert ended.value.exit_code == 1
     assert "No space left on device; see to space" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_copied_names_the_first_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "from").mkdir()
+    (tmp_path / "from" / "gone.parquet").symlink_to(tmp_path / "nowhere")
+
+    @reported
+    def command() -> None:
+        shutil.copytree(tmp_path / "from", tmp_path / "to")
+
+    with pytest.raises(typer.Exit) as ended:
+        command()
+    assert ended.value.exit_code == 1
+    printed = capsys.readouterr().err.replace("\n", "")
+    assert "gone.parquet" in printed
+    assert "No such file" in printed
+    assert "None" not in printed
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
