@@ -99,7 +99,9 @@ def no_data_figure(title: str, is_sample: bool, words: str = "no data") -> Figur
     return figure
 
 
-def fix_layout(figure: Figure, left: float, bottom: float, top: float) -> None:
+def fix_layout(
+    figure: Figure, left: float, bottom: float, top: float, between_rows: float = 0.0, between_columns: float = 0.0
+) -> None:
     """Fixes margins and ticks of a finished figure.
 
     Finding margins measures every text four times, and drawing once: over half of a picture's time.
@@ -108,6 +110,8 @@ def fix_layout(figure: Figure, left: float, bottom: float, top: float) -> None:
         left: inches of tick labels and unit.
         bottom: inches of tick labels and legend.
         top: inches of the note, below the title.
+        between_rows: inches between the axes of one row and of the next.
+        between_columns: inches between the axes of one column and of the next.
     """
     from matplotlib.ticker import FixedLocator
 
@@ -115,7 +119,11 @@ def fix_layout(figure: Figure, left: float, bottom: float, top: float) -> None:
     head = 1.0 - engine.get()["rect"][3] if engine is not None else 0.0
     width, height = figure.get_size_inches()
     figure.set_layout_engine(None)
+    rows, columns, *_ = figure.axes[0].get_subplotspec().get_geometry()  # type: ignore[union-attr]
+    tall = ((1.0 - head) * height - top - bottom - (rows - 1) * between_rows) / rows
+    wide = (width - 0.1 - left - (columns - 1) * between_columns) / columns
     figure.subplots_adjust(left / width, bottom / height, 1.0 - 0.1 / width, 1.0 - head - top / height)
+    figure.subplots_adjust(wspace=between_columns / wide, hspace=between_rows / tall)
     for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
         if not isinstance(axis.get_major_locator(), FixedLocator):
             low, high = sorted(axis.get_view_interval())

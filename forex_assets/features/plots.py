@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from forex_assets.core.plots import COPPER_BROWN, FAINT, INK, dress_axes, no_data_figure, png_of, titled_figure
+from forex_assets.core.plots import (
+    COPPER_BROWN,
+    FAINT,
+    INK,
+    dress_axes,
+    fix_layout,
+    no_data_figure,
+    png_of,
+    titled_figure,
+)
 from forex_assets.core.schemas import is_sample
 from forex_assets.features.copper import COPPER_FEATURES, Feature
 
@@ -42,6 +51,7 @@ def features_figure(features: pl.DataFrame) -> Figure:
         axes = panels[place % 5][place // 5]
         _feature_panel(axes, feature, sessions, recent[feature.name].to_list())
         axes.tick_params(labelbottom=place % 5 == 4)
+    fix_layout(figure, left=0.55, bottom=0.3, top=0.22, between_rows=0.3, between_columns=0.5)
     return figure
 
 

@@ -12,6 +12,7 @@ from forex_assets.core.plots import (
     RED,
     add_legend,
     dress_axes,
+    fix_layout,
     mark_provisional,
     no_data_figure,
     png_of,
@@ -55,6 +56,7 @@ def prices_figure(prices: pl.DataFrame, series: PriceSeries, title: str, is_samp
     note = f"{last['session']}   {price_text(last[series.value])} {series.unit}   {good.height:,} sessions"
     dress_axes(axes, series.unit, note)
     add_legend(figure, axes)
+    fix_layout(figure, left=0.7, bottom=0.6 if figure.legends else 0.35, top=0.26)
     return figure
 
 
