@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from dagster._core.storage import sql
 from sqlalchemy import event
 
-from forex_assets.core.dagster.engines import share_engines
+from forex_assets.core.dagster.engines import close_engines, share_engines
 
 PARTS = ("warehouse", "dagster")
 """Folders of a workspace that are kept: tables, and Dagster's records of how they were made."""
@@ -31,6 +31,7 @@ def fill_from(stock: Path, workspace: Path, make: Callable[[], None]) -> None:
     with filelock.FileLock(stock.with_suffix(".lock")):
         if not stock.exists():
             make()
+            close_engines()
             draft = stock.with_suffix(".draft")
             shutil.rmtree(draft, ignore_errors=True)
             for part in PARTS:

@@ -16,6 +16,7 @@ from forex_assets.cli import app
 from forex_assets.core import names
 from forex_assets.core.config_store import ConfigStore
 from forex_assets.core.dagster import keys
+from forex_assets.core.dagster.engines import close_engines
 from forex_assets.core.dagster.instance import prepare_instance
 from forex_assets.core.session import Session, open_session
 from forex_assets.core.settings import load_settings
@@ -203,9 +204,11 @@ def test_a_real_model_is_searched_validated_and_kept_or_replaced_by_one_command(
     )
     (world / "configs/policy.yaml").write_text(small, encoding="utf-8")
     cli("status", "--json")  # Dagster's own files are there from here on
+    close_engines()
     before = tree(world)
     rehearsed = cli("run", "--horizon", "7d", "--dry-run", "--json")
     assert rehearsed.exit_code == 0, rehearsed.output
+    close_engines()
     assert tree(world) == before
     (outcome,) = json.loads(rehearsed.stdout)
     assert outcome["decision"]["fires"] is True

@@ -44,6 +44,14 @@ class _Engines:
                 self._held.popitem()[1].pool.dispose()
 
 
+_ENGINES: Final = _Engines()
+
+
+def close_engines() -> None:
+    """Closes what is open, so that each database is one file; the next use opens it anew."""
+    _ENGINES.close()
+
+
 def _engine(address: str, timeout: float | None) -> "sqlalchemy.Engine":
     """An engine that keeps a connection, as long as the file at its path is the one that was opened."""
     import sqlalchemy
@@ -83,14 +91,13 @@ def share_engines() -> None:
     import sqlalchemy
     from sqlalchemy.pool import NullPool
 
-    engines = _Engines()
-    atexit.register(engines.close)
+    atexit.register(close_engines)
 
     def create_engine(address: str, **options: Any) -> sqlalchemy.Engine:
         wait = options.get("connect_args", {})
         is_known = options.get("poolclass") is NullPool and set(options) <= {"poolclass", "connect_args"}
         if is_known and set(wait) <= {"timeout"}:
-            return engines.at(address, wait.get("timeout"))
+            return _ENGINES.at(address, wait.get("timeout"))
         return sqlalchemy.create_engine(address, **options)  # another version of Dagster asks for more
 
     for name in STORAGES:
