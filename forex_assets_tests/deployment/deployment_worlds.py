@@ -65,12 +65,12 @@ def _first_commit() -> tempfile.TemporaryDirectory[str]:
 
 
 class World:
-    """A folder with `configs/chronos_7d.json` (`OLD`) and another file, both committed."""
+    """A folder with `configs/chronos_7d.json` (`OLD`) and another file, both committed; or a copy of another world."""
 
-    def __init__(self, root: Path, *, with_git: bool = True) -> None:
+    def __init__(self, root: Path, *, with_git: bool = True, like: "World | None" = None) -> None:
         self.root, self.file = root, root / "configs/chronos_7d.json"
         left_out = None if with_git else shutil.ignore_patterns(".git")
-        shutil.copytree(_first_commit().name, root, ignore=left_out, dirs_exist_ok=True)
+        shutil.copytree(_first_commit().name if like is None else like.root, root, ignore=left_out, dirs_exist_ok=True)
 
     def git(self, *words: str) -> str:
         return git(self.root, *words)

@@ -74,12 +74,12 @@ def test_a_deployment_killed_after_a_step_is_finished_or_undone(world: World, st
 
 
 def test_a_rollback_killed_anywhere_is_finished_or_undone_too(tmp_path: Path) -> None:
-    whole = World(tmp_path / "whole")
-    whole.deploy()
+    once = World(tmp_path / "once")
+    once.deploy()
+    whole = World(tmp_path / "whole", like=once)
     _, calls = in_a_child(lambda: whole.rollback(minutes=5))
     for call in range(1, calls + 1, 3):
-        world = World(tmp_path / f"{call}")
-        world.deploy()
+        world = World(tmp_path / f"{call}", like=once)
         in_a_child(lambda world=world: world.rollback(minutes=5), kill_at_call=call)  # type: ignore[misc]
         assert_sound(world)
         world.deployer().recover()
@@ -153,15 +153,14 @@ def test_a_recovered_deployment_names_its_own_commit(world: World) -> None:
 
 def test_a_rollback_typed_again_after_a_kill_says_what_was_finished_and_goes_no_further_back(tmp_path: Path) -> None:
     """Killed before each third file system call, and finished by the command itself or by a watch."""
-    whole = World(tmp_path / "whole")
-    whole.deploy()
-    whole.deploy(NEWER, expected=NEW.fingerprint)
+    twice = World(tmp_path / "twice")
+    twice.deploy()
+    twice.deploy(NEWER, expected=NEW.fingerprint)
+    whole = World(tmp_path / "whole", like=twice)
     _, calls = in_a_child(lambda: whole.rollback(minutes=5))
     recoveries = 0
     for call in range(1, calls + 1, 3):
-        world = World(tmp_path / f"{call}")
-        world.deploy()
-        world.deploy(NEWER, expected=NEW.fingerprint)
+        world = World(tmp_path / f"{call}", like=twice)
         in_a_child(lambda world=world: world.rollback(minutes=5), kill_at_call=call)  # type: ignore[misc]
         is_closed = not (world.root / "state/7d.journal.json").exists() and world.current() == NEW
         if call % 2:
