@@ -21,7 +21,7 @@ settings.load_profile("any load")
 LONGEST = ("docs", "e2e", "locations")
 """Folders whose tests begin first, so that no process waits for one of their files at the end."""
 
-UNTRACED = ("docs", "e2e", "benchmarks")
+UNTRACED = ("docs", "e2e")
 """Folders whose tests are left out of coverage, unless `--trace-all` is given.
 
 Tracing makes whole runs half as slow again, in libraries most of all; the floor is held by the other tests alone.
