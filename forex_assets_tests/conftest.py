@@ -21,8 +21,8 @@ settings.load_profile("any load")
 LONGEST = ("docs", "e2e", "locations")
 """Folders whose tests begin first, so that no process waits for one of their files at the end."""
 
-UNTRACED = ("docs", "e2e")
-"""Folders whose tests are left out of coverage, unless `--trace-all` is given.
+UNTRACED = ("docs", "e2e", "replay/test_against_the_platform.py")
+"""Folders and files whose tests are left out of coverage, unless `--trace-all` is given.
 
 Tracing makes whole runs half as slow again, in libraries most of all; the floor is held by the other tests alone.
 """
@@ -52,9 +52,9 @@ def folder_of(path: Path) -> str:
 
 @pytest.fixture(scope="module", autouse=True)
 def _tracing(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Stops coverage's tracing for a file of an untraced folder."""
-    tracer = coverage.Coverage.current()
-    if tracer is None or request.config.getoption("--trace-all") or folder_of(request.path) not in UNTRACED:
+    """Stops coverage's tracing for an untraced file."""
+    tracer, place = coverage.Coverage.current(), request.path.relative_to(Path(__file__).parent).as_posix()
+    if tracer is None or request.config.getoption("--trace-all") or not place.startswith(UNTRACED):
         yield
         return
     tracer.stop()

@@ -48,12 +48,18 @@ _ENGINES: Final = _Engines()
 
 
 def close_engines() -> None:
-    """Closes what is open, so that each database is one file; the next use opens it anew."""
+    """Closes open databases, so that each is one file.
+
+    The next use opens them anew.
+    """
     _ENGINES.close()
 
 
 def _engine(address: str, timeout: float | None) -> "sqlalchemy.Engine":
-    """An engine that keeps a connection, as long as the file at its path is the one that was opened."""
+    """Engine that keeps a connection to one file.
+
+    If another file takes its path, the connection is made anew.
+    """
     import sqlalchemy
     from sqlalchemy import event
     from sqlalchemy.exc import DisconnectionError
@@ -77,12 +83,12 @@ def _engine(address: str, timeout: float | None) -> "sqlalchemy.Engine":
 
 
 def _identity(path: str) -> tuple[int, int] | None:
-    """What tells a file from another at the same path; nothing where there is none."""
+    """Device and inode of a path's file, None without one."""
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 @cache

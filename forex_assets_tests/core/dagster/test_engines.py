@@ -35,13 +35,13 @@ with dg.DagsterInstance.get() as instance:
 
 def events(home: Path) -> dict[str, int]:
     """Rows of each run's own database, read without Dagster; keyed by run."""
-    found = {}
+    counts = {}
     for file in (home / "history/runs").glob("*.db"):
         if file.stem != "index":
             with sqlite3.connect(file) as connection:
-                found[file.stem] = connection.execute("select count(*) from event_logs").fetchone()[0]
+                counts[file.stem] = connection.execute("select count(*) from event_logs").fetchone()[0]
             connection.close()
-    return found
+    return counts
 
 
 @pytest.fixture
