@@ -18,7 +18,7 @@ from forex_assets_tests.stock import fill_from, quicken_databases
 settings.register_profile("any load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any load")
 
-LONGEST = ("docs", "e2e", "locations")
+LONGEST = ("docs", "e2e", "replay", "locations")
 """Folders whose tests begin first, so that no process waits for one of their files at the end."""
 
 UNTRACED = ("docs", "e2e", "replay/test_against_the_platform.py")
