@@ -7,7 +7,10 @@ from typing import Any
 import dagster as dg
 
 from forex_assets.core.dagster.resources import SessionResource
+from forex_assets.core.store.folder import Folder
 from forex_assets.core.store.warehouse import Warehouse as CurrentWarehouse
+from forex_assets.deployment.deployer import Deployer as CurrentDeployer
+from forex_assets.deployment.deployment_store import DeploymentStore as CurrentDeploymentStore
 from forex_assets.forecasts.resources import ForecastEngines
 from forex_assets.market import sensors as market_sensors
 from forex_assets.market.resources import MarketSources
@@ -16,7 +19,15 @@ from forex_assets.operations.backup import archive
 from forex_assets.operations.backup.restore import restore
 from forex_assets.optimizer import sensors as optimizer_sensors
 
-__all__ = ["Warehouse", "backup_archive", "gather_alerts", "optimize_on_trigger", "warn_on_price_fallback"]
+__all__ = [
+    "Deployer",
+    "DeploymentStore",
+    "Warehouse",
+    "backup_archive",
+    "gather_alerts",
+    "optimize_on_trigger",
+    "warn_on_price_fallback",
+]
 
 
 class Warehouse(CurrentWarehouse):
@@ -25,6 +36,20 @@ class Warehouse(CurrentWarehouse):
     def path(self, key: str, partition: str | None = None) -> Path:
         """File of a table in a folder."""
         return Path(self.place()) / f"{key if partition is None else f'{key}/{partition}'}.parquet"
+
+
+class DeploymentStore(CurrentDeploymentStore):
+    """Takes a folder's path, as earlier."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(Folder(folder))
+
+
+class Deployer(CurrentDeployer):
+    """Takes a folder's path, as earlier."""
+
+    def __init__(self, configs: Path, *rest: Any, **more: Any) -> None:
+        super().__init__(Folder(configs, follows_links=True), *rest, **more)
 
 
 class SensorAdapter:
