@@ -86,7 +86,7 @@ def _ledger_chain_is_intact(session: Session) -> Finding:
 
 
 def _realized_covers_every_due_forecast(session: Session) -> Finding:
-    """Checks forecasts of 400 days, weekly all."""
+    """Checks forecasts of 400 days; once a week, all."""
     store, tables = LedgerStore(session.tables), session.tables
     issued, scored = sorted({*KEY, *JOINED_BY}), [*KEY, "realized_clp_per_usd"]
     since = date.min if is_first_of_its_week(session.today) else session.today - RECENT

@@ -53,8 +53,12 @@ def filled(with_market: Path) -> Path:
 def search_under_way(root: Path) -> subprocess.Popen[bytes]:
     """A process whose search has kept a trial and goes on."""
     child = subprocess.Popen([sys.executable, "-c", SEARCH], stderr=subprocess.DEVNULL)
-    while child.poll() is None and not kept_trials(root):
-        time.sleep(0.1)
+    try:
+        while child.poll() is None and not kept_trials(root):
+            time.sleep(0.1)
+    except BaseException:  # the test's time is over
+        child.kill()
+        raise
     assert child.poll() is None, "the search was over before it could be met"
     return child
 
