@@ -36,14 +36,12 @@ class Evening:
         config: settings of the fan.
         fan: as published; None where none could be made.
         target_date: None without a fan.
-        rows: scored steps of these settings that were known (`REALIZED_SCHEMA`).
     """
 
     day: date
     config: InferenceConfig
     fan: Fan | None
     target_date: date | None
-    rows: pl.DataFrame
 
 
 @dataclass(eq=False)
@@ -60,6 +58,7 @@ class Lineage:
     issued: Days = field(default_factory=lambda: defaultdict(set))
     backtested: Days = field(default_factory=lambda: defaultdict(set))
     _evenings: dict[date, Evening] = field(default_factory=dict)
+    _rows: tuple[date, pl.DataFrame] | None = None
     _reports: dict[tuple[date, str], Degradation] = field(default_factory=dict)
 
     def changed(self, config: InferenceConfig) -> "Lineage":
@@ -103,15 +102,26 @@ class Evenings:
         backtested |= set(past)
         labelled_fan = self.library.fan(config, day)
         if labelled_fan is None:
-            return Evening(day, config, None, None, empty(REALIZED_SCHEMA))
+            return Evening(day, config, None, None)
         fan, labels = labelled_fan
         if config.is_calibrated:
             days = {origin for origin in backtested if origin < day} | issued
             fan = calibrated(fan, self.library.outcomes(config).calibration(known, days, len(fan.mean)))
         issued.add(day)
-        return Evening(day, config, fan, labels["target_date"], self._rows(lineage, known))
+        return Evening(day, config, fan, labels["target_date"])
 
-    def _rows(self, lineage: Lineage, known: Known, more: Iterable[date] = ()) -> pl.DataFrame:
+    def rows(self, lineage: Lineage, day: date) -> pl.DataFrame:
+        """Scored steps of the current settings that an evening knew, `REALIZED_SCHEMA`.
+
+        Only those of the last evening asked for are held: of 90 days they are 50,000 rows each evening.
+        """
+        if lineage._rows is None or lineage._rows[0] != day:
+            is_made = self.evening(lineage, day).fan is not None
+            rows = self._known_rows(lineage, self.market.at(day)) if is_made else empty(REALIZED_SCHEMA)
+            lineage._rows = day, rows
+        return lineage._rows[1]
+
+    def _known_rows(self, lineage: Lineage, known: Known, more: Iterable[date] = ()) -> pl.DataFrame:
         """Scored rows of the current settings that were known, see `monitoring.reports.realized_of`."""
         name = lineage.config.fingerprint
         rows = self.library.scored(lineage.config)
@@ -135,14 +145,14 @@ class Evenings:
         return lineage._reports[key]
 
     def _degradation(self, lineage: Lineage, day: date, policy: Policy) -> Degradation:
-        evening, horizon = self.evening(lineage, day), str(lineage.config.horizon)
-        stored = degradation_report(evening.rows, policy, day, horizon=horizon)
+        horizon = str(lineage.config.horizon)
+        stored = degradation_report(self.rows(lineage, day), policy, day, horizon=horizon)
         if stored.n >= stored.n_needed:
             return stored
         sessions = self.market.calendar.between(day - timedelta(days=2 * DAILY_SESSIONS), day)
         daily = [session for session in sessions if session < day][-DAILY_SESSIONS:]
         self.library.need(lineage.config, daily, self._later(day))
-        rows = self._rows(lineage, self.market.at(day), daily)
+        rows = self._known_rows(lineage, self.market.at(day), daily)
         lineage.backtested[lineage.config.fingerprint] |= set(daily)
         return degradation_report(rows, policy, day, horizon=horizon)
 
@@ -163,7 +173,7 @@ class Evenings:
         setting = f"{policy.drift!r}/{policy.budget_per_14_days}"
         key = (day, setting, *(id(lineages[name]) for name in HORIZONS if name in lineages))
         if key not in self._drifts:
-            rows = [self.evening(lineages[name], day).rows for name in HORIZONS if name in lineages]
+            rows = [self.rows(lineages[name], day) for name in HORIZONS if name in lineages]
             series = drift_series(known.peso, known.copper, pl.concat([empty(REALIZED_SCHEMA), *rows]))
             self._drifts[key] = drift_report(series, policy, day)
         return self._drifts[key]

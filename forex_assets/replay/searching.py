@@ -54,6 +54,7 @@ class Searching:
     library: Library
     traits: EngineTraits
     seconds: Seconds
+    _day: date | None = None
     _windows: dict[tuple[object, ...], pl.DataFrame] = field(default_factory=dict)
     _searches: dict[tuple[object, ...], Searched] = field(default_factory=dict)
     _validations: dict[tuple[object, ...], Validation] = field(default_factory=dict)
@@ -119,7 +120,10 @@ class Searching:
         """
         days = tuple(origins)
         known = self.library.market.at(day)
-        key = (config.horizon, config.fingerprint, days, day)
+        if day != self._day:  # no later evening asks again, and ten years of them take gigabytes
+            self._day = day
+            self._windows.clear()
+        key = (config.horizon, config.fingerprint, days)
         if key not in self._windows:
             self.library.need(config, days)
             rows = self.library.targets(config).filter(
