@@ -1,5 +1,6 @@
 """A replay sees nothing that is later, and goes on where it was ended."""
 
+import gc
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -10,7 +11,9 @@ from polars.testing import assert_frame_equal
 
 from forex_assets.core.calendar import issue_instant
 from forex_assets.core.policy import Policy
+from forex_assets.core.progress import Report
 from forex_assets.core.session import open_session
+from forex_assets.optimizer.candidate_backtest_run import silent
 from forex_assets.replay.replay_run import Stretch, run_replay
 from forex_assets.replay.results import FIXED, ORACLE, Results
 from forex_assets.replay.strategies import AGE, NEVER, ReplayError, strategies_of
@@ -28,9 +31,9 @@ def market(workspace: Path) -> Path:
     return workspace
 
 
-def replayed(stretch: Stretch = STRETCH) -> Results:
+def replayed(stretch: Stretch = STRETCH, report: Report = silent) -> Results:
     setup = width_setup()
-    return run_replay(setup.session, setup.engines, stretch, horizons=["7d"], seconds=lambda config: 1.0)
+    return run_replay(setup.session, setup.engines, stretch, horizons=["7d"], seconds=lambda config: 1.0, report=report)
 
 
 def test_a_stretch_in_two_parts_gives_what_it_gives_in_one(market: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,6 +49,22 @@ def test_a_stretch_in_two_parts_gives_what_it_gives_in_one(market: Path, monkeyp
                            getattr(whole, name).drop("search_cpu_seconds", strict=False))  # fmt: skip
     assert_frame_equal(first.evenings, whole.evenings.filter(pl.col("as_of") <= first.days[-1]))
     assert 0 < run_later < len(ENGINE.fingerprints) - before  # the second part made its own fans only
+
+
+def test_tables_that_are_held_do_not_grow_with_the_evenings(workspace: Path) -> None:
+    fill(workspace, ["7d"], start=1.0)  # nothing to tune: each setting's own table is held once
+    held = list[int]()
+
+    def weigh(done: int, total: int) -> None:
+        if total == evenings:
+            tables = (some for some in gc.get_objects() if isinstance(some, pl.DataFrame))
+            held.append(sum(table.height for table in tables if "crps" in table.columns))
+
+    stretch = replace(STRETCH, every="4w")
+    evenings = len(stretch.days())
+    replayed(stretch, weigh)
+    assert len(held) == evenings
+    assert held[-1] < 5 * held[1]  # an evening knows more rows each time; all of them together were 23 times as many
 
 
 def test_other_prices_after_a_day_change_nothing_before_it(market: Path) -> None:
