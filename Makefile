@@ -14,9 +14,10 @@ run: setup
 	@$(BIN)/forex-assets scorecard
 	@$(BIN)/python -m forex_assets.cli.first_run
 
-# Files keep the order of collection, in which the longest come first; pytest-xdist would begin with those of most tests.
+# Three processes for two cores, since many tests wait for programs and sensors. Files keep the order of collection, in
+# which the longest come first; pytest-xdist would begin with those of most tests.
 test: setup
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # `dg dev` starts one code location; ours are two, so the notice that it supersedes `dagster dev` is left out.
 ui: setup
