@@ -32,7 +32,7 @@ ROLES: Final = {"dagster_webserver": "webserver", "dagster._daemon": "daemon", "
 
 
 def usage(parent: psutil.Process) -> dict[int, tuple[str, float, float]]:
-    """Name, CPU seconds and MiB of all its processes, by process id."""
+    """Name, CPU seconds and MiB by process id."""
     read = {}
     for process in [parent, *parent.children(recursive=True)]:
         try:
@@ -46,7 +46,7 @@ def usage(parent: psutil.Process) -> dict[int, tuple[str, float, float]]:
 
 
 def measured(parents: dict[str, psutil.Process], seconds: float) -> str:
-    """A table of what the processes of each take at rest, by name."""
+    """Table of what each takes at rest, by process."""
     before, began = {of: usage(parent) for of, parent in parents.items()}, time.perf_counter()
     time.sleep(seconds)
     after, took = {of: usage(parent) for of, parent in parents.items()}, time.perf_counter() - began
