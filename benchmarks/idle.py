@@ -7,8 +7,8 @@ once. Linux only.
 """
 
 import argparse
+import contextlib
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -87,10 +87,17 @@ def run(options: argparse.Namespace, scratch: Path) -> None:
         time.sleep(options.warm)
         print(measured({of: psutil.Process(process.pid) for of, process in started.items()}, options.seconds))
     finally:
-        for process in started.values():
-            os.killpg(process.pid, signal.SIGTERM)
-        for process in started.values():
-            process.wait()
+        end([psutil.Process(process.pid) for process in started.values()])
+
+
+def end(parents: list[psutil.Process]) -> None:
+    """Ends processes with all their descendants, in whatever groups."""
+    family = [*parents, *(child for parent in parents for child in parent.children(recursive=True))]
+    for stop in (psutil.Process.terminate, psutil.Process.kill):
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                stop(process)
+        family = psutil.wait_procs(family, timeout=20)[1]
 
 
 def main() -> None:
