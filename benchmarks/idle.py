@@ -1,9 +1,9 @@
 """Memory and processor time of an idle UI, beside one without content.
 
 `python benchmarks/idle.py` starts what `make ui` starts, on sample forecasts of one evening or on `--warehouse`, and a
-`dagster dev` with two code locations of one asset each and no sensors: what Dagster itself takes. Both wait until the
-first runs are over and are measured at the same time. Memory is the proportional set size, which counts shared pages
-once. Linux only.
+`dagster dev` with two code locations of one asset each and no sensors: what Dagster itself takes. Both are measured at
+the same time, after `--warm` seconds, in which the first runs end. Memory is the proportional set size, which counts
+shared pages once. Linux only.
 """
 
 import argparse
@@ -26,8 +26,9 @@ def nothing() -> None: ...
 
 defs = dg.Definitions(assets=[nothing])
 """
-ROLES: Final = {"dagster_webserver": "webserver", "dagster._daemon": "daemon", "code-server start": "location's guard",
-                "api grpc": "location", "dagster dev": "dev"}  # fmt: skip
+BIN: Final = Path(sys.executable).parent
+ROLES: Final = {"dagster_webserver": "webserver", "dagster._daemon": "daemon", "code-server start": "code-server",
+                "api grpc": "code location", "dagster dev": "dev"}  # fmt: skip
 """Name of a process, by a part of its command."""
 
 
@@ -67,7 +68,7 @@ def empty_ui(folder: Path, port: int) -> "subprocess.Popen[bytes]":
     for name in ("one", "two"):
         (folder / f"{name}.py").write_text(EMPTY)
     (folder / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    command = ["dagster", "dev", "-m", "one", "-m", "two", "-p", str(port), "--log-level", "error"]
+    command = [str(BIN / "dagster"), "dev", "-m", "one", "-m", "two", "-p", str(port), "--log-level", "error"]
     return subprocess.Popen(command, cwd=folder, env=os.environ | {"DAGSTER_HOME": str(folder)}, start_new_session=True)
 
 
@@ -77,7 +78,9 @@ def run(options: argparse.Namespace, scratch: Path) -> None:
     environment = os.environ | {"FOREX_WAREHOUSE": str(folder), "FOREX_MARKET": "sample"}
     if options.warehouse is None:
         for command in (["ingest"], ["forecast", "--horizon", "all", "--stored"]):
-            subprocess.run(["forex-assets", *command], env=environment, check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(
+                [str(BIN / "forex-assets"), *command], env=environment, check=True, stdout=subprocess.DEVNULL
+            )
     (scratch / "empty").mkdir()
     started = {
         "ours": subprocess.Popen(["make", "ui", f"PORT={options.port}"], env=environment, start_new_session=True),
